@@ -1,0 +1,207 @@
+#include "common/base/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { PATH_BYTES_MAX = 4096, NAME_BYTES_MAX = 240 };
+
+void rw_fd_drop(rw_fd *fd)
+{
+    if (*fd >= 0) { (void)close(*fd); }
+    *fd = -1;
+}
+
+static enum rw_code code_of_open(int sys_errno)
+{
+    return sys_errno == ENOENT ? RW_E_NOT_FOUND : RW_E_IO;
+}
+
+RW_RC rw_dir_open(const char *path, int *fd_out, struct rw_err *err)
+{
+    return rw_dir_open_at(AT_FDCWD, path, fd_out, err);
+}
+
+RW_RC rw_dir_open_at(int dir, const char *name, int *fd_out, struct rw_err *err)
+{
+    int fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0) {
+        return rw_fail_errno(err, code_of_open(errno), errno, "directory '%s'", name);
+    }
+    *fd_out = fd;
+    return RW_OK;
+}
+
+RW_RC rw_dir_make(const char *path, mode_t mode, struct rw_err *err)
+{
+    char part[PATH_BYTES_MAX];
+    RW_TRY(rw_span_to_str(part, sizeof(part), rw_span_str(path), "directory path", err));
+    for (char *slash = strchr(part + 1, '/');; slash = strchr(slash + 1, '/')) {
+        if (slash != NULL) { *slash = '\0'; }
+        if (mkdir(part, mode) != 0 && errno != EEXIST) {
+            return rw_fail_errno(err, RW_E_IO, errno, "cannot make directory '%s'", part);
+        }
+        if (slash == NULL) { return RW_OK; }
+        *slash = '/';
+    }
+}
+
+RW_RC rw_dir_make_at(int dir, const char *name, mode_t mode, int *fd_out, struct rw_err *err)
+{
+    bool made = mkdirat(dir, name, mode) == 0;
+    if (!made && errno != EEXIST) {
+        return rw_fail_errno(err, RW_E_IO, errno, "cannot make directory '%s'", name);
+    }
+    if (made) { RW_TRY(rw_fd_sync(dir, "the parent directory", err)); }
+    return rw_dir_open_at(dir, name, fd_out, err);
+}
+
+static RW_RC read_open_file(int fd, const char *name, size_t max, struct rw_buf *into,
+                            struct rw_err *err)
+{
+    struct stat st;
+    if (fstat(fd, &st) != 0) { return rw_fail_errno(err, RW_E_IO, errno, "file '%s'", name); }
+    if (!S_ISREG(st.st_mode)) {
+        return rw_fail(err, RW_E_IO, "'%s' is not a regular file", name);
+    }
+    if ((uintmax_t)st.st_size > max) {
+        return rw_fail(err, RW_E_TOO_BIG, "file '%s' has %lld bytes, at most %zu are allowed", name,
+                       (long long)st.st_size, max);
+    }
+    size_t had = into->n;
+    for (;;) {
+        uint8_t *at = NULL;
+        size_t chunk = 64 * 1024;
+        /* The file may grow while it is read: count, do not trust st_size. One byte more than
+         * `max` is asked for, so that growth is noticed. */
+        size_t left = max - (into->n - had) + 1;
+        if (chunk > left) { chunk = left; }
+        if (chunk > into->max - into->n) { chunk = into->max - into->n; }
+        if (chunk == 0) {
+            uint8_t probe = 0;
+            if (read(fd, &probe, 1) == 0) { return RW_OK; }
+            return rw_fail(err, RW_E_TOO_BIG, "file '%s' is larger than %zu bytes", name, max);
+        }
+        RW_TRY(rw_buf_reserve(into, chunk, &at, err));
+        ssize_t got = read(fd, at, chunk);
+        if (got < 0 && errno == EINTR) { continue; }
+        if (got < 0) { return rw_fail_errno(err, RW_E_IO, errno, "reading '%s'", name); }
+        if (got == 0) { return RW_OK; }
+        rw_buf_commit(into, (size_t)got);
+        if (into->n - had > max) {
+            return rw_fail(err, RW_E_TOO_BIG, "file '%s' is larger than %zu bytes", name, max);
+        }
+    }
+}
+
+RW_RC rw_file_read_at(int dir, const char *name, size_t max, struct rw_buf *into,
+                      struct rw_err *err)
+{
+    /* NONBLOCK: opening a FIFO that somebody put there must not hang. */
+    RW_AUTO(rw_fd) rw_fd fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0) { return rw_fail_errno(err, code_of_open(errno), errno, "file '%s'", name); }
+    return read_open_file(fd, name, max, into, err);
+}
+
+RW_RC rw_file_read(const char *path, size_t max, struct rw_buf *into, struct rw_err *err)
+{
+    RW_AUTO(rw_fd) rw_fd fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0) { return rw_fail_errno(err, code_of_open(errno), errno, "file '%s'", path); }
+    return read_open_file(fd, path, max, into, err);
+}
+
+RW_RC rw_fd_write_all(int fd, struct rw_span content, struct rw_err *err)
+{
+    for (size_t done = 0; done < content.n;) {
+        ssize_t put = write(fd, content.p + done, content.n - done);
+        if (put < 0 && errno == EINTR) { continue; }
+        if (put < 0) { return rw_fail_errno(err, RW_E_IO, errno, "cannot write"); }
+        done += (size_t)put;
+    }
+    return RW_OK;
+}
+
+RW_RC rw_fd_sync(int fd, const char *what, struct rw_err *err)
+{
+    if (fsync(fd) != 0) { return rw_fail_errno(err, RW_E_IO, errno, "cannot sync %s", what); }
+    return RW_OK;
+}
+
+static RW_RC write_temp(int dir, const char *temp, mode_t mode, struct rw_span content,
+                        struct rw_err *err)
+{
+    /* A temporary left by a crash is ours: state directories have one writer. */
+    if (unlinkat(dir, temp, 0) != 0 && errno != ENOENT) {
+        return rw_fail_errno(err, RW_E_IO, errno, "cannot remove old '%s'", temp);
+    }
+    RW_AUTO(rw_fd) rw_fd fd = openat(dir, temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+    if (fd < 0) { return rw_fail_errno(err, RW_E_IO, errno, "cannot create '%s'", temp); }
+    RW_TRY(rw_fd_write_all(fd, content, err));
+    return rw_fd_sync(fd, temp, err);
+}
+
+static RW_RC rename_and_sync(int dir, const char *temp, const char *name, struct rw_err *err)
+{
+    if (renameat(dir, temp, dir, name) != 0) {
+        return rw_fail_errno(err, RW_E_IO, errno, "cannot rename '%s' to '%s'", temp, name);
+    }
+    return rw_fd_sync(dir, "the directory", err);
+}
+
+static RW_RC temp_name(char dst[static NAME_BYTES_MAX + 8], const char *name, struct rw_err *err)
+{
+    if (strlen(name) > NAME_BYTES_MAX || strchr(name, '/') != NULL) {
+        return rw_fail(err, RW_E_RANGE, "'%.60s' is not a file name of at most %d bytes", name,
+                       NAME_BYTES_MAX);
+    }
+    (void)snprintf(dst, NAME_BYTES_MAX + 8, ".%s.tmp", name);
+    return RW_OK;
+}
+
+RW_RC rw_file_replace_at(int dir, const char *name, mode_t mode, struct rw_span content,
+                         struct rw_err *err)
+{
+    char temp[NAME_BYTES_MAX + 8];
+    RW_TRY(temp_name(temp, name, err));
+    struct rw_rc rc = write_temp(dir, temp, mode, content, err);
+    if (rw_is_ok(rc)) { rc = rename_and_sync(dir, temp, name, err); }
+    if (!rw_is_ok(rc)) {
+        (void)unlinkat(dir, temp, 0); /* best effort: the next writer removes it too */
+        return rw_wrap(err, "file '%s'", name);
+    }
+    return RW_OK;
+}
+
+RW_RC rw_file_replace(const char *path, mode_t mode, struct rw_span content, struct rw_err *err)
+{
+    char for_dir[PATH_BYTES_MAX];
+    char for_base[PATH_BYTES_MAX];
+    RW_TRY(rw_span_to_str(for_dir, sizeof(for_dir), rw_span_str(path), "path", err));
+    RW_TRY(rw_span_to_str(for_base, sizeof(for_base), rw_span_str(path), "path", err));
+    RW_AUTO(rw_fd) rw_fd dir = -1;
+    RW_TRY(rw_dir_open(dirname(for_dir), &dir, err));
+    return rw_file_replace_at(dir, basename(for_base), mode, content, err);
+}
+
+RW_RC rw_file_remove_at(int dir, const char *name, struct rw_err *err)
+{
+    if (unlinkat(dir, name, 0) != 0 && errno != ENOENT) {
+        return rw_fail_errno(err, RW_E_IO, errno, "cannot remove '%s'", name);
+    }
+    return RW_OK;
+}
+
+RW_RC rw_link_replace_at(int dir, const char *name, const char *target, struct rw_err *err)
+{
+    char temp[NAME_BYTES_MAX + 8];
+    RW_TRY(temp_name(temp, name, err));
+    RW_TRY(rw_file_remove_at(dir, temp, err));
+    if (symlinkat(target, dir, temp) != 0) {
+        return rw_fail_errno(err, RW_E_IO, errno, "cannot make link '%s'", temp);
+    }
+    return rename_and_sync(dir, temp, name, err);
+}

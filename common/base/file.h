@@ -1,0 +1,49 @@
+/* file.h: bounded reads and durable, atomic writes relative to a directory descriptor.
+ *
+ * memory   gives what it reads in a rw_buf of the caller
+ * threads  no shared state
+ * source   style guide 11: openat, O_CLOEXEC; replace = write, fsync, rename, fsync of the directory
+ */
+#ifndef RINGWARD_FILE_H
+#define RINGWARD_FILE_H
+
+#include "common/base/buf.h"
+
+#include <sys/types.h>
+
+/* RW_AUTO(rw_fd) int fd = -1; closes what is >= 0. */
+typedef int rw_fd;
+void rw_fd_drop(rw_fd *fd);
+
+/* Opens a directory (not through a symlink in its last component). Gives a descriptor.
+ * Fails with RW_E_IO, RW_E_NOT_FOUND. */
+RW_RC rw_dir_open(const char *path, int *fd_out, struct rw_err *err);
+RW_RC rw_dir_open_at(int dir, const char *name, int *fd_out, struct rw_err *err);
+/* Makes the directory and its missing parents; existing ones keep their mode. */
+RW_RC rw_dir_make(const char *path, mode_t mode, struct rw_err *err);
+/* Makes one directory below `dir` if it is missing, opens it, syncs the parent. */
+RW_RC rw_dir_make_at(int dir, const char *name, mode_t mode, int *fd_out, struct rw_err *err);
+
+/* Reads the whole regular file, appending to `into`; refuses above `max` bytes before reading.
+ * Never follows a symlink in the last component. Fails with RW_E_NOT_FOUND, RW_E_TOO_BIG, RW_E_IO. */
+RW_RC rw_file_read_at(int dir, const char *name, size_t max, struct rw_buf *into,
+                      struct rw_err *err);
+/* Same by path; follows symlinks (for files that people name on a command line). */
+RW_RC rw_file_read(const char *path, size_t max, struct rw_buf *into, struct rw_err *err);
+
+/* Replaces `name` atomically and durably through ".NAME.tmp" in the same directory.
+ * After RW_OK the content survives power loss; after a failure the old file stands.
+ * Fails with RW_E_FULL, RW_E_IO. */
+RW_RC rw_file_replace_at(int dir, const char *name, mode_t mode, struct rw_span content,
+                         struct rw_err *err);
+RW_RC rw_file_replace(const char *path, mode_t mode, struct rw_span content, struct rw_err *err);
+
+/* Writes all of it, resuming after short writes and EINTR. Fails with RW_E_FULL, RW_E_IO. */
+RW_RC rw_fd_write_all(int fd, struct rw_span content, struct rw_err *err);
+RW_RC rw_fd_sync(int fd, const char *what, struct rw_err *err);
+/* Removes; a missing file is success. */
+RW_RC rw_file_remove_at(int dir, const char *name, struct rw_err *err);
+/* Points the symlink `name` at `target` in one atomic, durable step (INV-6). */
+RW_RC rw_link_replace_at(int dir, const char *name, const char *target, struct rw_err *err);
+
+#endif

@@ -1,0 +1,50 @@
+/* proc.h: start a program with chosen descriptors, wait for it with a deadline, reap it.
+ *
+ * memory   borrows argv and envp until return
+ * threads  fork is followed by exec only; safe from threaded programs
+ * source   style guide 10; pidfd(2)
+ */
+#ifndef RINGWARD_PROC_H
+#define RINGWARD_PROC_H
+
+#include "common/base/buf.h"
+
+#include <sys/types.h>
+
+struct proc_fd {
+    int from; /* descriptor of ours */
+    int to;   /* number the child sees; ascending in the list */
+};
+
+struct proc_spec {
+    const char *path;          /* program; never searched in PATH */
+    char *const *argv;         /* NULL-terminated */
+    char *const *envp;         /* NULL-terminated; NULL: our own environment */
+    const struct proc_fd *fds; /* what the child gets besides /dev/null for missing 0, 1, 2 */
+    size_t fd_count;
+    bool die_with_parent; /* PR_SET_PDEATHSIG SIGKILL */
+};
+
+struct proc {
+    pid_t pid; /* 0: none */
+    int pidfd; /* -1: none */
+};
+
+struct proc_exit {
+    bool signaled;
+    int status;        /* exit status, or the signal's number */
+    int64_t cpu_ms;    /* user + system time */
+    int64_t rss_kib;   /* peak resident set */
+};
+
+/* Fails with RW_E_PROCESS (names path and cause; also when exec failed). */
+RW_RC proc_start(const struct proc_spec *spec, struct proc *out, struct rw_err *err);
+/* Fails with RW_E_TIMEOUT; the child goes on then. Negative timeout: forever. */
+RW_RC proc_wait(struct proc *p, int64_t timeout_ms, struct proc_exit *out, struct rw_err *err);
+/* Sends a signal through the pidfd: never hits a recycled pid. No-op when there is no child. */
+void proc_signal(const struct proc *p, int signal_number);
+/* SIGKILL and reap. */
+void proc_kill(struct proc *p);
+void proc_drop(struct proc *p); /* kills and reaps what still runs */
+
+#endif
