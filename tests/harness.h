@@ -26,7 +26,7 @@
     static void name(void **rw_test_state __attribute__((unused)))                                 \
     {                                                                                              \
         for (size_t rw_i = 0; rw_i < RW_LEN(table); rw_i++) {                                      \
-            print_message("           case %s\n", (table)[rw_i].id);                              \
+            print_message("           case %s\n", (table)[rw_i].id);                               \
             each_##name(&(table)[rw_i]);                                                           \
         }                                                                                          \
     }                                                                                              \

@@ -28,13 +28,17 @@ static uint32_t crc32_more(uint32_t crc, const uint8_t *p, size_t n)
 
 static void put_le(uint8_t *dst, uint64_t value, size_t bytes)
 {
-    for (size_t i = 0; i < bytes; i++) { dst[i] = (uint8_t)(value >> (8 * i)); }
+    for (size_t i = 0; i < bytes; i++) {
+        dst[i] = (uint8_t)(value >> (8 * i));
+    }
 }
 
 static uint64_t get_le(const uint8_t *src, size_t bytes)
 {
     uint64_t value = 0;
-    for (size_t i = 0; i < bytes; i++) { value |= (uint64_t)src[i] << (8 * i); }
+    for (size_t i = 0; i < bytes; i++) {
+        value |= (uint64_t)src[i] << (8 * i);
+    }
     return value;
 }
 

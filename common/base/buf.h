@@ -29,12 +29,13 @@ bool rw_span_is(struct rw_span a, const char *s);
 bool rw_span_starts(struct rw_span a, const char *prefix);
 
 /* --- memory: NULL when there is none, never aborts --- */
-void *rw_mem_new(size_t n);                      /* zeroed; n >= 1; gives */
+void *rw_mem_new(size_t n);                        /* zeroed; n >= 1; gives */
 void *rw_mem_new_array(size_t count, size_t each); /* zeroed, overflow-checked; gives */
-void *rw_mem_grow(void *p, size_t count, size_t each); /* realloc, overflow-checked; takes p on success */
-void rw_mem_free(void *p);                       /* accepts NULL */
-char *rw_str_dup(const char *s);                 /* gives */
-char *rw_span_dup(struct rw_span s);             /* copy with a NUL behind it; gives */
+void *rw_mem_grow(void *p, size_t count,
+                  size_t each);      /* realloc, overflow-checked; takes p on success */
+void rw_mem_free(void *p);           /* accepts NULL */
+char *rw_str_dup(const char *s);     /* gives */
+char *rw_span_dup(struct rw_span s); /* copy with a NUL behind it; gives */
 
 /* Copies n bytes into a place of `cap` bytes. n > cap is a bug of ours. */
 void rw_copy(void *dst, size_t cap, const void *src, size_t n);

@@ -14,7 +14,8 @@ struct rw_wall {
 };
 
 struct rw_mono {
-    int64_t ms; /* milliseconds since an arbitrary start; never goes back, does not survive a boot */
+    int64_t
+        ms; /* milliseconds since an arbitrary start; never goes back, does not survive a boot */
 };
 
 struct rw_clock {

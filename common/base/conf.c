@@ -44,18 +44,23 @@ static RW_RC set_value(const struct conf_setting *s, struct rw_span value, void 
 {
     uint8_t *field = (uint8_t *)target + s->offset;
     switch (s->type) {
-    case CONF_STR: return rw_span_to_str((char *)field, s->cap, value, s->key, err);
-    case CONF_BOOL: return set_bool((bool *)(void *)field, value, s->key, err);
+    case CONF_STR:
+        return rw_span_to_str((char *)field, s->cap, value, s->key, err);
+    case CONF_BOOL:
+        return set_bool((bool *)(void *)field, value, s->key, err);
     case CONF_INT:
     case CONF_DURATION_MS:
-    case CONF_BYTES: return set_number(s, value, (int64_t *)(void *)field, err);
+    case CONF_BYTES:
+        return set_number(s, value, (int64_t *)(void *)field, err);
     }
     return rw_fail(err, RW_E_CONFIG, "%s: unknown type of setting", s->key);
 }
 
 static struct rw_span trimmed(struct rw_span s)
 {
-    while (s.n > 0 && (s.p[0] == ' ' || s.p[0] == '\t')) { s = rw_span_of(s.p + 1, s.n - 1); }
+    while (s.n > 0 && (s.p[0] == ' ' || s.p[0] == '\t')) {
+        s = rw_span_of(s.p + 1, s.n - 1);
+    }
     while (s.n > 0 && (s.p[s.n - 1] == ' ' || s.p[s.n - 1] == '\t' || s.p[s.n - 1] == '\r')) {
         s.n--;
     }
@@ -70,8 +75,7 @@ static RW_RC apply_line(const struct conf_table *table, struct rw_span line,
     const uint8_t *equals = memchr(line.p, '=', line.n);
     if (equals == NULL) { return rw_fail(err, RW_E_CONFIG, "not of the form 'key = value'"); }
     struct rw_span key = trimmed(rw_span_of(line.p, (size_t)(equals - line.p)));
-    struct rw_span value =
-        trimmed(rw_span_of(equals + 1, line.n - (size_t)(equals - line.p) - 1));
+    struct rw_span value = trimmed(rw_span_of(equals + 1, line.n - (size_t)(equals - line.p) - 1));
     for (size_t i = 0; i < table->count; i++) {
         if (!rw_span_is(key, table->settings[i].key)) { continue; }
         if (seen[i]) {

@@ -82,7 +82,8 @@ RW_RC rw_wrap(struct rw_err *err, const char *fmt, ...)
     va_end(ap);
     size_t n = strlen(context);
     if (n > sizeof(context) - 3) { n = sizeof(context) - 3; }
-    (void)snprintf(context + n, sizeof(context) - n, ": %.*s", (int)(sizeof(context) - n), err->text);
+    (void)snprintf(context + n, sizeof(context) - n, ": %.*s", (int)(sizeof(context) - n),
+                   err->text);
     copy_text(err->text, context);
     return (struct rw_rc){err->code};
 }

@@ -29,9 +29,7 @@ RW_RC rw_dir_open(const char *path, int *fd_out, struct rw_err *err)
 RW_RC rw_dir_open_at(int dir, const char *name, int *fd_out, struct rw_err *err)
 {
     int fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (fd < 0) {
-        return rw_fail_errno(err, code_of_open(errno), errno, "directory '%s'", name);
-    }
+    if (fd < 0) { return rw_fail_errno(err, code_of_open(errno), errno, "directory '%s'", name); }
     *fd_out = fd;
     return RW_OK;
 }
@@ -65,9 +63,7 @@ static RW_RC read_open_file(int fd, const char *name, size_t max, struct rw_buf 
 {
     struct stat st;
     if (fstat(fd, &st) != 0) { return rw_fail_errno(err, RW_E_IO, errno, "file '%s'", name); }
-    if (!S_ISREG(st.st_mode)) {
-        return rw_fail(err, RW_E_IO, "'%s' is not a regular file", name);
-    }
+    if (!S_ISREG(st.st_mode)) { return rw_fail(err, RW_E_IO, "'%s' is not a regular file", name); }
     if ((uintmax_t)st.st_size > max) {
         return rw_fail(err, RW_E_TOO_BIG, "file '%s' has %lld bytes, at most %zu are allowed", name,
                        (long long)st.st_size, max);

@@ -9,13 +9,17 @@
 
 static void store_le(uint8_t *dst, uint64_t value, size_t bytes)
 {
-    for (size_t i = 0; i < bytes; i++) { dst[i] = (uint8_t)(value >> (8 * i)); }
+    for (size_t i = 0; i < bytes; i++) {
+        dst[i] = (uint8_t)(value >> (8 * i));
+    }
 }
 
 static uint64_t load_le(const uint8_t *src, size_t bytes)
 {
     uint64_t value = 0;
-    for (size_t i = 0; i < bytes; i++) { value |= (uint64_t)src[i] << (8 * i); }
+    for (size_t i = 0; i < bytes; i++) {
+        value |= (uint64_t)src[i] << (8 * i);
+    }
     return value;
 }
 

@@ -115,17 +115,19 @@ RW_RC rw_hex_decode(uint8_t *dst, size_t n, struct rw_span s, const char *what, 
 static const struct unit {
     const char *name;
     int64_t factor;
-} duration_units[] = {
-    {"ms", 1       },
-    {"s",  1000    },
-    {"m",  60000   },
-    {"h",  3600000 },
-    {"d",  86400000},
-}, byte_units[] = {
-    {"B",   1                   },
-    {"KiB", 1024                },
-    {"MiB", 1024 * 1024         },
-    {"GiB", INT64_C(1073741824) },
+} duration_units[] =
+    {
+        {"ms", 1       },
+        {"s",  1000    },
+        {"m",  60000   },
+        {"h",  3600000 },
+        {"d",  86400000},
+},
+  byte_units[] = {
+      {"B", 1},
+      {"KiB", 1024},
+      {"MiB", 1024 * 1024},
+      {"GiB", INT64_C(1073741824)},
 };
 
 static RW_RC parse_with_unit(struct rw_span s, const struct unit *units, size_t unit_count,

@@ -18,9 +18,9 @@ struct opt {
 };
 
 struct opt_command {
-    const char *program; /* "ringward release create" */
-    const char *usage;   /* what follows the options: "FAMILY/NUMBER"; "" when nothing */
-    const char *about;   /* paragraph */
+    const char *program;  /* "ringward release create" */
+    const char *usage;    /* what follows the options: "FAMILY/NUMBER"; "" when nothing */
+    const char *about;    /* paragraph */
     const char *examples; /* lines, each begun with two blanks */
     const struct opt *opts;
     size_t opt_count;

@@ -32,7 +32,9 @@ static void child_exec(const struct proc_spec *spec, const int *safe_fds, int re
     sigset_t none;
     sigemptyset(&none);
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
-    for (int sig = 1; sig < NSIG; sig++) { (void)signal(sig, SIG_DFL); }
+    for (int sig = 1; sig < NSIG; sig++) {
+        (void)signal(sig, SIG_DFL);
+    }
     (void)report_fd; /* CLOEXEC: closed by a successful exec */
     if (spec->envp != NULL) {
         (void)execve(spec->path, spec->argv, spec->envp);
@@ -83,7 +85,9 @@ static RW_RC fork_and_exec(const struct proc_spec *spec, const int *safe_fds, st
     }
     int failed = 0;
     ssize_t got = 0;
-    do { got = read(report, &failed, sizeof(failed)); } while (got < 0 && errno == EINTR);
+    do {
+        got = read(report, &failed, sizeof(failed));
+    } while (got < 0 && errno == EINTR);
     if (got != 0) {
         (void)waitpid(pid, NULL, 0);
         return rw_fail_errno(err, RW_E_PROCESS, got > 0 ? failed : EIO, "cannot run '%s'",
@@ -109,7 +113,9 @@ RW_RC proc_start(const struct proc_spec *spec, struct proc *out, struct rw_err *
     *out = (struct proc){.pid = 0, .pidfd = -1};
     struct rw_rc rc = lift_fds(spec, safe_fds, err);
     if (rw_is_ok(rc)) { rc = fork_and_exec(spec, safe_fds, out, err); }
-    for (size_t i = 0; i < PROC_FDS_MAX; i++) { rw_fd_drop(&safe_fds[i]); }
+    for (size_t i = 0; i < PROC_FDS_MAX; i++) {
+        rw_fd_drop(&safe_fds[i]);
+    }
     return rc;
 }
 
@@ -118,7 +124,9 @@ static RW_RC reap(struct proc *p, struct proc_exit *out, struct rw_err *err)
     int status = 0;
     struct rusage use = {0};
     pid_t got = 0;
-    do { got = wait4(p->pid, &status, 0, &use); } while (got < 0 && errno == EINTR);
+    do {
+        got = wait4(p->pid, &status, 0, &use);
+    } while (got < 0 && errno == EINTR);
     if (got != p->pid) { return rw_fail_errno(err, RW_E_PROCESS, errno, "wait"); }
     out->signaled = WIFSIGNALED(status);
     out->status = WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status);
@@ -151,9 +159,7 @@ RW_RC proc_wait(struct proc *p, int64_t timeout_ms, struct proc_exit *out, struc
 
 void proc_signal(const struct proc *p, int signal_number)
 {
-    if (p->pidfd >= 0) {
-        (void)syscall(SYS_pidfd_send_signal, p->pidfd, signal_number, NULL, 0);
-    }
+    if (p->pidfd >= 0) { (void)syscall(SYS_pidfd_send_signal, p->pidfd, signal_number, NULL, 0); }
 }
 
 void proc_kill(struct proc *p)

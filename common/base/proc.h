@@ -32,9 +32,9 @@ struct proc {
 
 struct proc_exit {
     bool signaled;
-    int status;        /* exit status, or the signal's number */
-    int64_t cpu_ms;    /* user + system time */
-    int64_t rss_kib;   /* peak resident set */
+    int status;      /* exit status, or the signal's number */
+    int64_t cpu_ms;  /* user + system time */
+    int64_t rss_kib; /* peak resident set */
 };
 
 /* Fails with RW_E_PROCESS (names path and cause; also when exec failed). */

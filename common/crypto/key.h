@@ -13,7 +13,7 @@
 enum key_scheme { KEY_ED25519, KEY_ECDSA_P256, KEY_RSA_PSS, KEY_UNKNOWN };
 
 struct key {
-    void *pkey;                /* EVP_PKEY; NULL for KEY_UNKNOWN: such a key never verifies */
+    void *pkey; /* EVP_PKEY; NULL for KEY_UNKNOWN: such a key never verifies */
     enum key_scheme scheme;
     bool is_private;
     char id[DIGEST_HEX_BYTES]; /* TUF key id: SHA-256 of the canonical key object */
@@ -38,11 +38,11 @@ RW_RC key_read_public(const struct json *object, struct key *out, struct rw_err 
 bool key_same_public(const struct key *a, const struct key *b);
 
 /* Signs; *sig_out is as it stands in metadata (hex), NUL-terminated. Needs a private key. */
-RW_RC key_sign(const struct key *k, struct rw_span message, char sig_hex[static 2 * SIG_BYTES_MAX + 1],
-               struct rw_err *err);
+RW_RC key_sign(const struct key *k, struct rw_span message,
+               char sig_hex[static 2 * SIG_BYTES_MAX + 1], struct rw_err *err);
 /* Tells whether the hex signature is valid. A malformed one is invalid, not an error.
  * Fails with RW_E_CRYPTO when OpenSSL could not even begin; nothing was decided then. */
-RW_RC key_verify(const struct key *k, struct rw_span message, struct rw_span sig_hex, bool *valid_out,
-                 struct rw_err *err);
+RW_RC key_verify(const struct key *k, struct rw_span message, struct rw_span sig_hex,
+                 bool *valid_out, struct rw_err *err);
 
 #endif
