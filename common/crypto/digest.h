@@ -7,7 +7,7 @@
 #ifndef RINGWARD_DIGEST_H
 #define RINGWARD_DIGEST_H
 
-#include "common/base/buf.h"
+#include "common/base/num.h"
 
 enum { DIGEST_BYTES = 32, DIGEST_HEX_BYTES = 65 }; /* hex with its NUL */
 

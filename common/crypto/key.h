@@ -23,6 +23,9 @@ enum { KEY_FILE_BYTES_MAX = 16384, SIG_BYTES_MAX = 1024 };
 
 void key_drop(struct key *k);
 RW_RC key_generate(enum key_scheme scheme, struct key *out, struct rw_err *err);
+/* Takes an EVP_PKEY (freed on failure too), finds its scheme, computes the id.
+ * Fails with RW_E_SCHEMA for keys that Ringward has no scheme for. */
+RW_RC key_adopt(void *pkey, bool is_private, struct key *out, struct rw_err *err);
 /* PEM files, PKCS#8. `passphrase` NULL: not encrypted; an encrypted file without one is refused with a
  * hint, never asked for on a terminal. Fails with RW_E_SYNTAX, RW_E_AUTH (wrong passphrase), RW_E_IO. */
 RW_RC key_load_private(const char *path, const char *passphrase, struct key *out,

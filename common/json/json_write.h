@@ -36,7 +36,7 @@ void json_put_bool(struct json_writer *w, const char *name, bool value);
 void json_put_null(struct json_writer *w, const char *name);
 /* A value that is JSON text already (checked by the caller). */
 void json_put_raw(struct json_writer *w, const char *name, struct rw_span json_text);
-/* A parsed value, printed packed with members sorted by name. */
+/* A parsed value, printed packed, members in their order. */
 void json_put_tree(struct json_writer *w, const char *name, const struct json *v);
 /* Everything must be closed. Fails with the first failure of any call. */
 RW_RC json_done(struct json_writer *w, struct rw_err *err);
