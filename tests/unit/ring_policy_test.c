@@ -1,0 +1,91 @@
+/* Goal: the policy that people edit is read strictly, and refused with the place that is wrong. */
+#include "common/base/file.h"
+#include "common/policy/ring_policy.h"
+#include "tests/harness.h"
+
+#define RINGS                                                                                      \
+    "{\"name\":\"canary\",\"share\":\"1%\",\"bake\":\"1h\"},{\"name\":\"broad\",\"share\":"        \
+    "\"rest\"}"
+#define REST                                                                                       \
+    "\"classes\":{\"data\":{\"min_bake\":{\"broad\":\"3h\"}}},"                                    \
+    "\"window\":{\"confirm\":{\"start\":8,\"deadline\":\"15m\",\"probation\":\"10m\"}}}"
+#define POLICY(rings) "{\"format\":1,\"rings\":[" rings "]," REST
+
+static const struct refused {
+    const char *id, *text, *says;
+} refused[] = {
+    {"no rings",           "{\"format\":1,\"rings\":[]," REST,                                      "0 rings"    },
+    {"last not rest",      POLICY("{\"name\":\"a\",\"share\":\"1%\"}"),                             "rest"       },
+    {"ring behind rest",   POLICY("{\"name\":\"a\",\"share\":\"rest\"}," RINGS),                    "no ring can"},
+    {"share and select",   POLICY("{\"name\":\"a\",\"share\":\"1%\",\"select\":\"local\"}," RINGS),
+     "either"                                                                                                    },
+    {"neither",            POLICY("{\"name\":\"a\"}," RINGS),                                       "either"     },
+    {"shares beyond 100",  POLICY("{\"name\":\"a\",\"share\":\"99.5%\"}," RINGS),                   "100.50%"    },
+    {"zero share",         POLICY("{\"name\":\"a\",\"share\":\"0%\"}," RINGS),                      "add up"     },
+    {"name twice",         POLICY("{\"name\":\"broad\",\"share\":\"1%\"}," RINGS),                  "twice"      },
+    {"odd name",           POLICY("{\"name\":\"A\",\"share\":\"1%\"}," RINGS),                      "ring 'A'"   },
+    {"number as name",     POLICY("{\"name\":\"1\",\"share\":\"1%\"}," RINGS),                      "letter"     },
+    {"unknown member",     POLICY("{\"name\":\"a\",\"share\":\"1%\",\"bakes\":\"1h\"}," RINGS),
+     "unknown member"                                                                                            },
+    {"shorter later bake", POLICY("{\"name\":\"a\",\"share\":\"1%\",\"bake\":\"2h\"}," RINGS),
+     "rings[1]"                                                                                                  },
+    {"no unit",            POLICY("{\"name\":\"a\",\"share\":\"1%\",\"bake\":\"60\"}," RINGS),      "unit"       },
+    {"share without %",    POLICY("{\"name\":\"a\",\"share\":\"1\"}," RINGS),                       "share"      },
+    {"gate limit zero",
+     POLICY("{\"name\":\"a\",\"share\":\"1%\",\"gate\":{\"limit\":\"0%\"}}," RINGS),                "above 0%"   },
+    {"format 2",           "{\"format\":2,\"rings\":[" RINGS "]," REST,                             "format"     },
+    {"class for no ring",
+     "{\"format\":1,\"rings\":[" RINGS "],\"classes\":{\"data\":{\"min_bake\":{\"x\":\"1h\"}}},"
+     "\"window\":{\"confirm\":{}}}",                                                                "no ring 'x'"},
+    {"probation too long",
+     "{\"format\":1,\"rings\":[" RINGS "],\"classes\":{\"data\":{}},"
+     "\"window\":{\"confirm\":{\"deadline\":\"5m\",\"probation\":\"10m\"}}}",                       "longer than"},
+};
+
+TEST_EACH(a_wrong_policy_is_refused_with_its_place, refused)
+{
+    struct ring_policy p;
+    struct rw_err err = {0};
+    struct rw_rc rc = ring_policy_parse(rw_span_str(it->text), &p, &err);
+    assert_false(rw_is_ok(rc));
+    if (strstr(err.text, it->says) == NULL) { fail_msg("'%s' lacks '%s'", err.text, it->says); }
+}
+
+TEST(buckets_belong_to_exactly_one_ring)
+{
+    struct ring_policy p;
+    struct rw_err err = {0};
+    size_t members[2] = {0};
+    MUST(ring_policy_parse(rw_span_str(POLICY(RINGS)), &p, &err));
+    for (int64_t b = 0; b < RING_POLICY_BUCKETS; b++) {
+        members[ring_policy_of_bucket(&p, b)]++;
+    }
+    assert_int_equal(members[0], 100);
+    assert_int_equal(members[1], 9900);
+}
+
+TEST(minimum_bake_is_never_before_the_earlier_rings_have_baked)
+{
+    struct ring_policy p;
+    struct rw_err err = {0};
+    MUST(ring_policy_parse(rw_span_str(POLICY(RINGS)), &p, &err));
+    assert_int_equal(ring_policy_min_bake_s(&p, 0, 0), 0);
+    assert_int_equal(ring_policy_min_bake_s(&p, 0, 1), 3 * 3600); /* class minimum above 1h */
+    p.classes[0].min_bake_s[1] = 60;
+    assert_int_equal(ring_policy_min_bake_s(&p, 0, 1), 3600); /* canary's bake */
+}
+
+TEST(the_shipped_default_is_valid)
+{
+    struct ring_policy p;
+    struct rw_err err = {0};
+    RW_AUTO(rw_buf) struct rw_buf text = rw_buf_make(RING_POLICY_BYTES_MAX);
+    MUST(rw_file_read(RW_TEST_DATA "/../../rings.json", RING_POLICY_BYTES_MAX, &text, &err));
+    MUST(ring_policy_parse(rw_buf_span(&text), &p, &err));
+    assert_int_equal(p.ring_count, 4);
+}
+
+RUN_TESTS(cmocka_unit_test(a_wrong_policy_is_refused_with_its_place),
+          cmocka_unit_test(buckets_belong_to_exactly_one_ring),
+          cmocka_unit_test(minimum_bake_is_never_before_the_earlier_rings_have_baked),
+          cmocka_unit_test(the_shipped_default_is_valid))
