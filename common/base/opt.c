@@ -46,6 +46,15 @@ static RW_RC refuse(const struct opt_command *command, char **argv, int code, st
     return rw_hint(err, "try '%s --help'", command->program);
 }
 
+/* "-o FORMAT" is the short form of --output wherever a command has that option. */
+static const struct opt *find_output(const struct opt_command *command)
+{
+    for (size_t i = 0; i < command->opt_count; i++) {
+        if (strcmp(command->opts[i].name, "output") == 0) { return &command->opts[i]; }
+    }
+    return NULL;
+}
+
 static RW_RC check_operands(const struct opt_command *command, int argc, char **argv,
                             struct rw_err *err)
 {
@@ -70,7 +79,7 @@ RW_RC opt_parse(const struct opt_command *command, int argc, char **argv,
     optind = 0; /* glibc: start anew, subcommands parse more than once */
     opterr = 0;
     for (;;) {
-        int code = getopt_long(argc, argv, ":h", longs, NULL);
+        int code = getopt_long(argc, argv, ":ho:", longs, NULL);
         if (code == -1) { break; }
         if (code == 'h' || code == OPT_HELP) {
             opt_print_help(command);
@@ -83,7 +92,8 @@ RW_RC opt_parse(const struct opt_command *command, int argc, char **argv,
             return RW_OK;
         }
         if (code == '?' || code == ':') { return refuse(command, argv, code, err); }
-        const struct opt *o = &command->opts[code - 1];
+        const struct opt *o = code == 'o' ? find_output(command) : &command->opts[code - 1];
+        if (o == NULL) { return refuse(command, argv, '?', err); }
         if (o->value != NULL) { *o->value = optarg; }
         if (o->on != NULL) { *o->on = true; }
     }

@@ -1,0 +1,36 @@
+/* cli_table.h: tables for people: columns as wide as their content, colour only on a terminal.
+ *
+ * memory   a table owns copies of its cells until cli_table_drop
+ * threads  one thread
+ * source   NO_COLOR convention; no colour when standard output is not a terminal
+ */
+#ifndef RINGWARD_CLI_TABLE_H
+#define RINGWARD_CLI_TABLE_H
+
+#include "common/base/buf.h"
+
+enum { CLI_TABLE_COLUMNS_MAX = 14 };
+
+struct cli_table {
+    char **cells; /* row after row, header first */
+    size_t columns;
+    size_t cell_count;
+    size_t cell_cap;
+};
+
+/* Begins with the header's cells. `columns` is 1..CLI_TABLE_COLUMNS_MAX. */
+RW_RC cli_table_begin(struct cli_table *t, const char *const *header, size_t columns,
+                      struct rw_err *err);
+/* Adds the next cell; rows fill from left to right. Unprintable bytes are shown as '?'. */
+RW_RC cli_table_add(struct cli_table *t, const char *text, struct rw_err *err);
+__attribute__((format(printf, 3, 4))) RW_RC cli_table_addf(struct cli_table *t, struct rw_err *err,
+                                                           const char *fmt, ...);
+/* Prints to stdout, returns the number of lines. The last row must be complete. */
+size_t cli_table_print(const struct cli_table *t);
+void cli_table_drop(struct cli_table *t);
+
+/* Colour sequence for a state word ("halted" red, "passed" green, ...), "" when colour is off. */
+const char *cli_table_colour(const char *word);
+const char *cli_table_plain(void); /* back to normal, "" when colour is off */
+
+#endif

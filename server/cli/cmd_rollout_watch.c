@@ -1,0 +1,92 @@
+#include "server/cli/cmd_rollout_watch.h"
+
+#include "common/base/clock.h"
+#include "server/cli/cmd_rollout_view.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { POLL_MS = 500, LINE_BYTES = 1200 };
+
+struct watch {
+    const struct cmd_rollout_watch_options *options;
+    bool terminal;
+    size_t lines_shown;    /* of the picture that stands on the terminal now */
+    char last[LINE_BYTES]; /* line form of what was shown last */
+};
+
+static void pause_ms(long ms)
+{
+    const struct timespec t = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
+    (void)nanosleep(&t, NULL);
+}
+
+/* Moves the cursor back over the former picture and clears it. */
+static void erase_picture(struct watch *w)
+{
+    if (w->lines_shown > 0) { printf("\033[%zuA\033[J", w->lines_shown); }
+    w->lines_shown = 0;
+}
+
+static RW_RC show_change(struct watch *w, const struct json *rollout, struct rw_err *err)
+{
+    char line[LINE_BYTES];
+    cmd_rollout_view_line(rollout, line, sizeof(line));
+    bool changed = strcmp(line, w->last) != 0;
+    if (w->terminal && w->options->format == CLI_TABLE) {
+        /* Redrawn each time: bake clocks run although nothing else changes. */
+        erase_picture(w);
+        RW_TRY(cmd_rollout_view_print(rollout, &w->lines_shown, err));
+    } else if (changed && w->options->format != CLI_TABLE) {
+        RW_TRY(cli_view_print_json(rollout, err));
+    } else if (changed) {
+        struct rw_clock clock = rw_clock_system();
+        char at[RW_TIME_TEXT_BYTES];
+        rw_wall_format(at, rw_clock_wall(&clock));
+        printf("%s  %s\n", at, line);
+    }
+    rw_copy(w->last, sizeof(w->last), line, sizeof(line));
+    if (fflush(stdout) != 0) { return rw_fail(err, RW_E_IO, "cannot write to standard output"); }
+    return RW_OK;
+}
+
+static void tell_unreachable(struct watch *w, const struct rw_err *err)
+{
+    if (strcmp(w->last, err->text) == 0) { return; }
+    (void)fprintf(stderr, "ringward: %s; still trying\n", err->text);
+    (void)snprintf(w->last, sizeof(w->last), "%s", err->text);
+    w->lines_shown = 0; /* the message stands below the picture: draw a new one */
+}
+
+static bool is_transient(const struct rw_err *err)
+{
+    return err->code == RW_E_NET || err->code == RW_E_TIMEOUT || err->code == RW_E_BUSY ||
+           err->code == RW_E_FULL || err->code == RW_E_STORE;
+}
+
+RW_RC cmd_rollout_watch(struct cli_api *api, const char *path,
+                        const struct cmd_rollout_watch_options *options, struct rw_err *err)
+{
+    struct watch w = {.options = options, .terminal = isatty(STDOUT_FILENO) == 1};
+    struct rw_clock clock = rw_clock_system();
+    int64_t end_ms = rw_clock_mono(&clock).ms + options->timeout_ms;
+    for (;;) {
+        RW_AUTO(json_tree) json_tree rollout = NULL;
+        struct rw_rc rc = cli_api_get(api, path, &rollout, err);
+        if (rw_is_ok(rc)) {
+            RW_TRY(show_change(&w, rollout, err));
+            if (cmd_rollout_view_ended(rollout)) { return cmd_rollout_view_outcome(rollout, err); }
+        } else if (is_transient(err)) {
+            tell_unreachable(&w, err);
+        } else {
+            return rc;
+        }
+        if (options->timeout_ms >= 0 && rw_clock_mono(&clock).ms >= end_ms) {
+            if (rw_is_ok(rc)) { RW_TRY(cmd_rollout_view_outcome(rollout, err)); }
+            return rw_fail(err, RW_E_TIMEOUT, "still running at the time-out");
+        }
+        pause_ms(POLL_MS);
+    }
+}
