@@ -1,0 +1,297 @@
+#include "common/net/http_client.h"
+
+#include "common/base/file.h"
+#include "common/base/num.h"
+
+#include <curl/curl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+enum {
+    URL_BYTES = 1024,
+    CONNECT_MS = 10000,
+    STALL_BYTES_PER_S = 64,
+    STALL_S = 20,
+    TOTAL_MS = 60000
+};
+
+struct http_client {
+    CURL *curl;
+    char *base_url;
+    char *ca_file;
+    char *authorization; /* whole header line; NULL: none */
+    int64_t total_ms;
+};
+
+/* Where the body of one answer goes. */
+struct sink {
+    struct rw_buf *into; /* NULL: to the descriptor */
+    int fd;
+    uint64_t left; /* bytes that may still come */
+    struct rw_err err;
+    bool failed;
+    CURL *curl;
+    bool demand_status; /* a body of an error page must not reach the file */
+    long status_wanted;
+    struct http_client_answer answer;
+};
+
+static pthread_once_t curl_once = PTHREAD_ONCE_INIT;
+
+static void curl_setup(void)
+{
+    (void)curl_global_init(CURL_GLOBAL_DEFAULT);
+}
+
+RW_RC http_client_set_token(struct http_client *c, const char *token, struct rw_err *err)
+{
+    char line[512];
+    rw_mem_free(c->authorization);
+    c->authorization = NULL;
+    if (token == NULL) { return RW_OK; }
+    int n = snprintf(line, sizeof(line), "Authorization: Bearer %s", token);
+    if (n < 0 || (size_t)n >= sizeof(line) || strpbrk(token, "\r\n") != NULL) {
+        return rw_fail(err, RW_E_RANGE, "the token is too long or contains a line end");
+    }
+    c->authorization = rw_str_dup(line);
+    if (c->authorization == NULL) { return rw_fail(err, RW_E_NOMEM, "no memory for a token"); }
+    return RW_OK;
+}
+
+RW_RC http_client_open(const struct http_client_options *o, struct http_client **out,
+                       struct rw_err *err)
+{
+    (void)pthread_once(&curl_once, curl_setup);
+    struct http_client *c = rw_mem_new(sizeof(*c));
+    if (c == NULL) { return rw_fail(err, RW_E_NOMEM, "no memory for an HTTP client"); }
+    c->curl = curl_easy_init();
+    c->base_url = rw_str_dup(o->base_url);
+    c->ca_file = o->ca_file == NULL ? NULL : rw_str_dup(o->ca_file);
+    c->total_ms = o->total_ms > 0 ? o->total_ms : TOTAL_MS;
+    struct rw_rc rc = http_client_set_token(c, o->token, err);
+    if (rw_is_ok(rc) &&
+        (c->curl == NULL || c->base_url == NULL || (o->ca_file != NULL && c->ca_file == NULL))) {
+        rc = rw_fail(err, RW_E_NOMEM, "no memory for an HTTP client");
+    }
+    if (!rw_is_ok(rc)) {
+        http_client_drop(&c);
+        return rc;
+    }
+    *out = c;
+    return RW_OK;
+}
+
+void http_client_drop(struct http_client **c)
+{
+    if (*c == NULL) { return; }
+    curl_easy_cleanup((*c)->curl);
+    rw_mem_free((*c)->base_url);
+    rw_mem_free((*c)->ca_file);
+    rw_mem_free((*c)->authorization);
+    rw_mem_free(*c);
+    *c = NULL;
+}
+
+static size_t on_body(char *data, size_t size, size_t count, void *ctx)
+{
+    struct sink *s = ctx;
+    size_t n = size * count; /* libcurl: size is always 1 */
+    long status = 0;
+    (void)curl_easy_getinfo(s->curl, CURLINFO_RESPONSE_CODE, &status);
+    if (s->demand_status && status != s->status_wanted) { return n; } /* told by status */
+    struct rw_rc rc = RW_OK;
+    if (n > s->left) {
+        rc = rw_fail(&s->err, RW_E_TOO_BIG, "the answer is longer than allowed");
+    } else if (s->into != NULL) {
+        rc = rw_buf_append(s->into, rw_span_of(data, n), &s->err);
+    } else {
+        rc = rw_fd_write_all(s->fd, rw_span_of(data, n), &s->err);
+    }
+    s->failed = !rw_is_ok(rc);
+    s->left -= s->failed ? 0 : n;
+    return s->failed ? 0 : n;
+}
+
+/* The value of "Name: value" when the line has that name. */
+static bool header_value(struct rw_span line, const char *name, struct rw_span *out)
+{
+    size_t n = strlen(name);
+    if (line.n <= n || line.p[n] != ':' || strncasecmp((const char *)line.p, name, n) != 0) {
+        return false;
+    }
+    struct rw_span v = rw_span_of(line.p + n + 1, line.n - n - 1);
+    while (v.n > 0 && v.p[0] == ' ') {
+        v = rw_span_of(v.p + 1, v.n - 1);
+    }
+    while (v.n > 0 && (v.p[v.n - 1] == '\r' || v.p[v.n - 1] == '\n')) {
+        v.n--;
+    }
+    *out = v;
+    return true;
+}
+
+static size_t on_header(char *data, size_t size, size_t count, void *ctx)
+{
+    struct sink *s = ctx;
+    struct rw_span line = rw_span_of(data, size * count);
+    struct rw_span value;
+    struct rw_err unused;
+    int64_t n = 0;
+    if (rw_span_starts(line, "HTTP/")) {
+        s->answer = (struct http_client_answer){.retry_after_s = -1};
+    } else if (header_value(line, "etag", &value) && value.n < sizeof(s->answer.etag)) {
+        RW_IGNORE(rw_span_to_str(s->answer.etag, sizeof(s->answer.etag), value, "etag", &unused),
+                  "an odd ETag is no ETag");
+    } else if (header_value(line, "retry-after", &value)) {
+        if (rw_is_ok(rw_parse_i64(value, 0, 86400, "Retry-After", &n, &unused))) {
+            s->answer.retry_after_s = n;
+        }
+    }
+    return line.n;
+}
+
+static RW_RC transport_error(const struct http_client *c, const struct sink *s, CURLcode code,
+                             const char *detail, struct rw_err *err)
+{
+    if (s->failed) {
+        *err = s->err;
+        return (struct rw_rc){err->code};
+    }
+    if (code == CURLE_FILESIZE_EXCEEDED) {
+        return rw_fail(err, RW_E_TOO_BIG, "%s: the answer is longer than allowed", c->base_url);
+    }
+    enum rw_code kind = code == CURLE_OPERATION_TIMEDOUT ? RW_E_TIMEOUT : RW_E_NET;
+    return rw_fail(err, kind, "%s: %s", c->base_url,
+                   detail[0] != '\0' ? detail : curl_easy_strerror(code));
+}
+
+static void set_common(struct http_client *c, struct sink *s, const char *url, char *detail,
+                       struct curl_slist *headers)
+{
+    curl_easy_reset(c->curl); /* keeps connections, sessions and caches */
+    (void)curl_easy_setopt(c->curl, CURLOPT_URL, url);
+    (void)curl_easy_setopt(c->curl, CURLOPT_PROTOCOLS_STR, "http,https");
+    (void)curl_easy_setopt(c->curl, CURLOPT_FOLLOWLOCATION, 0L);
+    (void)curl_easy_setopt(c->curl, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+    (void)curl_easy_setopt(c->curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    if (c->ca_file != NULL) { (void)curl_easy_setopt(c->curl, CURLOPT_CAINFO, c->ca_file); }
+    (void)curl_easy_setopt(c->curl, CURLOPT_NOSIGNAL, 1L);
+    (void)curl_easy_setopt(c->curl, CURLOPT_NOPROXY, "127.0.0.1,localhost,::1");
+    (void)curl_easy_setopt(c->curl, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_MS);
+    (void)curl_easy_setopt(c->curl, CURLOPT_TIMEOUT_MS, (long)c->total_ms);
+    (void)curl_easy_setopt(c->curl, CURLOPT_LOW_SPEED_LIMIT, (long)STALL_BYTES_PER_S);
+    (void)curl_easy_setopt(c->curl, CURLOPT_LOW_SPEED_TIME, (long)STALL_S);
+    (void)curl_easy_setopt(c->curl, CURLOPT_MAXFILESIZE_LARGE,
+                           (curl_off_t)(s->left > INT64_MAX ? INT64_MAX : s->left));
+    (void)curl_easy_setopt(c->curl, CURLOPT_WRITEFUNCTION, on_body);
+    (void)curl_easy_setopt(c->curl, CURLOPT_WRITEDATA, s);
+    (void)curl_easy_setopt(c->curl, CURLOPT_HEADERFUNCTION, on_header);
+    (void)curl_easy_setopt(c->curl, CURLOPT_HEADERDATA, s);
+    (void)curl_easy_setopt(c->curl, CURLOPT_ERRORBUFFER, detail);
+    (void)curl_easy_setopt(c->curl, CURLOPT_HTTPHEADER, headers);
+}
+
+/* Adds a header line; a list that cannot grow is told by NULL. */
+static struct curl_slist *add_header(struct curl_slist *list, const char *line, bool *failed)
+{
+    struct curl_slist *grown = curl_slist_append(list, line);
+    *failed = *failed || grown == NULL;
+    return grown == NULL ? list : grown;
+}
+
+struct request {
+    const char *path;
+    const char *header; /* one more header line; NULL: none */
+    const char *content_type;
+    struct rw_span body; /* p NULL: GET */
+};
+
+static RW_RC perform(struct http_client *c, const struct request *r, struct sink *s,
+                     struct rw_err *err)
+{
+    char url[URL_BYTES];
+    char type[128];
+    char detail[CURL_ERROR_SIZE] = "";
+    bool failed = false;
+    int n = snprintf(url, sizeof(url), "%s%s", c->base_url, r->path);
+    if (n < 0 || (size_t)n >= sizeof(url)) { return rw_fail(err, RW_E_RANGE, "URL too long"); }
+    struct curl_slist *headers = add_header(NULL, "Expect:", &failed);
+    if (c->authorization != NULL) { headers = add_header(headers, c->authorization, &failed); }
+    if (r->header != NULL) { headers = add_header(headers, r->header, &failed); }
+    if (r->content_type != NULL) {
+        (void)snprintf(type, sizeof(type), "Content-Type: %s", r->content_type);
+        headers = add_header(headers, type, &failed);
+    }
+    if (failed) {
+        curl_slist_free_all(headers);
+        return rw_fail(err, RW_E_NOMEM, "no memory for a request");
+    }
+    s->curl = c->curl;
+    set_common(c, s, url, detail, headers);
+    if (r->body.p != NULL) {
+        (void)curl_easy_setopt(c->curl, CURLOPT_POST, 1L);
+        (void)curl_easy_setopt(c->curl, CURLOPT_POSTFIELDS, r->body.p);
+        (void)curl_easy_setopt(c->curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->body.n);
+    }
+    CURLcode code = curl_easy_perform(c->curl);
+    long status = 0;
+    (void)curl_easy_getinfo(c->curl, CURLINFO_RESPONSE_CODE, &status);
+    curl_slist_free_all(headers);
+    s->answer.status = (int)status;
+    if (code != CURLE_OK) { return transport_error(c, s, code, detail, err); }
+    return RW_OK;
+}
+
+RW_RC http_client_get(struct http_client *c, const char *path, const char *if_none_match,
+                      size_t max, struct rw_buf *into, struct http_client_answer *answer_out,
+                      struct rw_err *err)
+{
+    char condition[HTTP_CLIENT_ETAG_BYTES + 32];
+    struct sink s = {.into = into, .fd = -1, .left = max};
+    struct request r = {.path = path};
+    if (if_none_match != NULL && if_none_match[0] != '\0') {
+        (void)snprintf(condition, sizeof(condition), "If-None-Match: %s", if_none_match);
+        r.header = condition;
+    }
+    RW_TRY(perform(c, &r, &s, err));
+    *answer_out = s.answer;
+    return RW_OK;
+}
+
+RW_RC http_client_post(struct http_client *c, const char *path, const char *content_type,
+                       struct rw_span body, size_t max, struct rw_buf *into,
+                       struct http_client_answer *answer_out, struct rw_err *err)
+{
+    struct sink s = {.into = into, .fd = -1, .left = max};
+    const struct request r = {.path = path,
+                              .content_type = content_type,
+                              .body = body.p == NULL ? rw_span_of("", 0) : body};
+    RW_TRY(perform(c, &r, &s, err));
+    *answer_out = s.answer;
+    return RW_OK;
+}
+
+RW_RC http_client_download(struct http_client *c, const char *path, int fd, uint64_t offset,
+                           uint64_t total_bytes, struct rw_err *err)
+{
+    char range[64];
+    RW_ASSERT(offset <= total_bytes);
+    struct sink s = {.fd = fd,
+                     .left = total_bytes - offset,
+                     .demand_status = true,
+                     .status_wanted = offset > 0 ? 206 : 200};
+    struct request r = {.path = path};
+    if (offset > 0) {
+        (void)snprintf(range, sizeof(range), "Range: bytes=%llu-", (unsigned long long)offset);
+        r.header = range;
+    }
+    RW_TRY(perform(c, &r, &s, err));
+    if (s.answer.status != s.status_wanted) {
+        return rw_fail(err, s.answer.status == 404 ? RW_E_NOT_FOUND : RW_E_HTTP,
+                       "%s%s: status %d, want %ld", c->base_url, path, s.answer.status,
+                       s.status_wanted);
+    }
+    return RW_OK;
+}

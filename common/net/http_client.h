@@ -1,0 +1,49 @@
+/* http_client.h: HTTPS requests with caps and deadlines; the only file that knows libcurl.
+ *
+ * memory   a client keeps one connection alive until http_client_drop
+ * threads  one thread per client
+ * source   docs/architecture.md "Network"; no redirects, no decompression, TLS 1.2 at least
+ */
+#ifndef RINGWARD_HTTP_CLIENT_H
+#define RINGWARD_HTTP_CLIENT_H
+
+#include "common/base/buf.h"
+
+struct http_client;
+
+struct http_client_options {
+    const char *base_url; /* "https://host:port", without a path; copied */
+    const char *ca_file;  /* PEM; NULL: the system's store; copied */
+    const char *token;    /* bearer token; NULL: none; copied */
+    int64_t total_ms;     /* greatest time for one request; 0: 60 s */
+};
+
+RW_RC http_client_open(const struct http_client_options *o, struct http_client **out,
+                       struct rw_err *err);
+void http_client_drop(struct http_client **c);
+/* Changes the bearer token (NULL: none). */
+RW_RC http_client_set_token(struct http_client *c, const char *token, struct rw_err *err);
+
+enum { HTTP_CLIENT_ETAG_BYTES = 96 };
+
+struct http_client_answer {
+    int status;                        /* any status that arrived whole */
+    int64_t retry_after_s;             /* negative: none given */
+    char etag[HTTP_CLIENT_ETAG_BYTES]; /* "" when none, or too long */
+};
+
+/* One request. The body of the answer is appended to `into`, refused above `max` bytes (RW_E_TOO_BIG), by
+ * Content-Length before reading when the server gives one. `if_none_match` may be NULL.
+ * Any HTTP status is success here. Fails with RW_E_NET (unreachable, TLS), RW_E_TIMEOUT, RW_E_TOO_BIG. */
+RW_RC http_client_get(struct http_client *c, const char *path, const char *if_none_match,
+                      size_t max, struct rw_buf *into, struct http_client_answer *answer_out,
+                      struct rw_err *err);
+RW_RC http_client_post(struct http_client *c, const char *path, const char *content_type,
+                       struct rw_span body, size_t max, struct rw_buf *into,
+                       struct http_client_answer *answer_out, struct rw_err *err);
+/* Appends the body to the descriptor from `offset` on (Range when offset > 0; 206 is demanded then).
+ * At most `total_bytes` in the file altogether. Fails also with RW_E_HTTP (other status), RW_E_IO. */
+RW_RC http_client_download(struct http_client *c, const char *path, int fd, uint64_t offset,
+                           uint64_t total_bytes, struct rw_err *err);
+
+#endif

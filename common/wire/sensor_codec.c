@@ -1,0 +1,101 @@
+#include "common/wire/sensor_codec.h"
+
+#include "common/base/num.h"
+
+static const char *const type_names[] = {"loaded", "alive", "stats", "selftest", "error"};
+
+static void write_loaded(struct json_writer *w, const struct sensor_message *m)
+{
+    char hex[65] = "";
+    if (m->release > 0) { rw_hex_encode(hex, sizeof(hex), m->sha256, sizeof(m->sha256)); }
+    json_put_str(w, "family", m->family);
+    json_put_int(w, "release", m->release);
+    json_put_str(w, "sha256", hex);
+    json_put_int(w, "generation", m->generation);
+}
+
+RW_RC sensor_write(const struct sensor_message *m, struct rw_buf *into, struct rw_err *err)
+{
+    struct json_writer w = json_begin(into);
+    json_open_object(&w, NULL);
+    json_put_str(&w, "type", type_names[m->type]);
+    switch (m->type) {
+    case SENSOR_LOADED:
+        write_loaded(&w, m);
+        break;
+    case SENSOR_ALIVE:
+        json_put_int(&w, "generation", m->generation);
+        break;
+    case SENSOR_STATS:
+        json_put_int(&w, "detections", m->detections);
+        json_put_int(&w, "scanned", m->scanned);
+        json_put_int(&w, "cpu_ms", m->cpu_ms);
+        json_put_int(&w, "rss_kib", m->rss_kib);
+        break;
+    case SENSOR_SELFTEST:
+        json_put_bool(&w, "ok", m->ok);
+        break;
+    case SENSOR_ERROR:
+        json_put_str(&w, "detail", m->detail);
+        break;
+    }
+    json_close_object(&w);
+    return json_done(&w, err);
+}
+
+static RW_RC read_loaded(const struct json *o, struct sensor_message *m, struct rw_err *err)
+{
+    struct rw_span hex;
+    RW_TRY(json_get_str(o, "family", m->family, sizeof(m->family), err));
+    RW_TRY(json_get_int(o, "release", 0, RW_JSON_INT_MAX, &m->release, err));
+    RW_TRY(json_get_int(o, "generation", 1, RW_JSON_INT_MAX, &m->generation, err));
+    RW_TRY(json_get_span(o, "sha256", &hex, err));
+    if (m->release == 0) { return RW_OK; }
+    return rw_hex_decode(m->sha256, sizeof(m->sha256), hex, "sha256", err);
+}
+
+static RW_RC read_stats(const struct json *o, struct sensor_message *m, struct rw_err *err)
+{
+    RW_TRY(json_get_int(o, "detections", 0, RW_JSON_INT_MAX, &m->detections, err));
+    RW_TRY(json_get_int(o, "scanned", 0, RW_JSON_INT_MAX, &m->scanned, err));
+    RW_TRY(json_get_int(o, "cpu_ms", 0, RW_JSON_INT_MAX, &m->cpu_ms, err));
+    return json_get_int(o, "rss_kib", 0, RW_JSON_INT_MAX, &m->rss_kib, err);
+}
+
+RW_RC sensor_read(struct rw_span datagram, struct sensor_message *out, struct rw_err *err)
+{
+    static const struct json_limits limits = {
+        .bytes_max = SENSOR_MESSAGE_BYTES_MAX, .nodes_max = 32, .depth_max = 2};
+    struct sensor_message m = {.type = SENSOR_ALIVE};
+    struct rw_span type;
+    size_t index = 0;
+    RW_AUTO(json_tree) json_tree tree = NULL;
+    RW_TRY(json_parse(datagram, &limits, &tree, err));
+    RW_TRY(json_get_span(tree, "type", &type, err));
+    while (index < RW_LEN(type_names) && !rw_span_is(type, type_names[index])) {
+        index++;
+    }
+    if (index == RW_LEN(type_names)) {
+        return rw_fail(err, RW_E_SCHEMA, "unknown type of sensor message");
+    }
+    m.type = (enum sensor_type)index;
+    switch (m.type) {
+    case SENSOR_LOADED:
+        RW_TRY(read_loaded(tree, &m, err));
+        break;
+    case SENSOR_ALIVE:
+        RW_TRY(json_get_int(tree, "generation", 0, RW_JSON_INT_MAX, &m.generation, err));
+        break;
+    case SENSOR_STATS:
+        RW_TRY(read_stats(tree, &m, err));
+        break;
+    case SENSOR_SELFTEST:
+        RW_TRY(json_get_bool(tree, "ok", &m.ok, err));
+        break;
+    case SENSOR_ERROR:
+        RW_TRY(json_get_str(tree, "detail", m.detail, sizeof(m.detail), err));
+        break;
+    }
+    *out = m;
+    return RW_OK;
+}
