@@ -1,0 +1,126 @@
+/* api_job.h: the contract between the HTTP side (worker threads) and the rest of the server (core thread).
+ *
+ * A worker reads a request, checks its token and its size, lets the route's `prepare` parse it, and hands
+ * the job to the sink. The core thread runs the route's `apply` and gives the job back by api_job_done.
+ *
+ * memory   a job owns its bytes: every span of the request points into the job and dies with it. The
+ *          receiver of a job owns it until api_job_done; `prepared` goes by prepared_drop
+ * threads  a job belongs to one thread at a time: worker, then core, then the same worker
+ * source   docs/protocol.md 5 to 8
+ */
+#ifndef RINGWARD_API_JOB_H
+#define RINGWARD_API_JOB_H
+
+#include "common/base/buf.h"
+
+enum {
+    API_PARAMS_MAX = 4,
+    API_NAME_BYTES = 65,   /* operator's name and its NUL */
+    API_TENANT_BYTES = 33, /* tenant and its NUL */
+    API_ENDPOINT_BYTES = 16,
+    API_TARGET_BYTES_MAX = 512, /* path and query of a request */
+    API_REPLY_BYTES_MAX =
+        16 * 1048576,      /* ceiling of a reply's body in memory; larger ones are files */
+    API_RETRY_AFTER_S = 5, /* what a 503 says when the handler says nothing else */
+};
+
+/* Who a route lets in. Operator roles include the lower ones; enrolment and endpoint tokens pass only
+ * their own routes, operator tokens never pass those. */
+enum api_auth {
+    API_AUTH_NONE,
+    API_AUTH_ENROL,
+    API_AUTH_ENDPOINT,
+    API_AUTH_VIEWER,
+    API_AUTH_OPERATOR,
+    API_AUTH_PUBLISHER,
+    API_AUTH_ADMIN
+};
+
+enum api_method { API_GET, API_HEAD, API_POST };
+
+struct api_identity {
+    enum api_auth level;                  /* of the token; API_AUTH_NONE: none was asked for */
+    char name[API_NAME_BYTES];            /* operator tokens: whose; else "" */
+    char tenant[API_TENANT_BYTES];        /* "" for operators of every tenant */
+    uint8_t endpoint[API_ENDPOINT_BYTES]; /* endpoint tokens; else zero */
+};
+
+struct api_request {
+    enum api_method method;
+    struct rw_span path;                   /* begins with '/'; not percent-decoded */
+    struct rw_span query;                  /* behind '?'; empty when there is none */
+    struct rw_span body;                   /* at most the route's body_bytes_max */
+    struct rw_span params[API_PARAMS_MAX]; /* what stood for {..} in the pattern, 1 byte at least */
+    struct api_identity who;
+    char peer[46]; /* address of the client as text; "unix" for a local socket */
+};
+
+struct api_reply {
+    int status;               /* 0: not answered yet */
+    struct rw_buf body;       /* owned; ceiling API_REPLY_BYTES_MAX */
+    const char *content_type; /* static text; NULL: application/json */
+    int64_t retry_after_s;    /* < 0: none */
+    int file_fd;              /* >= 0: the body is this file; owned by the job once set */
+    uint64_t file_bytes;      /* length of that file */
+};
+
+struct api_job;
+
+struct api_route {
+    const char *method;    /* "GET" (answers HEAD too) or "POST" */
+    const char *pattern;   /* "/v1/releases/{family}/{n}/payload": {..} stands for one segment */
+    enum api_auth auth;    /* checked before a byte of the body is read */
+    size_t body_bytes_max; /* larger ones are refused with 413 before they are read */
+    /* On the worker thread: parsing only, no shared state. May answer at once by setting
+     * reply.status. NULL: nothing to prepare. */
+    void (*prepare)(struct api_job *job);
+    /* On the core thread; must set reply.status. NULL: `prepare` answers. */
+    void (*apply)(void *core, struct api_job *job);
+};
+
+struct http_conn;
+struct http_inbox;
+
+struct api_job {
+    const struct api_route *route;
+    struct api_request req;
+    struct api_reply reply;
+    void *prepared;                /* what `prepare` made of the body */
+    void (*prepared_drop)(void *); /* frees `prepared`; NULL: nothing to free */
+    struct api_job *next;          /* free for the queue of whoever holds the job */
+
+    /* --- the connection's, not for handlers --- */
+    struct http_conn *conn;   /* who waits; NULL once the client is gone. Its worker's alone */
+    struct http_inbox *inbox; /* way back to the worker; holds a reference */
+    struct rw_buf body;       /* bytes of req.body */
+    size_t target_bytes;
+    uint8_t target[API_TARGET_BYTES_MAX]; /* bytes of req.path, req.query and req.params */
+};
+
+/* Hands jobs to the core thread's queue. */
+struct api_sink {
+    /* Takes the job when it succeeds. RW_E_FULL is told to the client as 503 with Retry-After. */
+    RW_RC (*submit)(void *ctx, struct api_job *job, struct rw_err *err);
+    void *ctx; /* borrowed */
+};
+
+/* Any thread: gives the finished job back (takes it). Its worker sends the reply and frees it; when the
+ * client or the whole HTTP side is gone meanwhile, it is just freed. */
+void api_job_done(struct api_job *job);
+
+/* Makes the error the reply: {"error":{"code","text","hint"}}, status from the code's table row.
+ * A body written so far is dropped; a status of 503 brings Retry-After. */
+void api_reply_error(struct api_job *job, const struct rw_err *err);
+
+/* An unbound job, for handlers under test: no route, no reply yet. api_job_drop frees what it owns. */
+struct api_job api_job_make(void);
+void api_job_drop(struct api_job *job);
+
+/* The value of `name` in the query ("after=7&limit=50"), as it stands there. False: not given. */
+bool api_query_find(const struct api_request *req, const char *name, struct rw_span *out);
+/* As a number min..max; *inout keeps its value when the query does not give one.
+ * Fails with RW_E_SYNTAX, RW_E_RANGE. */
+RW_RC api_query_i64(const struct api_request *req, const char *name, int64_t min, int64_t max,
+                    int64_t *inout, struct rw_err *err);
+
+#endif
