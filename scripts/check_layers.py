@@ -59,7 +59,7 @@ THIRD = {
 }
 
 RULE_MAY = re.compile(r"^common/base/(err|num|sm|buf|clock)\.h$|^common/limits\.h$|_rule\.h$")
-RULE_LIBC = {"math.h", "string.h", "stdio.h", "stdint.h", "stddef.h", "stdbool.h", "limits.h", "float.h", "inttypes.h"}
+RULE_LIBC = {"stdarg.h", "math.h", "string.h", "stdio.h", "stdint.h", "stddef.h", "stdbool.h", "limits.h", "float.h", "inttypes.h"}
 
 
 def third_party_ok(header: str, path: str) -> bool:

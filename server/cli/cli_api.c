@@ -1,0 +1,187 @@
+#include "server/cli/cli_api.h"
+
+#include "common/base/conf.h"
+#include "common/base/file.h"
+#include "common/net/http_client.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { ANSWER_BYTES_MAX = 32 * 1024 * 1024, TOKEN_BYTES_MAX = 512, PATH_BYTES = 1024 };
+
+struct profile {
+    char server[256];
+    char ca_file[PATH_BYTES];
+    char token_file[PATH_BYTES];
+};
+
+static const struct conf_setting profile_settings[] = {
+    {"server",     CONF_STR, offsetof(struct profile, server),     256,        0, 0, NULL,
+     "URL of the server, without a path"                                              },
+    {"ca_file",    CONF_STR, offsetof(struct profile, ca_file),    PATH_BYTES, 0, 0, "",
+     "PEM file that the server's certificate must chain to; empty: the system's store"},
+    {"token_file", CONF_STR, offsetof(struct profile, token_file), PATH_BYTES, 0, 0, NULL,
+     "file with the operator token"                                                   },
+};
+static const struct conf_table profile_table = {profile_settings, RW_LEN(profile_settings)};
+
+struct cli_api {
+    struct http_client *http;
+};
+
+typedef struct http_client *http_client;
+
+static RW_RC profile_path(const char *given, char path[static PATH_BYTES], struct rw_err *err)
+{
+    const char *env = getenv("RINGWARD_PROFILE");
+    const char *home = getenv("HOME");
+    const char *chosen = given != NULL ? given : env;
+    if (chosen != NULL && chosen[0] != '\0') {
+        return rw_span_to_str(path, PATH_BYTES, rw_span_str(chosen), "profile path", err);
+    }
+    (void)snprintf(path, PATH_BYTES, "%s/.config/ringward/operator.conf", home == NULL ? "" : home);
+    return RW_OK;
+}
+
+/* A relative path in the profile is meant from the profile's own folder. */
+static RW_RC beside(const char *profile, const char *file, char dst[static PATH_BYTES],
+                    struct rw_err *err)
+{
+    const char *slash = strrchr(profile, '/');
+    int n = file[0] == '/' || slash == NULL
+                ? snprintf(dst, PATH_BYTES, "%s", file)
+                : snprintf(dst, PATH_BYTES, "%.*s/%s", (int)(slash - profile), profile, file);
+    if (n < 0 || n >= PATH_BYTES) { return rw_fail(err, RW_E_CONFIG, "path too long: %s", file); }
+    return RW_OK;
+}
+
+static RW_RC read_token(const char *path, char token[static TOKEN_BYTES_MAX], struct rw_err *err)
+{
+    RW_AUTO(rw_buf) struct rw_buf text = rw_buf_make(TOKEN_BYTES_MAX - 1);
+    RW_TRY(rw_file_read(path, TOKEN_BYTES_MAX - 1, &text, err));
+    while (text.n > 0 && (text.p[text.n - 1] == '\n' || text.p[text.n - 1] == '\r')) {
+        text.n--;
+    }
+    return rw_span_to_str(token, TOKEN_BYTES_MAX, rw_buf_span(&text), "token", err);
+}
+
+RW_RC cli_api_open(const char *path, struct cli_api **out, struct rw_err *err)
+{
+    struct profile p;
+    char file[PATH_BYTES];
+    char ca_file[PATH_BYTES];
+    char token_file[PATH_BYTES];
+    char token[TOKEN_BYTES_MAX];
+    RW_TRY(profile_path(path, file, err));
+    struct rw_rc rc = conf_load(&profile_table, file, &p, err);
+    if (rc.code == RW_E_NOT_FOUND) {
+        return rw_hint(err, "give --profile FILE or set RINGWARD_PROFILE; 'ringward-server init' "
+                            "writes one as operator.conf");
+    }
+    RW_TRY(rc);
+    RW_TRY(beside(file, p.ca_file, ca_file, err));
+    RW_TRY(beside(file, p.token_file, token_file, err));
+    RW_TRY(read_token(token_file, token, err));
+    RW_AUTO(http_client) http_client http = NULL;
+    const struct http_client_options options = {
+        .base_url = p.server, .ca_file = p.ca_file[0] == '\0' ? NULL : ca_file, .token = token};
+    RW_TRY(http_client_open(&options, &http, err));
+    rw_wipe(token, sizeof(token));
+    struct cli_api *api = rw_mem_new(sizeof(*api));
+    if (api == NULL) { return rw_fail(err, RW_E_NOMEM, "no memory"); }
+    api->http = RW_STEAL(http);
+    *out = api;
+    return RW_OK;
+}
+
+void cli_api_drop(struct cli_api **api)
+{
+    if (*api == NULL) { return; }
+    http_client_drop(&(*api)->http);
+    rw_mem_free(*api);
+    *api = NULL;
+}
+
+static enum rw_code code_of_name(struct rw_span name, int status)
+{
+    static const struct named {
+        const char *name;
+        enum rw_code code;
+    } names[] = {
+#define RW_ERROR(name, value, retry, http, exit, sentence) {#name, RW_E_##name},
+#include "common/base/err.def"
+#undef RW_ERROR
+    };
+    for (size_t i = 0; i < RW_LEN(names); i++) {
+        if (rw_span_is(name, names[i].name)) { return names[i].code; }
+    }
+    return status == 404 ? RW_E_NOT_FOUND : status == 401 ? RW_E_AUTH : RW_E_HTTP;
+}
+
+/* A refusal carries {"error":{"code","text","hint"}}; anything else is told by its status alone. */
+static RW_RC refusal(int status, struct rw_span body, struct rw_err *err)
+{
+    RW_AUTO(json_tree) json_tree tree = NULL;
+    struct rw_err unused;
+    struct rw_span code = rw_span_of(NULL, 0);
+    char text[RW_ERR_TEXT_BYTES] = "";
+    char hint[RW_ERR_HINT_BYTES] = "";
+    const struct json *error = NULL;
+    if (rw_is_ok(json_parse(body, &json_limits_small, &tree, &unused)) &&
+        rw_is_ok(json_get(tree, "error", JSON_OBJECT, &error, &unused)) &&
+        rw_is_ok(json_get_span(error, "code", &code, &unused)) &&
+        rw_is_ok(json_get_str(error, "text", text, sizeof(text), &unused))) {
+        RW_IGNORE(json_get_str(error, "hint", hint, sizeof(hint), &unused), "a hint is optional");
+        RW_IGNORE(rw_fail(err, code_of_name(code, status), "%s", text), "hint follows");
+        return rw_hint(err, "%s", hint);
+    }
+    return rw_fail(err, code_of_name(code, status), "the server answered with status %d", status);
+}
+
+static RW_RC parse_answer(int status, const struct rw_buf *body, struct json **tree_out,
+                          struct rw_err *err)
+{
+    static const struct json_limits limits = {
+        .bytes_max = ANSWER_BYTES_MAX, .nodes_max = 2000000, .depth_max = 16};
+    if (status < 200 || status > 299) { return refusal(status, rw_buf_span(body), err); }
+    return json_parse(rw_buf_span(body), &limits, tree_out, err);
+}
+
+RW_RC cli_api_get(struct cli_api *api, const char *path, struct json **tree_out, struct rw_err *err)
+{
+    RW_AUTO(rw_buf) struct rw_buf body = rw_buf_make(ANSWER_BYTES_MAX);
+    struct http_client_answer answer;
+    RW_TRY(http_client_get(api->http, path, NULL, ANSWER_BYTES_MAX, &body, &answer, err));
+    return parse_answer(answer.status, &body, tree_out, err);
+}
+
+static RW_RC post(struct cli_api *api, const char *path, const char *type, struct rw_span bytes,
+                  struct json **tree_out, struct rw_err *err)
+{
+    RW_AUTO(rw_buf) struct rw_buf body = rw_buf_make(ANSWER_BYTES_MAX);
+    struct http_client_answer answer;
+    RW_TRY(http_client_post(api->http, path, type, bytes, ANSWER_BYTES_MAX, &body, &answer, err));
+    return parse_answer(answer.status, &body, tree_out, err);
+}
+
+RW_RC cli_api_post(struct cli_api *api, const char *path, struct rw_span json_body,
+                   struct json **tree_out, struct rw_err *err)
+{
+    return post(api, path, "application/json", json_body, tree_out, err);
+}
+
+RW_RC cli_api_upload(struct cli_api *api, const char *path, struct rw_span bytes,
+                     struct json **tree_out, struct rw_err *err)
+{
+    return post(api, path, "application/octet-stream", bytes, tree_out, err);
+}
+
+RW_RC cli_api_download(struct cli_api *api, const char *path, size_t max, struct rw_buf *into,
+                       struct rw_err *err)
+{
+    struct http_client_answer answer;
+    RW_TRY(http_client_get(api->http, path, NULL, max, into, &answer, err));
+    if (answer.status != 200) { return refusal(answer.status, rw_buf_span(into), err); }
+    return RW_OK;
+}

@@ -1,0 +1,97 @@
+#include "server/store/store.h"
+
+void store_close(struct store *s)
+{
+    if (s->backend != NULL) {
+        store_rollback(s);
+        s->backend->close(s->ctx);
+    }
+    *s = (struct store){.backend = NULL};
+}
+
+RW_RC store_begin(struct store *s, struct rw_err *err)
+{
+    RW_ASSERT(!s->in_transaction);
+    RW_TRY(s->backend->begin(s->ctx, err));
+    s->in_transaction = true;
+    return RW_OK;
+}
+
+RW_RC store_commit(struct store *s, struct rw_err *err)
+{
+    RW_ASSERT(s->in_transaction);
+    struct rw_rc rc = s->backend->commit(s->ctx, err);
+    if (!rw_is_ok(rc)) { s->backend->rollback(s->ctx); }
+    s->in_transaction = false;
+    return rc;
+}
+
+void store_rollback(struct store *s)
+{
+    if (s->in_transaction) { s->backend->rollback(s->ctx); }
+    s->in_transaction = false;
+}
+
+RW_RC store_doc_put(struct store *s, const char *kind, const struct store_doc *doc,
+                    struct rw_err *err)
+{
+    RW_ASSERT(s->in_transaction);
+    RW_ASSERT(doc->generation >= 1);
+    if (doc->body.n > STORE_DOC_BYTES_MAX) {
+        return rw_fail(err, RW_E_TOO_BIG, "%s '%s' of %zu bytes, at most %d are allowed", kind,
+                       doc->id, doc->body.n, STORE_DOC_BYTES_MAX);
+    }
+    return s->backend->doc_put(s->ctx, kind, doc, err);
+}
+
+RW_RC store_doc_get(struct store *s, const char *kind, const char *id, struct rw_buf *body,
+                    int64_t *generation_out, struct rw_err *err)
+{
+    return s->backend->doc_get(s->ctx, kind, id, body, generation_out, err);
+}
+
+RW_RC store_doc_each(struct store *s, const char *kind,
+                     RW_RC (*each)(void *arg, const struct store_doc *doc, struct rw_err *err),
+                     void *arg, struct rw_err *err)
+{
+    return s->backend->doc_each(s->ctx, kind, each, arg, err);
+}
+
+RW_RC store_journal_append(struct store *s, struct rw_span batch, int64_t *row_out,
+                           struct rw_err *err)
+{
+    RW_ASSERT(s->in_transaction);
+    return s->backend->journal_append(s->ctx, batch, row_out, err);
+}
+
+RW_RC store_journal_each(struct store *s, int64_t after,
+                         RW_RC (*each)(void *arg, int64_t row, struct rw_span batch,
+                                       struct rw_err *err),
+                         void *arg, struct rw_err *err)
+{
+    return s->backend->journal_each(s->ctx, after, each, arg, err);
+}
+
+RW_RC store_fold(struct store *s, int64_t mark, struct rw_span image, struct rw_err *err)
+{
+    RW_ASSERT(s->in_transaction);
+    return s->backend->fold(s->ctx, mark, image, err);
+}
+
+RW_RC store_fold_load(struct store *s, int64_t *mark_out, struct rw_buf *image, struct rw_err *err)
+{
+    return s->backend->fold_load(s->ctx, mark_out, image, err);
+}
+
+RW_RC store_audit_append(struct store *s, const struct store_audit *a, struct rw_err *err)
+{
+    RW_ASSERT(s->in_transaction);
+    return s->backend->audit_append(s->ctx, a, err);
+}
+
+RW_RC store_audit_each(struct store *s, int64_t after, int64_t limit,
+                       RW_RC (*each)(void *arg, const struct store_audit *a, struct rw_err *err),
+                       void *arg, struct rw_err *err)
+{
+    return s->backend->audit_each(s->ctx, after, limit, each, arg, err);
+}

@@ -1,0 +1,378 @@
+#include "server/store/store_sqlite.h"
+
+#include "server/store/store_schema.h"
+
+#include <sqlite3.h>
+#include <stdio.h>
+#include <string.h>
+
+enum statement {
+    SQL_DOC_INSERT,
+    SQL_DOC_UPDATE,
+    SQL_DOC_GET,
+    SQL_DOC_EACH,
+    SQL_JOURNAL_APPEND,
+    SQL_JOURNAL_EACH,
+    SQL_JOURNAL_DROP,
+    SQL_FOLD_PUT,
+    SQL_FOLD_GET,
+    SQL_AUDIT_APPEND,
+    SQL_AUDIT_EACH,
+    SQL_COUNT,
+};
+
+static const char *const statements[SQL_COUNT] = {
+    [SQL_DOC_INSERT] = "INSERT INTO doc (kind, id, generation, body) VALUES (?1, ?2, ?3, ?4)",
+    [SQL_DOC_UPDATE] = "UPDATE doc SET generation = ?3, body = ?4"
+                       " WHERE kind = ?1 AND id = ?2 AND generation = ?3 - 1",
+    [SQL_DOC_GET] = "SELECT generation, body FROM doc WHERE kind = ?1 AND id = ?2",
+    [SQL_DOC_EACH] = "SELECT id, generation, body FROM doc WHERE kind = ?1 ORDER BY id",
+    [SQL_JOURNAL_APPEND] = "INSERT INTO journal (batch) VALUES (?1)",
+    [SQL_JOURNAL_EACH] = "SELECT row, batch FROM journal WHERE row > ?1 ORDER BY row",
+    [SQL_JOURNAL_DROP] = "DELETE FROM journal WHERE row <= ?1",
+    [SQL_FOLD_PUT] = "INSERT INTO fold (one, mark, image) VALUES (1, ?1, ?2)"
+                     " ON CONFLICT (one) DO UPDATE SET mark = ?1, image = ?2",
+    [SQL_FOLD_GET] = "SELECT mark, image FROM fold",
+    [SQL_AUDIT_APPEND] = "INSERT INTO audit (seq, at_s, record, hash) VALUES (?1, ?2, ?3, ?4)",
+    [SQL_AUDIT_EACH] = "SELECT seq, at_s, record, hash FROM audit WHERE seq > ?1"
+                       " ORDER BY seq LIMIT ?2",
+};
+
+struct sqlite_store {
+    sqlite3 *db;
+    sqlite3_stmt *prepared[SQL_COUNT];
+};
+
+static RW_RC sql_failed(sqlite3 *db, const char *what, struct rw_err *err)
+{
+    int code = sqlite3_errcode(db);
+    enum rw_code kind = code == SQLITE_FULL ? RW_E_FULL : RW_E_STORE;
+    return rw_fail(err, kind, "store: %s: %s", what, sqlite3_errmsg(db));
+}
+
+static RW_RC exec(sqlite3 *db, const char *sql, const char *what, struct rw_err *err)
+{
+    if (sqlite3_exec(db, sql, NULL, NULL, NULL) != SQLITE_OK) { return sql_failed(db, what, err); }
+    return RW_OK;
+}
+
+static void close_store(void *ctx)
+{
+    struct sqlite_store *s = ctx;
+    for (int i = 0; i < SQL_COUNT; i++) {
+        (void)sqlite3_finalize(s->prepared[i]);
+    }
+    (void)sqlite3_close(s->db);
+    rw_mem_free(s);
+}
+
+static RW_RC begin(void *ctx, struct rw_err *err)
+{
+    struct sqlite_store *s = ctx;
+    return exec(s->db, "BEGIN IMMEDIATE", "begin", err);
+}
+
+static RW_RC commit(void *ctx, struct rw_err *err)
+{
+    struct sqlite_store *s = ctx;
+    return exec(s->db, "COMMIT", "commit", err);
+}
+
+static void rollback(void *ctx)
+{
+    struct sqlite_store *s = ctx;
+    /* Some failures (a full disk) have rolled back already: an error here says just that. */
+    (void)sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
+}
+
+static sqlite3_stmt *fresh(struct sqlite_store *s, enum statement which)
+{
+    sqlite3_stmt *st = s->prepared[which];
+    (void)sqlite3_reset(st);
+    (void)sqlite3_clear_bindings(st);
+    return st;
+}
+
+static void bind_text(sqlite3_stmt *st, int at, const char *text)
+{
+    (void)sqlite3_bind_text(st, at, text, -1, SQLITE_STATIC);
+}
+
+static void bind_blob(sqlite3_stmt *st, int at, struct rw_span s)
+{
+    (void)sqlite3_bind_blob64(st, at, s.n == 0 ? "" : (const void *)s.p, s.n, SQLITE_STATIC);
+}
+
+static struct rw_span column_blob(sqlite3_stmt *st, int at)
+{
+    const void *p = sqlite3_column_blob(st, at);
+    return rw_span_of(p, (size_t)sqlite3_column_bytes(st, at));
+}
+
+/* Runs a statement that gives no rows. */
+static RW_RC run(struct sqlite_store *s, sqlite3_stmt *st, const char *what, struct rw_err *err)
+{
+    int step = sqlite3_step(st);
+    struct rw_rc rc = step == SQLITE_DONE ? RW_OK : sql_failed(s->db, what, err);
+    (void)sqlite3_reset(st);
+    return rc;
+}
+
+static RW_RC doc_put(void *ctx, const char *kind, const struct store_doc *doc, struct rw_err *err)
+{
+    struct sqlite_store *s = ctx;
+    bool make = doc->generation == 1;
+    sqlite3_stmt *st = fresh(s, make ? SQL_DOC_INSERT : SQL_DOC_UPDATE);
+    bind_text(st, 1, kind);
+    bind_text(st, 2, doc->id);
+    (void)sqlite3_bind_int64(st, 3, doc->generation);
+    bind_blob(st, 4, doc->body);
+    int step = sqlite3_step(st);
+    if (make && step == SQLITE_CONSTRAINT) {
+        (void)sqlite3_reset(st);
+        return rw_fail(err, RW_E_EXISTS, "%s '%s' exists already", kind, doc->id);
+    }
+    struct rw_rc rc = step == SQLITE_DONE ? RW_OK : sql_failed(s->db, "document", err);
+    (void)sqlite3_reset(st);
+    RW_TRY(rc);
+    if (!make && sqlite3_changes(s->db) == 0) {
+        return rw_fail(err, RW_E_STALE, "%s '%s' is not at generation %lld any more", kind, doc->id,
+                       (long long)doc->generation - 1);
+    }
+    return RW_OK;
+}
+
+static RW_RC doc_get(void *ctx, const char *kind, const char *id, struct rw_buf *body,
+                     int64_t *generation, struct rw_err *err)
+{
+    struct sqlite_store *s = ctx;
+    sqlite3_stmt *st = fresh(s, SQL_DOC_GET);
+    bind_text(st, 1, kind);
+    bind_text(st, 2, id);
+    int step = sqlite3_step(st);
+    struct rw_rc rc = RW_OK;
+    if (step == SQLITE_ROW) {
+        *generation = sqlite3_column_int64(st, 0);
+        rc = rw_buf_append(body, column_blob(st, 1), err);
+    } else if (step == SQLITE_DONE) {
+        rc = rw_fail(err, RW_E_NOT_FOUND, "there is no %s '%s'", kind, id);
+    } else {
+        rc = sql_failed(s->db, "reading a document", err);
+    }
+    (void)sqlite3_reset(st);
+    return rc;
+}
+
+static RW_RC doc_each(void *ctx, const char *kind,
+                      RW_RC (*each)(void *arg, const struct store_doc *doc, struct rw_err *err),
+                      void *arg, struct rw_err *err)
+{
+    struct sqlite_store *s = ctx;
+    sqlite3_stmt *st = fresh(s, SQL_DOC_EACH);
+    struct rw_rc rc = RW_OK;
+    int step = SQLITE_ROW;
+    bind_text(st, 1, kind);
+    while (rw_is_ok(rc) && (step = sqlite3_step(st)) == SQLITE_ROW) {
+        struct store_doc doc = {.generation = sqlite3_column_int64(st, 1),
+                                .body = column_blob(st, 2)};
+        rc = rw_span_to_str(doc.id, sizeof(doc.id), column_blob(st, 0), "document id", err);
+        if (rw_is_ok(rc)) { rc = each(arg, &doc, err); }
+    }
+    if (rw_is_ok(rc) && step != SQLITE_DONE) { rc = sql_failed(s->db, "documents", err); }
+    (void)sqlite3_reset(st);
+    return rc;
+}
+
+static RW_RC journal_append(void *ctx, struct rw_span batch, int64_t *row, struct rw_err *err)
+{
+    struct sqlite_store *s = ctx;
+    sqlite3_stmt *st = fresh(s, SQL_JOURNAL_APPEND);
+    bind_blob(st, 1, batch);
+    RW_TRY(run(s, st, "journal", err));
+    *row = sqlite3_last_insert_rowid(s->db);
+    return RW_OK;
+}
+
+static RW_RC journal_each(void *ctx, int64_t after,
+                          RW_RC (*each)(void *arg, int64_t row, struct rw_span batch,
+                                        struct rw_err *err),
+                          void *arg, struct rw_err *err)
+{
+    struct sqlite_store *s = ctx;
+    sqlite3_stmt *st = fresh(s, SQL_JOURNAL_EACH);
+    struct rw_rc rc = RW_OK;
+    int step = SQLITE_ROW;
+    (void)sqlite3_bind_int64(st, 1, after);
+    while (rw_is_ok(rc) && (step = sqlite3_step(st)) == SQLITE_ROW) {
+        rc = each(arg, sqlite3_column_int64(st, 0), column_blob(st, 1), err);
+    }
+    if (rw_is_ok(rc) && step != SQLITE_DONE) { rc = sql_failed(s->db, "journal", err); }
+    (void)sqlite3_reset(st);
+    return rc;
+}
+
+static RW_RC fold(void *ctx, int64_t mark, struct rw_span image, struct rw_err *err)
+{
+    struct sqlite_store *s = ctx;
+    sqlite3_stmt *st = fresh(s, SQL_FOLD_PUT);
+    (void)sqlite3_bind_int64(st, 1, mark);
+    bind_blob(st, 2, image);
+    RW_TRY(run(s, st, "fold", err));
+    st = fresh(s, SQL_JOURNAL_DROP);
+    (void)sqlite3_bind_int64(st, 1, mark);
+    return run(s, st, "fold", err);
+}
+
+static RW_RC fold_load(void *ctx, int64_t *mark, struct rw_buf *image, struct rw_err *err)
+{
+    struct sqlite_store *s = ctx;
+    sqlite3_stmt *st = fresh(s, SQL_FOLD_GET);
+    int step = sqlite3_step(st);
+    struct rw_rc rc = RW_OK;
+    *mark = 0;
+    if (step == SQLITE_ROW) {
+        *mark = sqlite3_column_int64(st, 0);
+        rc = rw_buf_append(image, column_blob(st, 1), err);
+    } else if (step != SQLITE_DONE) {
+        rc = sql_failed(s->db, "reading the fold", err);
+    }
+    (void)sqlite3_reset(st);
+    return rc;
+}
+
+static RW_RC audit_append(void *ctx, const struct store_audit *a, struct rw_err *err)
+{
+    struct sqlite_store *s = ctx;
+    sqlite3_stmt *st = fresh(s, SQL_AUDIT_APPEND);
+    (void)sqlite3_bind_int64(st, 1, a->seq);
+    (void)sqlite3_bind_int64(st, 2, a->at_s);
+    bind_blob(st, 3, a->record);
+    bind_blob(st, 4, rw_span_of(a->hash, sizeof(a->hash)));
+    return run(s, st, "audit", err);
+}
+
+static RW_RC audit_each(void *ctx, int64_t after, int64_t limit,
+                        RW_RC (*each)(void *arg, const struct store_audit *a, struct rw_err *err),
+                        void *arg, struct rw_err *err)
+{
+    struct sqlite_store *s = ctx;
+    sqlite3_stmt *st = fresh(s, SQL_AUDIT_EACH);
+    struct rw_rc rc = RW_OK;
+    int step = SQLITE_ROW;
+    (void)sqlite3_bind_int64(st, 1, after);
+    (void)sqlite3_bind_int64(st, 2, limit);
+    while (rw_is_ok(rc) && (step = sqlite3_step(st)) == SQLITE_ROW) {
+        struct rw_span hash = column_blob(st, 3);
+        struct store_audit a = {.seq = sqlite3_column_int64(st, 0),
+                                .at_s = sqlite3_column_int64(st, 1),
+                                .record = column_blob(st, 2)};
+        if (hash.n != sizeof(a.hash)) {
+            rc = rw_fail(err, RW_E_STORE, "audit record %lld has no hash", (long long)a.seq);
+            break;
+        }
+        rw_copy(a.hash, sizeof(a.hash), hash.p, hash.n);
+        rc = each(arg, &a, err);
+    }
+    if (rw_is_ok(rc) && step != SQLITE_DONE && step != SQLITE_ROW) {
+        rc = sql_failed(s->db, "audit", err);
+    }
+    (void)sqlite3_reset(st);
+    return rc;
+}
+
+static const struct store_backend sqlite_backend = {
+    .close = close_store,
+    .begin = begin,
+    .commit = commit,
+    .rollback = rollback,
+    .doc_put = doc_put,
+    .doc_get = doc_get,
+    .doc_each = doc_each,
+    .journal_append = journal_append,
+    .journal_each = journal_each,
+    .fold = fold,
+    .fold_load = fold_load,
+    .audit_append = audit_append,
+    .audit_each = audit_each,
+};
+
+static RW_RC schema_version(sqlite3 *db, size_t *out, struct rw_err *err)
+{
+    sqlite3_stmt *st = NULL;
+    if (sqlite3_prepare_v2(db, "PRAGMA user_version", -1, &st, NULL) != SQLITE_OK ||
+        sqlite3_step(st) != SQLITE_ROW) {
+        (void)sqlite3_finalize(st);
+        return sql_failed(db, "schema version", err);
+    }
+    int version = sqlite3_column_int(st, 0);
+    (void)sqlite3_finalize(st);
+    if (version < 0) { return rw_fail(err, RW_E_STORE, "store: negative schema version"); }
+    *out = (size_t)version;
+    return RW_OK;
+}
+
+/* Each step and its new version number are one transaction: a crash leaves a whole version. */
+static RW_RC migrate(sqlite3 *db, struct rw_err *err)
+{
+    size_t version = 0;
+    RW_TRY(schema_version(db, &version, err));
+    if (version > store_schema_version) {
+        RW_IGNORE(rw_fail(err, RW_E_POLICY, "the store has schema %zu, this program knows %zu",
+                          version, store_schema_version),
+                  "hint");
+        return rw_hint(err, "run the newer ringward-server; schemas only go forward");
+    }
+    for (; version < store_schema_version; version++) {
+        char set[64];
+        (void)snprintf(set, sizeof(set), "PRAGMA user_version = %zu", version + 1);
+        RW_TRY(exec(db, "BEGIN EXCLUSIVE", "migration", err));
+        struct rw_rc rc = exec(db, store_schema_steps[version], "migration", err);
+        if (rw_is_ok(rc)) { rc = exec(db, set, "migration", err); }
+        if (rw_is_ok(rc)) { rc = exec(db, "COMMIT", "migration", err); }
+        if (!rw_is_ok(rc)) {
+            (void)sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
+            return rc;
+        }
+    }
+    return RW_OK;
+}
+
+static RW_RC prepare_all(struct sqlite_store *s, struct rw_err *err)
+{
+    for (int i = 0; i < SQL_COUNT; i++) {
+        if (sqlite3_prepare_v3(s->db, statements[i], -1, SQLITE_PREPARE_PERSISTENT, &s->prepared[i],
+                               NULL) != SQLITE_OK) {
+            return sql_failed(s->db, statements[i], err);
+        }
+    }
+    return RW_OK;
+}
+
+RW_RC store_sqlite_open(const char *path, struct store *out, struct rw_err *err)
+{
+    struct sqlite_store *s = rw_mem_new(sizeof(*s));
+    if (s == NULL) { return rw_fail(err, RW_E_NOMEM, "no memory for the store"); }
+    struct rw_rc rc = RW_OK;
+    if (sqlite3_open_v2(path, &s->db,
+                        SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX |
+                            SQLITE_OPEN_NOFOLLOW,
+                        NULL) != SQLITE_OK) {
+        rc = sql_failed(s->db, path, err);
+    }
+    /* FULL: a commit that was answered survives power loss; NORMAL was measured to lose some (INV-8). */
+    if (rw_is_ok(rc)) {
+        rc = exec(s->db,
+                  "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
+                  "PRAGMA wal_autocheckpoint = 2000; PRAGMA foreign_keys = ON;"
+                  "PRAGMA trusted_schema = OFF; PRAGMA busy_timeout = 2000;",
+                  "opening", err);
+    }
+    if (rw_is_ok(rc)) { rc = migrate(s->db, err); }
+    if (rw_is_ok(rc)) { rc = prepare_all(s, err); }
+    if (!rw_is_ok(rc)) {
+        close_store(s);
+        return rc;
+    }
+    *out = (struct store){.backend = &sqlite_backend, .ctx = s};
+    return RW_OK;
+}
