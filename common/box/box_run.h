@@ -1,0 +1,32 @@
+/* box_run.h: runs ringward-box on one content and reads its verdict; the same at release create, on the server
+ * and on the agent.
+ *
+ * memory   borrows the request until return
+ * threads  may be called from any thread
+ * source   docs/protocol.md 11; INV-3 and INV-5: whatever goes wrong here is sandbox_error, never accepted
+ */
+#ifndef RINGWARD_BOX_RUN_H
+#define RINGWARD_BOX_RUN_H
+
+#include "common/box/verdict_codec.h"
+
+struct box_request {
+    const char *box;       /* path of ringward-box */
+    const char *validator; /* path of the validator executable */
+    const char *type;      /* content type, for instance "yara" */
+    const char *content;   /* path */
+    const char *samples;   /* path of an RWS1 file; NULL: none */
+    int64_t
+        clean_files; /* files of this host that must not match; 0: none, negative: the default */
+    int64_t wall_ms; /* 0: the default */
+};
+
+/* Always gives a verdict. Fails only with RW_E_NOMEM. */
+RW_RC box_check(const struct box_request *req, struct verdict *out, struct rw_err *err);
+/* Same, and appends the verdict's JSON text to `text`. */
+RW_RC box_check_text(const struct box_request *req, struct verdict *out, struct rw_buf *text,
+                     struct rw_err *err);
+/* "DIR/ringward-box" and "DIR/ringward-validate-TYPE" for the folder of the running executable. */
+RW_RC box_beside_self(const char *name, char *dst, size_t cap, struct rw_err *err);
+
+#endif

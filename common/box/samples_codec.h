@@ -1,0 +1,37 @@
+/* samples_codec.h: files of sample vectors (RWS1): what content must match and must not match.
+ *
+ * With expectations (the release's file): magic "RWS1", u32 count, then per sample u8 expect, u32 length, bytes.
+ * Without (what a validator gets): magic "RWV1", the same without the expect byte. Integers little endian.
+ *
+ * memory   samples borrow from the text
+ * threads  no shared state
+ * source   docs/protocol.md 11
+ */
+#ifndef RINGWARD_SAMPLES_CODEC_H
+#define RINGWARD_SAMPLES_CODEC_H
+
+#include "common/base/buf.h"
+
+enum {
+    SAMPLES_COUNT_MAX = 4096,
+    SAMPLES_BYTES_MAX = 64 * 1024 * 1024,
+};
+
+struct samples_one {
+    bool must_match;
+    struct rw_span bytes;
+};
+
+struct samples_list {
+    struct samples_one *at; /* owned */
+    size_t count;
+};
+
+void samples_list_drop(struct samples_list *l);
+/* Fails with RW_E_SYNTAX (magic, lengths, bytes left over) or RW_E_TOO_BIG. */
+RW_RC samples_read(struct rw_span text, struct samples_list *out, struct rw_err *err);
+RW_RC samples_write(const struct samples_list *l, struct rw_buf *into, struct rw_err *err);
+/* The validator's view: without expectations. */
+RW_RC samples_write_blind(const struct samples_list *l, struct rw_buf *into, struct rw_err *err);
+
+#endif

@@ -1,0 +1,67 @@
+/* verdict_codec.h: the launcher's verdict on one content, as JSON and as values.
+ *
+ * memory   plain values; the raw text is kept by the caller when it is wanted
+ * threads  no shared state
+ * source   docs/protocol.md 11, docs/sandbox.md "Verdict"
+ */
+#ifndef RINGWARD_VERDICT_CODEC_H
+#define RINGWARD_VERDICT_CODEC_H
+
+#include "common/json/json_write.h"
+
+enum verdict_kind {
+    VERDICT_ACCEPTED,
+    VERDICT_REFUSED,
+    VERDICT_CRASHED,
+    VERDICT_TIMED_OUT,
+    VERDICT_OUT_OF_MEMORY,
+    VERDICT_POLICY_VIOLATION,
+    VERDICT_PROTOCOL_ERROR,
+    VERDICT_SANDBOX_ERROR, /* no verdict was reached: never opens anything (INV-3) */
+};
+
+enum {
+    VERDICT_REASON_BYTES = 240,
+    VERDICT_LAYERS_MAX = 20,
+    VERDICT_LAYER_BYTES = 24,
+    VERDICT_MISSING_BYTES = 96,
+    VERDICT_TEXT_BYTES_MAX = 16384,
+};
+
+struct verdict_check {
+    bool run;
+    bool ok;
+    int64_t count; /* samples looked at */
+    int64_t wrong; /* missed or hit */
+};
+
+struct verdict {
+    enum verdict_kind kind;
+    bool final; /* false: try once more before believing it */
+    char reason[VERDICT_REASON_BYTES];
+    char content_sha256[65];
+    int64_t content_bytes;
+    char validator[33];
+    char validator_sha256[65];
+    int64_t rules;       /* what the validator said it compiled */
+    int64_t signal;      /* that ended it; 0: none */
+    int64_t exit_status; /* -1: none */
+    char syscall[40];    /* denied call; "": none */
+    int64_t wall_ms;
+    int64_t cpu_ms;
+    int64_t peak_rss_kib;
+    struct verdict_check must_match;
+    struct verdict_check must_not_match;
+    char grade[8]; /* full, good, weak, none */
+    char layers[VERDICT_LAYERS_MAX][VERDICT_LAYER_BYTES];
+    size_t layer_count;
+    char missing[VERDICT_LAYERS_MAX][VERDICT_MISSING_BYTES]; /* layer and why (INV-12) */
+    size_t missing_count;
+};
+
+const char *verdict_kind_name(enum verdict_kind kind);
+RW_RC verdict_write(const struct verdict *v, struct rw_buf *into, struct rw_err *err);
+/* Strict. Fails with RW_E_SCHEMA and the like; the caller takes that for sandbox_error. */
+RW_RC verdict_read(struct rw_span text, struct verdict *out, struct rw_err *err);
+
+#endif
