@@ -1,0 +1,101 @@
+/* release.h: the release domain: draft -> checking -> checked -> approved -> published.
+ *
+ * Every verb takes plain arguments, does one transaction that holds state and audit record (INV-9), and appends
+ * the release object of docs/protocol.md 8 to `out`. The caller (HTTP side) checks roles and sizes.
+ *
+ * memory   a domain borrows everything in it; objects are appended to buffers of the caller
+ * threads  the server's core thread; the box itself runs elsewhere, between release_begin_check and
+ *          release_record_check
+ * source   docs/protocol.md 8
+ */
+#ifndef RINGWARD_RELEASE_H
+#define RINGWARD_RELEASE_H
+
+#include "server/release/release_codec.h"
+#include "server/release/release_stage.h"
+#include "server/store/store.h"
+
+/* How an approved content role becomes public: the checking signer, then the files. release_signer.h gives the
+ * real one. */
+struct release_publisher {
+    /* `payload_path` is relative to the staging directory. Succeeds again when it was published before. */
+    RW_RC (*publish)
+    (void *ctx, const struct release *r, struct rw_span envelope, const char *payload_path,
+     struct rw_err *err);
+    void *ctx;
+};
+
+struct release_domain {
+    struct store *store;
+    int staging_dir; /* DIR/staging */
+    int repo_dir;    /* DIR/repo */
+    struct rw_clock clock;
+    struct release_publisher publisher;
+};
+
+/* What the box needs, and what its verdict must speak of. */
+struct release_check_job {
+    struct release_id id;
+    char payload_path[RELEASE_PATH_BYTES]; /* relative to the staging directory */
+    char samples_path[RELEASE_PATH_BYTES]; /* "": no samples */
+    char payload_sha256[DIGEST_HEX_BYTES];
+};
+
+/* What the rollout side needs to know of a release. */
+struct release_facts {
+    int state; /* enum release_state */
+    char class_name[RELEASE_NAME_BYTES];
+    int64_t bytes;
+    char sha256[DIGEST_HEX_BYTES];
+    bool unchecked;
+};
+
+/* POST /v1/releases. The number is one above every release the family ever had.
+ * Fails with RW_E_SCHEMA, RW_E_RANGE, RW_E_TUF_ROLE (family not delegated). */
+RW_RC release_create(struct release_domain *d, const char *author, struct rw_span body,
+                     struct rw_buf *out, struct rw_err *err);
+/* POST .../payload and .../samples. *check_wanted_out: all is here, call release_begin_check and run the box.
+ * Fails with RW_E_TUF_HASH (not the declared bytes), RW_E_POLICY (not a draft). */
+RW_RC release_upload(struct release_domain *d, const struct release_id *id, enum release_part part,
+                     struct rw_span bytes, bool *check_wanted_out, struct rw_buf *out,
+                     struct rw_err *err);
+/* Fails with RW_E_POLICY unless the release is in state checking. Changes nothing. */
+RW_RC release_begin_check(struct release_domain *d, const struct release_id *id,
+                          struct release_check_job *job_out, struct rw_err *err);
+/* Takes the box's verdict object into the record. A verdict that is not final, or none at all (empty span),
+ * brings the release back to draft: sending the payload again starts the check again (INV-3).
+ * Fails with RW_E_SCHEMA, RW_E_TUF_HASH (a verdict about other bytes): the release stays in checking then. */
+RW_RC release_record_check(struct release_domain *d, const struct release_id *id,
+                           struct rw_span verdict, struct rw_buf *out, struct rw_err *err);
+/* After a start: calls `each` for every release whose check was cut off. */
+RW_RC release_each_checking(struct release_domain *d,
+                            RW_RC (*each)(void *arg, const struct release_check_job *job,
+                                          struct rw_err *err),
+                            void *arg, struct rw_err *err);
+/* GET .../tosign: appends the document. Made when first asked for; made anew, without the signatures so far,
+ * when the content role or the policy changed meanwhile. */
+RW_RC release_tosign(struct release_domain *d, const struct release_id *id, struct rw_buf *out,
+                     struct rw_err *err);
+/* POST .../signatures. Fails with RW_E_TUF_THRESHOLD (not valid), RW_E_TUF_ROLE (not an engineer's key),
+ * RW_E_STALE (the document changed meanwhile: it was made anew and has no signatures). */
+RW_RC release_sign(struct release_domain *d, const struct release_id *id, const char *by,
+                   struct rw_span body, struct rw_buf *out, struct rw_err *err);
+/* POST .../publish. Publishing twice succeeds. Fails with RW_E_POLICY (not approved), RW_E_STALE. */
+RW_RC release_publish(struct release_domain *d, const struct release_id *id, const char *by,
+                      struct rw_buf *out, struct rw_err *err);
+/* Gives up a release that was never published. */
+RW_RC release_abandon(struct release_domain *d, const struct release_id *id, const char *by,
+                      const char *reason, struct rw_buf *out, struct rw_err *err);
+
+RW_RC release_show(struct release_domain *d, const struct release_id *id, struct rw_buf *out,
+                   struct rw_err *err);
+/* {"releases":[...]} in order of family and number. */
+RW_RC release_list(struct release_domain *d, struct rw_buf *out, struct rw_err *err);
+/* Fails with RW_E_NOT_FOUND. */
+RW_RC release_find(struct release_domain *d, const struct release_id *id,
+                   struct release_facts *facts_out, struct rw_err *err);
+/* GET .../payload. Gives a descriptor. Fails with RW_E_NOT_FOUND. */
+RW_RC release_open_payload(struct release_domain *d, const struct release_id *id, int *fd_out,
+                           uint64_t *bytes_out, struct rw_err *err);
+
+#endif
