@@ -1,0 +1,79 @@
+/* rollout_run.h: the controller: facts in, the pure step, one transaction out, then the effects.
+ *
+ * memory   a controller owns its rollouts until rollout_run_drop; borrows store, fleet and signer
+ * threads  the core thread only
+ * source   docs/rollout.md. Order that INV-1 and INV-2 rest on: a halt closes permits before anything is signed; a ring
+ *          opens for permits only after its pointer is published; every effect may be repeated after a crash.
+ */
+#ifndef RINGWARD_ROLLOUT_RUN_H
+#define RINGWARD_ROLLOUT_RUN_H
+
+#include "common/json/json_write.h"
+#include "common/policy/ring_policy.h"
+#include "server/rollout/rollout_rule.h"
+#include "server/store/store.h"
+
+struct fleet_state;
+struct rollout_run;
+
+/* What the controller needs from the outside; the core wires it to signer and publisher. */
+struct rollout_run_effects {
+    /* Signs and publishes that `ring` points to release `release` of `family` (hold false), or on hold. */
+    RW_RC (*point)
+    (void *ctx, const char *ring, const char *family, int64_t release, bool hold,
+     struct rw_err *err);
+    /* Class and earliest install times per ring of a published release; fails with RW_E_NOT_FOUND. */
+    RW_RC (*release_info)
+    (void *ctx, const char *family, int64_t release, char class_out[static RING_POLICY_NAME_BYTES],
+     struct rw_wall not_before[static RING_POLICY_RINGS_MAX], struct rw_err *err);
+    void *ctx;
+};
+
+/* Who asked, for the audit record. */
+struct rollout_run_actor {
+    const char *name;
+    const char *reason;
+};
+
+/* Loads all rollouts from the store. Permits are closed until the first tick (fail closed). */
+RW_RC rollout_run_open(struct store *store, struct fleet_state *fleet,
+                       const struct ring_policy *policy, struct rollout_run_effects effects,
+                       struct rollout_run **out, struct rw_err *err);
+void rollout_run_drop(struct rollout_run **r);
+/* Replaces the policy in force (copied). */
+void rollout_run_set_policy(struct rollout_run *r, const struct ring_policy *policy);
+
+/* Begins a rollout of a published release; one active rollout per family. Inside the caller's transaction.
+ * Fails with RW_E_POLICY (another one runs, release halted before), RW_E_NOT_FOUND, RW_E_EXISTS. */
+RW_RC rollout_run_start(struct rollout_run *r, const char *family, int64_t release,
+                        const struct rollout_run_actor *actor, struct rw_wall now,
+                        struct rw_err *err);
+/* Steers; `generation` 0: whatever it is. Inside the caller's transaction.
+ * Fails with RW_E_NOT_FOUND, RW_E_STALE, RW_E_POLICY (no ring where the command fits). */
+RW_RC rollout_run_command(struct rollout_run *r, const char *family, int64_t release,
+                          enum rollout_rule_command command, int64_t generation,
+                          const struct rollout_run_actor *actor, struct rw_wall now,
+                          struct rw_err *err);
+
+/* One turn of the controller for all rollouts: begins and commits transactions of its own, so it is called
+ * outside of one. Signing failures are kept as alarms and tried again at the next turn. Fails with the
+ * store's codes; nothing is open then. */
+RW_RC rollout_run_tick(struct rollout_run *r, struct rw_wall now, struct rw_err *err);
+
+/* --- views: the objects of docs/protocol.md 8 --- */
+/* Writes one rollout object. Fails with RW_E_NOT_FOUND. */
+RW_RC rollout_run_write(const struct rollout_run *r, const char *family, int64_t release,
+                        struct rw_wall now, struct json_writer *w, struct rw_err *err);
+/* Writes {"rollouts":[...]}, oldest first. */
+void rollout_run_write_all(const struct rollout_run *r, struct rw_wall now, struct json_writer *w);
+/* Writes the evidence behind the verdicts: counts, terms, thresholds per ring. */
+RW_RC rollout_run_explain(const struct rollout_run *r, const char *family, int64_t release,
+                          struct json_writer *w, struct rw_err *err);
+/* Appends alarms (signing failures) as strings to an open array. */
+void rollout_run_write_alarms(const struct rollout_run *r, struct json_writer *w);
+/* Appends Prometheus samples of every active rollout. */
+RW_RC rollout_run_metrics(const struct rollout_run *r, struct rw_buf *into, struct rw_err *err);
+/* Poll interval to ask of endpoints of this ring (seconds); 0: as configured. */
+int64_t rollout_run_poll_s(const struct rollout_run *r, const char *ring, const char *family);
+
+#endif
