@@ -10,20 +10,20 @@
 
 #include "common/json/json_write.h"
 #include "common/policy/ring_policy.h"
+#include "server/health/fleet_state.h"
 #include "server/rollout/rollout_rule.h"
 #include "server/store/store.h"
 
-struct fleet_state;
 struct rollout_run;
 
 /* What the controller needs from the outside; the core wires it to signer and publisher. */
 struct rollout_run_effects {
-    /* Signs and publishes that `ring` points to release `release` of `family` (hold false), or on hold. */
-    RW_RC (*point)
+    /* Signs and publishes that `ring` points to release `release` of `family` (0: to nothing). */
+    RW_RC(*point)
     (void *ctx, const char *ring, const char *family, int64_t release, bool hold,
      struct rw_err *err);
     /* Class and earliest install times per ring of a published release; fails with RW_E_NOT_FOUND. */
-    RW_RC (*release_info)
+    RW_RC(*release_info)
     (void *ctx, const char *family, int64_t release, char class_out[static RING_POLICY_NAME_BYTES],
      struct rw_wall not_before[static RING_POLICY_RINGS_MAX], struct rw_err *err);
     void *ctx;
@@ -59,6 +59,13 @@ RW_RC rollout_run_command(struct rollout_run *r, const char *family, int64_t rel
  * outside of one. Signing failures are kept as alarms and tried again at the next turn. Fails with the
  * store's codes; nothing is open then. */
 RW_RC rollout_run_tick(struct rollout_run *r, struct rw_wall now, struct rw_err *err);
+
+/* Decides one permit request and, when granted, records it in the fleet's pending batch: the answer may leave only
+ * after that batch is committed (INV-2). The window law holds in the ring and in the cohort (INV-1); a pending
+ * permit of the same endpoint and release is given again. Fails with RW_E_FULL, RW_E_NOMEM; nothing changed then. */
+RW_RC rollout_run_permit(struct rollout_run *r, const struct fleet_who *who,
+                         const struct beacon_permit_request *request, struct rw_wall now,
+                         struct beacon_permit_answer *answer_out, struct rw_err *err);
 
 /* --- views: the objects of docs/protocol.md 8 --- */
 /* Writes one rollout object. Fails with RW_E_NOT_FOUND. */

@@ -1,0 +1,66 @@
+/* box_verdict_rule.h: what happened to a validator -> one verdict. What the kernel says outranks what it says.
+ *
+ * memory   values only
+ * threads  pure
+ * source   docs/sandbox.md "Verdict": precedence; everything except accepted keeps the old content active
+ */
+#ifndef RINGWARD_BOX_VERDICT_RULE_H
+#define RINGWARD_BOX_VERDICT_RULE_H
+
+#include "common/base/err.h"
+
+/* Facts, as the launcher saw them. */
+struct box_verdict_rule_facts {
+    bool setup_failed;        /* set-up, exec, or a required layer */
+    const char *setup_reason; /* borrowed */
+    bool denied;              /* a system call was denied */
+    const char *denied_call;  /* borrowed; "" when not named */
+    bool output_too_long;     /* verdict or diagnostics over their limit */
+    bool deadline_passed;     /* killed by the launcher's clock */
+    int signal;               /* that ended it; 0: none */
+    int exit_status;          /* -1: ended by a signal */
+    int64_t cpu_ms;
+    int64_t cpu_limit_ms;
+    int64_t peak_rss_kib;
+    int64_t memory_limit_kib;
+    bool said_valid; /* one well-formed object came */
+    bool said_accepted;
+    const char *said_reason; /* borrowed; printable ASCII */
+    bool hash_echoed;        /* it read the very bytes that it was given */
+    int64_t must_match_missed;
+    int64_t must_not_match_hit;
+    int64_t must_match_count;
+    int64_t must_not_match_count;
+};
+
+enum box_verdict_rule_kind {
+    BOX_ACCEPTED,
+    BOX_REFUSED,
+    BOX_CRASHED,
+    BOX_TIMED_OUT,
+    BOX_OUT_OF_MEMORY,
+    BOX_POLICY_VIOLATION,
+    BOX_PROTOCOL_ERROR,
+    BOX_SANDBOX_ERROR,
+};
+
+enum { BOX_REASON_BYTES = 240 };
+
+struct box_verdict_rule_result {
+    enum box_verdict_rule_kind kind; /* in the order of enum verdict_kind */
+    bool final;
+    char reason[BOX_REASON_BYTES];
+};
+
+struct box_verdict_rule_result box_verdict_rule_decide(const struct box_verdict_rule_facts *f);
+
+/* --- grade of the sandbox from its layers --- */
+struct box_verdict_rule_layers {
+    bool rlimit, no_new_privs, seccomp, seccomp_notify;
+    bool landlock, landlock_scope, empty_root;
+    bool own_uid, user_ns, pid_ns, cgroup;
+};
+/* "full", "good", "weak" or "none" (INV-12). */
+const char *box_verdict_rule_grade(const struct box_verdict_rule_layers *l);
+
+#endif

@@ -1,0 +1,43 @@
+/* release_signer.h: the server's way to ringward-signer: asks for signatures, writes what came back into the
+ * repository in the order that readers need: payloads, roles, snapshot, timestamp last.
+ *
+ * The server holds no key. The signer verifies the whole new state by itself before it signs and refuses with a
+ * named reason; that reason comes back as the error's text.
+ *
+ * memory   a client owns socket and child until release_signer_drop
+ * threads  the core thread; a call blocks for one round trip (a few ms), at most SIGNER_TIMEOUT_MS
+ * source   docs/trust.md "The checking signer"; common/wire/signer_codec.h
+ */
+#ifndef RINGWARD_RELEASE_SIGNER_H
+#define RINGWARD_RELEASE_SIGNER_H
+
+#include "server/release/release.h"
+
+struct release_signer;
+
+struct release_signer_settings {
+    const char *program;  /* path of ringward-signer */
+    const char *key_dir;  /* DIR/signer */
+    const char *repo_dir; /* DIR/repo */
+    int staging_dir;      /* borrowed: payloads come from here */
+};
+
+/* Starts ringward-signer over a socketpair. A signer that dies is started again at the next request. */
+RW_RC release_signer_start(const struct release_signer_settings *settings,
+                           struct release_signer **out, struct rw_err *err);
+void release_signer_drop(struct release_signer **s);
+
+/* struct release_publisher's function; ctx is the client. Puts the payload into repo/targets, has snapshot and
+ * timestamp signed over the new content role, writes them. Publishing the same again succeeds. */
+RW_RC release_signer_publish(void *ctx, const struct release *r, struct rw_span envelope,
+                             const char *payload_path, struct rw_err *err);
+/* struct rollout_run_effects.point; ctx is the client. `release` 0 removes the ring's pointer (back to nothing).
+ * Fails with RW_E_TRUST_RULE when the signer refuses (bake not passed, release not listed, ...). */
+RW_RC release_signer_point(void *ctx, const char *ring, const char *family, int64_t release,
+                           bool hold, struct rw_err *err);
+/* Signs ring roles, snapshot and timestamp anew when less than half of their life is left; *signed_out tells
+ * whether anything was. To be called every few minutes. */
+RW_RC release_signer_renew(struct release_signer *s, struct rw_wall now, bool *signed_out,
+                           struct rw_err *err);
+
+#endif
