@@ -154,13 +154,11 @@ void box_watch_run(struct box_watch *w)
     int64_t start_ms = rw_clock_mono(&clock).ms;
     int64_t end_ms = start_ms + w->wall_ms;
     for (;;) {
-        struct pollfd p[] = {
-            {.fd = w->pidfd,          .events = POLLIN},
-            {.fd = w->verdict_fd,     .events = POLLIN},
-            {.fd = w->diagnostics_fd, .events = POLLIN},
-            {.fd = w->control_fd,     .events = POLLIN},
-            {.fd = w->listener_fd,    .events = POLLIN}
-        };
+        struct pollfd p[] = {{.fd = w->pidfd, .events = POLLIN},
+                             {.fd = w->verdict_fd, .events = POLLIN},
+                             {.fd = w->diagnostics_fd, .events = POLLIN},
+                             {.fd = w->control_fd, .events = POLLIN},
+                             {.fd = w->listener_fd, .events = POLLIN}};
         int64_t left_ms = end_ms - rw_clock_mono(&clock).ms;
         if (left_ms <= 0 && !w->deadline_passed) {
             w->deadline_passed = true;

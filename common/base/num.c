@@ -117,11 +117,7 @@ static const struct unit {
     int64_t factor;
 } duration_units[] =
     {
-        {"ms", 1       },
-        {"s",  1000    },
-        {"m",  60000   },
-        {"h",  3600000 },
-        {"d",  86400000},
+        {"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}, {"d", 86400000},
 },
   byte_units[] = {
       {"B", 1},
@@ -178,8 +174,8 @@ void rw_format_duration_s(char *dst, size_t cap, int64_t seconds)
 {
     static const struct unit units[] = {
         {"d", 86400},
-        {"h", 3600 },
-        {"m", 60   },
+        {"h", 3600},
+        {"m", 60},
     };
     for (size_t i = 0; i < RW_LEN(units); i++) {
         if (seconds >= units[i].factor && seconds % units[i].factor == 0) {

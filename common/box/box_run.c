@@ -95,9 +95,7 @@ static RW_RC run_box(const struct box_request *req, struct rw_buf *text, struct 
     fill(&a, req, wall_ms);
     if (pipe2(pair, O_CLOEXEC) != 0) { return rw_fail_errno(err, RW_E_IO, errno, "pipe"); }
     RW_AUTO(rw_fd) rw_fd out = pair[0];
-    const struct proc_fd fds[] = {
-        {pair[1], STDOUT_FILENO}
-    };
+    const struct proc_fd fds[] = {{pair[1], STDOUT_FILENO}};
     const struct proc_spec spec = {
         .path = req->box, .argv = a.at, .fds = fds, .fd_count = 1, .die_with_parent = true};
     RW_AUTO(proc) struct proc child = {.pid = 0, .pidfd = -1};

@@ -18,10 +18,10 @@ static const struct scheme_name {
     const char *keytype;
     const char *scheme_text;
 } scheme_names[] = {
-    {KEY_ED25519,    "ed25519",             "ed25519"            },
-    {KEY_ECDSA_P256, "ecdsa",               "ecdsa-sha2-nistp256"},
+    {KEY_ED25519, "ed25519", "ed25519"},
+    {KEY_ECDSA_P256, "ecdsa", "ecdsa-sha2-nistp256"},
     {KEY_ECDSA_P256, "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp256"},
-    {KEY_RSA_PSS,    "rsa",                 "rsassa-pss-sha256"  },
+    {KEY_RSA_PSS, "rsa", "rsassa-pss-sha256"},
 };
 
 void key_drop(struct key *k)

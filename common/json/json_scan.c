@@ -121,9 +121,9 @@ static size_t utf8_length(struct rw_span s)
         size_t n;
         uint32_t min;
     } forms[] = {
-        {0x80, 0x00, 1, 0x01   },
-        {0xE0, 0xC0, 2, 0x80   },
-        {0xF0, 0xE0, 3, 0x800  },
+        {0x80, 0x00, 1, 0x01},
+        {0xE0, 0xC0, 2, 0x80},
+        {0xF0, 0xE0, 3, 0x800},
         {0xF8, 0xF0, 4, 0x10000},
     };
     for (size_t f = 0; f < RW_LEN(forms); f++) {

@@ -205,9 +205,7 @@ RW_RC tuf_doc_meta(const struct tuf_doc *doc, const char *file, struct tuf_meta 
     RW_TRY(json_get(doc->signed_part, "meta", JSON_OBJECT, &meta, err));
     const struct json *entry = json_find(meta, file);
     if (entry == NULL) { return rw_fail(err, RW_E_TUF_ROLE, "'%s' is not listed", file); }
-    struct tuf_meta m = {
-        .length = -1, .sha256 = {NULL, 0}
-    };
+    struct tuf_meta m = {.length = -1, .sha256 = {NULL, 0}};
     RW_TRY(json_get_int(entry, "version", 1, RW_JSON_INT_MAX, &m.version, err));
     if (json_find(entry, "length") != NULL) {
         RW_TRY(json_get_int(entry, "length", 0, RW_JSON_INT_MAX, &m.length, err));

@@ -17,12 +17,12 @@ struct profile {
 };
 
 static const struct conf_setting profile_settings[] = {
-    {"server",     CONF_STR, offsetof(struct profile, server),     256,        0, 0, NULL,
-     "URL of the server, without a path"                                              },
-    {"ca_file",    CONF_STR, offsetof(struct profile, ca_file),    PATH_BYTES, 0, 0, "",
+    {"server", CONF_STR, offsetof(struct profile, server), 256, 0, 0, NULL,
+     "URL of the server, without a path"},
+    {"ca_file", CONF_STR, offsetof(struct profile, ca_file), PATH_BYTES, 0, 0, "",
      "PEM file that the server's certificate must chain to; empty: the system's store"},
     {"token_file", CONF_STR, offsetof(struct profile, token_file), PATH_BYTES, 0, 0, NULL,
-     "file with the operator token"                                                   },
+     "file with the operator token"},
 };
 static const struct conf_table profile_table = {profile_settings, RW_LEN(profile_settings)};
 

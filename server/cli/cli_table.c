@@ -12,20 +12,11 @@ static const struct word_colour {
     const char *word;
     const char *sequence;
 } word_colours[] = {
-    {"passed",       "\033[32m"},
-    {"complete",     "\033[32m"},
-    {"PASS",         "\033[32m"},
-    {"accepted",     "\033[32m"},
-    {"published",    "\033[32m"},
-    {"ramping",      "\033[36m"},
-    {"baking",       "\033[36m"},
-    {"held",         "\033[33m"},
-    {"paused",       "\033[33m"},
-    {"halted",       "\033[31m"},
-    {"rolling_back", "\033[31m"},
-    {"rolled_back",  "\033[35m"},
-    {"FAIL",         "\033[31m"},
-    {"refused",      "\033[31m"},
+    {"passed", "\033[32m"},   {"complete", "\033[32m"},     {"PASS", "\033[32m"},
+    {"accepted", "\033[32m"}, {"published", "\033[32m"},    {"ramping", "\033[36m"},
+    {"baking", "\033[36m"},   {"held", "\033[33m"},         {"paused", "\033[33m"},
+    {"halted", "\033[31m"},   {"rolling_back", "\033[31m"}, {"rolled_back", "\033[35m"},
+    {"FAIL", "\033[31m"},     {"refused", "\033[31m"},
 };
 
 static bool colour_is_on(void)

@@ -138,11 +138,11 @@ static const struct verb {
     RW_RC (*run)(int argc, char **argv, struct rw_err *err);
     const char *about;
 } verbs[] = {
-    {"create",  cmd_release_create, "Checks content in the box here and on the server, uploads it."},
-    {"sign",    cmd_release_sign,   "Signs a checked release with a key that stays here."          },
-    {"publish", run_publish,        "Publishes an approved release."                               },
-    {"list",    run_list,           "Lists all releases."                                          },
-    {"show",    run_show,           "Shows one release."                                           },
+    {"create", cmd_release_create, "Checks content in the box here and on the server, uploads it."},
+    {"sign", cmd_release_sign, "Signs a checked release with a key that stays here."},
+    {"publish", run_publish, "Publishes an approved release."},
+    {"list", run_list, "Lists all releases."},
+    {"show", run_show, "Shows one release."},
 };
 
 RW_RC cmd_release(int argc, char **argv, struct rw_err *err)

@@ -140,10 +140,10 @@ RW_RC cmd_release_sign(int argc, char **argv, struct rw_err *err)
     const struct opt opts[] = {
         CLI_OPT_PROFILE(profile),
         CLI_OPT_OUTPUT(output),
-        {"key",             "FILE", "private key of a release engineer (required)",        &job.key_file,        NULL},
-        {"passphrase-file", "FILE", "file with the key's passphrase",                      &job.passphrase_file, NULL},
-        {"payload",         "FILE", "compare with this file (default: the server's copy)",
-                  &job.payload_file,                                                                                      NULL},
+        {"key", "FILE", "private key of a release engineer (required)", &job.key_file, NULL},
+        {"passphrase-file", "FILE", "file with the key's passphrase", &job.passphrase_file, NULL},
+        {"payload", "FILE", "compare with this file (default: the server's copy)",
+         &job.payload_file, NULL},
     };
     const struct opt_command command = {
         .program = "ringward release sign",

@@ -114,7 +114,7 @@ static RW_RC run_watch(int argc, char **argv, struct rw_err *err)
         CLI_OPT_PROFILE(profile),
         CLI_OPT_OUTPUT(output),
         {"timeout", "TIME", "stop watching after this time, for instance 2h (default: never)",
-                  &timeout, NULL},
+         &timeout, NULL},
     };
     const struct opt_command command = {
         .program = "ringward rollout watch",
@@ -158,8 +158,8 @@ static RW_RC steer(const char *verb, const char *about, int argc, char **argv, s
     const struct opt opts[] = {
         CLI_OPT_PROFILE(profile),
         CLI_OPT_OUTPUT(output),
-        {"reason",     "TEXT", "why; kept in the audit log (required)",            &reason,     NULL},
-        {"generation", "N",    "refuse if the rollout changed since generation N", &generation, NULL},
+        {"reason", "TEXT", "why; kept in the audit log (required)", &reason, NULL},
+        {"generation", "N", "refuse if the rollout changed since generation N", &generation, NULL},
     };
     char program[64];
     char suffix[32];
@@ -254,11 +254,11 @@ static const struct steering {
     const char *verb;
     const char *about;
 } steerings[] = {
-    {"pause",    "Stops new permits at once; endpoints on probation finish it."                  },
-    {"resume",   "Goes on from a pause or hold, in the ring where it stopped; never jumps ahead."},
-    {"promote",  "Steps over one inconclusive gate (never over a failed one)."                   },
-    {"halt",     "Halts the release in all rings and takes it back from every endpoint."         },
-    {"rollback", "Points all rings back to the previous release."                                },
+    {"pause", "Stops new permits at once; endpoints on probation finish it."},
+    {"resume", "Goes on from a pause or hold, in the ring where it stopped; never jumps ahead."},
+    {"promote", "Steps over one inconclusive gate (never over a failed one)."},
+    {"halt", "Halts the release in all rings and takes it back from every endpoint."},
+    {"rollback", "Points all rings back to the previous release."},
 };
 
 RW_RC cmd_rollout(int argc, char **argv, struct rw_err *err)

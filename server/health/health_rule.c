@@ -8,9 +8,9 @@ static const struct term_fact {
     double p0;
     double weight;
 } term_facts[HEALTH_RULE_TERMS] = {
-    {"refuse", 1e-4,  0.10},
-    {"crash",  0.005, 0.30},
-    {"dark",   0.05,  0.10},
+    {"refuse", 1e-4, 0.10},
+    {"crash", 0.005, 0.30},
+    {"dark", 0.05, 0.10},
 };
 
 static const double alpha_release = 1e-4;

@@ -19,7 +19,7 @@
  * real one. */
 struct release_publisher {
     /* `payload_path` is relative to the staging directory. Succeeds again when it was published before. */
-    RW_RC (*publish)
+    RW_RC(*publish)
     (void *ctx, const struct release *r, struct rw_span envelope, const char *payload_path,
      struct rw_err *err);
     void *ctx;

@@ -6,16 +6,16 @@
     (SM_TO(ROLLOUT_PASSED) | SM_TO(ROLLOUT_HELD) | SM_TO(ROLLOUT_HALTED) | SM_TO(ROLLOUT_COMPLETE))
 
 static const struct sm_state states[ROLLOUT_STATES] = {
-    [ROLLOUT_PENDING] = {"pending",      SM_TO(ROLLOUT_RAMPING) | SM_TO(ROLLOUT_HALTED),           SM_INITIAL},
-    [ROLLOUT_RAMPING] = {"ramping",      ACTIVE_NEXT | SM_TO(ROLLOUT_BAKING),                      0         },
-    [ROLLOUT_BAKING] = {"baking",       ACTIVE_NEXT | SM_TO(ROLLOUT_RAMPING),                     0         },
+    [ROLLOUT_PENDING] = {"pending", SM_TO(ROLLOUT_RAMPING) | SM_TO(ROLLOUT_HALTED), SM_INITIAL},
+    [ROLLOUT_RAMPING] = {"ramping", ACTIVE_NEXT | SM_TO(ROLLOUT_BAKING), 0},
+    [ROLLOUT_BAKING] = {"baking", ACTIVE_NEXT | SM_TO(ROLLOUT_RAMPING), 0},
     [ROLLOUT_PASSED] = {"passed",
-                         SM_TO(ROLLOUT_COMPLETE) | SM_TO(ROLLOUT_HALTED) | SM_TO(ROLLOUT_HELD),    0         },
-    [ROLLOUT_HELD] = {"held",         SM_TO(ROLLOUT_RAMPING) | SM_TO(ROLLOUT_HALTED),           0         },
-    [ROLLOUT_HALTED] = {"halted",       SM_TO(ROLLOUT_ROLLING_BACK) | SM_TO(ROLLOUT_ROLLED_BACK), 0         },
-    [ROLLOUT_ROLLING_BACK] = {"rolling_back", SM_TO(ROLLOUT_ROLLED_BACK),                               0         },
-    [ROLLOUT_ROLLED_BACK] = {"rolled_back",  0,                                                        SM_FINAL  },
-    [ROLLOUT_COMPLETE] = {"complete",     SM_TO(ROLLOUT_HALTED),                                    0         },
+                        SM_TO(ROLLOUT_COMPLETE) | SM_TO(ROLLOUT_HALTED) | SM_TO(ROLLOUT_HELD), 0},
+    [ROLLOUT_HELD] = {"held", SM_TO(ROLLOUT_RAMPING) | SM_TO(ROLLOUT_HALTED), 0},
+    [ROLLOUT_HALTED] = {"halted", SM_TO(ROLLOUT_ROLLING_BACK) | SM_TO(ROLLOUT_ROLLED_BACK), 0},
+    [ROLLOUT_ROLLING_BACK] = {"rolling_back", SM_TO(ROLLOUT_ROLLED_BACK), 0},
+    [ROLLOUT_ROLLED_BACK] = {"rolled_back", 0, SM_FINAL},
+    [ROLLOUT_COMPLETE] = {"complete", SM_TO(ROLLOUT_HALTED), 0},
 };
 
 const struct sm_table rollout_rule_table = {"rollout", states, ROLLOUT_STATES};

@@ -38,22 +38,22 @@ struct store_backend {
     RW_RC (*commit)(void *ctx, struct rw_err *err);
     void (*rollback)(void *ctx);
     RW_RC (*doc_put)(void *ctx, const char *kind, const struct store_doc *doc, struct rw_err *err);
-    RW_RC (*doc_get)
+    RW_RC(*doc_get)
     (void *ctx, const char *kind, const char *id, struct rw_buf *body, int64_t *generation,
      struct rw_err *err);
-    RW_RC (*doc_each)
+    RW_RC(*doc_each)
     (void *ctx, const char *kind,
      RW_RC (*each)(void *arg, const struct store_doc *doc, struct rw_err *err), void *arg,
      struct rw_err *err);
     RW_RC (*journal_append)(void *ctx, struct rw_span batch, int64_t *row, struct rw_err *err);
-    RW_RC (*journal_each)
+    RW_RC(*journal_each)
     (void *ctx, int64_t after,
      RW_RC (*each)(void *arg, int64_t row, struct rw_span batch, struct rw_err *err), void *arg,
      struct rw_err *err);
     RW_RC (*fold)(void *ctx, int64_t mark, struct rw_span image, struct rw_err *err);
     RW_RC (*fold_load)(void *ctx, int64_t *mark, struct rw_buf *image, struct rw_err *err);
     RW_RC (*audit_append)(void *ctx, const struct store_audit *a, struct rw_err *err);
-    RW_RC (*audit_each)
+    RW_RC(*audit_each)
     (void *ctx, int64_t after, int64_t limit,
      RW_RC (*each)(void *arg, const struct store_audit *a, struct rw_err *err), void *arg,
      struct rw_err *err);
