@@ -89,6 +89,11 @@ RW_RC store_audit_append(struct store *s, const struct store_audit *a, struct rw
     return s->backend->audit_append(s->ctx, a, err);
 }
 
+RW_RC store_audit_tip(struct store *s, struct store_audit_tip *out, struct rw_err *err)
+{
+    return s->backend->audit_tip(s->ctx, out, err);
+}
+
 RW_RC store_audit_each(struct store *s, int64_t after, int64_t limit,
                        RW_RC (*each)(void *arg, const struct store_audit *a, struct rw_err *err),
                        void *arg, struct rw_err *err)

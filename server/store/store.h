@@ -30,6 +30,12 @@ struct store_audit {
     uint8_t hash[32];      /* of this record and its predecessor's hash */
 };
 
+/* Where the audit chain ends. */
+struct store_audit_tip {
+    int64_t seq;      /* of the newest record; 0: there is none */
+    uint8_t hash[32]; /* its hash; zeros when there is none */
+};
+
 /* Functions of a back end; serve.c alone names a concrete one. Every function fails with RW_E_STORE or
  * RW_E_FULL unless said otherwise. */
 struct store_backend {
@@ -53,6 +59,7 @@ struct store_backend {
     RW_RC (*fold)(void *ctx, int64_t mark, struct rw_span image, struct rw_err *err);
     RW_RC (*fold_load)(void *ctx, int64_t *mark, struct rw_buf *image, struct rw_err *err);
     RW_RC (*audit_append)(void *ctx, const struct store_audit *a, struct rw_err *err);
+    RW_RC (*audit_tip)(void *ctx, struct store_audit_tip *out, struct rw_err *err);
     RW_RC(*audit_each)
     (void *ctx, int64_t after, int64_t limit,
      RW_RC (*each)(void *arg, const struct store_audit *a, struct rw_err *err), void *arg,
@@ -98,6 +105,7 @@ RW_RC store_fold_load(struct store *s, int64_t *mark_out, struct rw_buf *image, 
 
 /* Needs a transaction. audit_log.h computes records and hashes. */
 RW_RC store_audit_append(struct store *s, const struct store_audit *a, struct rw_err *err);
+RW_RC store_audit_tip(struct store *s, struct store_audit_tip *out, struct rw_err *err);
 RW_RC store_audit_each(struct store *s, int64_t after, int64_t limit,
                        RW_RC (*each)(void *arg, const struct store_audit *a, struct rw_err *err),
                        void *arg, struct rw_err *err);

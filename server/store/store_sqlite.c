@@ -17,6 +17,7 @@ enum statement {
     SQL_FOLD_PUT,
     SQL_FOLD_GET,
     SQL_AUDIT_APPEND,
+    SQL_AUDIT_TIP,
     SQL_AUDIT_EACH,
     SQL_COUNT,
 };
@@ -34,6 +35,7 @@ static const char *const statements[SQL_COUNT] = {
                      " ON CONFLICT (one) DO UPDATE SET mark = ?1, image = ?2",
     [SQL_FOLD_GET] = "SELECT mark, image FROM fold",
     [SQL_AUDIT_APPEND] = "INSERT INTO audit (seq, at_s, record, hash) VALUES (?1, ?2, ?3, ?4)",
+    [SQL_AUDIT_TIP] = "SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1",
     [SQL_AUDIT_EACH] = "SELECT seq, at_s, record, hash FROM audit WHERE seq > ?1"
                        " ORDER BY seq LIMIT ?2",
 };
@@ -251,6 +253,35 @@ static RW_RC audit_append(void *ctx, const struct store_audit *a, struct rw_err 
     return run(s, st, "audit", err);
 }
 
+static RW_RC read_hash(sqlite3_stmt *st, int at, int64_t seq, uint8_t hash[static 32],
+                       struct rw_err *err)
+{
+    struct rw_span blob = column_blob(st, at);
+    if (blob.n != 32) {
+        return rw_fail(err, RW_E_STORE, "audit record %lld has no hash", (long long)seq);
+    }
+    rw_copy(hash, 32, blob.p, blob.n);
+    return RW_OK;
+}
+
+static RW_RC audit_tip(void *ctx, struct store_audit_tip *out, struct rw_err *err)
+{
+    struct sqlite_store *s = ctx;
+    sqlite3_stmt *st = fresh(s, SQL_AUDIT_TIP);
+    struct store_audit_tip tip = {.seq = 0};
+    int step = sqlite3_step(st);
+    struct rw_rc rc = RW_OK;
+    if (step == SQLITE_ROW) {
+        tip.seq = sqlite3_column_int64(st, 0);
+        rc = read_hash(st, 1, tip.seq, tip.hash, err);
+    } else if (step != SQLITE_DONE) {
+        rc = sql_failed(s->db, "end of the audit log", err);
+    }
+    (void)sqlite3_reset(st);
+    if (rw_is_ok(rc)) { *out = tip; }
+    return rc;
+}
+
 static RW_RC audit_each(void *ctx, int64_t after, int64_t limit,
                         RW_RC (*each)(void *arg, const struct store_audit *a, struct rw_err *err),
                         void *arg, struct rw_err *err)
@@ -262,20 +293,13 @@ static RW_RC audit_each(void *ctx, int64_t after, int64_t limit,
     (void)sqlite3_bind_int64(st, 1, after);
     (void)sqlite3_bind_int64(st, 2, limit);
     while (rw_is_ok(rc) && (step = sqlite3_step(st)) == SQLITE_ROW) {
-        struct rw_span hash = column_blob(st, 3);
         struct store_audit a = {.seq = sqlite3_column_int64(st, 0),
                                 .at_s = sqlite3_column_int64(st, 1),
                                 .record = column_blob(st, 2)};
-        if (hash.n != sizeof(a.hash)) {
-            rc = rw_fail(err, RW_E_STORE, "audit record %lld has no hash", (long long)a.seq);
-            break;
-        }
-        rw_copy(a.hash, sizeof(a.hash), hash.p, hash.n);
-        rc = each(arg, &a, err);
+        rc = read_hash(st, 3, a.seq, a.hash, err);
+        if (rw_is_ok(rc)) { rc = each(arg, &a, err); }
     }
-    if (rw_is_ok(rc) && step != SQLITE_DONE && step != SQLITE_ROW) {
-        rc = sql_failed(s->db, "audit", err);
-    }
+    if (rw_is_ok(rc) && step != SQLITE_DONE) { rc = sql_failed(s->db, "audit", err); }
     (void)sqlite3_reset(st);
     return rc;
 }
@@ -293,6 +317,7 @@ static const struct store_backend sqlite_backend = {
     .fold = fold,
     .fold_load = fold_load,
     .audit_append = audit_append,
+    .audit_tip = audit_tip,
     .audit_each = audit_each,
 };
 
