@@ -41,6 +41,11 @@ static RW_RC read_scalar(struct json_scan *scan, struct json_doc *doc, uint32_t 
     case JSON_STR:
         return json_scan_string(scan, &doc->strings, &node->str, err);
     case JSON_INT:
+    case JSON_REAL:
+        if (doc->limits->reals && json_scan_is_real(scan)) {
+            node->type = JSON_REAL;
+            return json_scan_real(scan, &doc->strings, &node->str, err);
+        }
         return json_scan_int(scan, &node->num, err);
     case JSON_NULL:
         return json_scan_word(scan, "null", err);

@@ -113,6 +113,50 @@ RW_RC json_scan_int(struct json_scan *s, int64_t *out, struct rw_err *err)
     return RW_OK;
 }
 
+static bool in_number(int c)
+{
+    return (c >= '0' && c <= '9') || c == '-' || c == '+' || c == '.' || c == 'e' || c == 'E';
+}
+
+bool json_scan_is_real(const struct json_scan *s)
+{
+    size_t at = s->at;
+    while (at < s->text.n && in_number(s->text.p[at])) {
+        int c = s->text.p[at++];
+        if (c == '.' || c == 'e' || c == 'E') { return true; }
+    }
+    return rw_span_is(rw_span_of(s->text.p + s->at, at - s->at), "-0");
+}
+
+/* At least one digit. */
+static bool skip_digits(struct json_scan *s)
+{
+    size_t from = s->at;
+    while (peek(s) >= '0' && peek(s) <= '9') {
+        s->at++;
+    }
+    return s->at > from;
+}
+
+RW_RC json_scan_real(struct json_scan *s, struct rw_buf *strings, struct json_range *out,
+                     struct rw_err *err)
+{
+    enum { REAL_BYTES_MAX = 40 };
+    size_t from = s->at;
+    bool good = true;
+    (void)json_scan_take(s, '-');
+    bool zero = json_scan_take(s, '0');
+    good = zero || skip_digits(s);
+    if (good && json_scan_take(s, '.')) { good = skip_digits(s); }
+    if (good && (json_scan_take(s, 'e') || json_scan_take(s, 'E'))) {
+        (void)(json_scan_take(s, '+') || json_scan_take(s, '-'));
+        good = skip_digits(s);
+    }
+    if (!good || s->at - from > REAL_BYTES_MAX) { return json_scan_fail(s, "no number", err); }
+    *out = (struct json_range){.at = (uint32_t)strings->n, .n = (uint32_t)(s->at - from)};
+    return rw_buf_append(strings, rw_span_of(s->text.p + from, s->at - from), err);
+}
+
 /* Length of the UTF-8 sequence that starts here, 0 when it is not valid (overlong, surrogate, > U+10FFFF). */
 static size_t utf8_length(struct rw_span s)
 {

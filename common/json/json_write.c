@@ -151,6 +151,9 @@ static bool put_node(struct json_writer *w, const char *name, const struct json 
     case JSON_STR:
         json_put_span(w, name, json_str(v));
         return false;
+    case JSON_REAL:
+        json_put_raw(w, name, json_str(v)); /* as it was written */
+        return false;
     case JSON_ARRAY:
         json_open_array(w, name);
         return true;
