@@ -26,6 +26,10 @@ struct rollout_run_effects {
     RW_RC(*release_info)
     (void *ctx, const char *family, int64_t release, char class_out[static RING_POLICY_NAME_BYTES],
      struct rw_wall not_before[static RING_POLICY_RINGS_MAX], struct rw_err *err);
+    /* SHA-256 of its payload: permits are given for, and proof is taken of, exactly these bytes. Required. */
+    RW_RC(*release_sha256)
+    (void *ctx, const char *family, int64_t release, uint8_t sha256_out[static 32],
+     struct rw_err *err);
     void *ctx;
 };
 
@@ -43,7 +47,8 @@ void rollout_run_drop(struct rollout_run **r);
 /* Replaces the policy in force (copied). */
 void rollout_run_set_policy(struct rollout_run *r, const struct ring_policy *policy);
 
-/* Begins a rollout of a published release; one active rollout per family. Inside the caller's transaction.
+/* Begins a rollout of a published release; one active rollout per family. Inside the caller's transaction, which must
+ * also take fleet_state_flush. The ring opens at the next tick.
  * Fails with RW_E_POLICY (another one runs, release halted before), RW_E_NOT_FOUND, RW_E_EXISTS. */
 RW_RC rollout_run_start(struct rollout_run *r, const char *family, int64_t release,
                         const struct rollout_run_actor *actor, struct rw_wall now,
@@ -56,8 +61,9 @@ RW_RC rollout_run_command(struct rollout_run *r, const char *family, int64_t rel
                           struct rw_err *err);
 
 /* One turn of the controller for all rollouts: begins and commits transactions of its own, so it is called
- * outside of one. Signing failures are kept as alarms and tried again at the next turn. Fails with the
- * store's codes; nothing is open then. */
+ * outside of one. Expires permits (INV-4) and takes the fleet's pending batch along in its transaction. Signing
+ * failures are kept as alarms and tried again at the next turn. Fails with the store's codes: nothing is open then,
+ * and the fleet has been reloaded, so requests whose records were in the batch are to be answered with the failure. */
 RW_RC rollout_run_tick(struct rollout_run *r, struct rw_wall now, struct rw_err *err);
 
 /* Decides one permit request and, when granted, records it in the fleet's pending batch: the answer may leave only
@@ -71,7 +77,7 @@ RW_RC rollout_run_permit(struct rollout_run *r, const struct fleet_who *who,
 /* Writes one rollout object. Fails with RW_E_NOT_FOUND. */
 RW_RC rollout_run_write(const struct rollout_run *r, const char *family, int64_t release,
                         struct rw_wall now, struct json_writer *w, struct rw_err *err);
-/* Writes {"rollouts":[...]}, oldest first. */
+/* Writes {"rollouts":[...]}: the newest 100, oldest first. */
 void rollout_run_write_all(const struct rollout_run *r, struct rw_wall now, struct json_writer *w);
 /* Writes the evidence behind the verdicts: counts, terms, thresholds per ring. */
 RW_RC rollout_run_explain(const struct rollout_run *r, const char *family, int64_t release,
