@@ -1,0 +1,161 @@
+#include "server/api/api_agent.h"
+
+#include "server/api/api_core.h"
+
+enum { ENROL_BODY_BYTES_MAX = 256 };
+
+/* Whose request it is: from the verified token, never from the body (INV-11). */
+static struct fleet_who who_of(const struct api_job *job)
+{
+    struct fleet_who who;
+    _Static_assert(sizeof(who.endpoint) == API_ENDPOINT_BYTES, "one kind of endpoint id");
+    _Static_assert(sizeof(who.tenant) == API_TENANT_BYTES, "one kind of tenant name");
+    rw_copy(who.endpoint, sizeof(who.endpoint), job->req.who.endpoint, API_ENDPOINT_BYTES);
+    rw_copy(who.tenant, sizeof(who.tenant), job->req.who.tenant, API_TENANT_BYTES);
+    return who;
+}
+
+/* --- POST /v1/enrol --- */
+
+struct enrolment {
+    uint8_t endpoint[API_ENDPOINT_BYTES];
+};
+
+static RW_RC read_enrolment(struct rw_span body, struct enrolment *out, struct rw_err *err)
+{
+    static const char *const known[] = {"endpoint"};
+    struct rw_span hex;
+    RW_AUTO(json_tree) json_tree tree = NULL;
+    RW_TRY(json_parse(body, &json_limits_small, &tree, err));
+    RW_TRY(json_only(tree, known, RW_LEN(known), err));
+    RW_TRY(json_get_span(tree, "endpoint", &hex, err));
+    return rw_hex_decode(out->endpoint, sizeof(out->endpoint), hex, "'endpoint'", err);
+}
+
+static void prepare_enrol(struct api_job *job)
+{
+    struct rw_err err;
+    struct enrolment *e = api_core_prepared(job, sizeof(*e));
+    if (e == NULL) { return; }
+    if (!rw_is_ok(read_enrolment(job->req.body, e, &err))) { api_reply_error(job, &err); }
+}
+
+static RW_RC enrol(struct api_core *c, struct api_job *job, struct rw_err *err)
+{
+    const struct enrolment *e = job->prepared;
+    struct fleet_who who = who_of(job);
+    char token[HTTP_TOKEN_BYTES];
+    rw_copy(who.endpoint, sizeof(who.endpoint), e->endpoint, sizeof(e->endpoint));
+    RW_TRY(http_auth_endpoint_token(c->auth, who.endpoint, who.tenant, token, err));
+    RW_TRY(fleet_state_enrol(c->fleet, &who, rw_clock_wall(&c->clock), err));
+    struct json_writer w = json_begin(&job->reply.body);
+    json_open_object(&w, NULL);
+    json_put_str(&w, "token", token);
+    json_close_object(&w);
+    rw_wipe(token, sizeof(token));
+    return json_done(&w, err);
+}
+
+static void apply_enrol(void *core, struct api_job *job)
+{
+    struct rw_err err;
+    struct rw_rc rc = enrol(core, job, &err);
+    api_core_answer(job, rc, &err, 200);
+}
+
+/* --- POST /v1/permits --- */
+
+static void prepare_permit(struct api_job *job)
+{
+    struct rw_err err;
+    struct beacon_permit_request *r = api_core_prepared(job, sizeof(*r));
+    if (r == NULL) { return; }
+    if (!rw_is_ok(beacon_permit_read_request(job->req.body, r, &err))) {
+        api_reply_error(job, &err);
+    }
+}
+
+static void apply_permit(void *core, struct api_job *job)
+{
+    struct api_core *c = core;
+    struct rw_err err;
+    struct fleet_who who = who_of(job);
+    struct beacon_permit_answer answer;
+    struct rw_rc rc = rollout_run_permit(c->rollouts, &who, job->prepared, rw_clock_wall(&c->clock),
+                                         &answer, &err);
+    if (rw_is_ok(rc)) { rc = beacon_permit_write_answer(&answer, &job->reply.body, &err); }
+    api_core_answer(job, rc, &err, 200);
+}
+
+/* --- POST /v1/beacons --- */
+
+struct batch {
+    struct beacon beacons[BEACON_BATCH_MAX];
+    size_t count;
+};
+
+static void prepare_beacons(struct api_job *job)
+{
+    struct rw_err err;
+    struct batch *b = api_core_prepared(job, sizeof(*b));
+    if (b == NULL) { return; }
+    if (!rw_is_ok(beacon_read_batch(job->req.body, b->beacons, &b->count, &err))) {
+        api_reply_error(job, &err);
+    }
+}
+
+static RW_RC take_beacons(struct api_core *c, struct api_job *job, struct rw_err *err)
+{
+    const struct batch *b = job->prepared;
+    struct fleet_who who = who_of(job);
+    struct rw_wall now = rw_clock_wall(&c->clock);
+    int64_t duplicates = 0;
+    int64_t poll_s = 0;
+    for (size_t i = 0; i < b->count; i++) {
+        const struct beacon *one = &b->beacons[i];
+        bool duplicate = false;
+        RW_TRY(fleet_state_beacon(c->fleet, &who, one, now, &duplicate, err));
+        if (duplicate) { duplicates++; }
+        int64_t wanted_s = rollout_run_poll_s(c->rollouts, one->ring, one->family);
+        if (wanted_s > 0 && (poll_s == 0 || wanted_s < poll_s)) { poll_s = wanted_s; }
+    }
+    struct json_writer w = json_begin(&job->reply.body);
+    json_open_object(&w, NULL);
+    json_put_int(&w, "accepted", (int64_t)b->count - duplicates);
+    json_put_int(&w, "duplicates", duplicates);
+    json_put_int(&w, "poll_s", poll_s);
+    json_close_object(&w);
+    return json_done(&w, err);
+}
+
+static void apply_beacons(void *core, struct api_job *job)
+{
+    struct rw_err err;
+    struct rw_rc rc = take_beacons(core, job, &err);
+    api_core_answer(job, rc, &err, 200);
+}
+
+const struct api_route api_agent_routes[] = {
+    {.method = "POST",
+     .pattern = "/v1/enrol",
+     .auth = API_AUTH_ENROL,
+     .body_bytes_max = ENROL_BODY_BYTES_MAX,
+     .batched = true,
+     .prepare = prepare_enrol,
+     .apply = apply_enrol},
+    {.method = "POST",
+     .pattern = "/v1/permits",
+     .auth = API_AUTH_ENDPOINT,
+     .body_bytes_max = PERMIT_BODY_BYTES_MAX,
+     .batched = true,
+     .prepare = prepare_permit,
+     .apply = apply_permit},
+    {.method = "POST",
+     .pattern = "/v1/beacons",
+     .auth = API_AUTH_ENDPOINT,
+     .body_bytes_max = BEACON_BODY_BYTES_MAX,
+     .batched = true,
+     .prepare = prepare_beacons,
+     .apply = apply_beacons},
+};
+const size_t api_agent_route_count = RW_LEN(api_agent_routes);

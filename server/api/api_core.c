@@ -1,0 +1,305 @@
+#include "server/api/api_core.h"
+
+#include "common/base/log.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* --- the rollouts and what they need from outside --- */
+
+static RW_RC point(void *ctx, const char *ring, const char *family, int64_t release, bool hold,
+                   struct rw_err *err)
+{
+    struct api_core *c = ctx;
+    return c->outside.point(c->outside.ctx, ring, family, release, hold, err);
+}
+
+static RW_RC release_info(void *ctx, const char *family, int64_t release,
+                          char class_out[static RING_POLICY_NAME_BYTES],
+                          struct rw_wall not_before[static RING_POLICY_RINGS_MAX],
+                          struct rw_err *err)
+{
+    struct api_core *c = ctx;
+    return api_trust_release(c->trust, family, release, class_out, not_before, err);
+}
+
+RW_RC api_core_begin(struct api_core *c, struct rw_err *err)
+{
+    const struct rollout_run_effects effects = {
+        .point = point, .release_info = release_info, .ctx = c};
+    const struct ring_policy *policy = api_trust_policy(c->trust);
+    if (policy == NULL) { return rw_fail(err, RW_E_POLICY, "no verified policy is in force"); }
+    return rollout_run_open(c->store, c->fleet, policy, effects, &c->rollouts, err);
+}
+
+void api_core_end(struct api_core *c)
+{
+    rollout_run_drop(&c->rollouts);
+}
+
+RW_RC api_core_heal(struct api_core *c, struct rw_err *err)
+{
+    if (!c->fleet_stale && !c->rollouts_stale) { return RW_OK; }
+    if (c->fleet_stale) { RW_TRY(fleet_state_reload(c->fleet, err)); }
+    c->fleet_stale = false;
+    if (c->rollouts_stale) {
+        rollout_run_drop(&c->rollouts);
+        RW_TRY(api_core_begin(c, err)); /* permits stay closed until the next tick (INV-3) */
+        c->tick_wanted = true;
+    }
+    c->rollouts_stale = false;
+    c->stats.reloads++;
+    rw_log(RW_LOG_WARN, "state_reloaded", NULL, NULL);
+    return RW_OK;
+}
+
+/* --- answers --- */
+
+static bool is_ours(enum rw_code code)
+{
+    return rw_code_http_status(code) >= 500;
+}
+
+static void log_failure(const char *event, const struct rw_err *err)
+{
+    struct rw_log_line l;
+    rw_log_begin(&l, RW_LOG_ERROR, event);
+    rw_log_err(&l, err);
+    rw_log_end(&l);
+}
+
+void api_core_answer(struct api_job *job, struct rw_rc rc, const struct rw_err *err, int status)
+{
+    if (rw_is_ok(rc)) {
+        job->reply.status = status;
+        return;
+    }
+    api_reply_error(job, err);
+    if (is_ours(err->code)) { log_failure("request_failed", err); }
+}
+
+void *api_core_prepared(struct api_job *job, size_t bytes)
+{
+    struct rw_err err;
+    job->prepared = rw_mem_new(bytes);
+    job->prepared_drop = rw_mem_free;
+    if (job->prepared == NULL) {
+        RW_IGNORE(rw_fail(&err, RW_E_NOMEM, "no memory for a request"), "it is the answer");
+        api_reply_error(job, &err);
+    }
+    return job->prepared;
+}
+
+RW_RC api_core_finish(struct api_core *c, struct rw_rc done, struct rw_err *err)
+{
+    if (!rw_is_ok(done)) {
+        store_rollback(c->store);
+        c->rollouts_stale = is_ours(done.code);
+        return done;
+    }
+    struct rw_rc rc = store_commit(c->store, err);
+    if (!rw_is_ok(rc)) { c->rollouts_stale = true; }
+    c->tick_wanted = true;
+    return rc;
+}
+
+/* --- batches --- */
+
+/* Cuts the chain behind the jobs that go together: a run of batched ones, or one other. Gives the rest. */
+static struct api_job *cut(struct api_job *jobs)
+{
+    struct api_job *last = jobs;
+    while (jobs->route->batched && last->next != NULL && last->next->route->batched) {
+        last = last->next;
+    }
+    struct api_job *rest = last->next;
+    last->next = NULL;
+    return rest;
+}
+
+static RW_RC commit_batch(struct api_core *c, struct api_job *batch, struct rw_err *err)
+{
+    RW_TRY(api_core_heal(c, err));
+    RW_TRY(store_begin(c->store, err));
+    for (struct api_job *job = batch; job != NULL; job = job->next) {
+        job->route->apply(c, job);
+    }
+    struct rw_rc rc = fleet_state_flush(c->fleet, err);
+    if (rw_is_ok(rc)) { rc = store_commit(c->store, err); }
+    if (!rw_is_ok(rc)) {
+        store_rollback(c->store);
+        c->fleet_stale = c->rollouts_stale = true; /* memory is ahead of the truth */
+    }
+    return rc;
+}
+
+/* INV-2, INV-8: what the handlers answered was not kept, so none of it may leave. */
+static void refuse_batch(struct api_core *c, struct api_job *batch, const struct rw_err *why)
+{
+    struct rw_err err = *why;
+    if (rw_code_http_status(why->code) != 503) {
+        RW_IGNORE(rw_fail(&err, RW_E_STORE, "%s", why->text), "it is the answer");
+    }
+    for (struct api_job *job = batch; job != NULL; job = job->next) {
+        api_reply_error(job, &err);
+    }
+    c->stats.commit_failures++;
+    log_failure("batch_failed", why);
+}
+
+static void run_batch(struct api_core *c, struct api_job *batch)
+{
+    struct rw_err err;
+    if (rw_is_ok(commit_batch(c, batch, &err))) {
+        c->stats.batches++;
+    } else {
+        refuse_batch(c, batch, &err);
+        if (!rw_is_ok(api_core_heal(c, &err))) { log_failure("reload_failed", &err); }
+    }
+    for (struct api_job *job = batch; job != NULL; job = job->next) {
+        c->stats.batched_jobs++;
+    }
+}
+
+static void run_alone(struct api_core *c, struct api_job *job)
+{
+    struct rw_err err;
+    struct rw_rc rc = api_core_heal(c, &err);
+    if (rw_is_ok(rc)) {
+        job->route->apply(c, job);
+    } else {
+        api_core_answer(job, rc, &err, 0);
+    }
+    RW_ASSERT(!c->store->in_transaction); /* a handler ends what it began */
+}
+
+void api_core_run(struct api_core *c, struct api_job *jobs)
+{
+    while (jobs != NULL) {
+        struct api_job *rest = cut(jobs);
+        if (jobs->route->batched) {
+            run_batch(c, jobs);
+        } else {
+            run_alone(c, jobs);
+        }
+        while (jobs != NULL) {
+            struct api_job *next = jobs->next;
+            c->stats.jobs++;
+            RW_ASSERT(jobs->reply.status != 0);
+            api_job_done(jobs);
+            jobs = next;
+        }
+        jobs = rest;
+    }
+}
+
+/* --- the tick --- */
+
+static RW_RC expire(struct api_core *c, struct rw_wall now, struct rw_err *err)
+{
+    size_t expired = 0;
+    RW_TRY(fleet_state_expire(c->fleet, now, &expired, err));
+    if (expired == 0) { return RW_OK; }
+    struct rw_rc rc = store_begin(c->store, err);
+    if (rw_is_ok(rc)) { rc = fleet_state_flush(c->fleet, err); }
+    if (rw_is_ok(rc)) { rc = store_commit(c->store, err); }
+    if (!rw_is_ok(rc)) {
+        store_rollback(c->store);
+        c->fleet_stale = true;
+    }
+    return rc;
+}
+
+static RW_RC fold(struct api_core *c, struct rw_err *err)
+{
+    RW_TRY(store_begin(c->store, err));
+    struct rw_rc rc = fleet_state_fold(c->fleet, err);
+    if (rw_is_ok(rc)) { rc = store_commit(c->store, err); }
+    if (!rw_is_ok(rc)) {
+        store_rollback(c->store);
+        c->fleet_stale = true;
+        return rc;
+    }
+    c->stats.folds++;
+    return RW_OK;
+}
+
+static RW_RC turn(struct api_core *c, struct rw_err *err)
+{
+    struct rw_wall now = rw_clock_wall(&c->clock);
+    RW_TRY(api_core_heal(c, err));
+    RW_TRY(expire(c, now, err));
+    struct rw_rc rc = rollout_run_tick(c->rollouts, now, err);
+    if (!rw_is_ok(rc)) {
+        c->rollouts_stale = true;
+        return rc;
+    }
+    if (fleet_state_fold_due(c->fleet)) { RW_TRY(fold(c, err)); }
+    return RW_OK;
+}
+
+/* Keeps a failure as alarm and logs it when it is new; "" clears it. */
+static void note(char alarm[static RW_ERR_TEXT_BYTES], const char *event, struct rw_rc rc,
+                 const struct rw_err *err)
+{
+    if (rw_is_ok(rc)) {
+        if (alarm[0] != '\0') { rw_log(RW_LOG_INFO, event, "state", "works again"); }
+        alarm[0] = '\0';
+        return;
+    }
+    if (strcmp(alarm, err->text) == 0) { return; }
+    (void)snprintf(alarm, RW_ERR_TEXT_BYTES, "%s", err->text);
+    log_failure(event, err);
+}
+
+void api_core_tick(struct api_core *c)
+{
+    struct rw_err err;
+    c->tick_wanted = false;
+    struct rw_rc rc = turn(c, &err);
+    note(c->tick_alarm, "tick", rc, &err);
+    if (rw_is_ok(rc)) {
+        c->ticked = true;
+    } else {
+        c->stats.tick_failures++;
+    }
+}
+
+void api_core_renew(struct api_core *c)
+{
+    struct rw_err err;
+    struct rw_wall now = rw_clock_wall(&c->clock);
+    bool renewed = false;
+    bool changed = false;
+    struct rw_rc rc = c->outside.renew(c->outside.ctx, now, &renewed, &err);
+    note(c->signer_alarm, "signer", rc, &err);
+    c->signer_answers = rw_is_ok(rc);
+    if (renewed) { rw_log(RW_LOG_INFO, "metadata_renewed", NULL, NULL); }
+    rc = api_trust_refresh(c->trust, now, &changed, &err);
+    if (!rw_is_ok(rc)) {
+        log_failure("trust_refresh", &err);
+        return;
+    }
+    if (changed && c->rollouts != NULL) {
+        rollout_run_set_policy(c->rollouts, api_trust_policy(c->trust));
+        rw_log(RW_LOG_INFO, "policy_changed", NULL, NULL);
+    }
+}
+
+void api_core_fold(struct api_core *c)
+{
+    struct rw_err err;
+    struct rw_rc rc = api_core_heal(c, &err);
+    if (rw_is_ok(rc)) { rc = fold(c, &err); }
+    if (!rw_is_ok(rc)) { log_failure("last_fold", &err); }
+}
+
+bool api_core_ready(const struct api_core *c, const char **why_out)
+{
+    *why_out = c->fleet_stale || c->rollouts_stale ? "the store does not answer"
+               : !c->ticked                        ? "the controller has not run yet"
+               : c->tick_alarm[0] != '\0'          ? c->tick_alarm
+               : !c->signer_answers                ? "the signer does not answer"
+                                                   : NULL;
+    return *why_out == NULL;
+}

@@ -1,0 +1,93 @@
+/* api_core.h: what the core thread owns, and how it works a chain of jobs off: batches under one commit, the rest
+ * alone, and the tick between them.
+ *
+ * memory   struct api_core is plain; it owns `rollouts` and borrows everything else
+ * threads  the core thread only, but api_core_prepared
+ * source   docs/architecture.md "Threads"; INV-2 and INV-8: no reply of a batch leaves before its commit
+ */
+#ifndef RINGWARD_API_CORE_H
+#define RINGWARD_API_CORE_H
+
+#include "server/api/api_trust.h"
+#include "server/api/http_server.h"
+#include "server/release/release.h"
+#include "server/rollout/rollout_run.h"
+
+/* What lies outside the core's own state; serve.c wires it, tests replace it. */
+struct api_core_outside {
+    /* Points a ring at a release (0: at nothing): sign, then publish. */
+    RW_RC(*point)
+    (void *ctx, const char *ring, const char *family, int64_t release, bool hold,
+     struct rw_err *err);
+    /* Renews what the signer holds; proves that the signer answers. */
+    RW_RC (*renew)(void *ctx, struct rw_wall now, bool *signed_out, struct rw_err *err);
+    /* Queues one release for the box. Fails with RW_E_FULL. */
+    RW_RC (*check)(void *ctx, const struct release_check_job *job, struct rw_err *err);
+    void (*counters)(void *ctx, struct http_counters *out);
+    size_t (*queue_depth)(void *ctx);
+    void *ctx;
+};
+
+struct api_core_stats {
+    uint64_t jobs;            /* all */
+    uint64_t batched_jobs;    /* that shared a commit */
+    uint64_t batches;         /* that were committed */
+    uint64_t commit_failures; /* batches whose every job was answered with an error */
+    uint64_t reloads;         /* of the state from the store */
+    uint64_t tick_failures;
+    uint64_t folds;
+};
+
+struct api_core {
+    struct store *store;
+    struct fleet_state *fleet;
+    struct rollout_run *rollouts; /* NULL: to be loaded (see rollouts_stale) */
+    struct release_domain releases;
+    struct api_trust *trust;
+    struct http_auth *auth;
+    struct api_core_outside outside;
+    struct rw_clock clock;
+    struct rw_wall started;
+    bool fleet_stale;    /* memory is ahead of the store: load before the next use */
+    bool rollouts_stale; /* the same for the rollouts */
+    bool tick_wanted;    /* a change waits for the controller: tick before the next wait */
+    bool ticked;         /* one whole tick succeeded since the start */
+    bool signer_answers; /* the last renewal succeeded */
+    char tick_alarm[RW_ERR_TEXT_BYTES];   /* failure of the last tick; "": none */
+    char signer_alarm[RW_ERR_TEXT_BYTES]; /* failure of the last renewal; "": none */
+    struct api_core_stats stats;
+};
+
+/* Opens the rollouts; everything else is set, and trust was refreshed. Fails as rollout_run_open. */
+RW_RC api_core_begin(struct api_core *c, struct rw_err *err);
+void api_core_end(struct api_core *c); /* drops the rollouts */
+
+/* Works a chain of jobs off in order and gives every job back. Consecutive batched jobs share one transaction:
+ * applied, flushed, committed, then answered. When flush or commit fails, memory is loaded anew from the store and
+ * all of them are answered with that failure (503), whatever their handlers said. */
+void api_core_run(struct api_core *c, struct api_job *jobs);
+
+/* Loads what is stale. Every handler may rely on it: api_core_run and api_core_tick call it first. */
+RW_RC api_core_heal(struct api_core *c, struct rw_err *err);
+
+/* One turn: deadlines, controller, fold. Failures are kept as alarm, counted and logged when they change. */
+void api_core_tick(struct api_core *c);
+/* Signer and trust, every few minutes and after a reload; failures are alarms. */
+void api_core_renew(struct api_core *c);
+/* Folds the journal before a stop, so that the next start is short. */
+void api_core_fold(struct api_core *c);
+
+/* True when store, signer and controller work: what /readyz says; *why_out is set when not. */
+bool api_core_ready(const struct api_core *c, const char **why_out);
+
+/* Ends a change of the rollouts made inside an open transaction: commits when `done` is success, rolls back
+ * otherwise, and marks memory stale when it may be ahead of the store. */
+RW_RC api_core_finish(struct api_core *c, struct rw_rc done, struct rw_err *err);
+
+/* Sets the reply: `status` when rc is success, else the error, which is logged when it is ours. */
+void api_core_answer(struct api_job *job, struct rw_rc rc, const struct rw_err *err, int status);
+
+/* On a worker: makes a zeroed object that dies with the job; NULL: no memory, and the job is answered. */
+void *api_core_prepared(struct api_job *job, size_t bytes);
+
+#endif

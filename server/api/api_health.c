@@ -1,0 +1,128 @@
+#include "server/api/api_health.h"
+
+#include "common/base/version.h"
+#include "server/api/api_core.h"
+
+static void apply_healthz(void *core, struct api_job *job)
+{
+    (void)core;
+    struct rw_err err;
+    struct rw_rc rc = rw_buf_append_str(&job->reply.body, "ok\n", &err);
+    job->reply.content_type = "text/plain; charset=utf-8";
+    api_core_answer(job, rc, &err, 200);
+}
+
+static void apply_readyz(void *core, struct api_job *job)
+{
+    struct rw_err err;
+    const char *why = NULL;
+    if (!api_core_ready(core, &why)) {
+        RW_IGNORE(rw_fail(&err, RW_E_BUSY, "not ready: %s", why), "it is the answer");
+        api_reply_error(job, &err);
+        return;
+    }
+    struct rw_rc rc = rw_buf_append_str(&job->reply.body, "ready\n", &err);
+    job->reply.content_type = "text/plain; charset=utf-8";
+    api_core_answer(job, rc, &err, 200);
+}
+
+struct sample {
+    const char *name;
+    const char *type;
+    const char *help;
+    uint64_t value;
+};
+
+static RW_RC put_samples(const struct sample *samples, size_t count, struct rw_buf *into,
+                         struct rw_err *err)
+{
+    for (size_t i = 0; i < count; i++) {
+        const struct sample *s = &samples[i];
+        RW_TRY(rw_buf_appendf(into, err, "# HELP %s %s\n# TYPE %s %s\n%s %llu\n", s->name, s->help,
+                              s->name, s->type, s->name, (unsigned long long)s->value));
+    }
+    return RW_OK;
+}
+
+static RW_RC put_http(const struct api_core *c, struct rw_buf *into, struct rw_err *err)
+{
+    struct http_counters n = {.accepted = 0};
+    c->outside.counters(c->outside.ctx, &n);
+    const struct sample samples[] = {
+        {"ringward_http_connections_total", "counter", "Connections accepted.", n.accepted},
+        {"ringward_http_connections_open", "gauge", "Connections open now.", n.open},
+        {"ringward_http_turned_away_total", "counter", "Connections refused by a cap.",
+         n.turned_away},
+        {"ringward_http_requests_total", "counter", "Requests with complete headers.", n.requests},
+        {"ringward_http_refused_total", "counter", "Requests that the parser refused.", n.refused},
+        {"ringward_http_cut_total", "counter", "Connections cut by a deadline.", n.cut},
+    };
+    RW_TRY(put_samples(samples, RW_LEN(samples), into, err));
+    RW_TRY(rw_buf_append_str(into,
+                             "# HELP ringward_http_replies_total Replies by class of status.\n"
+                             "# TYPE ringward_http_replies_total counter\n",
+                             err));
+    for (size_t i = 1; i < RW_LEN(n.replies); i++) {
+        RW_TRY(rw_buf_appendf(into, err, "ringward_http_replies_total{class=\"%zuxx\"} %llu\n", i,
+                              (unsigned long long)n.replies[i]));
+    }
+    return RW_OK;
+}
+
+static RW_RC put_core(const struct api_core *c, struct rw_buf *into, struct rw_err *err)
+{
+    const char *why = NULL;
+    const struct sample samples[] = {
+        {"ringward_ready", "gauge", "Whether store, signer and controller work.",
+         api_core_ready(c, &why) ? 1 : 0},
+        {"ringward_signer_up", "gauge", "Whether the signer answered last time.",
+         c->signer_answers ? 1 : 0},
+        {"ringward_queue_depth", "gauge", "Requests that wait for the core thread.",
+         c->outside.queue_depth(c->outside.ctx)},
+        {"ringward_jobs_total", "counter", "Requests that the core thread worked off.",
+         c->stats.jobs},
+        {"ringward_journal_requests_total", "counter", "Requests that shared a journal commit.",
+         c->stats.batched_jobs},
+        {"ringward_journal_commits_total", "counter", "Group commits of the journal.",
+         c->stats.batches},
+        {"ringward_journal_failures_total", "counter", "Group commits that failed.",
+         c->stats.commit_failures},
+        {"ringward_state_reloads_total", "counter", "Times the state was loaded anew.",
+         c->stats.reloads},
+        {"ringward_tick_failures_total", "counter", "Turns of the controller that failed.",
+         c->stats.tick_failures},
+        {"ringward_folds_total", "counter", "Folds of the journal.", c->stats.folds},
+    };
+    return put_samples(samples, RW_LEN(samples), into, err);
+}
+
+static RW_RC write_metrics(const struct api_core *c, struct rw_buf *into, struct rw_err *err)
+{
+    struct rw_wall now = rw_clock_wall(&c->clock);
+    RW_TRY(rw_buf_appendf(into, err,
+                          "# HELP ringward_build_info Version of this server.\n"
+                          "# TYPE ringward_build_info gauge\n"
+                          "ringward_build_info{version=\"%s\"} 1\n",
+                          RW_VERSION));
+    RW_TRY(put_core(c, into, err));
+    RW_TRY(put_http(c, into, err));
+    RW_TRY(api_trust_metrics(c->trust, now, into, err));
+    RW_TRY(fleet_state_metrics(c->fleet, into, err));
+    return rollout_run_metrics(c->rollouts, into, err);
+}
+
+static void apply_metrics(void *core, struct api_job *job)
+{
+    struct rw_err err;
+    struct rw_rc rc = write_metrics(core, &job->reply.body, &err);
+    job->reply.content_type = "text/plain; version=0.0.4; charset=utf-8";
+    api_core_answer(job, rc, &err, 200);
+    if (!rw_is_ok(rc)) { job->reply.content_type = NULL; }
+}
+
+const struct api_route api_health_routes[] = {
+    {.method = "GET", .pattern = "/healthz", .auth = API_AUTH_NONE, .apply = apply_healthz},
+    {.method = "GET", .pattern = "/readyz", .auth = API_AUTH_NONE, .apply = apply_readyz},
+    {.method = "GET", .pattern = "/metrics", .auth = API_AUTH_NONE, .apply = apply_metrics},
+};
+const size_t api_health_route_count = RW_LEN(api_health_routes);

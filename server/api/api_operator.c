@@ -1,0 +1,185 @@
+#include "server/api/api_operator.h"
+
+#include "common/base/version.h"
+#include "server/api/api_core.h"
+#include "server/report/audit_log.h"
+
+enum { PAGE_DEFAULT = 100, PAGE_MAX = 1000 };
+
+RW_RC api_operator_any_tenant(const struct api_job *job, struct rw_err *err)
+{
+    if (job->req.who.tenant[0] == '\0') { return RW_OK; }
+    RW_IGNORE(rw_fail(err, RW_E_FORBIDDEN,
+                      "the token of '%s' belongs to tenant '%s'; this concerns every tenant",
+                      job->req.who.name, job->req.who.tenant),
+              "hint follows");
+    return rw_hint(err, "use a token that was made without a tenant");
+}
+
+RW_RC api_operator_empty_body(struct rw_span body, struct rw_err *err)
+{
+    RW_AUTO(json_tree) json_tree tree = NULL;
+    if (body.n == 0) { return RW_OK; }
+    RW_TRY(json_parse(body, &json_limits_small, &tree, err));
+    if (json_type(tree) != JSON_OBJECT) {
+        return rw_fail(err, RW_E_SCHEMA, "the body is %s, want an empty object",
+                       json_type_name(json_type(tree)));
+    }
+    return json_only(tree, NULL, 0, err);
+}
+
+/* --- GET /v1/status --- */
+
+/* The view writes a whole object {"rollouts":[...]}; status holds its array as one of its members. */
+static RW_RC put_rollouts(const struct api_core *c, struct rw_wall now, struct json_writer *w,
+                          struct rw_err *err)
+{
+    static const char head[] = "{\"rollouts\":";
+    RW_AUTO(rw_buf) struct rw_buf text = rw_buf_make(API_REPLY_BYTES_MAX);
+    struct json_writer inner = json_begin(&text);
+    rollout_run_write_all(c->rollouts, now, &inner);
+    RW_TRY(json_done(&inner, err));
+    RW_ASSERT(rw_span_starts(rw_buf_span(&text), head) && text.p[text.n - 1] == '}');
+    json_put_raw(w, "rollouts", rw_span_of(text.p + sizeof(head) - 1, text.n - sizeof(head)));
+    return RW_OK;
+}
+
+static RW_RC count_one(void *arg, const struct store_doc *doc, struct rw_err *err)
+{
+    (void)doc;
+    (void)err;
+    int64_t *count = arg;
+    (*count)++;
+    return RW_OK;
+}
+
+static void put_alarm(struct json_writer *w, const char *what, const char *text)
+{
+    struct rw_err joined;
+    if (text[0] == '\0') { return; }
+    RW_IGNORE(rw_fail(&joined, RW_E_BUSY, "%s: %s", what, text), "only the text is wanted");
+    json_put_str(w, NULL, joined.text);
+}
+
+static void put_alarms(const struct api_core *c, struct rw_wall now, struct json_writer *w)
+{
+    json_open_array(w, "alarms");
+    api_trust_write_alarms(c->trust, now, w);
+    put_alarm(w, "signer", c->signer_alarm);
+    put_alarm(w, "controller", c->tick_alarm);
+    rollout_run_write_alarms(c->rollouts, w);
+    json_close_array(w);
+}
+
+static RW_RC write_status(const struct api_core *c, struct rw_buf *into, struct rw_err *err)
+{
+    struct rw_wall now = rw_clock_wall(&c->clock);
+    char started[RW_TIME_TEXT_BYTES];
+    int64_t releases = 0;
+    RW_TRY(store_doc_each(c->store, "release", count_one, &releases, err));
+    rw_wall_format(started, c->started);
+    struct json_writer w = json_begin(into);
+    json_open_object(&w, NULL);
+    json_open_object(&w, "server");
+    json_put_str(&w, "version", RW_VERSION);
+    json_put_str(&w, "trust", api_trust_development(c->trust) ? "development" : "production");
+    json_put_str(&w, "started", started);
+    json_close_object(&w);
+    json_put_int(&w, "endpoints", (int64_t)fleet_state_endpoints(c->fleet));
+    json_put_int(&w, "releases", releases);
+    RW_TRY(put_rollouts(c, now, &w, err));
+    put_alarms(c, now, &w);
+    json_close_object(&w);
+    return json_done(&w, err);
+}
+
+static void apply_status(void *core, struct api_job *job)
+{
+    struct rw_err err;
+    struct rw_rc rc = write_status(core, &job->reply.body, &err);
+    api_core_answer(job, rc, &err, 200);
+}
+
+/* --- GET /v1/policy --- */
+
+static void apply_policy(void *core, struct api_job *job)
+{
+    struct api_core *c = core;
+    struct rw_err err;
+    struct rw_rc rc = rw_buf_append(&job->reply.body, api_trust_policy_text(c->trust), &err);
+    api_core_answer(job, rc, &err, 200);
+}
+
+/* --- GET /v1/fleet --- */
+
+static RW_RC write_fleet(const struct api_core *c, struct api_job *job, struct rw_err *err)
+{
+    struct rw_span after;
+    uint8_t id[FLEET_ENDPOINT_BYTES];
+    int64_t limit = PAGE_DEFAULT;
+    bool has_after = api_query_find(&job->req, "after", &after);
+    if (has_after) { RW_TRY(rw_hex_decode(id, sizeof(id), after, "'after'", err)); }
+    RW_TRY(api_query_i64(&job->req, "limit", 1, PAGE_MAX, &limit, err));
+    struct json_writer w = json_begin(&job->reply.body);
+    RW_TRY(fleet_state_write_page(c->fleet, job->req.who.tenant, has_after ? id : NULL,
+                                  (size_t)limit, &w, err));
+    return json_done(&w, err);
+}
+
+static void apply_fleet(void *core, struct api_job *job)
+{
+    struct rw_err err;
+    struct rw_rc rc = write_fleet(core, job, &err);
+    api_core_answer(job, rc, &err, 200);
+}
+
+static RW_RC write_endpoint(const struct api_core *c, struct api_job *job, struct rw_err *err)
+{
+    uint8_t id[FLEET_ENDPOINT_BYTES];
+    if (!rw_is_ok(rw_hex_decode(id, sizeof(id), job->req.params[0], "endpoint", err))) {
+        return rw_fail(err, RW_E_NOT_FOUND, "no endpoint can have such an id: want 32 hex digits");
+    }
+    struct json_writer w = json_begin(&job->reply.body);
+    RW_TRY(fleet_state_write_one(c->fleet, job->req.who.tenant, id, &w, err));
+    return json_done(&w, err);
+}
+
+static void apply_endpoint(void *core, struct api_job *job)
+{
+    struct rw_err err;
+    struct rw_rc rc = write_endpoint(core, job, &err);
+    api_core_answer(job, rc, &err, 200);
+}
+
+/* --- GET /v1/audit --- */
+
+static RW_RC write_audit(const struct api_core *c, struct api_job *job, struct rw_err *err)
+{
+    int64_t after = 0;
+    int64_t limit = PAGE_DEFAULT;
+    RW_TRY(api_operator_any_tenant(job, err));
+    RW_TRY(api_query_i64(&job->req, "after", 0, RW_JSON_INT_MAX, &after, err));
+    RW_TRY(api_query_i64(&job->req, "limit", 1, PAGE_MAX, &limit, err));
+    struct json_writer w = json_begin(&job->reply.body);
+    RW_TRY(audit_log_write_page(c->store, after, limit, &w, err));
+    return json_done(&w, err);
+}
+
+static void apply_audit(void *core, struct api_job *job)
+{
+    struct rw_err err;
+    struct rw_rc rc = write_audit(core, job, &err);
+    api_core_answer(job, rc, &err, 200);
+}
+
+const struct api_route api_operator_routes[] = {
+    {.method = "GET", .pattern = "/v1/status", .auth = API_AUTH_VIEWER, .apply = apply_status},
+    {.method = "GET", .pattern = "/v1/policy", .auth = API_AUTH_VIEWER, .apply = apply_policy},
+    {.method = "GET", .pattern = "/v1/fleet", .auth = API_AUTH_VIEWER, .apply = apply_fleet},
+    {.method = "GET",
+     .pattern = "/v1/fleet/{endpoint}",
+     .auth = API_AUTH_VIEWER,
+     .apply = apply_endpoint},
+    {.method = "GET", .pattern = "/v1/audit", .auth = API_AUTH_VIEWER, .apply = apply_audit},
+};
+const size_t api_operator_route_count = RW_LEN(api_operator_routes);

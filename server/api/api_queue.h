@@ -1,0 +1,31 @@
+/* api_queue.h: the bounded way from the HTTP workers to the core thread.
+ *
+ * memory   a queue owns the jobs in it until they are taken; at most its capacity
+ * threads  submit, wake and depth from any thread; take from the core thread
+ * source   docs/architecture.md "Threads"
+ */
+#ifndef RINGWARD_API_QUEUE_H
+#define RINGWARD_API_QUEUE_H
+
+#include "server/api/api_job.h"
+
+struct api_queue;
+
+/* Capacity >= 1 jobs; gives. Fails with RW_E_NOMEM. */
+RW_RC api_queue_new(size_t capacity, struct api_queue **out, struct rw_err *err);
+/* Answers what is still in it with RW_E_BUSY and frees the queue; accepts NULL. */
+void api_queue_free(struct api_queue *q);
+
+/* The sink for http_settings: full means RW_E_FULL, closed means RW_E_BUSY. */
+struct api_sink api_queue_sink(struct api_queue *q);
+
+/* Waits until a job is there, somebody wakes, or `wait_ms` (0: look only) are over. Takes all jobs that wait, as
+ * a chain over `next` in order of arrival; NULL: none. */
+struct api_job *api_queue_take(struct api_queue *q, int64_t wait_ms);
+/* Ends the present or next wait of the core thread. */
+void api_queue_wake(struct api_queue *q);
+/* From now on submit refuses; what is in the queue stays there. */
+void api_queue_close(struct api_queue *q);
+size_t api_queue_depth(struct api_queue *q);
+
+#endif

@@ -1,0 +1,221 @@
+#include "server/api/api_release.h"
+
+#include "common/base/log.h"
+#include "server/api/api_operator.h"
+
+#include <stdio.h>
+
+enum {
+    CREATE_BODY_BYTES_MAX = 32 * 1024,
+    SIGNATURE_BODY_BYTES_MAX = 4096,
+    SMALL_BODY_BYTES = 4096
+};
+
+static RW_RC id_of(const struct api_job *job, struct release_id *out, struct rw_err *err)
+{
+    return release_id_parse(job->req.params[0], job->req.params[1], out, err);
+}
+
+static void log_release(const char *event, const struct api_job *job, const struct release_id *id)
+{
+    struct rw_log_line l;
+    char text[RELEASE_KEY_BYTES];
+    (void)snprintf(text, sizeof(text), "%s/%lld", id->family, (long long)id->number);
+    rw_log_begin(&l, RW_LOG_INFO, event);
+    rw_log_str(&l, "release", text);
+    rw_log_str(&l, "by", job->req.who.name);
+    rw_log_end(&l);
+}
+
+/* --- reading --- */
+
+static void apply_list(void *core, struct api_job *job)
+{
+    struct api_core *c = core;
+    struct rw_err err;
+    struct rw_rc rc = release_list(&c->releases, &job->reply.body, &err);
+    api_core_answer(job, rc, &err, 200);
+}
+
+static void apply_show(void *core, struct api_job *job)
+{
+    struct api_core *c = core;
+    struct rw_err err;
+    struct release_id id;
+    struct rw_rc rc = id_of(job, &id, &err);
+    if (rw_is_ok(rc)) { rc = release_show(&c->releases, &id, &job->reply.body, &err); }
+    api_core_answer(job, rc, &err, 200);
+}
+
+static void apply_payload(void *core, struct api_job *job)
+{
+    struct api_core *c = core;
+    struct rw_err err;
+    struct release_id id;
+    struct rw_rc rc = id_of(job, &id, &err);
+    if (rw_is_ok(rc)) {
+        rc = release_open_payload(&c->releases, &id, &job->reply.file_fd, &job->reply.file_bytes,
+                                  &err);
+    }
+    job->reply.content_type = "application/octet-stream";
+    api_core_answer(job, rc, &err, 200);
+}
+
+static void apply_tosign(void *core, struct api_job *job)
+{
+    struct api_core *c = core;
+    struct rw_err err;
+    struct release_id id;
+    struct rw_rc rc = api_operator_any_tenant(job, &err);
+    if (rw_is_ok(rc)) { rc = id_of(job, &id, &err); }
+    if (rw_is_ok(rc)) { rc = release_tosign(&c->releases, &id, &job->reply.body, &err); }
+    api_core_answer(job, rc, &err, 200);
+}
+
+/* --- changing --- */
+
+static void apply_create(void *core, struct api_job *job)
+{
+    struct api_core *c = core;
+    struct rw_err err;
+    struct rw_rc rc = api_operator_any_tenant(job, &err);
+    if (rw_is_ok(rc)) {
+        rc = release_create(&c->releases, job->req.who.name, job->req.body, &job->reply.body, &err);
+    }
+    api_core_answer(job, rc, &err, 201);
+}
+
+static RW_RC queue_check(struct api_core *c, const struct release_id *id, struct rw_err *err)
+{
+    struct release_check_job check;
+    RW_TRY(release_begin_check(&c->releases, id, &check, err));
+    struct rw_rc rc = c->outside.check(c->outside.ctx, &check, err);
+    if (rw_is_ok(rc)) { return rc; }
+    /* No place for the check: back to draft, and the client is told to send it again (INV-3). */
+    struct rw_err second;
+    if (!rw_is_ok(api_release_take_verdict(c, id, rw_span_of(NULL, 0), &second))) {
+        return rw_fail(err, second.code, "%s", second.text);
+    }
+    return rc;
+}
+
+static RW_RC upload(struct api_core *c, struct api_job *job, enum release_part part,
+                    struct rw_err *err)
+{
+    struct release_id id;
+    bool check_wanted = false;
+    RW_TRY(api_operator_any_tenant(job, err));
+    RW_TRY(id_of(job, &id, err));
+    RW_TRY(release_upload(&c->releases, &id, part, job->req.body, &check_wanted, &job->reply.body,
+                          err));
+    return check_wanted ? queue_check(c, &id, err) : RW_OK;
+}
+
+static void apply_upload_payload(void *core, struct api_job *job)
+{
+    struct rw_err err;
+    struct rw_rc rc = upload(core, job, RELEASE_PAYLOAD, &err);
+    api_core_answer(job, rc, &err, 200);
+}
+
+static void apply_upload_samples(void *core, struct api_job *job)
+{
+    struct rw_err err;
+    struct rw_rc rc = upload(core, job, RELEASE_SAMPLES, &err);
+    api_core_answer(job, rc, &err, 200);
+}
+
+static void apply_sign(void *core, struct api_job *job)
+{
+    struct api_core *c = core;
+    struct rw_err err;
+    struct release_id id;
+    struct rw_rc rc = api_operator_any_tenant(job, &err);
+    if (rw_is_ok(rc)) { rc = id_of(job, &id, &err); }
+    if (rw_is_ok(rc)) {
+        rc = release_sign(&c->releases, &id, job->req.who.name, job->req.body, &job->reply.body,
+                          &err);
+    }
+    if (rw_is_ok(rc)) { log_release("release_signed", job, &id); }
+    api_core_answer(job, rc, &err, 200);
+}
+
+static void apply_publish(void *core, struct api_job *job)
+{
+    struct api_core *c = core;
+    struct rw_err err;
+    struct release_id id;
+    struct rw_rc rc = api_operator_any_tenant(job, &err);
+    if (rw_is_ok(rc)) { rc = api_operator_empty_body(job->req.body, &err); }
+    if (rw_is_ok(rc)) { rc = id_of(job, &id, &err); }
+    if (rw_is_ok(rc)) {
+        rc = release_publish(&c->releases, &id, job->req.who.name, &job->reply.body, &err);
+    }
+    if (rw_is_ok(rc)) {
+        c->tick_wanted = true;
+        log_release("release_published", job, &id);
+    }
+    api_core_answer(job, rc, &err, 200);
+}
+
+/* --- verdicts --- */
+
+RW_RC api_release_take_verdict(struct api_core *c, const struct release_id *id,
+                               struct rw_span verdict, struct rw_err *err)
+{
+    RW_AUTO(rw_buf) struct rw_buf object = rw_buf_make(API_REPLY_BYTES_MAX);
+    RW_TRY(api_core_heal(c, err));
+    return release_record_check(&c->releases, id, verdict, &object, err);
+}
+
+static RW_RC resume_one(void *arg, const struct release_check_job *job, struct rw_err *err)
+{
+    struct api_core *c = arg;
+    return c->outside.check(c->outside.ctx, job, err);
+}
+
+RW_RC api_release_resume_checks(struct api_core *c, struct rw_err *err)
+{
+    return release_each_checking(&c->releases, resume_one, c, err);
+}
+
+#define RELEASE "/v1/releases/{family}/{number}"
+
+const struct api_route api_release_routes[] = {
+    {.method = "GET", .pattern = "/v1/releases", .auth = API_AUTH_VIEWER, .apply = apply_list},
+    {.method = "POST",
+     .pattern = "/v1/releases",
+     .auth = API_AUTH_PUBLISHER,
+     .body_bytes_max = CREATE_BODY_BYTES_MAX,
+     .apply = apply_create},
+    {.method = "GET", .pattern = RELEASE, .auth = API_AUTH_VIEWER, .apply = apply_show},
+    {.method = "GET",
+     .pattern = RELEASE "/payload",
+     .auth = API_AUTH_VIEWER,
+     .apply = apply_payload},
+    {.method = "POST",
+     .pattern = RELEASE "/payload",
+     .auth = API_AUTH_PUBLISHER,
+     .body_bytes_max = RELEASE_FILE_BYTES_MAX,
+     .apply = apply_upload_payload},
+    {.method = "POST",
+     .pattern = RELEASE "/samples",
+     .auth = API_AUTH_PUBLISHER,
+     .body_bytes_max = RELEASE_FILE_BYTES_MAX,
+     .apply = apply_upload_samples},
+    {.method = "GET",
+     .pattern = RELEASE "/tosign",
+     .auth = API_AUTH_PUBLISHER,
+     .apply = apply_tosign},
+    {.method = "POST",
+     .pattern = RELEASE "/signatures",
+     .auth = API_AUTH_PUBLISHER,
+     .body_bytes_max = SIGNATURE_BODY_BYTES_MAX,
+     .apply = apply_sign},
+    {.method = "POST",
+     .pattern = RELEASE "/publish",
+     .auth = API_AUTH_PUBLISHER,
+     .body_bytes_max = SMALL_BODY_BYTES,
+     .apply = apply_publish},
+};
+const size_t api_release_route_count = RW_LEN(api_release_routes);

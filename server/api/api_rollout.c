@@ -1,0 +1,238 @@
+#include "server/api/api_rollout.h"
+
+#include "common/base/log.h"
+#include "server/api/api_core.h"
+#include "server/api/api_operator.h"
+
+#include <stdio.h>
+
+enum { BODY_BYTES_MAX = 4096, REASON_BYTES = 401 };
+
+/* --- bodies --- */
+
+struct start {
+    char family[RELEASE_NAME_BYTES];
+    int64_t release;
+};
+
+static RW_RC read_start(struct rw_span body, struct start *out, struct rw_err *err)
+{
+    static const char *const known[] = {"family", "release"};
+    RW_AUTO(json_tree) json_tree tree = NULL;
+    RW_TRY(json_parse(body, &json_limits_small, &tree, err));
+    RW_TRY(json_only(tree, known, RW_LEN(known), err));
+    RW_TRY(json_get_str(tree, "family", out->family, sizeof(out->family), err));
+    RW_TRY(ring_policy_check_name(out->family, "'family'", err));
+    return json_get_int(tree, "release", 1, RELEASE_NUMBER_MAX, &out->release, err);
+}
+
+struct steering {
+    char reason[REASON_BYTES];
+    int64_t generation; /* 0: whatever it is */
+};
+
+static RW_RC read_steering(struct rw_span body, bool reason_needed, struct steering *out,
+                           struct rw_err *err)
+{
+    static const char *const known[] = {"reason", "generation"};
+    RW_AUTO(json_tree) json_tree tree = NULL;
+    RW_TRY(json_parse(body, &json_limits_small, &tree, err));
+    RW_TRY(json_only(tree, known, RW_LEN(known), err));
+    if (reason_needed || json_find(tree, "reason") != NULL) {
+        RW_TRY(json_get_str(tree, "reason", out->reason, sizeof(out->reason), err));
+    }
+    if (reason_needed && out->reason[0] == '\0') {
+        return rw_fail(err, RW_E_SCHEMA, "'reason' is empty; it is kept in the audit log");
+    }
+    if (json_find(tree, "generation") == NULL) { return RW_OK; }
+    return json_get_int(tree, "generation", 1, RW_JSON_INT_MAX, &out->generation, err);
+}
+
+static void prepare_start(struct api_job *job)
+{
+    struct rw_err err;
+    struct start *s = api_core_prepared(job, sizeof(*s));
+    if (s == NULL) { return; }
+    if (!rw_is_ok(read_start(job->req.body, s, &err))) { api_reply_error(job, &err); }
+}
+
+static void prepare_steering(struct api_job *job, bool reason_needed)
+{
+    struct rw_err err;
+    struct steering *s = api_core_prepared(job, sizeof(*s));
+    if (s == NULL) { return; }
+    if (!rw_is_ok(read_steering(job->req.body, reason_needed, s, &err))) {
+        api_reply_error(job, &err);
+    }
+}
+
+static void prepare_with_reason(struct api_job *job)
+{
+    prepare_steering(job, true);
+}
+
+static void prepare_without_reason(struct api_job *job)
+{
+    prepare_steering(job, false);
+}
+
+/* --- changes --- */
+
+static RW_RC write_rollout(const struct api_core *c, const struct release_id *id,
+                           struct rw_buf *into, struct rw_err *err)
+{
+    struct json_writer w = json_begin(into);
+    RW_TRY(
+        rollout_run_write(c->rollouts, id->family, id->number, rw_clock_wall(&c->clock), &w, err));
+    return json_done(&w, err);
+}
+
+static void log_change(const char *event, const struct api_job *job, const struct release_id *id,
+                       const char *reason)
+{
+    struct rw_log_line l;
+    char text[RELEASE_KEY_BYTES];
+    (void)snprintf(text, sizeof(text), "%s/%lld", id->family, (long long)id->number);
+    rw_log_begin(&l, RW_LOG_INFO, event);
+    rw_log_str(&l, "rollout", text);
+    rw_log_str(&l, "by", job->req.who.name);
+    rw_log_str(&l, "reason", reason);
+    rw_log_end(&l);
+}
+
+static RW_RC start_rollout(struct api_core *c, struct api_job *job, struct rw_err *err)
+{
+    const struct start *s = job->prepared;
+    const struct rollout_run_actor actor = {.name = job->req.who.name, .reason = ""};
+    struct release_id id = {.number = s->release};
+    rw_copy(id.family, sizeof(id.family), s->family, sizeof(s->family));
+    RW_TRY(api_operator_any_tenant(job, err));
+    RW_TRY(store_begin(c->store, err));
+    RW_TRY(api_core_finish(
+        c,
+        rollout_run_start(c->rollouts, id.family, id.number, &actor, rw_clock_wall(&c->clock), err),
+        err));
+    log_change("rollout_started", job, &id, "");
+    return write_rollout(c, &id, &job->reply.body, err);
+}
+
+static void apply_start(void *core, struct api_job *job)
+{
+    struct rw_err err;
+    struct rw_rc rc = start_rollout(core, job, &err);
+    api_core_answer(job, rc, &err, 201);
+}
+
+static RW_RC steer(struct api_core *c, struct api_job *job, enum rollout_rule_command command,
+                   struct rw_err *err)
+{
+    const struct steering *s = job->prepared;
+    const struct rollout_run_actor actor = {.name = job->req.who.name, .reason = s->reason};
+    struct release_id id;
+    RW_TRY(api_operator_any_tenant(job, err));
+    RW_TRY(release_id_parse(job->req.params[0], job->req.params[1], &id, err));
+    RW_TRY(store_begin(c->store, err));
+    RW_TRY(
+        api_core_finish(c,
+                        rollout_run_command(c->rollouts, id.family, id.number, command,
+                                            s->generation, &actor, rw_clock_wall(&c->clock), err),
+                        err));
+    log_change("rollout_steered", job, &id, s->reason);
+    return write_rollout(c, &id, &job->reply.body, err);
+}
+
+static void apply_command(void *core, struct api_job *job, enum rollout_rule_command command)
+{
+    struct rw_err err;
+    struct rw_rc rc = steer(core, job, command, &err);
+    api_core_answer(job, rc, &err, 200);
+}
+
+static void apply_pause(void *core, struct api_job *job)
+{
+    apply_command(core, job, ROLLOUT_PAUSE);
+}
+
+static void apply_resume(void *core, struct api_job *job)
+{
+    apply_command(core, job, ROLLOUT_RESUME);
+}
+
+static void apply_promote(void *core, struct api_job *job)
+{
+    apply_command(core, job, ROLLOUT_PROMOTE);
+}
+
+static void apply_halt(void *core, struct api_job *job)
+{
+    apply_command(core, job, ROLLOUT_HALT);
+}
+
+/* --- views --- */
+
+static RW_RC write_list(const struct api_core *c, struct rw_buf *into, struct rw_err *err)
+{
+    struct json_writer w = json_begin(into);
+    rollout_run_write_all(c->rollouts, rw_clock_wall(&c->clock), &w);
+    return json_done(&w, err);
+}
+
+static void apply_list(void *core, struct api_job *job)
+{
+    struct rw_err err;
+    struct rw_rc rc = write_list(core, &job->reply.body, &err);
+    api_core_answer(job, rc, &err, 200);
+}
+
+static void apply_show(void *core, struct api_job *job)
+{
+    struct rw_err err;
+    struct release_id id;
+    struct rw_rc rc = release_id_parse(job->req.params[0], job->req.params[1], &id, &err);
+    if (rw_is_ok(rc)) { rc = write_rollout(core, &id, &job->reply.body, &err); }
+    api_core_answer(job, rc, &err, 200);
+}
+
+static RW_RC write_explain(const struct api_core *c, struct api_job *job, struct rw_err *err)
+{
+    struct release_id id;
+    RW_TRY(release_id_parse(job->req.params[0], job->req.params[1], &id, err));
+    struct json_writer w = json_begin(&job->reply.body);
+    RW_TRY(rollout_run_explain(c->rollouts, id.family, id.number, &w, err));
+    return json_done(&w, err);
+}
+
+static void apply_explain(void *core, struct api_job *job)
+{
+    struct rw_err err;
+    struct rw_rc rc = write_explain(core, job, &err);
+    api_core_answer(job, rc, &err, 200);
+}
+
+#define ROLLOUT "/v1/rollouts/{family}/{number}"
+#define STEER(verb, parse, change)                                                                 \
+    {                                                                                              \
+        .method = "POST", .pattern = ROLLOUT "/" verb, .auth = API_AUTH_OPERATOR,                  \
+        .body_bytes_max = BODY_BYTES_MAX, .prepare = (parse), .apply = (change)                    \
+    }
+
+const struct api_route api_rollout_routes[] = {
+    {.method = "GET", .pattern = "/v1/rollouts", .auth = API_AUTH_VIEWER, .apply = apply_list},
+    {.method = "POST",
+     .pattern = "/v1/rollouts",
+     .auth = API_AUTH_PUBLISHER,
+     .body_bytes_max = BODY_BYTES_MAX,
+     .prepare = prepare_start,
+     .apply = apply_start},
+    {.method = "GET", .pattern = ROLLOUT, .auth = API_AUTH_VIEWER, .apply = apply_show},
+    {.method = "GET",
+     .pattern = ROLLOUT "/explain",
+     .auth = API_AUTH_VIEWER,
+     .apply = apply_explain},
+    STEER("pause", prepare_with_reason, apply_pause),
+    STEER("resume", prepare_without_reason, apply_resume),
+    STEER("promote", prepare_with_reason, apply_promote),
+    STEER("halt", prepare_with_reason, apply_halt),
+    STEER("rollback", prepare_with_reason, apply_halt),
+};
+const size_t api_rollout_route_count = RW_LEN(api_rollout_routes);

@@ -1,0 +1,33 @@
+#include "server/api/api_routes.h"
+
+#include "server/api/api_agent.h"
+#include "server/api/api_health.h"
+#include "server/api/api_operator.h"
+#include "server/api/api_release.h"
+#include "server/api/api_rollout.h"
+
+enum { ROUTES_MAX = 64 };
+
+static struct api_route all[ROUTES_MAX];
+static size_t all_count;
+
+static void add(const struct api_route *routes, size_t count)
+{
+    RW_ASSERT(all_count + count <= ROUTES_MAX);
+    for (size_t i = 0; i < count; i++) {
+        all[all_count++] = routes[i];
+    }
+}
+
+const struct api_route *api_routes(size_t *count_out)
+{
+    if (all_count == 0) {
+        add(api_agent_routes, api_agent_route_count);
+        add(api_release_routes, api_release_route_count);
+        add(api_rollout_routes, api_rollout_route_count);
+        add(api_operator_routes, api_operator_route_count);
+        add(api_health_routes, api_health_route_count);
+    }
+    *count_out = all_count;
+    return all;
+}

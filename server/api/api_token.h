@@ -1,0 +1,35 @@
+/* api_token.h: enrolment and operator tokens in the store, and their way into the registry of the HTTP side.
+ *
+ * memory   plain values; a made token is written once into a buffer of the caller and kept nowhere
+ * threads  the store's thread
+ * source   docs/protocol.md 5
+ */
+#ifndef RINGWARD_API_TOKEN_H
+#define RINGWARD_API_TOKEN_H
+
+#include "common/base/clock.h"
+#include "server/api/http_auth.h"
+#include "server/store/store.h"
+
+/* "viewer", "operator", "publisher", "admin", "enrol". Fails with RW_E_SCHEMA naming the known ones. */
+RW_RC api_token_role(const char *name, enum api_auth *out, struct rw_err *err);
+const char *api_token_role_name(enum api_auth role);
+
+/* What is wanted of a new token. */
+struct api_token_request {
+    const char *name;   /* of the operator, or of the enrolment token; [a-z0-9-], 1 to 32 */
+    const char *tenant; /* enrolment: required; operators: "" for all tenants */
+    enum api_auth role;
+    const char *by; /* who makes it, for the audit record */
+};
+
+/* Makes a random token, keeps its hash as document "token" with an audit record in one transaction of its own,
+ * and writes the token itself to dst. Fails with RW_E_SCHEMA (names), RW_E_EXISTS, RW_E_STORE. */
+RW_RC api_token_make(struct store *store, const struct api_token_request *request,
+                     struct rw_wall now, char dst[static HTTP_TOKEN_BYTES], struct rw_err *err);
+/* Puts all tokens of the store into force; gives their number.
+ * Fails with RW_E_SCHEMA (a document that is not understood: none is changed then). */
+RW_RC api_token_load(struct store *store, struct http_auth *auth, size_t *count_out,
+                     struct rw_err *err);
+
+#endif

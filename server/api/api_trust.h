@@ -1,0 +1,48 @@
+/* api_trust.h: the server's own verified view of its repository: the policy in force, what a release's signed
+ * entry says, which roles come near their end.
+ *
+ * It is read by the same TUF client as on every endpoint, from the files that are served: what the server believes
+ * is what an agent would believe.
+ *
+ * memory   a view owns its client and documents until api_trust_drop
+ * threads  the core thread only
+ * source   docs/protocol.md 2 and 3; INV-12
+ */
+#ifndef RINGWARD_API_TRUST_H
+#define RINGWARD_API_TRUST_H
+
+#include "common/json/json_write.h"
+#include "common/policy/ring_policy.h"
+#include "common/tuf/tuf_client.h"
+
+struct api_trust;
+
+/* Opens on DIR (borrowed path): DIR/trust keeps the client's state, begun from DIR/root.json. Reads nothing yet:
+ * call api_trust_refresh. Fails with the TUF codes, RW_E_IO, RW_E_NOT_FOUND. */
+RW_RC api_trust_open(const char *dir, struct api_trust **out, struct rw_err *err);
+void api_trust_drop(struct api_trust **t);
+
+/* Reads the published metadata and the policy anew; *policy_changed_out tells whether it is another one.
+ * After a failure the former policy stays in force and the failure is an alarm. */
+RW_RC api_trust_refresh(struct api_trust *t, struct rw_wall now, bool *policy_changed_out,
+                        struct rw_err *err);
+/* The policy in force; NULL before the first successful refresh. */
+const struct ring_policy *api_trust_policy(const struct api_trust *t);
+struct rw_span api_trust_policy_text(const struct api_trust *t);
+/* Whether root says that this is a development trust. */
+bool api_trust_development(const struct api_trust *t);
+
+/* Class and signed earliest install times of a published release, in the policy's order of rings. Refreshes once
+ * when the release is not listed in what was read last. Fails with RW_E_NOT_FOUND and the TUF codes. */
+RW_RC api_trust_release(struct api_trust *t, const char *family, int64_t release,
+                        char class_out[static RING_POLICY_NAME_BYTES],
+                        struct rw_wall not_before[static RING_POLICY_RINGS_MAX],
+                        struct rw_err *err);
+
+/* Appends alarms as strings to an open array: development trust, a failed refresh, roles near their end. */
+void api_trust_write_alarms(const struct api_trust *t, struct rw_wall now, struct json_writer *w);
+/* Appends Prometheus samples: seconds left per role, trust mode. */
+RW_RC api_trust_metrics(const struct api_trust *t, struct rw_wall now, struct rw_buf *into,
+                        struct rw_err *err);
+
+#endif
