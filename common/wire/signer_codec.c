@@ -1,0 +1,189 @@
+#include "common/wire/signer_codec.h"
+
+#include "common/base/num.h"
+
+#include <string.h>
+
+/* Frame types: requests have the number of their enum; answers follow. */
+enum { FRAME_GRANTED = 101, FRAME_REFUSED = 102 };
+
+/* --- requests --- */
+static RW_RC put_request(const struct signer_request *r, struct frame_writer *w, struct rw_err *err)
+{
+    switch (r->type) {
+    case SIGNER_PUBLISH:
+        RW_TRY(frame_put_str(w, r->family, err));
+        return frame_put_bytes(w, r->envelope, err);
+    case SIGNER_POINT:
+        RW_ASSERT(r->release >= 0);
+        RW_TRY(frame_put_str(w, r->ring, err));
+        RW_TRY(frame_put_str(w, r->family, err));
+        RW_TRY(frame_put_u64(w, (uint64_t)r->release, err));
+        return frame_put_u32(w, r->hold ? 1 : 0, err);
+    case SIGNER_RENEW:
+        return RW_OK;
+    }
+    return rw_fail(err, RW_E_PROTOCOL, "unknown type of request");
+}
+
+RW_RC signer_request_write(const struct signer_request *r, struct frame_writer *out,
+                           struct rw_err *err)
+{
+    struct frame_writer w = frame_begin((uint16_t)r->type);
+    struct rw_rc rc = put_request(r, &w, err);
+    if (!rw_is_ok(rc)) {
+        frame_writer_drop(&w);
+        return rc;
+    }
+    *out = w;
+    return RW_OK;
+}
+
+static RW_RC get_bool(struct frame_reader *f, const char *what, bool *out, struct rw_err *err)
+{
+    uint32_t value = 0;
+    RW_TRY(frame_get_u32(f, what, &value, err));
+    if (value > 1) { return rw_fail(err, RW_E_PROTOCOL, "%s is neither 0 nor 1", what); }
+    *out = value == 1;
+    return RW_OK;
+}
+
+static RW_RC get_point(struct frame_reader *f, struct signer_request *r, struct rw_err *err)
+{
+    uint64_t release = 0;
+    RW_TRY(frame_get_str(f, r->ring, sizeof(r->ring), "ring", err));
+    RW_TRY(frame_get_str(f, r->family, sizeof(r->family), "family", err));
+    RW_TRY(frame_get_u64(f, "release", &release, err));
+    RW_TRY(get_bool(f, "hold", &r->hold, err));
+    if (release > (uint64_t)RW_JSON_INT_MAX) {
+        return rw_fail(err, RW_E_PROTOCOL, "the release number is too large");
+    }
+    r->release = (int64_t)release;
+    return RW_OK;
+}
+
+RW_RC signer_request_read(struct frame_reader *frame, struct signer_request *out,
+                          struct rw_err *err)
+{
+    struct signer_request r = {.family = ""};
+    switch (frame->type) {
+    case SIGNER_PUBLISH:
+        r.type = SIGNER_PUBLISH;
+        RW_TRY(frame_get_str(frame, r.family, sizeof(r.family), "family", err));
+        RW_TRY(frame_get_bytes(frame, SIGNER_ENVELOPE_BYTES_MAX, "content role", &r.envelope, err));
+        break;
+    case SIGNER_POINT:
+        r.type = SIGNER_POINT;
+        RW_TRY(get_point(frame, &r, err));
+        break;
+    case SIGNER_RENEW:
+        r.type = SIGNER_RENEW;
+        break;
+    default:
+        return rw_fail(err, RW_E_PROTOCOL, "unknown type of request: %u", frame->type);
+    }
+    RW_TRY(frame_end(frame, err));
+    *out = r;
+    return RW_OK;
+}
+
+/* --- answers --- */
+static RW_RC put_refusal(const struct signer_answer *a, struct frame_writer *w, struct rw_err *err)
+{
+    RW_TRY(frame_put_u32(w, (uint32_t)a->code, err));
+    RW_TRY(frame_put_str(w, a->reason, err));
+    RW_TRY(frame_put_str(w, a->text, err));
+    return frame_put_str(w, a->hint, err);
+}
+
+static RW_RC put_files(const struct signer_answer *a, struct frame_writer *w, struct rw_err *err)
+{
+    RW_ASSERT(a->file_count <= SIGNER_FILES_MAX);
+    RW_TRY(frame_put_u32(w, (uint32_t)a->file_count, err));
+    for (size_t i = 0; i < a->file_count; i++) {
+        RW_TRY(frame_put_str(w, a->files[i].name, err));
+        RW_TRY(frame_put_bytes(w, a->files[i].bytes, err));
+    }
+    return RW_OK;
+}
+
+RW_RC signer_answer_write(const struct signer_answer *a, struct frame_writer *out,
+                          struct rw_err *err)
+{
+    struct frame_writer w = frame_begin(a->refused ? FRAME_REFUSED : FRAME_GRANTED);
+    struct rw_rc rc = a->refused ? put_refusal(a, &w, err) : put_files(a, &w, err);
+    if (!rw_is_ok(rc)) {
+        frame_writer_drop(&w);
+        return rw_wrap(err, "signer's answer");
+    }
+    *out = w;
+    return RW_OK;
+}
+
+static bool known_code(uint32_t value)
+{
+    static const enum rw_code codes[] = {
+#define RW_ERROR(name, value, retry, http, exit, sentence) RW_E_##name,
+#include "common/base/err.def"
+#undef RW_ERROR
+    };
+    for (size_t i = 0; i < RW_LEN(codes); i++) {
+        if ((uint32_t)codes[i] == value) { return true; }
+    }
+    return false;
+}
+
+static RW_RC get_refusal(struct frame_reader *f, struct signer_answer *a, struct rw_err *err)
+{
+    uint32_t code = 0;
+    RW_TRY(frame_get_u32(f, "code", &code, err));
+    if (!known_code(code)) { return rw_fail(err, RW_E_PROTOCOL, "unknown error code %u", code); }
+    a->refused = true;
+    a->code = (enum rw_code)code;
+    RW_TRY(frame_get_str(f, a->reason, sizeof(a->reason), "reason", err));
+    RW_TRY(frame_get_str(f, a->text, sizeof(a->text), "text", err));
+    return frame_get_str(f, a->hint, sizeof(a->hint), "hint", err);
+}
+
+/* The receiver writes under this name: no folder, no dot file, nothing but metadata. */
+static RW_RC check_name(const char *name, struct rw_err *err)
+{
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyz0123456789.-";
+    static const char ending[] = ".json";
+    size_t n = strlen(name);
+    if (n > sizeof(ending) - 1 && strspn(name, allowed) == n && name[0] != '.' && name[0] != '-' &&
+        strcmp(name + n - (sizeof(ending) - 1), ending) == 0) {
+        return RW_OK;
+    }
+    return rw_fail(err, RW_E_PROTOCOL, "'%.60s' is no name of a metadata file", name);
+}
+
+static RW_RC get_files(struct frame_reader *f, struct signer_answer *a, struct rw_err *err)
+{
+    uint32_t count = 0;
+    RW_TRY(frame_get_u32(f, "number of files", &count, err));
+    if (count > SIGNER_FILES_MAX) {
+        return rw_fail(err, RW_E_PROTOCOL, "%u files, at most %d are allowed", count,
+                       SIGNER_FILES_MAX);
+    }
+    for (; a->file_count < count; a->file_count++) {
+        struct signer_file *file = &a->files[a->file_count];
+        RW_TRY(frame_get_str(f, file->name, sizeof(file->name), "file name", err));
+        RW_TRY(check_name(file->name, err));
+        RW_TRY(frame_get_bytes(f, SIGNER_FILE_BYTES_MAX, file->name, &file->bytes, err));
+    }
+    return RW_OK;
+}
+
+RW_RC signer_answer_read(struct frame_reader *frame, struct signer_answer *out, struct rw_err *err)
+{
+    *out = (struct signer_answer){.refused = false};
+    if (frame->type == FRAME_REFUSED) {
+        RW_TRY(get_refusal(frame, out, err));
+    } else if (frame->type == FRAME_GRANTED) {
+        RW_TRY(get_files(frame, out, err));
+    } else {
+        return rw_fail(err, RW_E_PROTOCOL, "unknown type of answer: %u", frame->type);
+    }
+    return frame_end(frame, err);
+}

@@ -1,0 +1,68 @@
+/* signer_codec.h: frames between ringward-server and ringward-signer, both directions.
+ *
+ * The server asks for one change; the signer answers with the files that make it public, in the order in which they
+ * must be written (roles, snapshot, timestamp), or with a refusal.
+ *
+ * memory   a received request or answer borrows from the received bytes
+ * threads  no shared state
+ * source   docs/protocol.md 13
+ */
+#ifndef RINGWARD_SIGNER_CODEC_H
+#define RINGWARD_SIGNER_CODEC_H
+
+#include "common/base/frame.h"
+
+enum {
+    SIGNER_ENVELOPE_BYTES_MAX = 2 * 1024 * 1024,
+    SIGNER_REQUEST_BYTES_MAX = SIGNER_ENVELOPE_BYTES_MAX + 4096, /* a whole request frame */
+    SIGNER_FILES_MAX = 40,
+    SIGNER_FILE_NAME_BYTES = 128,
+    SIGNER_FILE_BYTES_MAX = 2 * 1024 * 1024,
+    SIGNER_NAME_BYTES = 33,
+    SIGNER_REASON_BYTES = 33,
+};
+
+enum signer_request_type {
+    SIGNER_PUBLISH = 1, /* a content role that engineers signed becomes part of the snapshot */
+    SIGNER_POINT = 2,   /* a ring's pointer moves, is held, or goes */
+    SIGNER_RENEW = 3,   /* what has less than half of its life left is signed anew */
+};
+
+struct signer_request {
+    enum signer_request_type type;
+    char family[SIGNER_NAME_BYTES]; /* PUBLISH, POINT */
+    char ring[SIGNER_NAME_BYTES];   /* POINT */
+    int64_t release;                /* POINT; 0: no pointer any more */
+    bool hold;                      /* POINT */
+    struct rw_span envelope;        /* PUBLISH: the signed content role, as agents will read it */
+};
+
+struct signer_file {
+    char name[SIGNER_FILE_NAME_BYTES]; /* below repo/metadata: "7.ring-canary.json" */
+    struct rw_span bytes;
+};
+
+struct signer_answer {
+    bool refused;
+    /* --- refused --- */
+    enum rw_code code;                /* of the table; unknown numbers are a protocol failure */
+    char reason[SIGNER_REASON_BYTES]; /* a fixed word: "bake", "threshold", ... */
+    char text[RW_ERR_TEXT_BYTES];
+    char hint[RW_ERR_HINT_BYTES];
+    /* --- granted --- */
+    struct signer_file files[SIGNER_FILES_MAX]; /* 0: everything is published already */
+    size_t file_count;
+};
+
+/* Builds the frame of a request; the caller sends and drops it. Fails with RW_E_TOO_BIG, RW_E_NOMEM. */
+RW_RC signer_request_write(const struct signer_request *r, struct frame_writer *out,
+                           struct rw_err *err);
+/* Fails with RW_E_PROTOCOL: unknown type, a field that does not fit, bytes left over. */
+RW_RC signer_request_read(struct frame_reader *frame, struct signer_request *out,
+                          struct rw_err *err);
+RW_RC signer_answer_write(const struct signer_answer *a, struct frame_writer *out,
+                          struct rw_err *err);
+/* Fails with RW_E_PROTOCOL; also for a file name that is not a plain name ending in ".json". */
+RW_RC signer_answer_read(struct frame_reader *frame, struct signer_answer *out, struct rw_err *err);
+
+#endif
