@@ -1,0 +1,163 @@
+"""Goal: every program refuses what it does not understand, says what and where, and nothing is lost."""
+import json
+import ssl
+import urllib.error
+import urllib.request
+
+import pytest
+
+PROGRAMS = ["ringward", "ringward-server", "ringward-signer", "ringward-agent", "ringward-box", "ringward-sensor"]
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_help_is_there_and_unknown_options_are_refused(shared_lab, program):
+    shown = shared_lab.run(program, "--help")
+    assert shown.returncode == 0 and "Usage" in shown.stdout, shown.stdout + shown.stderr
+    refused = shared_lab.run(program, "--no-such-option")
+    assert refused.returncode == 2, refused.stderr
+    assert "no-such-option" in refused.stderr and "--help" in refused.stderr
+
+
+def test_an_agent_configuration_with_an_unknown_key_names_file_and_line(shared_lab):
+    path = shared_lab.dir / "bad.conf"
+    path.write_text("server = https://127.0.0.1:1\nserverr = x\n")
+    refused = shared_lab.run("ringward-agent", "run", "--config", path, "--check-config")
+    assert refused.returncode == 2
+    assert "bad.conf" in refused.stderr and "2" in refused.stderr and "serverr" in refused.stderr
+
+
+def test_a_server_configuration_with_an_unknown_key_names_file_and_line(shared_lab):
+    import shutil
+    folder = shared_lab.dir / "broken"
+    shutil.copytree(shared_lab.server_dir, folder, ignore=shutil.ignore_patterns("store"))
+    with open(folder / "server.conf", "a") as conf:
+        conf.write("no_such_key = 1\n")
+    refused = shared_lab.run("ringward-server", "check-config", "--dir", folder)
+    assert refused.returncode == 2
+    assert "server.conf" in refused.stderr and "no_such_key" in refused.stderr
+
+
+def test_a_bad_policy_is_refused_with_path_and_line(shared_lab):
+    path = shared_lab.dir / "bad.json"
+    path.write_text('{\n "format": 1,\n "rings": [{"name": "a", "share": "rest", "bake": "1h"}],\n "clases": {}\n}\n')
+    refused = shared_lab.cli("rings", "check", path)
+    assert refused.returncode == 2 and "clases" in refused.stderr, refused.stderr
+
+
+class Api:
+    def __init__(self, lab):
+        self.lab = lab
+        self.context = ssl.create_default_context(cafile=str(lab.server_dir / "tls" / "ca.pem"))
+        self.admin = (lab.server_dir / "tokens" / "admin.token").read_text().strip()
+        self.enrol = (lab.server_dir / "tokens" / "enrol.token").read_text().strip()
+
+    def __call__(self, method, path, body=None, token=None):
+        data = json.dumps(body).encode() if isinstance(body, (dict, list)) else body
+        request = urllib.request.Request(self.lab.url + path, data=data, method=method)
+        if token:
+            request.add_header("Authorization", f"Bearer {token}")
+        if data is not None:
+            request.add_header("Content-Type", "application/json")
+        try:
+            with urllib.request.urlopen(request, context=self.context, timeout=20) as answer:
+                return answer.status, json.loads(answer.read() or b"null"), answer.headers
+        except urllib.error.HTTPError as e:
+            return e.code, json.loads(e.read() or b"null"), e.headers
+
+
+@pytest.fixture(scope="module")
+def api(shared_lab):
+    return Api(shared_lab)
+
+
+@pytest.fixture(scope="module")
+def endpoint_token(api):
+    status, answer, _ = api("POST", "/v1/enrol", {"endpoint": "ab" * 16}, api.enrol)
+    assert status == 200, answer
+    return answer["token"]
+
+
+COHORT = {"os": "debian-12", "arch": "x86_64", "engine": "yara-4.2"}
+PERMIT = {"family": "yara", "release": 1, "sha256": "0" * 64, "ring": "internal", "from": 0, "cohort": COHORT}
+
+
+@pytest.mark.parametrize("change, named", [
+    ({"release": 0}, "release"),
+    ({"release": "1"}, "release"),
+    ({"sha256": "00"}, "sha256"),
+    ({"ring": 7}, "ring"),
+    ({"surplus": 1}, "surplus"),
+    ({"cohort": {"os": "a"}}, "arch"),
+])
+def test_a_malformed_permit_request_names_the_member(api, endpoint_token, change, named):
+    status, answer, _ = api("POST", "/v1/permits", {**PERMIT, **change}, endpoint_token)
+    assert status == 400, answer
+    assert named in answer["error"]["text"], answer
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b'{"beacons":[]}', b'{"beacons":[{}]}', b'{"a":1,"a":2}', b"\xff\xfe"])
+def test_a_malformed_beacon_body_is_400_with_a_code(api, endpoint_token, body):
+    status, answer, _ = api("POST", "/v1/beacons", body, endpoint_token)
+    assert status == 400, answer
+    assert answer["error"]["code"] and answer["error"]["text"]
+
+
+def test_an_oversized_body_is_413_before_it_is_read(api, endpoint_token):
+    status, answer, _ = api("POST", "/v1/permits", b"x" * 100_000, endpoint_token)
+    assert status == 413, answer
+    assert "error" in answer
+
+
+@pytest.mark.parametrize("method, path", [("GET", "/v1/releases"), ("POST", "/v1/permits"), ("POST", "/v1/enrol"),
+                                          ("GET", "/v1/fleet"), ("GET", "/v1/audit")])
+@pytest.mark.parametrize("token", [None, "rwo1.admin." + "0" * 64, "garbage", "rwe1." + "ab" * 16 + ".default." + "0" * 64])
+def test_without_a_valid_token_the_answer_is_401(api, method, path, token):
+    status, answer, _ = api(method, path, {} if method == "POST" else None, token)
+    assert status == 401, answer
+    assert answer["error"]["code"] == "AUTH"
+
+
+def test_a_token_of_another_kind_is_403(api, endpoint_token):
+    assert api("GET", "/v1/releases", None, endpoint_token)[0] == 403
+    assert api("POST", "/v1/permits", PERMIT, api.admin)[0] == 403
+    assert api("POST", "/v1/beacons", {"beacons": []}, api.enrol)[0] == 403
+
+
+def test_an_endpoint_token_speaks_for_its_own_endpoint_only(api, endpoint_token):
+    """INV-11: a token whose endpoint was changed is forged."""
+    forged = endpoint_token.replace("ab" * 16, "cd" * 16)
+    assert forged != endpoint_token
+    assert api("POST", "/v1/permits", PERMIT, forged)[0] == 401
+
+
+def test_a_viewer_may_look_and_not_touch(shared_lab, api):
+    made = shared_lab.run("ringward-server", "token", "--dir", shared_lab.server_dir, "--name", "eve", "--role", "viewer")
+    assert made.returncode == 0, made.stderr
+    viewer = made.stdout.strip().splitlines()[-1].split()[-1]
+    shared_lab.server.stop()
+    shared_lab.start_server()
+    assert api("GET", "/v1/releases", None, viewer)[0] == 200
+    status, answer, _ = api("POST", "/v1/rollouts", {"family": "yara", "release": 1}, viewer)
+    assert status == 403 and answer["error"]["code"] == "FORBIDDEN"
+
+
+def test_unknown_paths_and_methods(api):
+    assert api("GET", "/v1/no-such-thing", None, api.admin)[0] == 404
+    status, _, headers = api("POST", "/v1/status", {}, api.admin)
+    assert status == 405 and "GET" in headers["Allow"]
+
+
+@pytest.mark.parametrize("path", ["/repo/../secret", "/repo/metadata/../../secret", "/repo/metadata/.timestamp.json.tmp",
+                                  "/repo/%2e%2e/secret", "/repo/metadata", "/secret", "/signer/snapshot.key"])
+def test_nothing_but_the_repository_is_served(api, path):
+    assert api("GET", path)[0] in (400, 404)
+
+
+def test_steering_without_a_reason_names_the_member(api):
+    status, answer, _ = api("POST", "/v1/rollouts/yara/1/halt", {}, api.admin)
+    assert status == 400 and "reason" in answer["error"]["text"], answer
+
+
+def test_the_server_is_alive_after_all_that(api):
+    assert api("GET", "/healthz")[0] == 200
+    assert api("GET", "/readyz")[0] == 200
