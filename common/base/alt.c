@@ -51,6 +51,7 @@ struct alt_copy {
     struct rw_buf file;
     uint64_t serial;
     bool valid;
+    bool unreadable; /* it may well be there: nothing may be concluded from not seeing it */
 };
 
 static void alt_copy_drop(struct alt_copy *c)
@@ -63,7 +64,7 @@ static struct rw_span copy_payload(const struct alt_copy *c)
     return rw_span_of(c->file.p + ALT_HEADER_BYTES, c->file.n - ALT_HEADER_BYTES);
 }
 
-/* An unreadable copy is an invalid copy: the caller decides by the other one. */
+/* An invalid or unreadable copy is left out: the caller decides by the other one. */
 static void copy_load(int dir, const char *name, char which, struct alt_copy *c)
 {
     char file[256];
@@ -73,6 +74,7 @@ static void copy_load(int dir, const char *name, char which, struct alt_copy *c)
     c->valid = false;
     c->serial = 0;
     struct rw_rc rc = rw_file_read_at(dir, file, c->file.max, &c->file, &err);
+    c->unreadable = rc.code != RW_E_NOT_FOUND && rc.code != RW_E_TOO_BIG && !rw_is_ok(rc);
     if (!rw_is_ok(rc) || c->file.n < ALT_HEADER_BYTES ||
         memcmp(c->file.p, alt_magic, sizeof(alt_magic)) != 0 ||
         get_le(c->file.p + 16, 4) != c->file.n - ALT_HEADER_BYTES ||
@@ -83,6 +85,15 @@ static void copy_load(int dir, const char *name, char which, struct alt_copy *c)
     c->valid = true;
 }
 
+/* Without a valid copy, one that cannot be read must not pass for missing: the caller would begin anew, and
+ * the new state would lose against the old one when that is readable again. */
+static RW_RC check_readable(const struct alt_copy *a, const struct alt_copy *b, const char *name,
+                            struct rw_err *err)
+{
+    if (a->valid || b->valid || !(a->unreadable || b->unreadable)) { return RW_OK; }
+    return rw_fail(err, RW_E_IO, "state '%s': its copies cannot be read", name);
+}
+
 RW_RC rw_alt_load(int dir, const char *name, struct rw_buf *into, uint64_t *serial_out,
                   struct rw_err *err)
 {
@@ -90,6 +101,7 @@ RW_RC rw_alt_load(int dir, const char *name, struct rw_buf *into, uint64_t *seri
     RW_AUTO(alt_copy) struct alt_copy b;
     copy_load(dir, name, 'a', &a);
     copy_load(dir, name, 'b', &b);
+    RW_TRY(check_readable(&a, &b, name, err));
     if (!a.valid && !b.valid) {
         return rw_fail(err, RW_E_NOT_FOUND, "state '%s': no valid copy", name);
     }
@@ -109,6 +121,7 @@ RW_RC rw_alt_save(int dir, const char *name, struct rw_span payload, struct rw_e
     RW_AUTO(alt_copy) struct alt_copy b;
     copy_load(dir, name, 'a', &a);
     copy_load(dir, name, 'b', &b);
+    RW_TRY(check_readable(&a, &b, name, err));
     bool a_is_newest = a.valid && (!b.valid || a.serial > b.serial);
     uint64_t serial = (a_is_newest ? a.serial : b.serial) + 1;
     uint8_t header[ALT_HEADER_BYTES];

@@ -12,7 +12,7 @@
 
 #include "common/base/buf.h"
 
-/* Fails with RW_E_NOT_FOUND when neither copy is valid. */
+/* Fails with RW_E_NOT_FOUND when neither copy is valid, RW_E_IO when that cannot be told. */
 RW_RC rw_alt_load(int dir, const char *name, struct rw_buf *into, uint64_t *serial_out,
                   struct rw_err *err);
 /* Writes the copy that is not the newest one, with serial + 1; durable on RW_OK. */

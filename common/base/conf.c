@@ -84,9 +84,8 @@ static RW_RC apply_line(const struct conf_table *table, struct rw_span line,
         seen[i] = true;
         return set_value(&table->settings[i], value, target, err);
     }
-    char shown[48] = {0};
-    rw_copy(shown, sizeof(shown) - 1, key.p, key.n < 40 ? key.n : 40);
-    return rw_fail(err, RW_E_CONFIG, "there is no setting '%s'", shown);
+    return rw_fail(err, RW_E_CONFIG, "there is no setting '%.*s'", (int)(key.n < 40 ? key.n : 40),
+                   (const char *)key.p);
 }
 
 static RW_RC apply_defaults(const struct conf_table *table, void *target, struct rw_err *err)

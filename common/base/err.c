@@ -1,4 +1,7 @@
+#define RW_ERR_OWN
 #include "common/base/err.h"
+
+#include "common/base/utf8.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -7,22 +10,22 @@
 #include <string.h>
 
 static const struct code_fact {
-    enum rw_code code;
     const char *name;
-    bool retry;
+    const char *sentence;
+    enum rw_code code;
     int http_status;
     int exit_status;
-    const char *sentence;
+    bool retry;
 } code_facts[] = {
 #define RW_ERROR(name, value, retry, http, exit, sentence)                                         \
-    {RW_E_##name, #name, (retry) != 0, http, exit, sentence},
+    {#name, sentence, RW_E_##name, http, exit, (retry) != 0},
 #include "common/base/err.def"
 #undef RW_ERROR
 };
 
 static const struct code_fact *fact_of(enum rw_code code)
 {
-    static const struct code_fact success = {RW_E_NONE, "NONE", false, 200, 0, "success"};
+    static const struct code_fact success = {"NONE", "success", RW_E_NONE, 200, 0, false};
     for (size_t i = 0; i < RW_LEN(code_facts); i++) {
         if (code_facts[i].code == code) { return &code_facts[i]; }
     }
@@ -39,6 +42,7 @@ RW_RC rw_fail(struct rw_err *err, enum rw_code code, const char *fmt, ...)
     va_start(ap, fmt);
     (void)vsnprintf(text, sizeof(text), fmt, ap);
     va_end(ap);
+    rw_utf8_clean(text);
     (void)snprintf(err->text, sizeof(err->text), "%s", text);
     err->hint[0] = '\0';
     err->code = code;
@@ -84,6 +88,7 @@ RW_RC rw_wrap(struct rw_err *err, const char *fmt, ...)
     if (n > sizeof(context) - 3) { n = sizeof(context) - 3; }
     (void)snprintf(context + n, sizeof(context) - n, ": %.*s", (int)(sizeof(context) - n),
                    err->text);
+    rw_utf8_clean(context);
     copy_text(err->text, context);
     return (struct rw_rc){err->code};
 }
@@ -95,6 +100,7 @@ RW_RC rw_hint(struct rw_err *err, const char *fmt, ...)
     va_start(ap, fmt);
     (void)vsnprintf(err->hint, sizeof(err->hint), fmt, ap);
     va_end(ap);
+    rw_utf8_clean(err->hint);
     return (struct rw_rc){err->code};
 }
 

@@ -8,12 +8,19 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { PATH_BYTES_MAX = 4096, NAME_BYTES_MAX = 240 };
+enum { PATH_BYTES_MAX = 4096, NAME_BYTES_MAX = 240, CHUNK_BYTES = 65536 };
 
 void rw_fd_drop(rw_fd *fd)
 {
     if (*fd >= 0) { (void)close(*fd); }
     *fd = -1;
+}
+
+int rw_fd_steal(rw_fd *fd)
+{
+    int stolen = *fd;
+    *fd = -1;
+    return stolen;
 }
 
 static enum rw_code code_of_open(int sys_errno)
@@ -34,15 +41,24 @@ RW_RC rw_dir_open_at(int dir, const char *name, int *fd_out, struct rw_err *err)
     return RW_OK;
 }
 
+/* One component; what stands there already must be a directory (or lead to one). */
+static RW_RC make_or_accept(const char *path, mode_t mode, struct rw_err *err)
+{
+    struct stat st;
+    if (mkdir(path, mode) == 0) { return RW_OK; }
+    int mkdir_errno = errno;
+    if (mkdir_errno == EEXIST && stat(path, &st) == 0 && S_ISDIR(st.st_mode)) { return RW_OK; }
+    return rw_fail_errno(err, RW_E_IO, mkdir_errno, "cannot make directory '%s'", path);
+}
+
 RW_RC rw_dir_make(const char *path, mode_t mode, struct rw_err *err)
 {
     char part[PATH_BYTES_MAX];
+    if (path[0] == '\0') { return rw_fail(err, RW_E_RANGE, "the directory's path is empty"); }
     RW_TRY(rw_span_to_str(part, sizeof(part), rw_span_str(path), "directory path", err));
     for (char *slash = strchr(part + 1, '/');; slash = strchr(slash + 1, '/')) {
         if (slash != NULL) { *slash = '\0'; }
-        if (mkdir(part, mode) != 0 && errno != EEXIST) {
-            return rw_fail_errno(err, RW_E_IO, errno, "cannot make directory '%s'", part);
-        }
+        RW_TRY(make_or_accept(part, mode, err));
         if (slash == NULL) { return RW_OK; }
         *slash = '/';
     }
@@ -58,8 +74,7 @@ RW_RC rw_dir_make_at(int dir, const char *name, mode_t mode, int *fd_out, struct
     return rw_dir_open_at(dir, name, fd_out, err);
 }
 
-static RW_RC read_open_file(int fd, const char *name, size_t max, struct rw_buf *into,
-                            struct rw_err *err)
+static RW_RC check_readable(int fd, const char *name, size_t max, struct rw_err *err)
 {
     struct stat st;
     if (fstat(fd, &st) != 0) { return rw_fail_errno(err, RW_E_IO, errno, "file '%s'", name); }
@@ -68,29 +83,45 @@ static RW_RC read_open_file(int fd, const char *name, size_t max, struct rw_buf 
         return rw_fail(err, RW_E_TOO_BIG, "file '%s' has %lld bytes, at most %zu are allowed", name,
                        (long long)st.st_size, max);
     }
-    size_t had = into->n;
+    return RW_OK;
+}
+
+/* Reads up to n bytes, resuming after signals; 0 is the end of the file. */
+static RW_RC read_some(int fd, uint8_t *at, size_t n, const char *name, size_t *got_out,
+                       struct rw_err *err)
+{
+    ssize_t got = 0;
+    do {
+        got = read(fd, at, n);
+    } while (got < 0 && errno == EINTR);
+    if (got < 0) { return rw_fail_errno(err, RW_E_IO, errno, "reading '%s'", name); }
+    *got_out = (size_t)got;
+    return RW_OK;
+}
+
+static RW_RC read_open_file(int fd, const char *name, size_t max, struct rw_buf *into,
+                            struct rw_err *err)
+{
+    RW_TRY(check_readable(fd, name, max, err));
+    size_t room = into->max - into->n;
+    size_t left = max < room ? max : room;
     for (;;) {
         uint8_t *at = NULL;
-        size_t chunk = 64 * 1024;
-        /* The file may grow while it is read: count, do not trust st_size. One byte more than
-         * `max` is asked for, so that growth is noticed. */
-        size_t left = max - (into->n - had) + 1;
-        if (chunk > left) { chunk = left; }
-        if (chunk > into->max - into->n) { chunk = into->max - into->n; }
-        if (chunk == 0) {
-            uint8_t probe = 0;
-            if (read(fd, &probe, 1) == 0) { return RW_OK; }
-            return rw_fail(err, RW_E_TOO_BIG, "file '%s' is larger than %zu bytes", name, max);
+        uint8_t beyond = 0;
+        size_t got = 0;
+        if (left == 0) {
+            /* The file may grow while it is read: st_size is not trusted, one byte more is asked for. */
+            RW_TRY(read_some(fd, &beyond, 1, name, &got, err));
+            if (got == 0) { return RW_OK; }
+            return rw_fail(err, RW_E_TOO_BIG, "file '%s' is larger than %zu bytes", name,
+                           max < room ? max : room);
         }
+        size_t chunk = left < CHUNK_BYTES ? left : CHUNK_BYTES;
         RW_TRY(rw_buf_reserve(into, chunk, &at, err));
-        ssize_t got = read(fd, at, chunk);
-        if (got < 0 && errno == EINTR) { continue; }
-        if (got < 0) { return rw_fail_errno(err, RW_E_IO, errno, "reading '%s'", name); }
+        RW_TRY(read_some(fd, at, chunk, name, &got, err));
         if (got == 0) { return RW_OK; }
-        rw_buf_commit(into, (size_t)got);
-        if (into->n - had > max) {
-            return rw_fail(err, RW_E_TOO_BIG, "file '%s' is larger than %zu bytes", name, max);
-        }
+        rw_buf_commit(into, got);
+        left -= got;
     }
 }
 

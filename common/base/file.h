@@ -14,6 +14,8 @@
 /* RW_AUTO(rw_fd) int fd = -1; closes what is >= 0. */
 typedef int rw_fd;
 void rw_fd_drop(rw_fd *fd);
+/* Hands a descriptor over: yields its number and leaves -1 behind. */
+int rw_fd_steal(rw_fd *fd);
 
 /* Opens a directory (not through a symlink in its last component). Gives a descriptor.
  * Fails with RW_E_IO, RW_E_NOT_FOUND. */
@@ -25,7 +27,8 @@ RW_RC rw_dir_make(const char *path, mode_t mode, struct rw_err *err);
 RW_RC rw_dir_make_at(int dir, const char *name, mode_t mode, int *fd_out, struct rw_err *err);
 
 /* Reads the whole regular file, appending to `into`; refuses above `max` bytes before reading.
- * Never follows a symlink in the last component. Fails with RW_E_NOT_FOUND, RW_E_TOO_BIG, RW_E_IO. */
+ * Never follows a symlink in the last component. After a failure `into` may hold a part of it.
+ * Fails with RW_E_NOT_FOUND, RW_E_TOO_BIG, RW_E_IO. */
 RW_RC rw_file_read_at(int dir, const char *name, size_t max, struct rw_buf *into,
                       struct rw_err *err);
 /* Same by path; follows symlinks (for files that people name on a command line). */

@@ -23,15 +23,20 @@ static uint64_t load_le(const uint8_t *src, size_t bytes)
     return value;
 }
 
+static RW_RC put(struct frame_writer *w, struct rw_span s, struct rw_err *err)
+{
+    struct rw_rc rc = rw_buf_append(&w->buf, s, err);
+    w->failed = w->failed || !rw_is_ok(rc);
+    return rc;
+}
+
 struct frame_writer frame_begin(uint16_t type)
 {
     struct frame_writer w = {.buf = rw_buf_make(FRAME_BYTES_MAX)};
     struct rw_err err;
     uint8_t header[FRAME_HEADER_BYTES] = {0};
     store_le(header + 4, type, 2);
-    /* Without memory the buffer stays empty, which frame_send refuses. */
-    RW_IGNORE(rw_buf_append(&w.buf, rw_span_of(header, sizeof(header)), &err),
-              "an empty writer is told by frame_send");
+    RW_IGNORE(put(&w, rw_span_of(header, sizeof(header)), &err), "kept in w.failed");
     return w;
 }
 
@@ -44,23 +49,24 @@ RW_RC frame_put_u32(struct frame_writer *w, uint32_t v, struct rw_err *err)
 {
     uint8_t raw[4];
     store_le(raw, v, sizeof(raw));
-    return rw_buf_append(&w->buf, rw_span_of(raw, sizeof(raw)), err);
+    return put(w, rw_span_of(raw, sizeof(raw)), err);
 }
 
 RW_RC frame_put_u64(struct frame_writer *w, uint64_t v, struct rw_err *err)
 {
     uint8_t raw[8];
     store_le(raw, v, sizeof(raw));
-    return rw_buf_append(&w->buf, rw_span_of(raw, sizeof(raw)), err);
+    return put(w, rw_span_of(raw, sizeof(raw)), err);
 }
 
 RW_RC frame_put_bytes(struct frame_writer *w, struct rw_span s, struct rw_err *err)
 {
     if (s.n > FRAME_BYTES_MAX) {
+        w->failed = true;
         return rw_fail(err, RW_E_TOO_BIG, "frame field of %zu bytes", s.n);
     }
     RW_TRY(frame_put_u32(w, (uint32_t)s.n, err));
-    return rw_buf_append(&w->buf, s, err);
+    return put(w, s, err);
 }
 
 RW_RC frame_put_str(struct frame_writer *w, const char *s, struct rw_err *err)
@@ -90,7 +96,10 @@ static struct rw_mono deadline_in(int64_t timeout_ms)
 
 RW_RC frame_send(int fd, struct frame_writer *w, int64_t timeout_ms, struct rw_err *err)
 {
-    if (w->buf.n < FRAME_HEADER_BYTES) { return rw_fail(err, RW_E_NOMEM, "no memory for a frame"); }
+    if (w->failed) {
+        return rw_fail(err, RW_E_TOO_BIG, "the frame does not fit into %d bytes", FRAME_BYTES_MAX);
+    }
+    RW_ASSERT(w->buf.n >= FRAME_HEADER_BYTES);
     struct rw_mono deadline = deadline_in(timeout_ms);
     store_le(w->buf.p, w->buf.n - 4, 4);
     for (size_t done = 0; done < w->buf.n;) {

@@ -15,6 +15,7 @@ enum { FRAME_BYTES_MAX = 16 * 1024 * 1024, FRAME_HEADER_BYTES = 6 };
 
 struct frame_writer {
     struct rw_buf buf;
+    bool failed; /* a put did not fit; sticky, refused by frame_send */
 };
 
 struct frame_reader {
@@ -23,14 +24,15 @@ struct frame_reader {
     bool bad; /* a getter failed; sticky */
 };
 
-/* --- writing: errors are kept and told by frame_send --- */
+/* --- writing: a failed put is kept too: half a frame is never sent --- */
 struct frame_writer frame_begin(uint16_t type);
 void frame_writer_drop(struct frame_writer *w);
 RW_RC frame_put_u32(struct frame_writer *w, uint32_t v, struct rw_err *err);
 RW_RC frame_put_u64(struct frame_writer *w, uint64_t v, struct rw_err *err);
 RW_RC frame_put_bytes(struct frame_writer *w, struct rw_span s, struct rw_err *err);
 RW_RC frame_put_str(struct frame_writer *w, const char *s, struct rw_err *err);
-/* Sends the whole frame on a stream socket before the deadline. Fails with RW_E_TIMEOUT, RW_E_IO. */
+/* Sends the whole frame on a stream socket before the deadline. Fails with RW_E_TIMEOUT, RW_E_IO,
+ * RW_E_TOO_BIG (a put had failed). */
 RW_RC frame_send(int fd, struct frame_writer *w, int64_t timeout_ms, struct rw_err *err);
 
 /* --- reading --- */

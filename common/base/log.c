@@ -30,8 +30,9 @@ RW_RC rw_log_level_parse(const char *name, enum rw_log_level *out, struct rw_err
 
 static void put(struct rw_log_line *l, const char *text, size_t n)
 {
-    /* 8 bytes stay free for " cut=1" and the line end. */
-    if (l->n + n + 8 > sizeof(l->text)) {
+    /* 8 bytes stay free for a closing quote, " cut=1" and the line end. Nothing follows a cut: a later, shorter
+     * piece would make another text of it. */
+    if (l->cut || l->n + n + 8 > sizeof(l->text)) {
         l->cut = true;
         return;
     }
@@ -67,7 +68,11 @@ static void put_quoted(struct rw_log_line *l, const char *value)
         }
         put_str(l, one);
     }
-    put_str(l, "\"");
+    if (l->cut) {
+        l->text[l->n++] = '"';
+    } else {
+        put_str(l, "\"");
+    }
 }
 
 void rw_log_begin(struct rw_log_line *l, enum rw_log_level level, const char *event)
@@ -84,7 +89,7 @@ void rw_log_begin(struct rw_log_line *l, enum rw_log_level level, const char *ev
 
 void rw_log_str(struct rw_log_line *l, const char *key, const char *value)
 {
-    if (l->silent) { return; }
+    if (l->silent || l->cut) { return; }
     if (l->n > 0) { put_str(l, " "); }
     put_str(l, key);
     put_str(l, "=");

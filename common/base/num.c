@@ -45,14 +45,16 @@ static void shown(char dst[static 48], struct rw_span s)
     (void)snprintf(dst + n, 48 - n, "%s", s.n > n ? "..." : "");
 }
 
-/* Reads leading digits without a superfluous zero; gives how many bytes they took, 0 if none. */
-static size_t read_digits(struct rw_span s, int64_t *value_out)
+/* Reads leading digits without a superfluous zero; gives how many bytes they took, 0 if none. A number
+ * beyond 64 bits sets *huge. */
+static size_t read_digits(struct rw_span s, int64_t *value_out, bool *huge)
 {
     int64_t value = 0;
     size_t i = 0;
+    *huge = false;
     for (; i < s.n && s.p[i] >= '0' && s.p[i] <= '9'; i++) {
         if (!rw_mul_i64(value, 10, &value) || !rw_add_i64(value, s.p[i] - '0', &value)) {
-            return 0;
+            *huge = true;
         }
     }
     if (i > 1 && s.p[0] == '0') { return 0; }
@@ -65,9 +67,14 @@ RW_RC rw_parse_i64(struct rw_span s, int64_t min, int64_t max, const char *what,
 {
     char text[48];
     int64_t value = 0;
+    bool huge = false;
     shown(text, s);
-    if (s.n == 0 || read_digits(s, &value) != s.n) {
+    if (s.n == 0 || read_digits(s, &value, &huge) != s.n) {
         return rw_fail(err, RW_E_SYNTAX, "%s: '%s' is not a whole decimal number", what, text);
+    }
+    if (huge) {
+        return rw_fail(err, RW_E_RANGE, "%s: %s is outside %lld..%lld", what, text, (long long)min,
+                       (long long)max);
     }
     if (value < min || value > max) {
         return rw_fail(err, RW_E_RANGE, "%s: %lld is outside %lld..%lld", what, (long long)value,
@@ -122,7 +129,7 @@ static const struct unit {
   byte_units[] = {
       {"B", 1},
       {"KiB", 1024},
-      {"MiB", 1024 * 1024},
+      {"MiB", INT64_C(1048576)},
       {"GiB", INT64_C(1073741824)},
 };
 
@@ -131,11 +138,12 @@ static RW_RC parse_with_unit(struct rw_span s, const struct unit *units, size_t 
 {
     char text[48];
     int64_t value = 0;
-    size_t digits = read_digits(s, &value);
+    bool huge = false;
+    size_t digits = read_digits(s, &value, &huge);
     shown(text, s);
     for (size_t i = 0; digits > 0 && i < unit_count; i++) {
         if (!rw_span_is(rw_span_of(s.p + digits, s.n - digits), units[i].name)) { continue; }
-        if (!rw_mul_i64(value, units[i].factor, out)) {
+        if (huge || !rw_mul_i64(value, units[i].factor, out)) {
             return rw_fail(err, RW_E_RANGE, "%s: '%s' is too large", what, text);
         }
         return RW_OK;
@@ -192,7 +200,8 @@ RW_RC rw_parse_share_bp(struct rw_span s, const char *what, int64_t *bp_out, str
     char text[48];
     int64_t whole = 0;
     int64_t fraction = 0;
-    size_t at = read_digits(s, &whole);
+    bool huge = false;
+    size_t at = read_digits(s, &whole, &huge);
     shown(text, s);
     bool good = at > 0 && at < s.n;
     if (good && s.p[at] == '.') {
@@ -208,7 +217,7 @@ RW_RC rw_parse_share_bp(struct rw_span s, const char *what, int64_t *bp_out, str
                        "%s: '%s' is not a share such as \"1%%\" or \"0.25%%\" (two places)", what,
                        text);
     }
-    if (whole > 100 || whole * 100 + fraction > 10000) {
+    if (huge || whole > 100 || whole * 100 + fraction > 10000) {
         return rw_fail(err, RW_E_RANGE, "%s: '%s' is more than 100%%", what, text);
     }
     *bp_out = whole * 100 + fraction;

@@ -38,11 +38,19 @@ static void fill_long(const struct opt_command *command, struct option longs[sta
     longs[command->opt_count + 2] = (struct option){0};
 }
 
+/* The argument that getopt_long stumbled over; inside "-ab" optind still stands before it. */
 static RW_RC refuse(const struct opt_command *command, char **argv, int code, struct rw_err *err)
 {
-    const char *what = code == ':' ? "needs a value" : "is not an option";
-    const char *given = argv[optind - 1];
-    RW_IGNORE(rw_fail(err, RW_E_USAGE, "'%.60s' %s here", given, what), "hint follows");
+    bool is_letter = optopt > OPTS_MAX && optopt < OPT_HELP;
+    const char *what = code == ':'                ? "needs a value"
+                       : optopt == 0 || is_letter ? "is not an option"
+                                                  : "takes no value";
+    if (is_letter) {
+        RW_IGNORE(rw_fail(err, RW_E_USAGE, "'-%c' %s here", optopt, what), "hint follows");
+    } else {
+        RW_IGNORE(rw_fail(err, RW_E_USAGE, "'%.60s' %s here", argv[optind - 1], what),
+                  "hint follows");
+    }
     return rw_hint(err, "try '%s --help'", command->program);
 }
 
@@ -70,6 +78,7 @@ static RW_RC check_operands(const struct opt_command *command, int argc, char **
     return rw_hint(err, "try '%s --help'", command->program);
 }
 
+/* NOLINTNEXTLINE(readability-function-size): argc and argv in, the operands' number and place out */
 RW_RC opt_parse(const struct opt_command *command, int argc, char **argv,
                 enum opt_outcome *outcome_out, char ***operands_out, int *operand_count_out,
                 struct rw_err *err)

@@ -16,26 +16,36 @@
 
 enum { PROC_FDS_MAX = 8, PROC_FD_NUMBER_MAX = 15 };
 
-/* Runs between fork and exec: async-signal-safe calls only. Returns only on failure, with errno. */
-static void child_exec(const struct proc_spec *spec, const int *safe_fds, int report_fd)
+/* stdin and stdout become /dev/null; stderr is ours, or /dev/null when we have none. */
+static bool give_standard_fds(void)
 {
-    if (spec->die_with_parent && prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) { return; }
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-    if (null < 0) { return; }
-    for (int std = 0; std <= 2; std++) {
-        bool kept = std == 2; /* stderr is inherited unless the list says otherwise */
-        if (!kept && dup2(null, std) < 0) { return; }
+    /* Lifted first: onto itself dup2 changes nothing, and the descriptor would close at exec. */
+    int high = null < 0 ? -1 : fcntl(null, F_DUPFD_CLOEXEC, PROC_FD_NUMBER_MAX + 1);
+    if (high < 0 || dup2(high, STDIN_FILENO) < 0 || dup2(high, STDOUT_FILENO) < 0) { return false; }
+    bool has_stderr = null != STDERR_FILENO && fcntl(STDERR_FILENO, F_GETFD) >= 0;
+    return has_stderr || dup2(high, STDERR_FILENO) >= 0;
+}
+
+/* Runs between fork and exec: async-signal-safe calls only, all signals blocked. Returns only on failure, with
+ * errno. */
+static void child_exec(const struct proc_spec *spec, const int *safe_fds, pid_t parent)
+{
+    /* The parent may have died before prctl took effect. */
+    if (spec->die_with_parent && (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent)) {
+        return;
     }
+    if (!give_standard_fds()) { return; }
     for (size_t i = 0; i < spec->fd_count; i++) {
         if (dup2(safe_fds[i], spec->fds[i].to) < 0) { return; }
+    }
+    /* Dispositions before the mask: no handler of ours may run in the child. */
+    for (int sig = 1; sig < NSIG; sig++) {
+        (void)signal(sig, SIG_DFL);
     }
     sigset_t none;
     sigemptyset(&none);
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
-    for (int sig = 1; sig < NSIG; sig++) {
-        (void)signal(sig, SIG_DFL);
-    }
-    (void)report_fd; /* CLOEXEC: closed by a successful exec */
     if (spec->envp != NULL) {
         (void)execve(spec->path, spec->argv, spec->envp);
     } else {
@@ -57,52 +67,78 @@ static RW_RC lift_fds(const struct proc_spec *spec, int safe_fds[static PROC_FDS
     return RW_OK;
 }
 
-static RW_RC fork_and_exec(const struct proc_spec *spec, const int *safe_fds, struct proc *out,
-                           struct rw_err *err)
+/* The child of fork_with_report: tells through the pipe why exec failed. */
+static _Noreturn void run_child(const struct proc_spec *spec, const int *safe_fds, pid_t parent,
+                                int report_fd)
+{
+    child_exec(spec, safe_fds, parent);
+    int failed = errno;
+    ssize_t put = write(report_fd, &failed, sizeof(failed)); /* CLOEXEC: exec alone closes it */
+    (void)put;
+    _exit(127);
+}
+
+/* Forks with all signals blocked; *report_out reads an errno, or ends once exec succeeded. */
+static RW_RC fork_with_report(const struct proc_spec *spec, const int *safe_fds, pid_t *pid_out,
+                              int *report_out, struct rw_err *err)
 {
     int pair[2];
     if (pipe2(pair, O_CLOEXEC) != 0) {
         return rw_fail_errno(err, RW_E_PROCESS, errno, "cannot start '%s'", spec->path);
     }
     RW_AUTO(rw_fd) rw_fd report = pair[0];
-    int high = fcntl(pair[1], F_DUPFD_CLOEXEC, PROC_FD_NUMBER_MAX + 1);
+    RW_AUTO(rw_fd) rw_fd high = fcntl(pair[1], F_DUPFD_CLOEXEC, PROC_FD_NUMBER_MAX + 1);
+    int dup_errno = errno;
     (void)close(pair[1]);
     if (high < 0) {
-        return rw_fail_errno(err, RW_E_PROCESS, errno, "cannot start '%s'", spec->path);
+        return rw_fail_errno(err, RW_E_PROCESS, dup_errno, "cannot start '%s'", spec->path);
     }
+    sigset_t all;
+    sigset_t before;
+    sigfillset(&all);
+    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
+    pid_t parent = getpid();
     pid_t pid = fork();
-    if (pid == 0) {
-        child_exec(spec, safe_fds, high);
-        int failed = errno;
-        ssize_t put = write(high, &failed, sizeof(failed));
-        (void)put;
-        _exit(127);
-    }
+    if (pid == 0) { run_child(spec, safe_fds, parent, high); }
     int fork_errno = errno;
-    (void)close(high);
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (pid < 0) {
         return rw_fail_errno(err, RW_E_PROCESS, fork_errno, "cannot start '%s'", spec->path);
     }
+    *pid_out = pid;
+    *report_out = rw_fd_steal(&report);
+    return RW_OK;
+}
+
+static void reap_failed(pid_t pid)
+{
+    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR) {}
+}
+
+static RW_RC fork_and_exec(const struct proc_spec *spec, const int *safe_fds, struct proc *out,
+                           struct rw_err *err)
+{
+    pid_t pid = 0;
+    RW_AUTO(rw_fd) rw_fd report = -1;
+    RW_TRY(fork_with_report(spec, safe_fds, &pid, &report, err));
     int failed = 0;
     ssize_t got = 0;
     do {
         got = read(report, &failed, sizeof(failed));
     } while (got < 0 && errno == EINTR);
     if (got != 0) {
-        (void)waitpid(pid, NULL, 0);
+        reap_failed(pid);
         return rw_fail_errno(err, RW_E_PROCESS, got > 0 ? failed : EIO, "cannot run '%s'",
                              spec->path);
     }
-    out->pid = pid;
-    out->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
-    if (out->pidfd < 0) {
+    int pidfd = (int)syscall(SYS_pidfd_open, pid, 0); /* closes at exec by itself */
+    if (pidfd < 0) {
         int pidfd_errno = errno;
         (void)kill(pid, SIGKILL);
-        (void)waitpid(pid, NULL, 0);
-        *out = (struct proc){.pid = 0, .pidfd = -1};
+        reap_failed(pid);
         return rw_fail_errno(err, RW_E_PROCESS, pidfd_errno, "pidfd of '%s'", spec->path);
     }
-    (void)fcntl(out->pidfd, F_SETFD, FD_CLOEXEC);
+    *out = (struct proc){.pid = pid, .pidfd = pidfd};
     return RW_OK;
 }
 

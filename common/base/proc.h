@@ -17,12 +17,13 @@ struct proc_fd {
 };
 
 struct proc_spec {
-    const char *path;          /* program; never searched in PATH */
-    char *const *argv;         /* NULL-terminated */
-    char *const *envp;         /* NULL-terminated; NULL: our own environment */
-    const struct proc_fd *fds; /* what the child gets besides /dev/null for missing 0, 1, 2 */
+    const char *path;  /* program; never searched in PATH */
+    char *const *argv; /* NULL-terminated */
+    char *const *envp; /* NULL-terminated; NULL: our own environment */
+    const struct proc_fd
+        *fds; /* what the child gets; else 0 and 1 are /dev/null, 2 is our stderr */
     size_t fd_count;
-    bool die_with_parent; /* PR_SET_PDEATHSIG SIGKILL */
+    bool die_with_parent; /* SIGKILL when the *thread* that started it ends (PR_SET_PDEATHSIG) */
 };
 
 struct proc {

@@ -10,7 +10,12 @@
 #include <openssl/rsa.h>
 #include <string.h>
 
-enum { ED25519_BYTES = 32, KEY_OBJECT_BYTES_MAX = 8192, RSA_BITS_MIN = 2048 };
+enum {
+    ED25519_BYTES = 32,
+    KEY_OBJECT_BYTES_MAX = 8192,
+    KEY_CANON_BYTES_MAX = 16384, /* every byte may need an escape */
+    RSA_BITS_MIN = 2048,
+};
 
 /* Names as they stand in metadata. The second keytype of ECDSA is an older spelling of the same key. */
 static const struct scheme_name {
@@ -86,7 +91,7 @@ RW_RC key_write_public(const struct key *k, struct rw_buf *into, struct rw_err *
 static RW_RC id_of_object(const struct json *object, char id[static DIGEST_HEX_BYTES],
                           struct rw_err *err)
 {
-    RW_AUTO(rw_buf) struct rw_buf canon = rw_buf_make(2 * KEY_OBJECT_BYTES_MAX);
+    RW_AUTO(rw_buf) struct rw_buf canon = rw_buf_make(KEY_CANON_BYTES_MAX);
     RW_TRY(json_canon(object, &canon, err));
     return digest_sha256_hex(rw_buf_span(&canon), id, err);
 }

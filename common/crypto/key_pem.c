@@ -13,23 +13,18 @@ static void bio_drop(BIO **b)
     BIO_free(*b);
 }
 
-/* OpenSSL asks on the terminal unless a callback says no. */
-static int refuse_password(char *buf, int size, int writing, void *ctx)
-{
-    (void)buf;
-    (void)size;
-    (void)writing;
-    (void)ctx;
-    return -1;
-}
+struct passphrase {
+    const char *text; /* NULL: none */
+};
 
-static int give_password(char *buf, int size, int writing, void *ctx)
+/* OpenSSL asks on the terminal unless a callback answers; without a passphrase the answer is no. */
+static int answer_passphrase(char *buf, int size, int writing, void *ctx)
 {
     (void)writing;
-    const char *passphrase = ctx;
-    size_t n = strlen(passphrase);
+    const struct passphrase *given = ctx;
+    size_t n = given->text == NULL ? SIZE_MAX : strlen(given->text);
     if (size < 0 || n > (size_t)size) { return -1; }
-    rw_copy(buf, (size_t)size, passphrase, n);
+    rw_copy(buf, (size_t)size, given->text, n);
     return (int)n;
 }
 
@@ -55,7 +50,8 @@ RW_RC key_pem_read_public(struct rw_span pem, void **pkey_out, struct rw_err *er
     }
     RW_AUTO(bio) BIO *bio = BIO_new_mem_buf(pem.p, (int)pem.n);
     if (bio == NULL) { return rw_fail(err, RW_E_NOMEM, "no memory for a key"); }
-    EVP_PKEY *pkey = PEM_read_bio_PUBKEY(bio, NULL, refuse_password, NULL);
+    struct passphrase none = {.text = NULL};
+    EVP_PKEY *pkey = PEM_read_bio_PUBKEY(bio, NULL, answer_passphrase, &none);
     ERR_clear_error();
     if (pkey == NULL) { return rw_fail(err, RW_E_SCHEMA, "public key: the PEM does not decode"); }
     *pkey_out = pkey;
@@ -85,13 +81,11 @@ RW_RC key_load_private(const char *path, const char *passphrase, struct key *out
 {
     RW_AUTO(rw_buf) struct rw_buf pem = rw_buf_make(KEY_FILE_BYTES_MAX);
     RW_TRY(rw_file_read(path, KEY_FILE_BYTES_MAX, &pem, err));
-    RW_AUTO(bio) BIO *bio = BIO_new_mem_buf(pem.p, (int)pem.n);
+    RW_AUTO(bio) BIO *bio = BIO_new_mem_buf(rw_buf_str(&pem), (int)pem.n);
     if (bio == NULL) { return rw_fail(err, RW_E_NOMEM, "no memory for a key"); }
+    struct passphrase given = {.text = passphrase};
     bool encrypted = pem.n > 0 && memmem(pem.p, pem.n, "ENCRYPTED", 9) != NULL;
-    /* The callback takes its context without const; it only reads it. */
-    EVP_PKEY *pkey =
-        PEM_read_bio_PrivateKey(bio, NULL, passphrase == NULL ? refuse_password : give_password,
-                                (void *)(uintptr_t)passphrase);
+    EVP_PKEY *pkey = PEM_read_bio_PrivateKey(bio, NULL, answer_passphrase, &given);
     ERR_clear_error();
     rw_wipe(pem.p, pem.n);
     if (pkey == NULL && encrypted) {
@@ -112,9 +106,9 @@ RW_RC key_save_private(const struct key *k, const char *path, const char *passph
     RW_AUTO(bio) BIO *bio = BIO_new(BIO_s_secmem());
     if (bio == NULL) { return rw_fail(err, RW_E_NOMEM, "no memory for a key"); }
     const EVP_CIPHER *cipher = passphrase == NULL ? NULL : EVP_aes_256_cbc();
-    if (PEM_write_bio_PKCS8PrivateKey(bio, k->pkey, cipher, NULL, 0,
-                                      passphrase == NULL ? refuse_password : give_password,
-                                      (void *)(uintptr_t)passphrase) != 1) {
+    struct passphrase given = {.text = passphrase};
+    if (PEM_write_bio_PKCS8PrivateKey(bio, k->pkey, cipher, NULL, 0, answer_passphrase, &given) !=
+        1) {
         ERR_clear_error();
         return rw_fail(err, RW_E_CRYPTO, "OpenSSL failed: writing a private key");
     }

@@ -1,5 +1,7 @@
 #include "common/json/json_write.h"
 
+#include "common/base/utf8.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -19,22 +21,35 @@ static void put_text(struct json_writer *w, const char *text)
     if (!w->failed) { keep(w, rw_buf_append_str(w->into, text, &w->err)); }
 }
 
+/* One byte that cannot stand in a string as it is. */
+static void put_escape(struct json_writer *w, uint8_t byte, bool valid)
+{
+    char escape[8] = "?";
+    if (valid && byte >= 0x20) {
+        (void)snprintf(escape, sizeof(escape), "\\%c", byte);
+    } else if (valid) {
+        (void)snprintf(escape, sizeof(escape), "\\u%04x", byte);
+    }
+    put_text(w, escape);
+}
+
 static void put_quoted(struct json_writer *w, struct rw_span s)
 {
     put_text(w, "\"");
     size_t from = 0;
-    for (size_t i = 0; i <= s.n && !w->failed; i++) {
-        if (i < s.n && s.p[i] >= 0x20 && s.p[i] != '"' && s.p[i] != '\\') { continue; }
-        keep(w, rw_buf_append(w->into, rw_span_of(s.p + from, i - from), &w->err));
-        from = i + 1;
-        if (i == s.n) { break; }
-        char escape[8];
-        if (s.p[i] == '"' || s.p[i] == '\\') {
-            (void)snprintf(escape, sizeof(escape), "\\%c", s.p[i]);
-        } else {
-            (void)snprintf(escape, sizeof(escape), "\\u%04x", s.p[i]);
+    for (size_t i = 0; i < s.n && !w->failed;) {
+        size_t step = rw_utf8_length(s.p + i, s.n - i);
+        if (step > 0 && s.p[i] >= 0x20 && s.p[i] != '"' && s.p[i] != '\\') {
+            i += step;
+            continue;
         }
-        put_text(w, escape);
+        keep(w, rw_buf_append(w->into, rw_span_of(s.p + from, i - from), &w->err));
+        put_escape(w, s.p[i], step > 0);
+        i++;
+        from = i;
+    }
+    if (!w->failed && from < s.n) {
+        keep(w, rw_buf_append(w->into, rw_span_of(s.p + from, s.n - from), &w->err));
     }
     put_text(w, "\"");
 }
@@ -150,9 +165,6 @@ static bool put_node(struct json_writer *w, const char *name, const struct json 
         return false;
     case JSON_STR:
         json_put_span(w, name, json_str(v));
-        return false;
-    case JSON_REAL:
-        json_put_raw(w, name, json_str(v)); /* as it was written */
         return false;
     case JSON_ARRAY:
         json_open_array(w, name);

@@ -9,7 +9,8 @@
 
 #include "common/json/json_read.h"
 
-enum { JSON_WRITE_DEPTH_MAX = 32 };
+/* A tree of the deepest allowed kind (json_read.h) inside as much nesting of our own. */
+enum { JSON_WRITE_DEPTH_MAX = 64 };
 
 struct json_writer {
     struct rw_buf *into; /* borrowed */
@@ -17,11 +18,12 @@ struct json_writer {
     bool failed;
     unsigned depth;
     bool has_members[JSON_WRITE_DEPTH_MAX];
-    bool after_key;
 };
 
 struct json_writer json_begin(struct rw_buf *into);
-/* `name` is the member's name inside an object, NULL inside an array or at the top. */
+/* `name` is the member's name inside an object, NULL inside an array or at the top. In names and strings, NUL
+ * bytes and what is not UTF-8 become '?': a text cut in the middle of a character must not make the whole
+ * document unreadable. */
 void json_open_object(struct json_writer *w, const char *name);
 void json_close_object(struct json_writer *w);
 void json_open_array(struct json_writer *w, const char *name);

@@ -50,10 +50,10 @@ static RW_RC opt_share(const struct json *o, const char *name, int64_t fallback,
     return RW_OK;
 }
 
-static RW_RC opt_int(const struct json *o, const char *name, int64_t fallback, int64_t min,
-                     int64_t max, int64_t *out, struct rw_err *err)
+/* *out holds the default already. */
+static RW_RC opt_int(const struct json *o, const char *name, int64_t min, int64_t max, int64_t *out,
+                     struct rw_err *err)
 {
-    *out = fallback;
     if (json_find(o, name) == NULL) { return RW_OK; }
     return json_get_int(o, name, min, max, out, err);
 }
@@ -80,8 +80,7 @@ static RW_RC read_gate(const struct json *o, struct ring_policy_ring *r, struct 
     if (r->gate_limit_bp < 1) {
         return rw_fail(err, RW_E_RANGE, "line %u: gate.limit must be above 0%%", json_line(gate));
     }
-    return opt_int(gate, "min_healthy", r->gate_min_healthy, 1, 1000000000, &r->gate_min_healthy,
-                   err);
+    return opt_int(gate, "min_healthy", 1, 1000000000, &r->gate_min_healthy, err);
 }
 
 static RW_RC read_hold_back(const struct json *o, struct ring_policy_ring *r, struct rw_err *err)
@@ -239,9 +238,12 @@ static RW_RC read_window(const struct json *root, struct ring_policy *p, struct 
     RW_TRY(json_only(window, known, RW_LEN(known), err));
     RW_TRY(json_get(window, "confirm", JSON_OBJECT, &confirm, err));
     RW_TRY(json_only(confirm, confirm_known, RW_LEN(confirm_known), err));
-    RW_TRY(opt_int(confirm, "start", 16, 1, 1000000, &p->confirm_start, err));
-    RW_TRY(opt_int(confirm, "per_survivor_thousandths", 1000, 0, 100000, &p->confirm_per_survivor_m,
-                   err));
+    p->confirm_start = 16;
+    p->confirm_per_survivor_m = 1000;
+    p->cohort_start = 4;
+    RW_TRY(opt_int(confirm, "start", 1, 1000000, &p->confirm_start, err));
+    RW_TRY(
+        opt_int(confirm, "per_survivor_thousandths", 0, 100000, &p->confirm_per_survivor_m, err));
     RW_TRY(opt_duration(confirm, "deadline", 900, &p->confirm_deadline_s, err));
     RW_TRY(opt_duration(confirm, "probation", 600, &p->confirm_probation_s, err));
     if (p->confirm_deadline_s <= p->confirm_probation_s) {
@@ -251,7 +253,7 @@ static RW_RC read_window(const struct json *root, struct ring_policy *p, struct 
     }
     RW_TRY(opt_object(window, "cohort", &cohort, err));
     if (cohort != NULL) { RW_TRY(json_only(cohort, cohort_known, RW_LEN(cohort_known), err)); }
-    return opt_int(cohort == NULL ? window : cohort, "start", 4, 1, 1000000, &p->cohort_start, err);
+    return opt_int(cohort == NULL ? window : cohort, "start", 1, 1000000, &p->cohort_start, err);
 }
 
 static RW_RC read_health(const struct json *root, struct ring_policy *p, struct rw_err *err)
@@ -266,8 +268,8 @@ static RW_RC read_health(const struct json *root, struct ring_policy *p, struct 
     RW_TRY(opt_object(root, "health", &health, err));
     if (health != NULL) {
         RW_TRY(json_only(health, known, RW_LEN(known), err));
-        RW_TRY(opt_int(health, "false_halts_per_year", 1, 1, 1000, &p->false_halts_per_year, err));
-        RW_TRY(opt_int(health, "releases_per_year", 7300, 1, 1000000, &p->releases_per_year, err));
+        RW_TRY(opt_int(health, "false_halts_per_year", 1, 1000, &p->false_halts_per_year, err));
+        RW_TRY(opt_int(health, "releases_per_year", 1, 1000000, &p->releases_per_year, err));
     }
     RW_TRY(opt_object(root, "poll", &poll, err));
     if (poll == NULL) { return RW_OK; }

@@ -98,6 +98,44 @@ static RW_RC check_meta(const struct json *doc, struct rw_err *err)
     return RW_OK;
 }
 
+/* Names are unique in one delegations object; the list is short enough for pairs. */
+static RW_RC check_unique(const struct json *roles, struct rw_err *err)
+{
+    for (const struct json *a = json_first(roles); a != NULL; a = json_next(a)) {
+        struct rw_span name = json_str(json_find(a, "name"));
+        for (const struct json *b = json_next(a); b != NULL; b = json_next(b)) {
+            if (rw_span_eq(name, json_str(json_find(b, "name")))) {
+                return rw_fail(err, RW_E_SCHEMA, "line %u: role '%.*s' is delegated twice",
+                               json_line(b), (int)(name.n < 60 ? name.n : 60),
+                               (const char *)name.p);
+            }
+        }
+    }
+    return RW_OK;
+}
+
+static RW_RC check_delegation(const struct json *role, struct rw_err *err)
+{
+    static const char *const reserved[] = {"root", "timestamp", "snapshot", "targets"};
+    struct rw_span name;
+    bool terminating = false;
+    RW_TRY(json_get_span(role, "name", &name, err));
+    RW_TRY(check_role(role, err));
+    RW_TRY(json_get_bool(role, "terminating", &terminating, err));
+    for (size_t i = 0; i < RW_LEN(reserved); i++) {
+        if (rw_span_is(name, reserved[i])) {
+            return rw_fail(err, RW_E_SCHEMA, "line %u: '%s' cannot be delegated", json_line(role),
+                           reserved[i]);
+        }
+    }
+    if ((json_find(role, "paths") == NULL) == (json_find(role, "path_hash_prefixes") == NULL)) {
+        return rw_fail(err, RW_E_SCHEMA,
+                       "line %u: a delegation has either paths or path_hash_prefixes",
+                       json_line(role));
+    }
+    return RW_OK;
+}
+
 static RW_RC check_delegations(const struct json *delegations, struct rw_err *err)
 {
     const struct json *keys = NULL;
@@ -113,25 +151,9 @@ static RW_RC check_delegations(const struct json *delegations, struct rw_err *er
                        json_count(roles), TUF_DELEGATIONS_MAX);
     }
     for (const struct json *role = json_first(roles); role != NULL; role = json_next(role)) {
-        static const char *const reserved[] = {"root", "timestamp", "snapshot", "targets"};
-        struct rw_span name;
-        bool terminating = false;
-        RW_TRY(json_get_span(role, "name", &name, err));
-        RW_TRY(check_role(role, err));
-        RW_TRY(json_get_bool(role, "terminating", &terminating, err));
-        for (size_t i = 0; i < RW_LEN(reserved); i++) {
-            if (rw_span_is(name, reserved[i])) {
-                return rw_fail(err, RW_E_SCHEMA, "line %u: '%s' cannot be delegated",
-                               json_line(role), reserved[i]);
-            }
-        }
-        if ((json_find(role, "paths") == NULL) == (json_find(role, "path_hash_prefixes") == NULL)) {
-            return rw_fail(err, RW_E_SCHEMA,
-                           "line %u: a delegation has either paths or path_hash_prefixes",
-                           json_line(role));
-        }
+        RW_TRY(check_delegation(role, err));
     }
-    return RW_OK;
+    return check_unique(roles, err);
 }
 
 static RW_RC check_targets(const struct json *doc, struct rw_err *err)
@@ -179,7 +201,7 @@ static RW_RC read_common(struct tuf_doc *doc, const char *type, struct rw_err *e
 
 RW_RC tuf_doc_parse(struct rw_span bytes, const char *type, struct tuf_doc *out, struct rw_err *err)
 {
-    RW_AUTO(tuf_doc) struct tuf_doc doc = {.canon = rw_buf_make(2 * TUF_TARGETS_BYTES_MAX)};
+    RW_AUTO(tuf_doc) struct tuf_doc doc = {.canon = rw_buf_make(TUF_CANON_BYTES_MAX)};
     RW_TRY(json_parse(bytes, &json_limits_metadata, &doc.tree, err));
     RW_TRY(read_common(&doc, type, err));
     RW_TRY(check_shape(doc.signed_part, type, err));

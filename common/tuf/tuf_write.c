@@ -8,7 +8,7 @@ RW_RC tuf_write_sign(struct rw_span signed_text, const struct key *key,
                      char sig_hex[static 2 * SIG_BYTES_MAX + 1], struct rw_err *err)
 {
     RW_AUTO(json_tree) json_tree tree = NULL;
-    RW_AUTO(rw_buf) struct rw_buf canon = rw_buf_make(2 * TUF_TARGETS_BYTES_MAX);
+    RW_AUTO(rw_buf) struct rw_buf canon = rw_buf_make(TUF_CANON_BYTES_MAX);
     RW_TRY(json_parse(signed_text, &json_limits_metadata, &tree, err));
     RW_TRY(json_canon(tree, &canon, err));
     return key_sign(key, rw_buf_span(&canon), sig_hex, err);
