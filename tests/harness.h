@@ -3,19 +3,27 @@
  * TEST(name) { ... }                      one test
  * TEST_EACH(name, table) { ... it->id }   one run per row; rows begin with `const char *id`
  * main: RUN_TESTS(cmocka_unit_test(name), ...);
+ * harness_seed()                          seed of random walks, printed; RW_TEST_SEED=N repeats one
+ * RW_AUTO(harness_dir) struct harness_dir d = harness_dir();   a folder that goes away with the scope
  */
 #ifndef RINGWARD_TEST_HARNESS_H
 #define RINGWARD_TEST_HARNESS_H
 
 #include "common/base/buf.h"
 #include "common/base/err.h"
+#include "common/base/num.h"
 
+#include <fcntl.h>
+#include <ftw.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -49,6 +57,69 @@
         }                                                                                          \
         if ((want) != RW_E_NONE) { assert_int_equal(err.code, (want)); }                           \
     } while (0)
+
+/* A new seed for each run unless RW_TEST_SEED gives one; always printed, so that a rare failure can be repeated. */
+static inline uint32_t harness_seed(void)
+{
+    struct rw_err err = {0};
+    const char *given = getenv("RW_TEST_SEED");
+    struct timespec now = {0};
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    int64_t seed = (now.tv_sec ^ now.tv_nsec ^ ((int64_t)getpid() << 16)) & UINT32_MAX;
+    if (given != NULL) {
+        MUST(rw_parse_i64(rw_span_str(given), 0, UINT32_MAX, "RW_TEST_SEED", &seed, &err));
+    }
+    print_message("           RW_TEST_SEED=%lld\n", (long long)seed);
+    return (uint32_t)seed;
+}
+
+/* Next number of a random walk (splitmix32): every seed is good, also 0. */
+static inline uint32_t harness_random(uint32_t *state)
+{
+    uint32_t z = (*state += 0x9E3779B9U);
+    z = (z ^ (z >> 16)) * 0x85EBCA6BU;
+    z = (z ^ (z >> 13)) * 0xC2B2AE35U;
+    return z ^ (z >> 16);
+}
+
+struct harness_dir {
+    char path[64];
+    int fd;
+};
+
+static inline struct harness_dir harness_dir(void)
+{
+    struct harness_dir d = {.path = "/tmp/rw_test.XXXXXX"};
+    if (mkdtemp(d.path) == NULL) { fail_msg("no temporary folder"); }
+    d.fd = open(d.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    assert_true(d.fd >= 0);
+    return d;
+}
+
+static inline int harness_remove_one(const char *path, const struct stat *st, int flag,
+                                     struct FTW *at)
+{
+    (void)st;
+    (void)flag;
+    (void)at;
+    return remove(path);
+}
+
+static inline void harness_dir_drop(struct harness_dir *d)
+{
+    (void)close(d->fd);
+    (void)nftw(d->path, harness_remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+/* How many descriptors this process holds: a test that leaks one shows it. */
+static inline int harness_open_fds(void)
+{
+    int n = 0;
+    for (int fd = 0; fd < 256; fd++) {
+        if (fcntl(fd, F_GETFD) >= 0) { n++; }
+    }
+    return n;
+}
 
 #define RUN_TESTS(...)                                                                             \
     int main(void)                                                                                 \

@@ -96,9 +96,7 @@ TEST(every_short_sequence_of_verdicts_and_commands_keeps_the_order)
 
 TEST(long_random_rollouts_keep_the_order)
 {
-    const char *given = getenv("RW_TEST_SEED");
-    unsigned seed = given == NULL ? 20261124U : (unsigned)strtoul(given, NULL, 10);
-    print_message("           seed %u (RW_TEST_SEED)\n", seed);
+    uint32_t seed = harness_seed();
     for (int run = 0; run < 2000; run++) {
         struct rollout_rule_input in = fresh();
         struct rollout_rule_output out;
