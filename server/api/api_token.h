@@ -21,13 +21,18 @@ struct api_token_request {
     const char *tenant; /* enrolment: required; operators: "" for all tenants */
     enum api_auth role;
     const char *by; /* who makes it, for the audit record */
+    bool replace;   /* revoke the name's older tokens in the same transaction */
 };
 
 /* Makes a random token, keeps its hash as document "token" with an audit record in one transaction of its own,
- * and writes the token itself to dst. Fails with RW_E_SCHEMA (names), RW_E_EXISTS, RW_E_STORE. */
+ * and writes the token itself to dst. Fails with RW_E_SCHEMA (names), RW_E_EXISTS (the name has a token and
+ * `replace` is not set), RW_E_STORE. */
 RW_RC api_token_make(struct store *store, const struct api_token_request *request,
                      struct rw_wall now, char dst[static HTTP_TOKEN_BYTES], struct rw_err *err);
-/* Puts all tokens of the store into force; gives their number.
+/* Takes all tokens of a name out of force, with an audit record; gives their number. Fails with RW_E_NOT_FOUND. */
+RW_RC api_token_revoke(struct store *store, const char *name, const char *by, struct rw_wall now,
+                       size_t *count_out, struct rw_err *err);
+/* Puts all tokens of the store that are not revoked into force; gives their number.
  * Fails with RW_E_SCHEMA (a document that is not understood: none is changed then). */
 RW_RC api_token_load(struct store *store, struct http_auth *auth, size_t *count_out,
                      struct rw_err *err);

@@ -1,0 +1,355 @@
+#include "server/serve.h"
+
+#include "common/base/file.h"
+#include "common/base/num.h"
+#include "common/base/opt.h"
+#include "common/base/version.h"
+#include "server/api/api_routes.h"
+#include "server/api/api_token.h"
+#include "server/release/release_signer.h"
+#include "server/server_conf.h"
+#include "server/server_core.h"
+#include "server/server_notify.h"
+#include "server/store/store_sqlite.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { READY_FD_MAX = 1023 };
+
+struct options {
+    const char *dir;
+    const char *listen;
+    const char *port_file;
+    const char *ready_fd;
+};
+
+struct serve {
+    struct server_conf conf;
+    struct store store;
+    struct fleet_state *fleet;
+    struct http_auth *auth;
+    struct release_signer *signer;
+    struct api_trust *trust;
+    struct api_queue *queue;
+    struct server_check *check;
+    struct server_core *core;
+    /* Read by the core thread for metrics, set by the main thread once the server accepts. */
+    _Atomic(struct http_server *) http;
+    struct api_core api;
+    int staging_dir;
+    int repo_dir;
+};
+
+/* --- what the core needs from outside --- */
+
+static RW_RC point(void *ctx, const char *ring, const char *family, int64_t release, bool hold,
+                   struct rw_err *err)
+{
+    struct serve *s = ctx;
+    return release_signer_point(s->signer, ring, family, release, hold, err);
+}
+
+static RW_RC renew(void *ctx, struct rw_wall now, bool *signed_out, struct rw_err *err)
+{
+    struct serve *s = ctx;
+    return release_signer_renew(s->signer, now, signed_out, err);
+}
+
+static RW_RC check(void *ctx, const struct release_check_job *job, struct rw_err *err)
+{
+    struct serve *s = ctx;
+    return server_check_submit(s->check, job, err);
+}
+
+static void counters(void *ctx, struct http_counters *out)
+{
+    struct serve *s = ctx;
+    struct http_server *http = atomic_load(&s->http);
+    if (http != NULL) { http_server_counters(http, out); }
+}
+
+static size_t queue_depth(void *ctx)
+{
+    struct serve *s = ctx;
+    return api_queue_depth(s->queue);
+}
+
+static void wake(void *ctx)
+{
+    struct serve *s = ctx;
+    api_queue_wake(s->queue);
+}
+
+/* --- opening --- */
+
+static RW_RC open_auth(struct serve *s, const char *dir, struct rw_err *err)
+{
+    char path[SERVER_CONF_PATH_BYTES];
+    RW_AUTO(rw_buf) struct rw_buf secret = rw_buf_make(HTTP_SECRET_BYTES);
+    RW_TRY(server_conf_path(dir, "secret", path, err));
+    RW_TRY(rw_file_read(path, HTTP_SECRET_BYTES, &secret, err));
+    if (secret.n != HTTP_SECRET_BYTES) {
+        return rw_fail(err, RW_E_CONFIG, "%s: %zu bytes, want %d", path, secret.n,
+                       HTTP_SECRET_BYTES);
+    }
+    struct rw_rc rc = http_auth_new(secret.p, &s->auth, err);
+    rw_wipe(secret.p, secret.n);
+    return rc;
+}
+
+static RW_RC open_store(struct serve *s, const char *dir, struct rw_err *err)
+{
+    char path[SERVER_CONF_PATH_BYTES];
+    size_t tokens = 0;
+    RW_TRY(server_conf_path(dir, "store/ringward.db", path, err));
+    RW_TRY(store_sqlite_open(path, &s->store, err));
+    RW_TRY(api_token_load(&s->store, s->auth, &tokens, err));
+    if (tokens == 0) {
+        rw_log(RW_LOG_WARN, "no_tokens", "hint", "ringward-server token makes one");
+    }
+    return fleet_state_open(&s->store, &s->fleet, err);
+}
+
+static RW_RC open_signer(struct serve *s, const char *dir, struct rw_err *err)
+{
+    char program[SERVER_CONF_PATH_BYTES];
+    char keys[SERVER_CONF_PATH_BYTES];
+    char repo[SERVER_CONF_PATH_BYTES];
+    char staging[SERVER_CONF_PATH_BYTES];
+    RW_TRY(server_conf_path(dir, "signer", keys, err));
+    RW_TRY(server_conf_path(dir, "repo", repo, err));
+    RW_TRY(server_conf_path(dir, "staging", staging, err));
+    RW_TRY(rw_dir_open(repo, &s->repo_dir, err));
+    RW_TRY(rw_dir_open(staging, &s->staging_dir, err));
+    if (s->conf.signer[0] != '\0') {
+        RW_TRY(
+            rw_span_to_str(program, sizeof(program), rw_span_str(s->conf.signer), "signer", err));
+    } else {
+        RW_TRY(server_conf_program("", "ringward-signer", program, err));
+    }
+    const struct release_signer_settings settings = {
+        .program = program, .key_dir = keys, .repo_dir = repo, .staging_dir = s->staging_dir};
+    return release_signer_start(&settings, &s->signer, err);
+}
+
+/* The signer renews first: after a long stop the server's own metadata would be expired otherwise. */
+static RW_RC open_trust(struct serve *s, const char *dir, struct rw_err *err)
+{
+    struct rw_clock clock = rw_clock_system();
+    struct rw_wall now = rw_clock_wall(&clock);
+    struct rw_err first;
+    bool flag = false;
+    RW_TRY(api_trust_open(dir, &s->trust, err));
+    if (!rw_is_ok(release_signer_renew(s->signer, now, &flag, &first))) {
+        struct rw_log_line l;
+        rw_log_begin(&l, RW_LOG_ERROR, "signer");
+        rw_log_err(&l, &first);
+        rw_log_end(&l);
+    }
+    return api_trust_refresh(s->trust, now, &flag, err);
+}
+
+static RW_RC open_core(struct serve *s, const char *dir, struct rw_err *err)
+{
+    char staging[SERVER_CONF_PATH_BYTES];
+    struct rw_clock clock = rw_clock_system();
+    s->api = (struct api_core){
+        .store = &s->store,
+        .fleet = s->fleet,
+        .releases = {.store = &s->store,
+                     .staging_dir = s->staging_dir,
+                     .repo_dir = s->repo_dir,
+                     .clock = clock,
+                     .publisher = {.publish = release_signer_publish, .ctx = s->signer}},
+        .trust = s->trust,
+        .auth = s->auth,
+        .outside = {.point = point,
+                    .renew = renew,
+                    .check = check,
+                    .counters = counters,
+                    .queue_depth = queue_depth,
+                    .ctx = s},
+        .clock = clock,
+        .started = rw_clock_wall(&clock),
+    };
+    RW_TRY(api_core_begin(&s->api, err));
+    RW_TRY(api_queue_new((size_t)s->conf.queue, &s->queue, err));
+    RW_TRY(server_conf_path(dir, "staging", staging, err));
+    const struct server_check_settings checks = {.staging_dir = staging,
+                                                 .box_dir = s->conf.box_dir,
+                                                 .clean_files = s->conf.clean_files,
+                                                 .wall_ms = s->conf.check_time_ms,
+                                                 .wake = wake,
+                                                 .ctx = s};
+    RW_TRY(server_check_start(&checks, &s->check, err));
+    const struct server_core_settings core = {
+        .api = &s->api, .queue = s->queue, .check = s->check, .renew_ms = s->conf.renew_ms};
+    return server_core_start(&core, &s->core, err);
+}
+
+static RW_RC open_http(struct serve *s, const struct options *o, struct rw_err *err)
+{
+    char cert[SERVER_CONF_PATH_BYTES];
+    char key[SERVER_CONF_PATH_BYTES];
+    struct http_server *http = NULL;
+    RW_TRY(server_conf_path(o->dir, "tls/cert.pem", cert, err));
+    RW_TRY(server_conf_path(o->dir, "tls/key.pem", key, err));
+    const char *listen = o->listen != NULL ? o->listen : s->conf.listen;
+    bool tls = s->conf.tls && strncmp(listen, "unix:", 5) != 0;
+    struct http_settings settings = {.listen = listen,
+                                     .workers = server_conf_workers(&s->conf),
+                                     .cert_file = tls ? cert : NULL,
+                                     .key_file = tls ? key : NULL,
+                                     .repo_dir = s->repo_dir,
+                                     .sink = api_queue_sink(s->queue),
+                                     .auth = s->auth,
+                                     .limits = http_limits_default()};
+    settings.routes = api_routes(&settings.route_count);
+    if (s->conf.connections > 0) {
+        settings.limits.connections_max = (unsigned)s->conf.connections;
+    }
+    RW_TRY(http_server_start(&settings, &http, err));
+    atomic_store(&s->http, http);
+    struct rw_log_line l;
+    rw_log_begin(&l, RW_LOG_INFO, "accepting");
+    rw_log_str(&l, "version", RW_VERSION);
+    rw_log_str(&l, "listen", listen);
+    rw_log_i64(&l, "port", http_server_port(http));
+    rw_log_str(&l, "tls", tls ? "yes" : "no");
+    rw_log_str(&l, "trust", api_trust_development(s->trust) ? "development" : "production");
+    rw_log_end(&l);
+    return RW_OK;
+}
+
+static RW_RC tell_ready(const struct serve *s, const struct options *o, struct rw_err *err)
+{
+    unsigned port = http_server_port(atomic_load(&s->http));
+    if (o->port_file != NULL) { RW_TRY(server_notify_port_file(o->port_file, port, err)); }
+    if (o->ready_fd != NULL) {
+        int64_t fd = 0;
+        RW_TRY(rw_parse_i64(rw_span_str(o->ready_fd), 3, READY_FD_MAX, "--ready-fd", &fd, err));
+        RW_TRY(server_notify_fd((int)fd, port, err));
+    }
+    return server_notify_systemd("READY=1", err);
+}
+
+static RW_RC open_all(struct serve *s, const struct options *o, struct rw_err *err)
+{
+    RW_TRY(open_auth(s, o->dir, err));
+    RW_TRY(open_store(s, o->dir, err));
+    RW_TRY(open_signer(s, o->dir, err));
+    RW_TRY(open_trust(s, o->dir, err));
+    RW_TRY(open_core(s, o->dir, err));
+    RW_TRY(open_http(s, o, err));
+    return tell_ready(s, o, err);
+}
+
+/* In the order that loses nothing: no new requests, running ones answered by the core, last commit and fold, then
+ * what the core used. Accepts a half-opened one. */
+static void serve_drop(struct serve *s)
+{
+    struct http_server *http = atomic_load(&s->http);
+    struct rw_err err;
+    RW_IGNORE(server_notify_systemd("STOPPING=1", &err), "nobody waits for it");
+    if (http != NULL) { http_server_drain(http); }
+    if (s->queue != NULL && http == NULL) { api_queue_close(s->queue); }
+    /* The core's metrics look at the counters until its thread has ended. */
+    if (http != NULL) {
+        atomic_store(&s->http, NULL);
+        http_server_stop(http);
+    }
+    server_core_stop(s->core);
+    server_check_stop(s->check);
+    api_core_end(&s->api);
+    api_queue_free(s->queue);
+    api_trust_drop(&s->trust);
+    release_signer_drop(&s->signer);
+    fleet_state_drop(&s->fleet);
+    store_close(&s->store);
+    http_auth_free(s->auth);
+    rw_fd_drop(&s->staging_dir);
+    rw_fd_drop(&s->repo_dir);
+}
+
+/* --- running --- */
+
+/* Blocked before the first thread is made: every thread inherits it, and the main thread alone takes them. */
+static sigset_t block_signals(void)
+{
+    sigset_t ours;
+    const struct sigaction ignore = {.sa_handler = SIG_IGN};
+    (void)sigemptyset(&ours);
+    (void)sigaddset(&ours, SIGTERM);
+    (void)sigaddset(&ours, SIGINT);
+    (void)sigaddset(&ours, SIGHUP);
+    (void)pthread_sigmask(SIG_BLOCK, &ours, NULL);
+    (void)sigaction(SIGPIPE, &ignore, NULL);
+    return ours;
+}
+
+static void run_until_stopped(const struct serve *s, const sigset_t *signals)
+{
+    for (;;) {
+        int number = 0;
+        if (sigwait(signals, &number) != 0) { continue; }
+        if (number == SIGHUP) {
+            rw_log(RW_LOG_INFO, "reload", NULL, NULL);
+            server_core_reload(s->core);
+            continue;
+        }
+        rw_log(RW_LOG_INFO, "stopping", "signal", number == SIGTERM ? "TERM" : "INT");
+        return;
+    }
+}
+
+static RW_RC run(const struct options *o, struct rw_err *err)
+{
+    RW_AUTO(serve) struct serve s = {.staging_dir = -1, .repo_dir = -1};
+    enum rw_log_level level = RW_LOG_INFO;
+    if (o->dir == NULL) {
+        RW_IGNORE(rw_fail(err, RW_E_USAGE, "--dir is required"), "hint follows");
+        return rw_hint(err, "try 'ringward-server serve --help'");
+    }
+    RW_TRY(server_conf_load(o->dir, &s.conf, err));
+    RW_TRY(rw_log_level_parse(s.conf.log_level, &level, err));
+    rw_log_setup("server", level);
+    sigset_t signals = block_signals();
+    RW_TRY(open_all(&s, o, err));
+    run_until_stopped(&s, &signals);
+    return RW_OK;
+}
+
+RW_RC serve(int argc, char **argv, struct rw_err *err)
+{
+    struct options o = {.dir = NULL};
+    const struct opt opts[] = {
+        {"dir", "DIR", "directory of the server (required)", &o.dir, NULL},
+        {"listen", "ADDRESS", "instead of the setting, for instance 127.0.0.1:0", &o.listen, NULL},
+        {"port-file", "FILE", "write the port there once the server accepts", &o.port_file, NULL},
+        {"ready-fd", "N", "write the port to this descriptor once the server accepts", &o.ready_fd,
+         NULL},
+    };
+    const struct opt_command command = {
+        .program = "ringward-server serve",
+        .usage = "",
+        .about =
+            "Runs the server in the foreground until SIGTERM or SIGINT; then requests that run\n"
+            "are finished and answered first. SIGHUP loads tokens and the policy anew. Speaks to\n"
+            "systemd by NOTIFY_SOCKET.",
+        .examples = "  ringward-server serve --dir /var/lib/ringward\n"
+                    "  ringward-server serve --dir try --listen 127.0.0.1:0 --port-file port\n",
+        .opts = opts,
+        .opt_count = RW_LEN(opts),
+    };
+    enum opt_outcome outcome = OPT_RUN;
+    char **operands = NULL;
+    int count = 0;
+    RW_TRY(opt_parse(&command, argc, argv, &outcome, &operands, &count, err));
+    if (outcome == OPT_HELP_SHOWN) { return RW_OK; }
+    return run(&o, err);
+}

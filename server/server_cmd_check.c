@@ -1,0 +1,122 @@
+#include "server/server_cmd.h"
+
+#include "common/base/file.h"
+#include "common/base/opt.h"
+#include "common/tuf/tuf_doc.h"
+#include "server/api/http_auth.h"
+#include "server/server_conf.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static RW_RC check_readable(const char *dir, const char *name, struct rw_err *err)
+{
+    char path[SERVER_CONF_PATH_BYTES];
+    RW_TRY(server_conf_path(dir, name, path, err));
+    if (access(path, R_OK) == 0) { return RW_OK; }
+    return rw_fail_errno(err, errno == ENOENT ? RW_E_NOT_FOUND : RW_E_IO, errno, "%s", path);
+}
+
+static RW_RC check_secret(const char *dir, struct rw_err *err)
+{
+    char path[SERVER_CONF_PATH_BYTES];
+    struct stat st;
+    RW_TRY(server_conf_path(dir, "secret", path, err));
+    if (stat(path, &st) != 0) { return rw_fail_errno(err, RW_E_NOT_FOUND, errno, "%s", path); }
+    if (st.st_size != HTTP_SECRET_BYTES) {
+        return rw_fail(err, RW_E_CONFIG, "%s: %lld bytes, want %d", path, (long long)st.st_size,
+                       HTTP_SECRET_BYTES);
+    }
+    if ((st.st_mode & 077) != 0) {
+        RW_IGNORE(rw_fail(err, RW_E_CONFIG, "%s: mode %03o lets others read it", path,
+                          (unsigned)(st.st_mode & 0777)),
+                  "hint follows");
+        return rw_hint(err, "chmod 600 %.120s", path);
+    }
+    return RW_OK;
+}
+
+static RW_RC check_root(const char *dir, struct rw_err *err)
+{
+    char path[SERVER_CONF_PATH_BYTES];
+    RW_AUTO(rw_buf) struct rw_buf text = rw_buf_make(TUF_ROOT_BYTES_MAX);
+    RW_AUTO(tuf_doc) struct tuf_doc doc = {.tree = NULL};
+    RW_TRY(server_conf_path(dir, "root.json", path, err));
+    RW_TRY(rw_file_read(path, TUF_ROOT_BYTES_MAX, &text, err));
+    if (!rw_is_ok(tuf_doc_parse(rw_buf_span(&text), "root", &doc, err))) {
+        return rw_wrap(err, "%s", path);
+    }
+    return RW_OK;
+}
+
+static RW_RC check_programs(const struct server_conf *conf, struct rw_err *err)
+{
+    char box[SERVER_CONF_PATH_BYTES];
+    char signer[SERVER_CONF_PATH_BYTES];
+    RW_TRY(server_conf_program(conf->box_dir, "ringward-box", box, err));
+    RW_TRY(server_conf_program("", "ringward-signer", signer, err));
+    const char *const programs[] = {box, conf->signer[0] == '\0' ? signer : conf->signer};
+    for (size_t i = 0; i < RW_LEN(programs); i++) {
+        if (access(programs[i], X_OK) != 0) {
+            return rw_fail_errno(err, RW_E_CONFIG, errno, "%s", programs[i]);
+        }
+    }
+    return RW_OK;
+}
+
+static RW_RC check_dir(const char *dir, struct rw_err *err)
+{
+    static const char *const needed[] = {"repo/metadata/timestamp.json", "repo/targets",
+                                         "store/ringward.db", "staging", "signer"};
+    struct server_conf conf;
+    RW_TRY(server_conf_load(dir, &conf, err));
+    for (size_t i = 0; i < RW_LEN(needed); i++) {
+        RW_TRY(check_readable(dir, needed[i], err));
+    }
+    if (conf.tls) {
+        RW_TRY(check_readable(dir, "tls/cert.pem", err));
+        RW_TRY(check_readable(dir, "tls/key.pem", err));
+    }
+    RW_TRY(check_secret(dir, err));
+    RW_TRY(check_root(dir, err));
+    return check_programs(&conf, err);
+}
+
+RW_RC server_cmd_check_config(int argc, char **argv, struct rw_err *err)
+{
+    const char *dir = NULL;
+    bool sample = false;
+    const struct opt opts[] = {
+        {"dir", "DIR", "directory of the server (required)", &dir, NULL},
+        {"sample", NULL, "print all settings with their defaults instead", NULL, &sample},
+    };
+    const struct opt_command command = {
+        .program = "ringward-server check-config",
+        .usage = "",
+        .about =
+            "Reads server.conf and looks whether everything that serving needs is there. Changes\n"
+            "nothing.",
+        .examples = "  ringward-server check-config --dir try\n"
+                    "  ringward-server check-config --sample\n",
+        .opts = opts,
+        .opt_count = RW_LEN(opts),
+    };
+    enum opt_outcome outcome = OPT_RUN;
+    char **operands = NULL;
+    int count = 0;
+    RW_TRY(opt_parse(&command, argc, argv, &outcome, &operands, &count, err));
+    if (outcome == OPT_HELP_SHOWN) { return RW_OK; }
+    if (sample) {
+        conf_print_sample(&server_conf_table);
+        return RW_OK;
+    }
+    if (dir == NULL) {
+        RW_IGNORE(rw_fail(err, RW_E_USAGE, "--dir is required"), "hint follows");
+        return rw_hint(err, "try 'ringward-server check-config --help'");
+    }
+    RW_TRY(check_dir(dir, err));
+    printf("%s: in order\n", dir);
+    return RW_OK;
+}

@@ -1,0 +1,79 @@
+#include "server/server_conf.h"
+
+#include "common/box/box_run.h"
+
+#include <stddef.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#define FIELD(name) offsetof(struct server_conf, name)
+
+enum { WORKERS_BY_DEFAULT_MAX = 8 };
+
+static const struct conf_setting settings[] = {
+    {"listen", CONF_STR, FIELD(listen), SERVER_CONF_LISTEN_BYTES, 0, 0, "127.0.0.1:8443",
+     "address and port, or unix:/path (without TLS, for a proxy on this host)"},
+    {"workers", CONF_INT, FIELD(workers), 0, 0, 64, "0",
+     "threads that speak HTTP; 0: one per core, at most 8"},
+    {"tls", CONF_BOOL, FIELD(tls), 0, 0, 0, "yes",
+     "whether to speak TLS with tls/cert.pem and tls/key.pem"},
+    {"box_dir", CONF_STR, FIELD(box_dir), SERVER_CONF_PATH_BYTES, 0, 0, "",
+     "folder of ringward-box and the validators; empty: beside ringward-server"},
+    {"signer", CONF_STR, FIELD(signer), SERVER_CONF_PATH_BYTES, 0, 0, "",
+     "path of ringward-signer; empty: beside ringward-server"},
+    {"clean_files", CONF_INT, FIELD(clean_files), 0, 0, 100000, "500",
+     "files of this host that new content must not match"},
+    {"check_time", CONF_DURATION_MS, FIELD(check_time_ms), 0, 1000, 600000, "20s",
+     "longest time that one check in the box may take"},
+    {"queue", CONF_INT, FIELD(queue), 0, 16, 1000000, "4096",
+     "requests that may wait before new ones are answered 503"},
+    {"connections", CONF_INT, FIELD(connections), 0, 0, 1000000, "0",
+     "most connections at a time; 0: by the limit of descriptors"},
+    {"renew", CONF_DURATION_MS, FIELD(renew_ms), 0, 1000, 3600000, "60s",
+     "how often signatures, expiry and the published policy are looked at"},
+    {"log_level", CONF_STR, FIELD(log_level), 8, 0, 0, "info", "debug, info, warn or error"},
+};
+
+const struct conf_table server_conf_table = {settings, RW_LEN(settings)};
+
+RW_RC server_conf_path(const char *dir, const char *name, char dst[static SERVER_CONF_PATH_BYTES],
+                       struct rw_err *err)
+{
+    int n = snprintf(dst, SERVER_CONF_PATH_BYTES, "%s/%s", dir, name);
+    if (n < 0 || n >= SERVER_CONF_PATH_BYTES) {
+        return rw_fail(err, RW_E_CONFIG, "path too long: %.60s.../%s", dir, name);
+    }
+    return RW_OK;
+}
+
+RW_RC server_conf_load(const char *dir, struct server_conf *out, struct rw_err *err)
+{
+    char path[SERVER_CONF_PATH_BYTES];
+    enum rw_log_level unused;
+    RW_TRY(server_conf_path(dir, "server.conf", path, err));
+    struct rw_rc rc = conf_load(&server_conf_table, path, out, err);
+    if (rc.code == RW_E_NOT_FOUND) {
+        return rw_hint(err, "'ringward-server init --dir DIR --dev' makes a directory to try with");
+    }
+    RW_TRY(rc);
+    if (!rw_is_ok(rw_log_level_parse(out->log_level, &unused, err))) {
+        return rw_fail(err, RW_E_CONFIG, "%s: log_level '%s' is not debug, info, warn or error",
+                       path, out->log_level);
+    }
+    return RW_OK;
+}
+
+RW_RC server_conf_program(const char *folder, const char *name,
+                          char dst[static SERVER_CONF_PATH_BYTES], struct rw_err *err)
+{
+    if (folder[0] == '\0') { return box_beside_self(name, dst, SERVER_CONF_PATH_BYTES, err); }
+    return server_conf_path(folder, name, dst, err);
+}
+
+unsigned server_conf_workers(const struct server_conf *conf)
+{
+    if (conf->workers > 0) { return (unsigned)conf->workers; }
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    if (cores < 1) { return 1; }
+    return cores > WORKERS_BY_DEFAULT_MAX ? WORKERS_BY_DEFAULT_MAX : (unsigned)cores;
+}

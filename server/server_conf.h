@@ -1,0 +1,41 @@
+/* server_conf.h: settings of ringward-server: DIR/server.conf, and the paths below DIR.
+ *
+ * memory   plain values
+ * threads  no shared state
+ * source   docs/protocol.md 4; docs/server.md
+ */
+#ifndef RINGWARD_SERVER_CONF_H
+#define RINGWARD_SERVER_CONF_H
+
+#include "common/base/conf.h"
+#include "common/base/log.h"
+
+enum { SERVER_CONF_PATH_BYTES = 4096, SERVER_CONF_LISTEN_BYTES = 256 };
+
+struct server_conf {
+    char listen[SERVER_CONF_LISTEN_BYTES];
+    int64_t workers; /* 0: one per core, at most 8 */
+    bool tls;
+    char box_dir[SERVER_CONF_PATH_BYTES]; /* of ringward-box and validators; "": beside ourselves */
+    char signer[SERVER_CONF_PATH_BYTES];  /* "": ringward-signer beside ourselves */
+    int64_t clean_files;                  /* files of this host that content must not match */
+    int64_t check_time_ms;                /* wall clock of one check in the box */
+    int64_t queue;                        /* requests that may wait for the core thread */
+    int64_t connections;                  /* 0: by the limit of descriptors */
+    int64_t renew_ms;                     /* how often signatures and trust are looked at */
+    char log_level[8];
+};
+
+extern const struct conf_table server_conf_table;
+
+/* Reads DIR/server.conf. Fails with RW_E_CONFIG (file and line), RW_E_NOT_FOUND (with a hint at init). */
+RW_RC server_conf_load(const char *dir, struct server_conf *out, struct rw_err *err);
+/* "DIR/name". Fails with RW_E_CONFIG when it is too long. */
+RW_RC server_conf_path(const char *dir, const char *name, char dst[static SERVER_CONF_PATH_BYTES],
+                       struct rw_err *err);
+/* The program `name` in `folder`, or beside the running executable when that is "". */
+RW_RC server_conf_program(const char *folder, const char *name,
+                          char dst[static SERVER_CONF_PATH_BYTES], struct rw_err *err);
+unsigned server_conf_workers(const struct server_conf *conf);
+
+#endif

@@ -1,0 +1,150 @@
+#include "server/server_core.h"
+
+#include "common/base/log.h"
+#include "server/api/api_release.h"
+#include "server/api/api_token.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+
+enum { TICK_MS = 1000 };
+
+struct server_core {
+    struct api_core *api;
+    struct api_queue *queue;
+    struct server_check *check;
+    int64_t renew_ms;
+    pthread_t thread;
+    atomic_bool stopping;
+    atomic_bool reload;
+    /* --- the thread's own --- */
+    struct rw_mono next_tick;
+    struct rw_mono next_renew;
+    bool has_verdict; /* one verdict that the store would not take yet */
+    struct release_id verdict_id;
+    struct rw_buf verdict;
+};
+
+static void log_failure(const char *event, const struct rw_err *err)
+{
+    struct rw_log_line l;
+    rw_log_begin(&l, RW_LOG_ERROR, event);
+    rw_log_err(&l, err);
+    rw_log_end(&l);
+}
+
+static void log_verdict(const struct release_id *id)
+{
+    struct rw_log_line l;
+    char text[RELEASE_KEY_BYTES];
+    (void)snprintf(text, sizeof(text), "%s/%lld", id->family, (long long)id->number);
+    rw_log_begin(&l, RW_LOG_INFO, "check_recorded");
+    rw_log_str(&l, "release", text);
+    rw_log_end(&l);
+}
+
+/* Brings verdicts into the record. One that the store would not take is tried again with the next turn; the
+ * release stays in checking meanwhile. */
+static void take_verdicts(struct server_core *s)
+{
+    struct rw_err err;
+    while (s->has_verdict || server_check_take(s->check, &s->verdict_id, &s->verdict)) {
+        struct rw_rc rc =
+            api_release_take_verdict(s->api, &s->verdict_id, rw_buf_span(&s->verdict), &err);
+        s->has_verdict = !rw_is_ok(rc) && rw_code_retry(rc.code);
+        if (s->has_verdict) { return; }
+        if (rw_is_ok(rc)) {
+            log_verdict(&s->verdict_id);
+            continue;
+        }
+        log_failure("verdict_refused", &err);
+        /* A verdict about other bytes is no verdict: back to draft, the bytes are sent again (INV-3). */
+        if (!rw_is_ok(
+                api_release_take_verdict(s->api, &s->verdict_id, rw_span_of(NULL, 0), &err))) {
+            log_failure("verdict_refused", &err);
+        }
+    }
+}
+
+static void reload(struct server_core *s)
+{
+    struct rw_err err;
+    size_t count = 0;
+    struct rw_log_line l;
+    if (rw_is_ok(api_token_load(s->api->store, s->api->auth, &count, &err))) {
+        rw_log_begin(&l, RW_LOG_INFO, "tokens_loaded");
+        rw_log_i64(&l, "count", (int64_t)count);
+        rw_log_end(&l);
+    } else {
+        log_failure("tokens_kept", &err);
+    }
+    s->next_renew.ms = 0;
+}
+
+static void housekeeping(struct server_core *s)
+{
+    struct rw_mono now = rw_clock_mono(&s->api->clock);
+    if (now.ms >= s->next_renew.ms) {
+        api_core_renew(s->api);
+        s->next_renew.ms = now.ms + s->renew_ms;
+    }
+    if (s->api->tick_wanted || now.ms >= s->next_tick.ms) {
+        api_core_tick(s->api);
+        s->next_tick.ms = now.ms + TICK_MS;
+    }
+}
+
+static void *run(void *arg)
+{
+    struct server_core *s = arg;
+    struct rw_err err;
+    if (!rw_is_ok(api_release_resume_checks(s->api, &err))) { log_failure("checks_lost", &err); }
+    for (;;) {
+        housekeeping(s);
+        int64_t wait_ms = s->next_tick.ms - rw_clock_mono(&s->api->clock).ms;
+        bool stopping = atomic_load(&s->stopping);
+        struct api_job *jobs = api_queue_take(s->queue, stopping ? 0 : wait_ms);
+        if (jobs == NULL && stopping) { break; }
+        api_core_run(s->api, jobs);
+        take_verdicts(s);
+        if (atomic_exchange(&s->reload, false)) { reload(s); }
+    }
+    api_core_fold(s->api);
+    return NULL;
+}
+
+RW_RC server_core_start(const struct server_core_settings *settings, struct server_core **out,
+                        struct rw_err *err)
+{
+    struct server_core *s = rw_mem_new(sizeof(*s));
+    if (s == NULL) { return rw_fail(err, RW_E_NOMEM, "no memory for the core thread"); }
+    s->api = settings->api;
+    s->queue = settings->queue;
+    s->check = settings->check;
+    s->renew_ms = settings->renew_ms;
+    s->verdict = rw_buf_make(RELEASE_VERDICT_BYTES_MAX);
+    int failed = pthread_create(&s->thread, NULL, run, s);
+    if (failed != 0) {
+        rw_mem_free(s);
+        return rw_fail_errno(err, RW_E_PROCESS, failed, "starting the core thread");
+    }
+    *out = s;
+    return RW_OK;
+}
+
+void server_core_reload(struct server_core *s)
+{
+    atomic_store(&s->reload, true);
+    api_queue_wake(s->queue);
+}
+
+void server_core_stop(struct server_core *s)
+{
+    if (s == NULL) { return; }
+    atomic_store(&s->stopping, true);
+    api_queue_wake(s->queue);
+    (void)pthread_join(s->thread, NULL);
+    rw_buf_drop(&s->verdict);
+    rw_mem_free(s);
+}

@@ -1,0 +1,32 @@
+/* server_core.h: the core thread: jobs, verdicts of the checker, the tick, renewal, reload, stop.
+ *
+ * memory   borrows what the settings point to until server_core_stop
+ * threads  start, reload and stop from the main thread; everything in api_core belongs to the core thread between
+ * source   docs/server.md "Threads"
+ */
+#ifndef RINGWARD_SERVER_CORE_H
+#define RINGWARD_SERVER_CORE_H
+
+#include "server/api/api_core.h"
+#include "server/api/api_queue.h"
+#include "server/server_check.h"
+
+struct server_core;
+
+struct server_core_settings {
+    struct api_core *api;
+    struct api_queue *queue;
+    struct server_check *check;
+    int64_t renew_ms;
+};
+
+/* Starts the thread, which first queues the checks that a stop had cut off. Gives.
+ * Fails with RW_E_NOMEM, RW_E_PROCESS. */
+RW_RC server_core_start(const struct server_core_settings *settings, struct server_core **out,
+                        struct rw_err *err);
+/* Asks for a reload of tokens, trust and policy; returns at once. */
+void server_core_reload(struct server_core *s);
+/* Works off what is in the queue, folds, ends the thread and frees (takes; accepts NULL). */
+void server_core_stop(struct server_core *s);
+
+#endif
