@@ -69,6 +69,10 @@ RW_RC tuf_client_each(struct tuf_client *c, const char *role,
 size_t tuf_client_status(const struct tuf_client *c, struct tuf_role_status *out, size_t max);
 /* The signed "custom"-like member of root ("ringward": {"trust": "development"}), NULL when absent. */
 const struct json *tuf_client_root_member(const struct tuf_client *c, const char *name);
+/* Reads one member of a "targets" object that `role` lists. `custom` is borrowed from the entry's tree.
+ * Fails with RW_E_SCHEMA, RW_E_SYNTAX (the hash). */
+RW_RC tuf_target_read(const struct json *entry, const char *role, int64_t role_version,
+                      struct tuf_target *out, struct rw_err *err);
 /* The URL path of a target below the targets base with consistent snapshots: "content/av/HASH.12.rwc". */
 RW_RC tuf_target_url(const struct tuf_target *t, char *dst, size_t cap, struct rw_err *err);
 

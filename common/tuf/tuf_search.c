@@ -69,10 +69,10 @@ static RW_RC load_delegated(struct tuf_client *c, const struct visit *v, const s
     return RW_OK;
 }
 
-static RW_RC fill_target(const struct visit *at, const struct tuf_doc *doc,
-                         const struct json *entry, struct tuf_target *out, struct rw_err *err)
+RW_RC tuf_target_read(const struct json *entry, const char *role, int64_t role_version,
+                      struct tuf_target *out, struct rw_err *err)
 {
-    struct tuf_target t = {.role_version = doc->version, .custom = json_find(entry, "custom")};
+    struct tuf_target t = {.role_version = role_version, .custom = json_find(entry, "custom")};
     const struct json *hashes = NULL;
     struct rw_span hex;
     RW_TRY(rw_span_to_str(t.path, sizeof(t.path), json_name(entry), "target path", err));
@@ -80,7 +80,7 @@ static RW_RC fill_target(const struct visit *at, const struct tuf_doc *doc,
     RW_TRY(json_get(entry, "hashes", JSON_OBJECT, &hashes, err));
     RW_TRY(json_get_span(hashes, "sha256", &hex, err));
     RW_TRY(rw_hex_decode(t.sha256, sizeof(t.sha256), hex, "sha256 of a target", err));
-    rw_copy(t.role, sizeof(t.role), at->role, sizeof(at->role));
+    RW_TRY(rw_span_to_str(t.role, sizeof(t.role), rw_span_str(role), "role name", err));
     *out = t;
     return RW_OK;
 }
@@ -157,7 +157,7 @@ RW_RC tuf_client_find(struct tuf_client *c, const char *path, struct tuf_target 
         if (!rw_is_ok(rc)) { break; }
         const struct json *entry = json_find(json_find(doc->signed_part, "targets"), path);
         if (entry != NULL) {
-            rc = fill_target(&at, doc, entry, out, err);
+            rc = tuf_target_read(entry, at.role, doc->version, out, err);
             found = true;
         } else {
             rc = push_children(s, at.role, doc, err);
@@ -182,7 +182,7 @@ RW_RC tuf_client_each(struct tuf_client *c, const char *role,
     const struct json *targets = json_find(doc->signed_part, "targets");
     for (const struct json *e = json_first(targets); e != NULL; e = json_next(e)) {
         struct tuf_target t;
-        RW_TRY(fill_target(&at, doc, e, &t, err));
+        RW_TRY(tuf_target_read(e, at.role, doc->version, &t, err));
         RW_TRY(each(ctx, &t, err));
     }
     return RW_OK;

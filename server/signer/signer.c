@@ -1,0 +1,205 @@
+#include "server/signer/signer.h"
+
+#include "server/signer/signer_check.h"
+#include "server/signer/signer_rule.h"
+#include "server/signer/signer_sign.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <time.h>
+
+/* A server that restarts may find its old signer still going down. */
+enum { LOCK_TRIES = 50, LOCK_PAUSE_MS = 100 };
+
+/* --- opening --- */
+static RW_RC take_lock(struct signer *s, struct rw_err *err)
+{
+    s->lock = openat(s->state, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (s->lock < 0) { return rw_fail_errno(err, RW_E_IO, errno, "signer's lock file"); }
+    for (int i = 0; i < LOCK_TRIES; i++) {
+        if (flock(s->lock, LOCK_EX | LOCK_NB) == 0) { return RW_OK; }
+        if (errno != EWOULDBLOCK) { break; }
+        const struct timespec pause = {.tv_nsec = (long)LOCK_PAUSE_MS * 1000000};
+        (void)nanosleep(&pause, NULL);
+    }
+    return rw_fail(err, RW_E_BUSY, "another ringward-signer works with '%s'", s->key_dir);
+}
+
+static RW_RC open_folders(struct signer *s, const char *repo_dir, struct rw_err *err)
+{
+    RW_AUTO(rw_fd) rw_fd keys = -1;
+    RW_AUTO(rw_fd) rw_fd repo = -1;
+    RW_TRY(rw_dir_open(s->key_dir, &keys, err));
+    RW_TRY(rw_dir_open(repo_dir, &repo, err));
+    RW_TRY(rw_dir_open_at(repo, "metadata", &s->metadata, err));
+    RW_TRY(rw_dir_open_at(repo, "targets", &s->targets, err));
+    RW_TRY(rw_dir_make_at(keys, "state", 0700, &s->state, err));
+    RW_TRY(rw_dir_open_at(s->state, "trust", &s->trust, err));
+    return rw_dir_make_at(s->state, "proof", 0700, &s->proof, err);
+}
+
+static RW_RC fill(struct signer *s, const struct signer_settings *settings, struct rw_err *err)
+{
+    RW_TRY(rw_span_to_str(s->key_dir, sizeof(s->key_dir), rw_span_str(settings->key_dir),
+                          "key directory", err));
+    RW_TRY(open_folders(s, settings->repo_dir, err));
+    RW_TRY(take_lock(s, err));
+    RW_TRY(signer_key_load(s, "snapshot", &s->snapshot, err));
+    RW_TRY(signer_key_load(s, "timestamp", &s->timestamp, err));
+    return signer_state_load(s, err);
+}
+
+RW_RC signer_open(const struct signer_settings *settings, struct signer **out, struct rw_err *err)
+{
+    struct signer *s = rw_mem_new(sizeof(*s));
+    if (s == NULL) { return rw_fail(err, RW_E_NOMEM, "no memory for a signer"); }
+    s->clock = settings->clock;
+    s->lock = s->metadata = s->targets = s->state = s->trust = s->proof = -1;
+    struct rw_rc rc = fill(s, settings, err);
+    if (!rw_is_ok(rc)) {
+        signer_drop(&s);
+        return rw_wrap(err, "signer");
+    }
+    *out = s;
+    return RW_OK;
+}
+
+void signer_drop(struct signer **s)
+{
+    if (*s == NULL) { return; }
+    signer_batch_clear(&(*s)->batch);
+    key_drop(&(*s)->snapshot);
+    key_drop(&(*s)->timestamp);
+    rw_fd_drop(&(*s)->metadata);
+    rw_fd_drop(&(*s)->targets);
+    rw_fd_drop(&(*s)->trust);
+    rw_fd_drop(&(*s)->proof);
+    rw_fd_drop(&(*s)->state);
+    rw_fd_drop(&(*s)->lock);
+    rw_mem_free(*s);
+    *s = NULL;
+}
+
+/* --- requests --- */
+
+/* New decisions need a repository that agents accept now; an expired one is renewed first. */
+static RW_RC require_fresh(const struct signer_view *v, struct rw_err *err)
+{
+    struct rw_rc rc = signer_view_check_expiry(v, "timestamp", v->timestamp_expires, err);
+    if (rw_is_ok(rc)) { rc = signer_view_check_expiry(v, "snapshot", v->snapshot.expires, err); }
+    return rw_is_ok(rc) ? RW_OK : rw_hint(err, "the server renews by itself; try again then");
+}
+
+static RW_RC publish(struct signer *s, const struct signer_view *v, const struct signer_request *r,
+                     struct rw_err *err)
+{
+    char role[SIGNER_ROLE_BYTES];
+    int64_t version = 0;
+    bool published = false;
+    struct signer_view proof;
+    RW_TRY(require_fresh(v, err));
+    RW_TRY(signer_check_content(s, v, r->family, r->envelope, &version, &published, err));
+    if (published) { return RW_OK; }
+    (void)snprintf(role, sizeof(role), "content-%s", r->family);
+    RW_TRY(signer_batch_add(&s->batch, role, version, r->envelope, err));
+    RW_TRY(signer_sign_seal(s, v, true, err));
+    RW_TRY(signer_view_prove(s, v, &proof, err));
+    struct rw_rc rc = signer_check_proof(&proof, NULL, r->family, NULL, err);
+    signer_view_drop(&proof);
+    return rc;
+}
+
+static RW_RC point(struct signer *s, const struct signer_view *v, const struct signer_request *r,
+                   struct rw_err *err)
+{
+    struct install_rule_pointer pointer;
+    struct signer_view proof;
+    const struct signer_sign_move move = {
+        .ring = r->ring, .family = r->family, .pointer = r->release == 0 ? NULL : &pointer};
+    RW_TRY(require_fresh(v, err));
+    RW_TRY(signer_check_point(s, v, r, &pointer, err));
+    RW_TRY(signer_sign_ring(s, v, &move, err));
+    RW_TRY(signer_sign_seal(s, v, true, err));
+    RW_TRY(signer_view_prove(s, v, &proof, err));
+    struct rw_rc rc = signer_check_proof(&proof, r->ring, r->family, move.pointer, err);
+    signer_view_drop(&proof);
+    return rc;
+}
+
+struct renewal {
+    struct signer *s;
+    const struct signer_view *v;
+};
+
+static RW_RC renew_ring(void *ctx, const char *ring, struct rw_err *err)
+{
+    const struct renewal *job = ctx;
+    char role[SIGNER_ROLE_BYTES];
+    RW_AUTO(tuf_doc) struct tuf_doc doc = {0};
+    const struct signer_sign_move keep_all = {.ring = ring};
+    (void)snprintf(role, sizeof(role), "ring-%s", ring);
+    RW_TRY(signer_view_role(job->s, job->v, role, &doc, err));
+    if (!signer_rule_renew_due(doc.expires, SIGNER_RING_LIFE_S, job->v->now)) { return RW_OK; }
+    return signer_sign_ring(job->s, job->v, &keep_all, err);
+}
+
+/* Says nothing new: the same entries and roles with a later end. */
+static RW_RC renew(struct signer *s, const struct signer_view *v, struct rw_err *err)
+{
+    struct renewal job = {s, v};
+    struct signer_view proof;
+    RW_TRY(signer_view_each(v, "ring-", renew_ring, &job, err));
+    bool with_snapshot = s->batch.count > 0 ||
+                         signer_rule_renew_due(v->snapshot.expires, SIGNER_SNAPSHOT_LIFE_S, v->now);
+    if (!with_snapshot &&
+        !signer_rule_renew_due(v->timestamp_expires, SIGNER_TIMESTAMP_LIFE_S, v->now)) {
+        return RW_OK;
+    }
+    RW_TRY(signer_sign_seal(s, v, with_snapshot, err));
+    RW_TRY(signer_view_prove(s, v, &proof, err));
+    signer_view_drop(&proof);
+    return RW_OK;
+}
+
+static RW_RC run(struct signer *s, const struct signer_request *r, struct rw_err *err)
+{
+    struct signer_view v;
+    struct rw_rc rc = RW_OK;
+    RW_TRY(signer_view_open(s, &v, err));
+    switch (r->type) {
+    case SIGNER_PUBLISH:
+        rc = publish(s, &v, r, err);
+        break;
+    case SIGNER_POINT:
+        rc = point(s, &v, r, err);
+        break;
+    case SIGNER_RENEW:
+        rc = renew(s, &v, err);
+        break;
+    }
+    signer_view_drop(&v);
+    return rc;
+}
+
+void signer_answer(struct signer *s, const struct signer_request *request,
+                   struct signer_answer *out)
+{
+    struct rw_err err = {.code = RW_E_NONE};
+    signer_batch_clear(&s->batch);
+    *out = (struct signer_answer){.refused = false};
+    if (!rw_is_ok(run(s, request, &err))) {
+        /* Nothing of a change that was refused half-way may leave. */
+        signer_batch_clear(&s->batch);
+        signer_refusal(&err, out);
+        return;
+    }
+    for (size_t i = 0; i < s->batch.count; i++) {
+        struct signer_file *f = &out->files[i];
+        rw_copy(f->name, sizeof(f->name), s->batch.files[i].name, sizeof(f->name));
+        f->bytes = rw_buf_span(&s->batch.files[i].bytes);
+    }
+    out->file_count = s->batch.count;
+}

@@ -1,0 +1,26 @@
+/* signer_rule.h: versions and renewal of online roles as pure decisions.
+ *
+ * memory   values only
+ * threads  pure
+ * source   docs/trust.md "The checking signer"
+ */
+#ifndef RINGWARD_SIGNER_RULE_H
+#define RINGWARD_SIGNER_RULE_H
+
+#include "common/base/clock.h"
+
+enum {
+    SIGNER_RING_LIFE_S = 7 * 86400,
+    SIGNER_SNAPSHOT_LIFE_S = 7 * 86400,
+    SIGNER_TIMESTAMP_LIFE_S = 36 * 3600,
+    /* What our clocks may differ from those of whoever wrote signed_at. */
+    SIGNER_CLOCK_SLACK_S = 600,
+};
+
+/* The version after everything that was ever signed: max(published, floor) + 1. Versions never reach 2^31, so that
+ * no peer rounds them. Fails with RW_E_RANGE. */
+RW_RC signer_rule_next_version(int64_t published, int64_t floor, int64_t *out, struct rw_err *err);
+/* Whether less than half of a role's life is left; also when it is over. */
+bool signer_rule_renew_due(struct rw_wall expires, int64_t life_s, struct rw_wall now);
+
+#endif

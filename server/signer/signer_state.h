@@ -1,0 +1,75 @@
+/* signer_state.h: the inside of a signer, shared by the files of this folder.
+ *
+ * memory   owned by the signer
+ * threads  one thread
+ * source   signer.h is the public face
+ */
+#ifndef RINGWARD_SIGNER_STATE_H
+#define RINGWARD_SIGNER_STATE_H
+
+#include "common/base/file.h"
+#include "common/crypto/key.h"
+#include "common/policy/ring_policy.h"
+#include "common/tuf/tuf_sigset.h"
+#include "server/signer/signer.h"
+
+enum { SIGNER_ROLES_MAX = 64, SIGNER_ROLE_BYTES = 64, SIGNER_PATH_BYTES = 4096 };
+
+/* The highest version of each role that this signer ever signed. */
+struct signer_floor {
+    char role[SIGNER_ROLE_BYTES];
+    int64_t version;
+};
+
+/* Files that one change makes, in the order in which they are to be written. */
+struct signer_batch {
+    struct {
+        char role[SIGNER_ROLE_BYTES];
+        int64_t version;
+        char name[SIGNER_FILE_NAME_BYTES];
+        struct rw_buf bytes;
+    } files[SIGNER_FILES_MAX];
+    size_t count;
+};
+
+struct signer {
+    char key_dir[SIGNER_PATH_BYTES];
+    struct rw_clock clock;
+    rw_fd lock;
+    rw_fd metadata; /* repo/metadata */
+    rw_fd targets;  /* repo/targets */
+    rw_fd state;    /* state/: floors */
+    rw_fd trust;    /* state/trust: what was verified of the repository */
+    rw_fd proof;    /* state/proof: the new state as an agent would take it; emptied each time */
+    struct key snapshot;
+    struct key timestamp;
+    struct signer_floor floors[SIGNER_ROLES_MAX];
+    size_t floor_count;
+    struct signer_batch batch; /* of the last request; answers borrow from it */
+};
+
+/* Fails with `code`; the text begins with the reason's fixed word, which the answer carries apart. */
+__attribute__((format(printf, 4, 5))) RW_RC signer_refuse(struct rw_err *err, enum rw_code code,
+                                                          const char *reason, const char *fmt, ...);
+
+/* Makes a failure into the answer that tells it. */
+void signer_refusal(const struct rw_err *err, struct signer_answer *out);
+
+/* Loads ROLE.key from the key directory. */
+RW_RC signer_key_load(const struct signer *s, const char *role, struct key *out,
+                      struct rw_err *err);
+
+/* --- state on disk --- */
+int64_t signer_state_floor(const struct signer *s, const char *role);
+/* In memory; signer_state_save makes all of them durable. Fails with RW_E_FULL. */
+RW_RC signer_state_raise(struct signer *s, const char *role, int64_t version, struct rw_err *err);
+RW_RC signer_state_save(struct signer *s, struct rw_err *err);
+RW_RC signer_state_load(struct signer *s, struct rw_err *err);
+
+/* --- batch --- */
+void signer_batch_clear(struct signer_batch *b);
+/* Adds the file of a role; copies. Version 0: a name without a version (timestamp). */
+RW_RC signer_batch_add(struct signer_batch *b, const char *role, int64_t version,
+                       struct rw_span bytes, struct rw_err *err);
+
+#endif
