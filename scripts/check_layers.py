@@ -25,12 +25,13 @@ MAY = {
     "common/wire": TWO,
     "common/policy": TWO + ["common/tuf"],
     "common/box": TWO + ["common/wire"],
+    "common/yara": BASE + ["common/crypto"],
     "agent/report": SHARED,
     "agent/fetch": SHARED + ["agent/report"],
-    "agent/prove": SHARED + ["agent/report", "agent/fetch"],
+    "agent/prove": SHARED + ["agent/report", "agent/fetch", "common/yara"],
     "agent/activate": SHARED + ["agent/report", "agent/fetch", "agent/prove"],
     "agent/poll": SHARED + ["agent/report", "agent/fetch", "agent/prove", "agent/activate"],
-    "agent/sensor": SHARED,
+    "agent/sensor": SHARED + ["common/yara"],
     "agent": SHARED + ["agent/report", "agent/fetch", "agent/prove", "agent/activate", "agent/poll"],
     "server/store": SHARED,
     "server/report": SHARED + ["server/store"],
@@ -46,14 +47,13 @@ MAY = {
 
 # third-party header prefix -> files (folder prefix or exact path) that may include it
 THIRD = {
-    "openssl/": ["common/crypto/", "server/api/tls.", "server/api/http_", "agent/prove/validate_yara_main.c",
-                 "agent/prove/check_yara.c"],
+    "openssl/": ["common/crypto/", "server/api/tls.", "server/api/http_"],
     "curl/": ["common/net/http_client.c"],
     "event2/": ["server/api/http_", "server/api/tls."],
     "sqlite3.h": ["server/store/store_sqlite"],
     "libpq-fe.h": ["server/store/store_pg"],
-    "yara.h": ["agent/prove/check_yara", "agent/prove/validate_yara_main.c", "agent/sensor/sensor_yara"],
-    "yara/": ["agent/prove/check_yara", "agent/sensor/sensor_yara"],
+    "yara.h": ["common/yara/"],
+    "yara/": ["common/yara/"],
     "zstd.h": ["agent/fetch/", "server/release/"],
     "cmocka.h": [],
 }

@@ -11,6 +11,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -31,8 +32,8 @@ enum {
 };
 
 static const char *const layer_names[BOX_LAYERS] = {
-    "rlimit", "nnp",   "uid",   "landlock", "landlock_scope",
-    "mdwe",   "netns", "ipcns", "seccomp",  "seccomp_notify",
+    "rlimit", "nnp",   "uid",   "landlock", "landlock_scope", "mdwe",
+    "mntns",  "netns", "ipcns", "seccomp",  "seccomp_notify",
 };
 
 const char *box_lockdown_layer_name(enum box_lockdown_layer layer)
@@ -67,7 +68,8 @@ static bool set_limits(const struct box_lockdown_spec *spec)
     return limit(RLIMIT_CORE, 0, 0) && limit(RLIMIT_FSIZE, 0, 0) && limit(RLIMIT_NOFILE, 16, 16) &&
            limit(RLIMIT_CPU, cpu, cpu + 1) && limit(RLIMIT_AS, memory, memory) &&
            limit(RLIMIT_STACK, 8 << 20, 8 << 20) && limit(RLIMIT_MEMLOCK, 0, 0) &&
-           limit(RLIMIT_MSGQUEUE, 0, 0) && limit(RLIMIT_SIGPENDING, 64, 64);
+           limit(RLIMIT_MSGQUEUE, 0, 0) && limit(RLIMIT_SIGPENDING, 64, 64) &&
+           limit(RLIMIT_NPROC, 4, 4);
 }
 
 /* Numbers the descriptors as the validator's interface says: 0 null, 1 and 2 diagnostics, 3 content, 4 samples,
@@ -93,6 +95,37 @@ static bool arrange_fds(const struct box_lockdown_spec *spec)
         if (dup3(lifted[i], (int)i, kept ? 0 : O_CLOEXEC) < 0) { return false; }
     }
     return syscall(SYS_close_range, 8U, ~0U, 0U) == 0;
+}
+
+/* A root directory of our own: an empty tmpfs, read-only, with nothing of the host below it. */
+static bool enter_empty_root(void)
+{
+    const unsigned long flags = MS_NOSUID | MS_NODEV | MS_NOEXEC;
+    return unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+           mount("tmpfs", "/tmp", "tmpfs", flags, "size=64k,mode=0555") == 0 &&
+           chdir("/tmp") == 0 && syscall(SYS_pivot_root, ".", ".") == 0 &&
+           umount2(".", MNT_DETACH) == 0 && chdir("/") == 0 &&
+           mount(NULL, "/", NULL, MS_REMOUNT | MS_RDONLY | flags, NULL) == 0;
+}
+
+/* The launcher's signal settings would be inherited through exec. When memory is short the host takes the
+ * validator first, and it runs behind interactive work. */
+static void reset_process(void)
+{
+    const struct sigaction fallback = {.sa_handler = SIG_DFL};
+    const struct sched_param batch = {.sched_priority = 0};
+    sigset_t none;
+    for (int number = 1; number < NSIG; number++) {
+        (void)sigaction(number, &fallback, NULL); /* SIGKILL and SIGSTOP refuse */
+    }
+    (void)sigemptyset(&none);
+    (void)sigprocmask(SIG_SETMASK, &none, NULL);
+    (void)sched_setscheduler(0, SCHED_BATCH, &batch);
+    int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+    if (fd < 0) { return; }
+    ssize_t put = write(fd, "1000", 4);
+    (void)put; /* a nicety: nothing depends on it */
+    (void)close(fd);
 }
 
 static bool drop_identity(void)
@@ -141,7 +174,7 @@ static void restrict_files(struct box_lockdown_report *r)
 static int install_filter(struct box_lockdown_report *r)
 {
     struct box_seccomp_program program;
-    box_seccomp_build(&program, true);
+    box_seccomp_build(&program, getpid(), true);
     struct sock_fprog prog = {.len = program.count, .filter = program.code};
     int listener =
         (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, &prog);
@@ -150,7 +183,7 @@ static int install_filter(struct box_lockdown_report *r)
         note(r, BOX_LAYER_SECCOMP, true);
         return listener;
     }
-    box_seccomp_build(&program, false);
+    box_seccomp_build(&program, getpid(), false);
     prog.len = program.count;
     note(r, BOX_LAYER_SECCOMP, syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &prog) == 0);
     return -1;
@@ -189,8 +222,10 @@ _Noreturn void box_lockdown_and_exec(const struct box_lockdown_spec *spec)
     char leave = 0;
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
     if (getppid() != spec->parent || !arrange_fds(spec)) { fail_setup(&r); }
+    reset_process();
     (void)setsid();
     (void)umask(0777);
+    note(&r, BOX_LAYER_MNTNS, enter_empty_root());
     /* Own network and IPC name spaces where that is allowed; the filter denies both anyway. */
     note(&r, BOX_LAYER_NETNS, unshare(CLONE_NEWNET) == 0);
     note(&r, BOX_LAYER_IPCNS, unshare(CLONE_NEWIPC) == 0);

@@ -19,6 +19,7 @@ enum box_lockdown_layer {
     BOX_LAYER_LANDLOCK,
     BOX_LAYER_SCOPE,
     BOX_LAYER_MDWE,
+    BOX_LAYER_MNTNS,
     BOX_LAYER_NETNS,
     BOX_LAYER_IPCNS,
     BOX_LAYER_SECCOMP,

@@ -29,6 +29,7 @@ enum rule_kind {
     RULE_ERRNO,     /* refused softly: C start-up code asks and copes */
     RULE_IF_EQUAL,  /* allowed when argument `arg` is `value` */
     RULE_IF_ABSENT, /* allowed when no bit of `value` is set in argument `arg` */
+    RULE_IF_SELF,   /* allowed when argument `arg` is the process itself */
     RULE_IF_NULL,   /* allowed when pointer argument `arg` is NULL */
 };
 
@@ -60,8 +61,7 @@ static const struct rule rules[] = {
     {SYS_rt_sigreturn, RULE_ALLOW, 0, 0},
     {SYS_sigaltstack, RULE_ALLOW, 0, 0},
     {SYS_restart_syscall, RULE_ALLOW, 0, 0},
-    {SYS_tgkill, RULE_ALLOW, 0,
-     0}, /* abort(); signals to others are denied by uid and Landlock scope */
+    {SYS_tgkill, RULE_IF_SELF, 0, 0}, /* abort() */
     {SYS_getpid, RULE_ALLOW, 0, 0},
     {SYS_gettid, RULE_ALLOW, 0, 0},
     {SYS_getppid, RULE_ALLOW, 0, 0},
@@ -128,11 +128,9 @@ static size_t arg_low(unsigned arg)
 /* Each rule is a block that a mismatch of the number jumps over. `fallback` ends a failed condition. */
 static void emit_rule(struct box_seccomp_program *p, const struct rule *r, unsigned fallback)
 {
-    static const unsigned char lengths[] = {[RULE_ALLOW] = 1,
-                                            [RULE_ERRNO] = 1,
-                                            [RULE_IF_EQUAL] = 4,
-                                            [RULE_IF_ABSENT] = 4,
-                                            [RULE_IF_NULL] = 6};
+    static const unsigned char lengths[] = {
+        [RULE_ALLOW] = 1,   [RULE_ERRNO] = 1,     [RULE_IF_EQUAL] = 4,
+        [RULE_IF_SELF] = 4, [RULE_IF_ABSENT] = 4, [RULE_IF_NULL] = 6};
     emit(p, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)r->nr, 0,
                                          lengths[r->kind]));
     switch (r->kind) {
@@ -141,6 +139,7 @@ static void emit_rule(struct box_seccomp_program *p, const struct rule *r, unsig
     case RULE_ERRNO:
         emit_return(p, SECCOMP_RET_ERRNO | (r->value & SECCOMP_RET_DATA));
         return;
+    case RULE_IF_SELF: /* box_seccomp_build made it RULE_IF_EQUAL */
     case RULE_IF_EQUAL:
         emit_load(p, arg_low(r->arg));
         emit(p, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, r->value, 1, 0));
@@ -162,7 +161,7 @@ static void emit_rule(struct box_seccomp_program *p, const struct rule *r, unsig
     emit_return(p, SECCOMP_RET_ALLOW);
 }
 
-void box_seccomp_build(struct box_seccomp_program *p, bool notify)
+void box_seccomp_build(struct box_seccomp_program *p, pid_t self, bool notify)
 {
     unsigned fallback = notify ? SECCOMP_RET_USER_NOTIF : SECCOMP_RET_KILL_PROCESS;
     p->count = 0;
@@ -176,7 +175,11 @@ void box_seccomp_build(struct box_seccomp_program *p, bool notify)
     emit(p, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, NEWEST_REVIEWED, 0, 1));
     emit_return(p, SECCOMP_RET_ERRNO | ENOSYS);
     for (size_t i = 0; i < RW_LEN(rules); i++) {
-        emit_rule(p, &rules[i], fallback);
+        struct rule one = rules[i];
+        if (one.kind == RULE_IF_SELF) {
+            one = (struct rule){one.nr, RULE_IF_EQUAL, one.arg, (unsigned)self};
+        }
+        emit_rule(p, &one, fallback);
     }
     if (!notify) {
         /* Without a listener the one exec is allowed by its descriptor, which that exec closes. */

@@ -10,6 +10,7 @@
 #include "common/base/err.h"
 
 #include <linux/filter.h>
+#include <sys/types.h>
 
 enum { BOX_SECCOMP_PROGRAM_MAX = 512, BOX_SECCOMP_EXEC_FD = 6, BOX_SECCOMP_CONTROL_FD = 7 };
 
@@ -18,8 +19,9 @@ struct box_seccomp_program {
     unsigned short count;
 };
 
-/* Everything outside the list goes to the listener when `notify`, else kills. */
-void box_seccomp_build(struct box_seccomp_program *p, bool notify);
+/* Everything outside the list goes to the listener when `notify`, else kills. `self` is the process that the
+ * filter is for: the only one that it may signal. */
+void box_seccomp_build(struct box_seccomp_program *p, pid_t self, bool notify);
 /* "openat", or "system call 999". Writes into dst. */
 void box_seccomp_name(int nr, char *dst, size_t cap);
 

@@ -41,13 +41,18 @@ static struct box_verdict_rule_result by_samples(const struct box_verdict_rule_f
         return verdict(BOX_PROTOCOL_ERROR, true,
                        "the validator did not read the content that it was given");
     }
+    if (f->own_files_hit > 0) { /* INV-10: content cannot saw off its own branch */
+        return verdict(BOX_REFUSED, true, "matches %lld of ringward's own files: %.150s",
+                       (long long)f->own_files_hit, f->own_files_example);
+    }
     if (f->must_match_missed > 0) {
         return verdict(BOX_REFUSED, true, "%lld of %lld samples that must match did not",
                        (long long)f->must_match_missed, (long long)f->must_match_count);
     }
     if (f->must_not_match_hit > 0) {
-        return verdict(BOX_REFUSED, true, "%lld of %lld clean files matched",
-                       (long long)f->must_not_match_hit, (long long)f->must_not_match_count);
+        return verdict(BOX_REFUSED, true, "%lld of %lld samples that must not match did: %.150s",
+                       (long long)f->must_not_match_hit, (long long)f->must_not_match_count,
+                       f->must_not_match_example);
     }
     return verdict(BOX_ACCEPTED, true, "%.200s", f->said_reason);
 }
@@ -91,6 +96,20 @@ struct box_verdict_rule_result box_verdict_rule_decide(const struct box_verdict_
         return verdict(BOX_TIMED_OUT, f->cpu_ms * 2 >= f->cpu_limit_ms, "no verdict in time");
     }
     return f->signal != 0 ? by_signal(f) : by_word(f);
+}
+
+struct box_verdict_rule_result box_verdict_rule_second(enum box_verdict_rule_kind again, bool final,
+                                                       const char *reason, bool same_hits)
+{
+    if (!final) { return verdict(again, false, "second run: %.200s", reason); }
+    if (again != BOX_ACCEPTED) {
+        return verdict(BOX_REFUSED, true, "not deterministic, second run: %.180s", reason);
+    }
+    if (!same_hits) {
+        return verdict(BOX_REFUSED, true,
+                       "not deterministic: a second run on the same samples gave other hits");
+    }
+    return verdict(BOX_ACCEPTED, true, "%.200s", reason);
 }
 
 const char *box_verdict_rule_grade(const struct box_verdict_rule_layers *l)

@@ -25,12 +25,15 @@ struct box_verdict_rule_facts {
     int64_t memory_limit_kib;
     bool said_valid; /* one well-formed object came */
     bool said_accepted;
-    const char *said_reason; /* borrowed; printable ASCII */
-    bool hash_echoed;        /* it read the very bytes that it was given */
+    const char *said_reason;       /* borrowed; printable ASCII */
+    bool hash_echoed;              /* it read the very bytes that it was given */
+    int64_t own_files_hit;         /* files of ringward itself that matched */
+    const char *own_files_example; /* borrowed; which, by what */
     int64_t must_match_missed;
-    int64_t must_not_match_hit;
     int64_t must_match_count;
+    int64_t must_not_match_hit;
     int64_t must_not_match_count;
+    const char *must_not_match_example; /* borrowed */
 };
 
 enum box_verdict_rule_kind {
@@ -53,6 +56,11 @@ struct box_verdict_rule_result {
 };
 
 struct box_verdict_rule_result box_verdict_rule_decide(const struct box_verdict_rule_facts *f);
+
+/* What a second run, on the same bytes in another order, makes of an acceptance: the same answer accepts, no
+ * answer is no verdict, another answer refuses. */
+struct box_verdict_rule_result box_verdict_rule_second(enum box_verdict_rule_kind again, bool final,
+                                                       const char *reason, bool same_hits);
 
 /* --- grade of the sandbox from its layers --- */
 struct box_verdict_rule_layers {

@@ -1,6 +1,5 @@
 #include "agent/prove/box_watch.h"
 
-#include "agent/prove/box_launch.h"
 #include "agent/prove/box_seccomp.h"
 #include "common/base/clock.h"
 #include "common/base/file.h"

@@ -10,6 +10,8 @@
 #include "agent/prove/box_lockdown.h"
 #include "common/base/buf.h"
 
+enum { BOX_DIAGNOSTICS_BYTES_MAX = 1 << 20, BOX_DIAGNOSTICS_KEPT = 16384 };
+
 struct box_watch {
     pid_t pid;
     int pidfd, verdict_fd, diagnostics_fd, control_fd, listener_fd; /* owned; -1: closed */

@@ -77,6 +77,10 @@ static void fill(struct arguments *a, const struct box_request *req, int64_t wal
         add(a, "--samples");
         add(a, req->samples);
     }
+    if (req->own_file != NULL) {
+        add(a, "--own-file");
+        add(a, req->own_file);
+    }
     (void)snprintf(a->wall, sizeof(a->wall), "%lldms", (long long)wall_ms);
     add(a, "--wall");
     add(a, a->wall);

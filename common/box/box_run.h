@@ -18,7 +18,9 @@ struct box_request {
     const char *samples;   /* path of an RWS1 file; NULL: none */
     int64_t
         clean_files; /* files of this host that must not match; 0: none, negative: the default */
-    int64_t wall_ms; /* 0: the default */
+    const char *own_file; /* one more file that content must never match (INV-10), for instance
+                             the agent's settings; NULL: none */
+    int64_t wall_ms;      /* 0: the default */
 };
 
 /* Always gives a verdict. Fails only with RW_E_NOMEM. */

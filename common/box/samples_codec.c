@@ -65,32 +65,44 @@ RW_RC samples_read(struct rw_span text, struct samples_list *out, struct rw_err 
     return RW_OK;
 }
 
-static RW_RC write_list(const struct samples_list *l, bool blind, struct rw_buf *into,
-                        struct rw_err *err)
+static void put_u32(uint8_t *at, size_t value)
 {
-    uint8_t raw[5];
-    RW_TRY(rw_buf_append(into, rw_span_of(blind ? magic_blind : magic_full, 4), err));
     for (int b = 0; b < 4; b++) {
-        raw[b] = (uint8_t)(l->count >> (8 * b));
+        at[b] = (uint8_t)(value >> (8 * b));
     }
-    RW_TRY(rw_buf_append(into, rw_span_of(raw, 4), err));
+}
+
+static void put_head(const uint8_t magic[static 4], size_t count, uint8_t *out)
+{
+    rw_copy(out, SAMPLES_HEAD_BYTES, magic, 4);
+    put_u32(out + 4, count);
+}
+
+RW_RC samples_write(const struct samples_list *l, struct rw_buf *into, struct rw_err *err)
+{
+    uint8_t head[SAMPLES_HEAD_BYTES];
+    uint8_t one[1 + SAMPLES_ONE_HEAD_BYTES];
+    if (l->count > SAMPLES_COUNT_MAX) {
+        return rw_fail(err, RW_E_TOO_BIG, "%zu samples, at most %d are allowed", l->count,
+                       SAMPLES_COUNT_MAX);
+    }
+    put_head(magic_full, l->count, head);
+    RW_TRY(rw_buf_append(into, rw_span_of(head, sizeof(head)), err));
     for (size_t i = 0; i < l->count; i++) {
-        raw[0] = l->at[i].must_match ? 1 : 0;
-        for (int b = 0; b < 4; b++) {
-            raw[b + 1] = (uint8_t)(l->at[i].bytes.n >> (8 * b));
-        }
-        RW_TRY(rw_buf_append(into, rw_span_of(raw + (blind ? 1 : 0), blind ? 4 : 5), err));
+        one[0] = l->at[i].must_match ? 1 : 0;
+        put_u32(one + 1, l->at[i].bytes.n);
+        RW_TRY(rw_buf_append(into, rw_span_of(one, sizeof(one)), err));
         RW_TRY(rw_buf_append(into, l->at[i].bytes, err));
     }
     return RW_OK;
 }
 
-RW_RC samples_write(const struct samples_list *l, struct rw_buf *into, struct rw_err *err)
+void samples_blind_head(uint32_t count, uint8_t out[static SAMPLES_HEAD_BYTES])
 {
-    return write_list(l, false, into, err);
+    put_head(magic_blind, count, out);
 }
 
-RW_RC samples_write_blind(const struct samples_list *l, struct rw_buf *into, struct rw_err *err)
+void samples_blind_one(uint32_t length, uint8_t out[static SAMPLES_ONE_HEAD_BYTES])
 {
-    return write_list(l, true, into, err);
+    put_u32(out, length);
 }

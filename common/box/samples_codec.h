@@ -15,6 +15,10 @@
 enum {
     SAMPLES_COUNT_MAX = 4096,
     SAMPLES_BYTES_MAX = 64 * 1024 * 1024,
+    /* What a validator may get: the release's samples and clean files of the host. */
+    SAMPLES_BLIND_COUNT_MAX = SAMPLES_COUNT_MAX + 2048,
+    SAMPLES_HEAD_BYTES = 8,
+    SAMPLES_ONE_HEAD_BYTES = 4,
 };
 
 struct samples_one {
@@ -31,7 +35,9 @@ void samples_list_drop(struct samples_list *l);
 /* Fails with RW_E_SYNTAX (magic, lengths, bytes left over) or RW_E_TOO_BIG. */
 RW_RC samples_read(struct rw_span text, struct samples_list *out, struct rw_err *err);
 RW_RC samples_write(const struct samples_list *l, struct rw_buf *into, struct rw_err *err);
-/* The validator's view: without expectations. */
-RW_RC samples_write_blind(const struct samples_list *l, struct rw_buf *into, struct rw_err *err);
+/* The validator's view, without expectations, piece by piece (it may be too large for memory): the head, then per
+ * sample its own head and its bytes. */
+void samples_blind_head(uint32_t count, uint8_t out[static SAMPLES_HEAD_BYTES]);
+void samples_blind_one(uint32_t length, uint8_t out[static SAMPLES_ONE_HEAD_BYTES]);
 
 #endif

@@ -35,6 +35,16 @@ static void write_evidence(struct json_writer *w, const struct verdict *v)
     json_put_int(w, "cpu_ms", v->cpu_ms);
     json_put_int(w, "peak_rss_kib", v->peak_rss_kib);
     json_close_object(w);
+    json_open_object(w, "limits");
+    json_put_int(w, "wall_ms", v->limit_wall_ms);
+    json_put_int(w, "cpu_ms", v->limit_cpu_ms);
+    json_put_int(w, "memory_kib", v->limit_memory_kib);
+    json_close_object(w);
+    json_open_object(w, "clean");
+    json_put_int(w, "seed", v->clean_seed);
+    json_put_int(w, "files", v->clean_files);
+    json_put_int(w, "bytes", v->clean_bytes);
+    json_close_object(w);
 }
 
 static void write_sandbox(struct json_writer *w, const struct verdict *v)
@@ -51,6 +61,7 @@ static void write_sandbox(struct json_writer *w, const struct verdict *v)
         json_put_str(w, NULL, v->missing[i]);
     }
     json_close_array(w);
+    json_put_str(w, "kernel", v->kernel);
     json_close_object(w);
 }
 
@@ -67,12 +78,15 @@ RW_RC verdict_write(const struct verdict *v, struct rw_buf *into, struct rw_err 
     json_open_object(&w, "validator");
     json_put_str(&w, "name", v->validator);
     json_put_str(&w, "sha256", v->validator_sha256);
+    json_put_str(&w, "profile", "static");
     json_close_object(&w);
     json_put_int(&w, "rules", v->rules);
     write_evidence(&w, v);
     json_open_array(&w, "checks");
     write_check(&w, "must_match", &v->must_match);
     write_check(&w, "must_not_match", &v->must_not_match);
+    write_check(&w, "own_files", &v->own_files);
+    write_check(&w, "determinism", &v->determinism);
     json_close_array(&w);
     write_sandbox(&w, v);
     json_close_object(&w);
@@ -92,24 +106,29 @@ static RW_RC read_kind(const struct json *tree, enum verdict_kind *out, struct r
     return rw_fail(err, RW_E_SCHEMA, "unknown verdict");
 }
 
+static struct verdict_check *find_check(struct verdict *v, struct rw_span id)
+{
+    if (rw_span_is(id, "must_match")) { return &v->must_match; }
+    if (rw_span_is(id, "must_not_match")) { return &v->must_not_match; }
+    if (rw_span_is(id, "own_files")) { return &v->own_files; }
+    return rw_span_is(id, "determinism") ? &v->determinism : NULL;
+}
+
 static RW_RC read_checks(const struct json *tree, struct verdict *v, struct rw_err *err)
 {
     const struct json *list = NULL;
     RW_TRY(json_get(tree, "checks", JSON_ARRAY, &list, err));
     for (const struct json *c = json_first(list); c != NULL; c = json_next(c)) {
         struct rw_span id;
-        struct verdict_check check = {.run = true};
         RW_TRY(json_get_span(c, "id", &id, err));
-        RW_TRY(json_get_bool(c, "ok", &check.ok, err));
-        RW_TRY(json_get_int(c, "n", 0, RW_JSON_INT_MAX, &check.count, err));
-        RW_TRY(json_get_int(c, "wrong", 0, RW_JSON_INT_MAX, &check.wrong, err));
-        if (rw_span_is(id, "must_match")) {
-            v->must_match = check;
-        } else if (rw_span_is(id, "must_not_match")) {
-            v->must_not_match = check;
-        } else {
-            return rw_fail(err, RW_E_SCHEMA, "unknown check");
+        struct verdict_check *check = find_check(v, id);
+        if (check == NULL || check->run) {
+            return rw_fail(err, RW_E_SCHEMA, "a check is unknown or stands twice");
         }
+        check->run = true;
+        RW_TRY(json_get_bool(c, "ok", &check->ok, err));
+        RW_TRY(json_get_int(c, "n", 0, RW_JSON_INT_MAX, &check->count, err));
+        RW_TRY(json_get_int(c, "wrong", 0, RW_JSON_INT_MAX, &check->wrong, err));
     }
     return RW_OK;
 }
@@ -124,7 +143,15 @@ static RW_RC read_evidence(const struct json *tree, struct verdict *v, struct rw
     RW_TRY(json_get(tree, "usage", JSON_OBJECT, &o, err));
     RW_TRY(json_get_int(o, "wall_ms", 0, RW_JSON_INT_MAX, &v->wall_ms, err));
     RW_TRY(json_get_int(o, "cpu_ms", 0, RW_JSON_INT_MAX, &v->cpu_ms, err));
-    return json_get_int(o, "peak_rss_kib", 0, RW_JSON_INT_MAX, &v->peak_rss_kib, err);
+    RW_TRY(json_get_int(o, "peak_rss_kib", 0, RW_JSON_INT_MAX, &v->peak_rss_kib, err));
+    RW_TRY(json_get(tree, "limits", JSON_OBJECT, &o, err));
+    RW_TRY(json_get_int(o, "wall_ms", 0, RW_JSON_INT_MAX, &v->limit_wall_ms, err));
+    RW_TRY(json_get_int(o, "cpu_ms", 0, RW_JSON_INT_MAX, &v->limit_cpu_ms, err));
+    RW_TRY(json_get_int(o, "memory_kib", 0, RW_JSON_INT_MAX, &v->limit_memory_kib, err));
+    RW_TRY(json_get(tree, "clean", JSON_OBJECT, &o, err));
+    RW_TRY(json_get_int(o, "seed", 0, RW_JSON_INT_MAX, &v->clean_seed, err));
+    RW_TRY(json_get_int(o, "files", 0, RW_JSON_INT_MAX, &v->clean_files, err));
+    return json_get_int(o, "bytes", 0, RW_JSON_INT_MAX, &v->clean_bytes, err);
 }
 
 static RW_RC read_sandbox(const struct json *tree, struct verdict *v, struct rw_err *err)
@@ -133,6 +160,7 @@ static RW_RC read_sandbox(const struct json *tree, struct verdict *v, struct rw_
     const struct json *list = NULL;
     RW_TRY(json_get(tree, "sandbox", JSON_OBJECT, &o, err));
     RW_TRY(json_get_str(o, "grade", v->grade, sizeof(v->grade), err));
+    RW_TRY(json_get_str(o, "kernel", v->kernel, sizeof(v->kernel), err));
     RW_TRY(json_get(o, "layers", JSON_ARRAY, &list, err));
     for (const struct json *l = json_first(list); l != NULL; l = json_next(l)) {
         if (v->layer_count == VERDICT_LAYERS_MAX || json_type(l) != JSON_STR) {

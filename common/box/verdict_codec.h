@@ -50,8 +50,17 @@ struct verdict {
     int64_t wall_ms;
     int64_t cpu_ms;
     int64_t peak_rss_kib;
+    int64_t limit_wall_ms; /* for all runs together */
+    int64_t limit_cpu_ms;  /* each run */
+    int64_t limit_memory_kib;
     struct verdict_check must_match;
-    struct verdict_check must_not_match;
+    struct verdict_check must_not_match; /* samples of the release and clean files of the host */
+    struct verdict_check own_files;      /* ringward's own files (INV-10) */
+    struct verdict_check determinism;    /* a second run in another order */
+    int64_t clean_seed;                  /* chooses the same clean files again */
+    int64_t clean_files;
+    int64_t clean_bytes;
+    char kernel[65];
     char grade[8]; /* full, good, weak, none */
     char layers[VERDICT_LAYERS_MAX][VERDICT_LAYER_BYTES];
     size_t layer_count;

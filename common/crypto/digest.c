@@ -14,6 +14,14 @@ static RW_RC openssl_failed(const char *what, struct rw_err *err)
     return rw_fail(err, RW_E_CRYPTO, "OpenSSL failed: %s", what);
 }
 
+RW_RC digest_without_files(struct rw_err *err)
+{
+    if (OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL) != 1) {
+        return rw_fail(err, RW_E_CRYPTO, "libcrypto could not be initialised");
+    }
+    return RW_OK;
+}
+
 RW_RC digest_sha256(struct rw_span data, uint8_t out[static DIGEST_BYTES], struct rw_err *err)
 {
     if (EVP_Digest(data.p, data.n, out, NULL, EVP_sha256(), NULL) != 1) {

@@ -16,6 +16,8 @@ struct digest {
 };
 
 /* All fail with RW_E_CRYPTO only. */
+/* Before anything else, where there are no files (the box): libcrypto then reads no openssl.cnf at its first use. */
+RW_RC digest_without_files(struct rw_err *err);
 RW_RC digest_sha256(struct rw_span data, uint8_t out[static DIGEST_BYTES], struct rw_err *err);
 RW_RC digest_sha256_hex(struct rw_span data, char out[static DIGEST_HEX_BYTES], struct rw_err *err);
 RW_RC digest_begin(struct digest *d, struct rw_err *err);

@@ -1,0 +1,140 @@
+#include "agent/prove/box_check.h"
+#include "agent/prove/box_cmd.h"
+#include "common/base/file.h"
+#include "common/base/opt.h"
+#include "common/crypto/digest.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum {
+    EXIT_NO_VERDICT = 1,
+    EXIT_NOT_ACCEPTED = 9,
+    WALL_MS_MAX = 600 * 1000,
+    CPU_S_MAX = 300,
+};
+
+#define MEMORY_BYTES_MAX (INT64_C(4) << 30)
+#define MEMORY_BYTES_MIN (INT64_C(16) << 20)
+
+struct texts {
+    const char *validator, *type, *content, *samples, *own_file;
+    const char *clean, *seed, *wall, *cpu, *memory;
+};
+
+static RW_RC check_type(const char *type, struct rw_err *err)
+{
+    if (type[0] == '\0' || strlen(type) > 32 ||
+        strspn(type, "abcdefghijklmnopqrstuvwxyz0123456789-") != strlen(type)) {
+        return rw_fail(err, RW_E_USAGE, "--type '%.40s' is not a content type (a-z, 0-9, '-')",
+                       type);
+    }
+    return RW_OK;
+}
+
+static RW_RC choose_seed(const char *text, uint64_t *out, struct rw_err *err)
+{
+    int64_t given = 0;
+    uint8_t raw[8];
+    if (text != NULL) {
+        RW_TRY(rw_parse_i64(rw_span_str(text), 0, RW_JSON_INT_MAX, "--seed", &given, err));
+        *out = (uint64_t)given;
+        return RW_OK;
+    }
+    RW_TRY(digest_random(raw, sizeof(raw), err));
+    *out = 0;
+    for (size_t i = 0; i < sizeof(raw); i++) {
+        *out = *out << 8 | raw[i];
+    }
+    *out &= (uint64_t)RW_JSON_INT_MAX; /* it stands in the verdict as a JSON integer */
+    return RW_OK;
+}
+
+static RW_RC read_numbers(const struct texts *t, struct box_check_request *req, struct rw_err *err)
+{
+    int64_t clean = 0;
+    int64_t cpu_s = 0;
+    RW_TRY(rw_parse_i64(rw_span_str(t->clean), 0, BOX_PICK_MAX, "--clean-files", &clean, err));
+    RW_TRY(rw_parse_duration_ms(rw_span_str(t->wall), WALL_MS_MAX, "--wall", &req->wall_ms, err));
+    RW_TRY(rw_parse_duration_s(rw_span_str(t->cpu), CPU_S_MAX, "--cpu", &cpu_s, err));
+    RW_TRY(rw_parse_bytes(rw_span_str(t->memory), MEMORY_BYTES_MAX, "--memory", &req->memory_bytes,
+                          err));
+    if (req->memory_bytes < MEMORY_BYTES_MIN) {
+        return rw_fail(err, RW_E_RANGE, "--memory %s is below the least of 16MiB", t->memory);
+    }
+    if (cpu_s < 1 || req->wall_ms < 1) {
+        return rw_fail(err, RW_E_RANGE, "--cpu and --wall must be above zero");
+    }
+    req->clean_files = (size_t)clean;
+    req->cpu_s = cpu_s;
+    return choose_seed(t->seed, &req->seed, err);
+}
+
+static RW_RC print_verdict(const struct verdict *v, struct rw_err *err)
+{
+    RW_AUTO(rw_buf) struct rw_buf text = rw_buf_make(VERDICT_TEXT_BYTES_MAX);
+    RW_TRY(verdict_write(v, &text, err));
+    RW_TRY(rw_buf_append_str(&text, "\n", err));
+    return rw_fd_write_all(STDOUT_FILENO, rw_buf_span(&text), err);
+}
+
+/* A failure of reading the inputs is an input error of the caller; only what the box itself could not do is told
+ * as a verdict, so that nobody waits for one in vain. */
+static RW_RC check_and_print(const struct box_check_request *req, int *status_out,
+                             struct rw_err *err)
+{
+    struct verdict v = {.exit_status = -1};
+    RW_TRY(box_check_content(req, &v, err));
+    RW_TRY(print_verdict(&v, err));
+    if (v.kind == VERDICT_ACCEPTED) {
+        *status_out = 0;
+    } else {
+        *status_out = v.final ? EXIT_NOT_ACCEPTED : EXIT_NO_VERDICT;
+    }
+    return RW_OK;
+}
+
+RW_RC box_cmd_run(int argc, char **argv, int *status_out, struct rw_err *err)
+{
+    struct texts t = {.clean = "500", .wall = "20s", .cpu = "5s", .memory = "256MiB"};
+    const struct opt opts[] = {
+        {"validator", "PATH", "static validator executable", &t.validator, NULL},
+        {"type", "TYPE", "type of the content, for instance yara", &t.type, NULL},
+        {"content", "FILE", "content to check", &t.content, NULL},
+        {"samples", "FILE", "samples of the release (RWS1, see pack-samples)", &t.samples, NULL},
+        {"clean-files", "N", "files of this host that must not match (500)", &t.clean, NULL},
+        {"own-file", "FILE", "one more file that content must never match", &t.own_file, NULL},
+        {"seed", "N", "choose the clean files of an earlier verdict again", &t.seed, NULL},
+        {"wall", "TIME", "time for all runs together (20s)", &t.wall, NULL},
+        {"cpu", "TIME", "processor time of each run (5s)", &t.cpu, NULL},
+        {"memory", "SIZE", "memory of the validator (256MiB)", &t.memory, NULL},
+    };
+    const struct opt_command command = {
+        .program = "ringward-box run",
+        .usage = "",
+        .about = "Runs a validator on content in the sandbox and prints one verdict object.\n"
+                 "Exit status: 0 accepted, 9 any other final verdict, 1 no verdict, 2 usage.",
+        .examples = "  ringward-box run --validator ringward-validate-yara --type yara --content "
+                    "rules.yar\n",
+        .opts = opts,
+        .opt_count = RW_LEN(opts),
+    };
+    enum opt_outcome outcome = OPT_RUN;
+    char **operands = NULL;
+    int count = 0;
+    RW_TRY(opt_parse(&command, argc, argv, &outcome, &operands, &count, err));
+    if (outcome == OPT_HELP_SHOWN) { return RW_OK; }
+    if (t.validator == NULL || t.type == NULL || t.content == NULL) {
+        RW_IGNORE(rw_fail(err, RW_E_USAGE, "--validator, --type and --content are needed"), "hint");
+        return rw_hint(err, "try 'ringward-box run --help'");
+    }
+    struct box_check_request req = {.validator = t.validator,
+                                    .type = t.type,
+                                    .content = t.content,
+                                    .samples = t.samples,
+                                    .own_file = t.own_file};
+    RW_TRY(check_type(t.type, err));
+    RW_TRY(read_numbers(&t, &req, err));
+    return check_and_print(&req, status_out, err);
+}
