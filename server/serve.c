@@ -15,7 +15,6 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -38,8 +37,9 @@ struct serve {
     struct api_queue *queue;
     struct server_check *check;
     struct server_core *core;
-    /* Read by the core thread for metrics, set by the main thread once the server accepts. */
-    _Atomic(struct http_server *) http;
+    struct http_server *http; /* the main thread's */
+    pthread_mutex_t counters_lock;
+    struct http_server *counted; /* what metrics count; NULL before the start and in the stop */
     struct api_core api;
     int staging_dir;
     int repo_dir;
@@ -69,8 +69,16 @@ static RW_RC check(void *ctx, const struct release_check_job *job, struct rw_err
 static void counters(void *ctx, struct http_counters *out)
 {
     struct serve *s = ctx;
-    struct http_server *http = atomic_load(&s->http);
-    if (http != NULL) { http_server_counters(http, out); }
+    (void)pthread_mutex_lock(&s->counters_lock);
+    if (s->counted != NULL) { http_server_counters(s->counted, out); }
+    (void)pthread_mutex_unlock(&s->counters_lock);
+}
+
+static void count(struct serve *s, struct http_server *http)
+{
+    (void)pthread_mutex_lock(&s->counters_lock);
+    s->counted = http;
+    (void)pthread_mutex_unlock(&s->counters_lock);
 }
 
 static size_t queue_depth(void *ctx)
@@ -196,7 +204,6 @@ static RW_RC open_http(struct serve *s, const struct options *o, struct rw_err *
 {
     char cert[SERVER_CONF_PATH_BYTES];
     char key[SERVER_CONF_PATH_BYTES];
-    struct http_server *http = NULL;
     RW_TRY(server_conf_path(o->dir, "tls/cert.pem", cert, err));
     RW_TRY(server_conf_path(o->dir, "tls/key.pem", key, err));
     const char *listen = o->listen != NULL ? o->listen : s->conf.listen;
@@ -213,13 +220,13 @@ static RW_RC open_http(struct serve *s, const struct options *o, struct rw_err *
     if (s->conf.connections > 0) {
         settings.limits.connections_max = (unsigned)s->conf.connections;
     }
-    RW_TRY(http_server_start(&settings, &http, err));
-    atomic_store(&s->http, http);
+    RW_TRY(http_server_start(&settings, &s->http, err));
+    count(s, s->http);
     struct rw_log_line l;
     rw_log_begin(&l, RW_LOG_INFO, "accepting");
     rw_log_str(&l, "version", RW_VERSION);
     rw_log_str(&l, "listen", listen);
-    rw_log_i64(&l, "port", http_server_port(http));
+    rw_log_i64(&l, "port", http_server_port(s->http));
     rw_log_str(&l, "tls", tls ? "yes" : "no");
     rw_log_str(&l, "trust", api_trust_development(s->trust) ? "development" : "production");
     rw_log_end(&l);
@@ -228,7 +235,7 @@ static RW_RC open_http(struct serve *s, const struct options *o, struct rw_err *
 
 static RW_RC tell_ready(const struct serve *s, const struct options *o, struct rw_err *err)
 {
-    unsigned port = http_server_port(atomic_load(&s->http));
+    unsigned port = http_server_port(s->http);
     if (o->port_file != NULL) { RW_TRY(server_notify_port_file(o->port_file, port, err)); }
     if (o->ready_fd != NULL) {
         int64_t fd = 0;
@@ -253,16 +260,10 @@ static RW_RC open_all(struct serve *s, const struct options *o, struct rw_err *e
  * what the core used. Accepts a half-opened one. */
 static void serve_drop(struct serve *s)
 {
-    struct http_server *http = atomic_load(&s->http);
     struct rw_err err;
     RW_IGNORE(server_notify_systemd("STOPPING=1", &err), "nobody waits for it");
-    if (http != NULL) { http_server_drain(http); }
-    if (s->queue != NULL && http == NULL) { api_queue_close(s->queue); }
-    /* The core's metrics look at the counters until its thread has ended. */
-    if (http != NULL) {
-        atomic_store(&s->http, NULL);
-        http_server_stop(http);
-    }
+    count(s, NULL); /* before the server goes that the core's metrics would ask */
+    if (s->http != NULL) { http_server_stop(s->http); }
     server_core_stop(s->core);
     server_check_stop(s->check);
     api_core_end(&s->api);
@@ -309,7 +310,9 @@ static void run_until_stopped(const struct serve *s, const sigset_t *signals)
 
 static RW_RC run(const struct options *o, struct rw_err *err)
 {
-    RW_AUTO(serve) struct serve s = {.staging_dir = -1, .repo_dir = -1};
+    RW_AUTO(serve)
+    struct serve s = {
+        .counters_lock = PTHREAD_MUTEX_INITIALIZER, .staging_dir = -1, .repo_dir = -1};
     enum rw_log_level level = RW_LOG_INFO;
     if (o->dir == NULL) {
         RW_IGNORE(rw_fail(err, RW_E_USAGE, "--dir is required"), "hint follows");

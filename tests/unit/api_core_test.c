@@ -1,0 +1,377 @@
+/* Goal: a reply leaves only after its change is committed (INV-2, INV-8), whatever fails on the way; what memory
+ * holds beyond the store is thrown away; a server that cannot prove its state says so (INV-3).
+ *
+ * Store, fleet, rollouts and the way back to the client are scripted here. `trace` is the story of one run:
+ * B begin, C commit, R rollback, a apply (batched), s apply (alone), f flush, x expire, t tick, o fold,
+ * l reload of the fleet, O open rollouts, D drop rollouts, + reply 2xx given back, - reply 503 given back. */
+#include "server/api/api_core.h"
+#include "tests/harness.h"
+
+static char trace[256];
+static char fails; /* this step fails */
+static int memory; /* the fleet's state: what handlers changed */
+static int durable;
+static size_t expired;
+static bool fold_due;
+static bool rollouts_there;
+static char last_body[64];
+
+static void step(char c)
+{
+    size_t n = strlen(trace);
+    assert_true(n + 1 < sizeof(trace));
+    trace[n] = c;
+    trace[n + 1] = '\0';
+}
+
+static RW_RC outcome(char c, struct rw_err *err)
+{
+    step(c);
+    if (fails == c) { return rw_fail(err, RW_E_STORE, "step %c fails", c); }
+    return RW_OK;
+}
+
+/* --- store back end --- */
+static RW_RC fake_begin(void *ctx, struct rw_err *err)
+{
+    (void)ctx;
+    return outcome('B', err);
+}
+
+static RW_RC fake_commit(void *ctx, struct rw_err *err)
+{
+    (void)ctx;
+    RW_TRY(outcome('C', err));
+    durable = memory;
+    return RW_OK;
+}
+
+static void fake_rollback(void *ctx)
+{
+    (void)ctx;
+    step('R');
+}
+
+static const struct store_backend backend = {
+    .begin = fake_begin, .commit = fake_commit, .rollback = fake_rollback};
+
+/* --- fleet, rollouts, trust, replies --- */
+RW_RC fleet_state_flush(struct fleet_state *f, struct rw_err *err)
+{
+    (void)f;
+    return outcome('f', err);
+}
+
+RW_RC fleet_state_reload(struct fleet_state *f, struct rw_err *err)
+{
+    (void)f;
+    RW_TRY(outcome('l', err));
+    memory = durable;
+    return RW_OK;
+}
+
+RW_RC fleet_state_expire(struct fleet_state *f, struct rw_wall now, size_t *expired_out,
+                         struct rw_err *err)
+{
+    (void)f;
+    (void)now;
+    *expired_out = expired;
+    return outcome('x', err);
+}
+
+bool fleet_state_fold_due(const struct fleet_state *f)
+{
+    (void)f;
+    return fold_due;
+}
+
+RW_RC fleet_state_fold(struct fleet_state *f, struct rw_err *err)
+{
+    (void)f;
+    return outcome('o', err);
+}
+
+RW_RC rollout_run_open(struct store *store, struct fleet_state *fleet,
+                       const struct ring_policy *policy, struct rollout_run_effects effects,
+                       struct rollout_run **out, struct rw_err *err)
+{
+    (void)store;
+    (void)fleet;
+    (void)policy;
+    (void)effects;
+    RW_TRY(outcome('O', err));
+    rollouts_there = true;
+    *out = (struct rollout_run *)(void *)&rollouts_there;
+    return RW_OK;
+}
+
+void rollout_run_drop(struct rollout_run **r)
+{
+    if (*r != NULL) { step('D'); }
+    *r = NULL;
+}
+
+void rollout_run_set_policy(struct rollout_run *r, const struct ring_policy *policy)
+{
+    (void)r;
+    (void)policy;
+}
+
+RW_RC rollout_run_tick(struct rollout_run *r, struct rw_wall now, struct rw_err *err)
+{
+    (void)now;
+    assert_non_null(r);
+    return outcome('t', err);
+}
+
+const struct ring_policy *api_trust_policy(const struct api_trust *t)
+{
+    static const struct ring_policy policy = {.ring_count = 1};
+    (void)t;
+    return &policy;
+}
+
+RW_RC api_trust_refresh(struct api_trust *t, struct rw_wall now, bool *policy_changed_out,
+                        struct rw_err *err)
+{
+    (void)t;
+    (void)now;
+    (void)err;
+    *policy_changed_out = false;
+    return RW_OK;
+}
+
+RW_RC api_trust_release(struct api_trust *t, const char *family, int64_t release,
+                        char class_out[static RING_POLICY_NAME_BYTES],
+                        struct rw_wall not_before[static RING_POLICY_RINGS_MAX], struct rw_err *err)
+{
+    (void)t;
+    (void)family;
+    (void)release;
+    (void)class_out;
+    (void)not_before;
+    return rw_fail(err, RW_E_NOT_FOUND, "not asked for here");
+}
+
+void api_reply_error(struct api_job *job, const struct rw_err *err)
+{
+    rw_buf_clear(&job->reply.body);
+    job->reply.status = rw_code_http_status(err->code);
+}
+
+void api_job_done(struct api_job *job)
+{
+    step(job->reply.status == 200 ? '+' : job->reply.status == 503 ? '-' : '?');
+    (void)snprintf(last_body, sizeof(last_body), "%s", rw_buf_str(&job->reply.body));
+    rw_buf_drop(&job->reply.body);
+}
+
+/* --- jobs --- */
+static void apply(char c, struct api_job *job)
+{
+    struct rw_err err;
+    step(c);
+    memory++;
+    MUST(rw_buf_append_str(&job->reply.body, "granted", &err));
+    job->reply.status = 200;
+}
+
+static void apply_batched(void *core, struct api_job *job)
+{
+    (void)core;
+    apply('a', job);
+}
+
+static void apply_alone(void *core, struct api_job *job)
+{
+    (void)core;
+    apply('s', job);
+}
+
+static const struct api_route batched = {.batched = true, .apply = apply_batched};
+static const struct api_route alone = {.batched = false, .apply = apply_alone};
+
+static RW_RC fake_renew(void *ctx, struct rw_wall now, bool *signed_out, struct rw_err *err)
+{
+    (void)ctx;
+    (void)now;
+    *signed_out = false;
+    return fails == 'n' ? rw_fail(err, RW_E_PROCESS, "the signer is gone") : RW_OK;
+}
+
+static struct store store;
+
+static struct api_core fresh_core(void)
+{
+    struct rw_err err;
+    struct api_core c = {.store = &store, .clock = rw_clock_system()};
+    store = (struct store){.backend = &backend};
+    fails = '\0';
+    memory = durable = 0;
+    expired = 0;
+    fold_due = false;
+    c.outside.renew = fake_renew;
+    MUST(api_core_begin(&c, &err));
+    trace[0] = '\0';
+    return c;
+}
+
+/* "bbsb": a chain of batched and single jobs, in this order. */
+static void run(struct api_core *c, const char *kinds)
+{
+    static struct api_job jobs[8];
+    size_t n = strlen(kinds);
+    assert_in_range(n, 1, RW_LEN(jobs));
+    for (size_t i = 0; i < n; i++) {
+        jobs[i] = (struct api_job){.route = kinds[i] == 'b' ? &batched : &alone,
+                                   .reply = {.body = rw_buf_make(64), .file_fd = -1},
+                                   .next = i + 1 < n ? &jobs[i + 1] : NULL};
+    }
+    api_core_run(c, jobs);
+}
+
+static const struct run_case {
+    const char *id;
+    const char *kinds;
+    char fails;
+    const char *want;
+    int memory; /* afterwards */
+} run_cases[] = {
+    {"a_batch_is_answered_after_its_one_commit", "bbb", 0, "BaaafC+++", 3},
+    {"a_single_job_splits_batches", "bbsb", 0, "BaafC++s+BafC+", 4},
+    {"single_jobs_run_one_by_one", "ss", 0, "s+s+", 2},
+    {"a_failed_commit_answers_all_with_503_and_reloads", "bb", 'C', "BaafCRlDO--", 0},
+    {"a_failed_flush_answers_all_with_503_and_reloads", "bb", 'f', "BaafRlDO--", 0},
+    {"a_failed_begin_applies_nothing", "bb", 'B', "B--", 0},
+    {"a_failed_batch_does_not_stop_the_next_job", "bs", 'C', "BafCRlDO-s+", 1},
+};
+
+TEST_EACH(batches_are_committed_before_they_are_answered, run_cases)
+{
+    struct api_core c = fresh_core();
+    fails = it->fails;
+    run(&c, it->kinds);
+    assert_string_equal(trace, it->want);
+    assert_int_equal(memory, it->memory);
+    assert_false(store.in_transaction);
+    api_core_end(&c);
+}
+
+TEST(the_answer_of_a_lost_batch_says_nothing_of_what_was_granted)
+{
+    struct api_core c = fresh_core();
+    fails = 'C';
+    run(&c, "b");
+    assert_string_equal(last_body, "");
+    assert_int_equal(c.stats.commit_failures, 1);
+    assert_int_equal(c.stats.batches, 0);
+    api_core_end(&c);
+}
+
+TEST(nothing_is_served_while_the_state_cannot_be_loaded)
+{
+    struct api_core c = fresh_core();
+    fails = 'C';
+    run(&c, "b");
+    c.fleet_stale = true; /* as if the reload had failed too */
+    fails = 'l';
+    trace[0] = '\0';
+    run(&c, "bs");
+    assert_string_equal(trace,
+                        "ll-l-"); /* tried before and after the batch, and for the single job */
+    const char *why = NULL;
+    assert_false(api_core_ready(&c, &why));
+    fails = '\0';
+    trace[0] = '\0';
+    run(&c, "b");
+    assert_string_equal(trace, "lBafC+");
+    api_core_end(&c);
+}
+
+static const struct tick_case {
+    const char *id;
+    size_t expired;
+    bool fold_due;
+    char fails;
+    const char *want;
+    bool ready;
+} tick_cases[] = {
+    {"nothing_to_do", 0, false, 0, "xt", true},
+    {"deadlines_are_committed_before_the_controller_looks", 2, false, 0, "xBfCt", true},
+    {"a_long_journal_is_folded", 0, true, 0, "xtBoC", true},
+    {"deadlines_that_were_not_kept_stop_the_turn", 2, false, 'C', "xBfCR", false},
+    {"a_failed_controller_is_not_ready", 0, false, 't', "xt", false},
+    {"a_failed_fold_is_not_ready", 0, true, 'o', "xtBoR", false},
+};
+
+TEST_EACH(a_turn_keeps_its_order_and_tells_its_failures, tick_cases)
+{
+    struct api_core c = fresh_core();
+    const char *why = NULL;
+    api_core_renew(&c);
+    expired = it->expired;
+    fold_due = it->fold_due;
+    fails = it->fails;
+    api_core_tick(&c);
+    assert_string_equal(trace, it->want);
+    assert_int_equal(api_core_ready(&c, &why), it->ready);
+    assert_int_equal(c.tick_alarm[0] == '\0', it->ready);
+    /* The next turn loads what is stale and works. */
+    fails = '\0';
+    api_core_tick(&c);
+    assert_true(api_core_ready(&c, &why));
+    api_core_end(&c);
+}
+
+TEST(ready_needs_a_turn_and_a_signer_that_answers)
+{
+    struct api_core c = fresh_core();
+    const char *why = NULL;
+    assert_false(api_core_ready(&c, &why));
+    api_core_tick(&c);
+    assert_false(api_core_ready(&c, &why));
+    fails = 'n';
+    api_core_renew(&c);
+    assert_false(api_core_ready(&c, &why));
+    assert_string_equal(c.signer_alarm, "the signer is gone");
+    fails = '\0';
+    api_core_renew(&c);
+    assert_true(api_core_ready(&c, &why));
+    assert_string_equal(c.signer_alarm, "");
+    api_core_end(&c);
+}
+
+TEST(a_change_of_the_rollouts_that_was_not_kept_is_forgotten)
+{
+    struct api_core c = fresh_core();
+    struct rw_err err;
+    MUST(store_begin(&store, &err));
+    fails = 'C';
+    MUST_FAIL(api_core_finish(&c, RW_OK, &err), RW_E_STORE);
+    assert_true(c.rollouts_stale);
+    fails = '\0';
+    trace[0] = '\0';
+    api_core_tick(&c);
+    assert_string_equal(trace, "DOxt");
+    api_core_end(&c);
+}
+
+TEST(a_refused_command_is_rolled_back_and_reloads_nothing)
+{
+    struct api_core c = fresh_core();
+    struct rw_err err;
+    MUST(store_begin(&store, &err));
+    MUST_FAIL(api_core_finish(&c, rw_fail(&err, RW_E_STALE, "generation"), &err), RW_E_STALE);
+    assert_false(c.rollouts_stale);
+    assert_false(store.in_transaction);
+    assert_string_equal(trace, "BR");
+    api_core_end(&c);
+}
+
+RUN_TESTS(cmocka_unit_test(batches_are_committed_before_they_are_answered),
+          cmocka_unit_test(the_answer_of_a_lost_batch_says_nothing_of_what_was_granted),
+          cmocka_unit_test(nothing_is_served_while_the_state_cannot_be_loaded),
+          cmocka_unit_test(a_turn_keeps_its_order_and_tells_its_failures),
+          cmocka_unit_test(ready_needs_a_turn_and_a_signer_that_answers),
+          cmocka_unit_test(a_change_of_the_rollouts_that_was_not_kept_is_forgotten),
+          cmocka_unit_test(a_refused_command_is_rolled_back_and_reloads_nothing))
