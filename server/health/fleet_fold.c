@@ -1,0 +1,308 @@
+#include "server/health/fleet_fold.h"
+
+#include "common/wire/beacon_codec.h"
+
+#include <string.h>
+
+/* Sets the marks of a slot and moves its counts along, in the ring and in the cohort that it is booked under. */
+static void set_marks(struct fleet_table *t, struct fleet_slot *slot, unsigned marks)
+{
+    unsigned before = slot->marks;
+    slot->marks = (uint16_t)marks;
+    if (before == marks || !fleet_table_counted(t, slot->serial)) { return; }
+    const uint16_t scopes[] = {slot->cohort, FLEET_WHOLE_RING};
+    for (size_t i = 0; i < RW_LEN(scopes); i++) {
+        struct fleet_counts *c = fleet_table_count_at(t, slot->serial, slot->ring, scopes[i]);
+        fleet_outcome_rule_tally(c, before, -1);
+        fleet_outcome_rule_tally(c, marks, 1);
+    }
+}
+
+static void signal_slot(struct fleet_table *t, struct fleet_slot *slot, enum fleet_signal signal)
+{
+    set_marks(t, slot, fleet_outcome_rule_next(slot->marks, signal));
+}
+
+/* The slot to give up: the oldest one that is neither active nor on trial, else the oldest not active. */
+static struct fleet_slot *victim(struct fleet_track *track)
+{
+    struct fleet_slot *best = NULL;
+    const unsigned wanted[] = {FLEET_ACTIVE | FLEET_TRIAL, FLEET_ACTIVE};
+    for (size_t pass = 0; pass < RW_LEN(wanted) && best == NULL; pass++) {
+        for (size_t i = 0; i < FLEET_SLOTS; i++) {
+            struct fleet_slot *s = &track->slots[i];
+            if ((s->marks & wanted[pass]) != 0) { continue; }
+            if (best == NULL || s->release < best->release) { best = s; }
+        }
+    }
+    RW_ASSERT(best != NULL); /* at most one slot is active */
+    return best;
+}
+
+/* The slot of a release, made when it is missing. Votes of a release whose slot was given up are spent (INV-11). */
+static struct fleet_slot *slot_for(struct fleet_table *t, struct fleet_track *track,
+                                   const struct fleet_record *r, uint32_t serial)
+{
+    struct fleet_slot *slot = fleet_table_slot(track, r->release);
+    if (slot != NULL) { return slot; }
+    slot = fleet_table_slot(track, 0);
+    if (slot == NULL) {
+        slot = victim(track);
+        signal_slot(t, slot, FLEET_ON_FORGET);
+        if (slot->release > track->forgotten) { track->forgotten = slot->release; }
+    }
+    *slot = (struct fleet_slot){
+        .release = r->release, .serial = serial, .ring = r->ring, .cohort = r->cohort};
+    if (r->release <= track->forgotten) { slot->marks = FLEET_SPENT; }
+    return slot;
+}
+
+static void count_member(struct fleet_table *t, const struct fleet_endpoint *e, int64_t sign)
+{
+    if (e->ring == FLEET_NO_NAME) { return; }
+    fleet_table_count_at(t, 0, e->ring, e->cohort)->members += sign;
+    fleet_table_count_at(t, 0, e->ring, FLEET_WHOLE_RING)->members += sign;
+}
+
+static void move_endpoint(struct fleet_table *t, struct fleet_endpoint *e,
+                          const struct fleet_record *r)
+{
+    if (e->ring != r->ring || e->cohort != r->cohort) {
+        count_member(t, e, -1);
+        e->ring = r->ring;
+        e->cohort = r->cohort;
+        count_member(t, e, 1);
+    }
+    if (e->ring != FLEET_NO_NAME && r->now_s > t->ring_seen_s[e->ring]) {
+        t->ring_seen_s[e->ring] = r->now_s;
+    }
+}
+
+static struct fleet_endpoint *endpoint_of(struct fleet_table *t, const struct fleet_record *r)
+{
+    struct fleet_endpoint *e = fleet_table_find(t, r->endpoint);
+    if (e == NULL) {
+        e = fleet_table_add(t, r->endpoint);
+        e->tenant = r->tenant;
+    }
+    if (r->now_s > e->seen_s) { e->seen_s = r->now_s; }
+    return e;
+}
+
+static struct fleet_track *track_of(struct fleet_table *t, struct fleet_endpoint *e,
+                                    uint16_t family)
+{
+    struct fleet_track *track = fleet_table_track(t, e, family);
+    return track != NULL ? track : fleet_table_add_track(t, e, family);
+}
+
+/* The sensor proved what `r` says: whatever else was active is not any more. `same`: its bytes are the release's. */
+static void take_proof(struct fleet_table *t, struct fleet_track *track,
+                       const struct fleet_record *r, bool same)
+{
+    track->active = r->release;
+    track->generation = r->generation;
+    rw_copy(track->sha256, sizeof(track->sha256), r->sha256, sizeof(r->sha256));
+    for (size_t i = 0; i < FLEET_SLOTS; i++) {
+        struct fleet_slot *s = &track->slots[i];
+        if (s->release == 0 || (same && s->release == r->release)) { continue; }
+        bool late = r->now_s >= s->deadline_s && !fleet_outcome_rule_pending(s->marks);
+        signal_slot(t, s, late ? FLEET_ON_ELSEWHERE_LATE : FLEET_ON_ELSEWHERE);
+    }
+}
+
+static bool is_proof(uint8_t kind)
+{
+    return kind == BEACON_ALIVE || kind == BEACON_HEALTHY;
+}
+
+static enum fleet_signal signal_of(uint8_t kind)
+{
+    static const enum fleet_signal signals[FLEET_KINDS] = {
+        [BEACON_ALIVE] = FLEET_ON_ALIVE,     [BEACON_HEALTHY] = FLEET_ON_HEALTHY,
+        [BEACON_REFUSED] = FLEET_ON_REFUSED, [BEACON_FAILED] = FLEET_ON_FAILED,
+        [BEACON_CRASH] = FLEET_ON_CRASH,     [BEACON_REVERTED] = FLEET_ON_REVERTED,
+    };
+    return signals[kind];
+}
+
+static void take_content(struct fleet_table *t, struct fleet_endpoint *e,
+                         const struct fleet_record *r)
+{
+    struct fleet_track *track = track_of(t, e, r->family);
+    const struct fleet_release *release = fleet_table_release(t, r->family, r->release);
+    /* Votes count for exactly the bytes of the release: another hash is another content. */
+    bool same = release != NULL && memcmp(release->sha256, r->sha256, sizeof(r->sha256)) == 0;
+    if (is_proof(r->kind)) { take_proof(t, track, r, same); }
+    if (!same) { return; }
+    struct fleet_slot *slot = fleet_table_slot(track, r->release);
+    if (slot == NULL && r->ring == FLEET_NO_NAME) { return; } /* nowhere to book it */
+    if (slot == NULL) { slot = slot_for(t, track, r, release->serial); }
+    signal_slot(t, slot, signal_of(r->kind));
+}
+
+/* An empty set is loaded: no release of any family is active. */
+static void take_empty(struct fleet_table *t, struct fleet_endpoint *e,
+                       const struct fleet_record *r)
+{
+    struct fleet_record none = *r;
+    none.release = 0;
+    for (uint32_t at = e->track; at != 0; at = t->tracks[at - 1].next) {
+        take_proof(t, &t->tracks[at - 1], &none, false);
+    }
+}
+
+static void apply_beacon(struct fleet_table *t, const struct fleet_record *r)
+{
+    struct fleet_endpoint *e = endpoint_of(t, r);
+    move_endpoint(t, e, r);
+    e->grade = r->grade != 0 ? r->grade : e->grade;
+    e->trust = r->trust;
+    e->recent[e->recent_at] = r->number;
+    e->recent_at = (uint8_t)((e->recent_at + 1) % FLEET_RECENT);
+    if (e->recent_count < FLEET_RECENT) { e->recent_count++; }
+    t->beacons[r->kind]++;
+    if (r->release > 0 && r->family != FLEET_NO_NAME) {
+        take_content(t, e, r);
+    } else if (r->release == 0 && r->kind == BEACON_ALIVE) {
+        take_empty(t, e, r);
+    }
+}
+
+static void remember_open(struct fleet_table *t, const struct fleet_endpoint *e,
+                          const struct fleet_track *track, const struct fleet_slot *slot)
+{
+    RW_ASSERT(t->open_count < t->open_cap);
+    t->open[t->open_count++] = (struct fleet_open_permit){
+        .endpoint = (uint32_t)(e - t->endpoints),
+        .track = (uint32_t)(track - t->tracks),
+        .release = slot->release,
+        .deadline_s = slot->deadline_s,
+    };
+    if (slot->deadline_s < t->earliest_s) { t->earliest_s = slot->deadline_s; }
+}
+
+static RW_RC apply_permit(struct fleet_table *t, const struct fleet_record *r, struct rw_err *err)
+{
+    const struct fleet_release *release = fleet_table_release(t, r->family, r->release);
+    if (release == NULL) {
+        return rw_fail(err, RW_E_PROTOCOL, "journal: a permit for a release that is not watched");
+    }
+    struct fleet_endpoint *e = endpoint_of(t, r);
+    move_endpoint(t, e, r);
+    struct fleet_track *track = track_of(t, e, r->family);
+    struct fleet_slot *slot = slot_for(t, track, r, release->serial);
+    if ((slot->marks & FLEET_EXPOSED) == 0) { /* booked where it is exposed first, for good */
+        unsigned marks = slot->marks;
+        set_marks(t, slot, 0);
+        slot->ring = r->ring;
+        slot->cohort = r->cohort;
+        set_marks(t, slot, marks);
+    }
+    slot->permit = r->number;
+    slot->granted_s = r->now_s;
+    slot->deadline_s = r->deadline_s;
+    signal_slot(t, slot, FLEET_ON_PERMIT);
+    if (r->number >= t->next_permit) { t->next_permit = r->number + 1; }
+    if (fleet_outcome_rule_pending(slot->marks)) { remember_open(t, e, track, slot); }
+    return RW_OK;
+}
+
+static RW_RC apply_expire(struct fleet_table *t, const struct fleet_record *r, struct rw_err *err)
+{
+    struct fleet_endpoint *e = fleet_table_find(t, r->endpoint);
+    struct fleet_track *track = e == NULL ? NULL : fleet_table_track(t, e, r->family);
+    struct fleet_slot *slot = track == NULL ? NULL : fleet_table_slot(track, r->release);
+    if (slot == NULL) {
+        return rw_fail(err, RW_E_PROTOCOL, "journal: a deadline of a permit that was never given");
+    }
+    signal_slot(t, slot, FLEET_ON_DEADLINE);
+    return RW_OK;
+}
+
+static bool known(const struct fleet_table *t, enum fleet_space space, uint16_t number,
+                  bool none_allowed)
+{
+    return number < t->names[space].count || (none_allowed && number == FLEET_NO_NAME);
+}
+
+/* Numbers of a record must have been defined before it. */
+static RW_RC check_numbers(const struct fleet_table *t, const struct fleet_record *r,
+                           struct rw_err *err)
+{
+    bool beacon = r->type == FLEET_BEACON;
+    bool placed = beacon || r->type == FLEET_PERMIT;
+    bool named = placed || r->type == FLEET_ENROL;
+    bool about = placed || r->type == FLEET_WATCH || r->type == FLEET_EXPIRE;
+    bool good = (!named || known(t, FLEET_TENANTS, r->tenant, false)) &&
+                (!placed || known(t, FLEET_COHORTS, r->cohort, false)) &&
+                (!placed || known(t, FLEET_RINGS, r->ring, beacon)) &&
+                (!about || known(t, FLEET_FAMILIES, r->family, beacon)) &&
+                (!about || beacon || r->release > 0);
+    if (!good) {
+        return rw_fail(err, RW_E_PROTOCOL, "journal: a record of type %d with an unknown number",
+                       (int)r->type);
+    }
+    return RW_OK;
+}
+
+RW_RC fleet_fold_apply(struct fleet_table *t, const struct fleet_record *r, struct rw_err *err)
+{
+    RW_TRY(check_numbers(t, r, err));
+    switch (r->type) {
+    case FLEET_DEFINE:
+        if (fleet_table_name(t, (enum fleet_space)r->space, r->name) != FLEET_NO_NAME) {
+            return rw_fail(err, RW_E_PROTOCOL, "journal: '%s' is defined twice", r->name);
+        }
+        return fleet_table_define(t, (enum fleet_space)r->space, r->name, err);
+    case FLEET_WATCH:
+        if (fleet_table_release(t, r->family, r->release) != NULL) {
+            return rw_fail(err, RW_E_PROTOCOL, "journal: release %lld is watched already",
+                           (long long)r->release);
+        }
+        return fleet_table_watch(t, r->family, r->release, r->sha256, err);
+    case FLEET_ENROL:
+        (void)endpoint_of(t, r);
+        return RW_OK;
+    case FLEET_BEACON:
+        apply_beacon(t, r);
+        return RW_OK;
+    case FLEET_PERMIT:
+        return apply_permit(t, r, err);
+    case FLEET_EXPIRE:
+        return apply_expire(t, r, err);
+    }
+    return rw_fail(err, RW_E_PROTOCOL, "journal: record of type %d", (int)r->type);
+}
+
+RW_RC fleet_fold_replay(struct fleet_table *t, struct rw_span batch, struct rw_err *err)
+{
+    struct fleet_journal_reader reader = {batch};
+    struct fleet_record r;
+    bool end = false;
+    RW_TRY(fleet_journal_open(batch, &reader, err));
+    for (;;) {
+        RW_TRY(fleet_journal_next(&reader, &r, &end, err));
+        if (end) { return RW_OK; }
+        RW_TRY(fleet_table_reserve(t, err));
+        RW_TRY(fleet_fold_apply(t, &r, err));
+    }
+}
+
+RW_RC fleet_fold_reopen(struct fleet_table *t, struct rw_err *err)
+{
+    t->open_count = 0;
+    t->earliest_s = INT64_MAX;
+    for (size_t i = 0; i < t->endpoint_count; i++) {
+        const struct fleet_endpoint *e = &t->endpoints[i];
+        for (uint32_t at = e->track; at != 0; at = t->tracks[at - 1].next) {
+            for (size_t k = 0; k < FLEET_SLOTS; k++) {
+                const struct fleet_slot *s = &t->tracks[at - 1].slots[k];
+                if (s->release == 0 || !fleet_outcome_rule_pending(s->marks)) { continue; }
+                RW_TRY(fleet_table_reserve(t, err));
+                remember_open(t, e, &t->tracks[at - 1], s);
+            }
+        }
+    }
+    return RW_OK;
+}

@@ -1,0 +1,213 @@
+#include "server/health/fleet_journal.h"
+
+#include "server/health/fleet_bytes.h"
+
+#include <string.h>
+
+enum field {
+    F_NAME = 1 << 0, /* space and name */
+    F_ENDPOINT = 1 << 1,
+    F_TENANT = 1 << 2,
+    F_PLACE = 1 << 3, /* ring and cohort */
+    F_FAMILY = 1 << 4,
+    F_RELEASE = 1 << 5,
+    F_SHA256 = 1 << 6,
+    F_BEACON = 1 << 7, /* generation, kind, grade, trust */
+    F_NUMBER = 1 << 8,
+    F_NOW = 1 << 9,
+    F_DEADLINE = 1 << 10,
+};
+
+enum { KIND_MAX = 5, GRADE_MAX = 4, TRUST_MAX = 2 };
+
+/* Fields of each type, written in the order of their bits. */
+static const unsigned fields_of[] = {
+    [FLEET_DEFINE] = F_NAME,
+    [FLEET_WATCH] = F_FAMILY | F_RELEASE | F_SHA256,
+    [FLEET_ENROL] = F_ENDPOINT | F_TENANT | F_NOW,
+    [FLEET_BEACON] = F_ENDPOINT | F_TENANT | F_PLACE | F_FAMILY | F_RELEASE | F_SHA256 | F_BEACON |
+                     F_NUMBER | F_NOW,
+    [FLEET_PERMIT] =
+        F_ENDPOINT | F_TENANT | F_PLACE | F_FAMILY | F_RELEASE | F_NUMBER | F_NOW | F_DEADLINE,
+    [FLEET_EXPIRE] = F_ENDPOINT | F_FAMILY | F_RELEASE | F_NOW,
+};
+
+static RW_RC put_name(struct rw_buf *b, const struct fleet_record *r, struct rw_err *err)
+{
+    struct rw_span name = rw_span_str(r->name);
+    RW_TRY(fleet_bytes_put(b, r->space, 1, err));
+    RW_TRY(fleet_bytes_put(b, name.n, 1, err));
+    return rw_buf_append(b, name, err);
+}
+
+static RW_RC put_beacon(struct rw_buf *b, const struct fleet_record *r, struct rw_err *err)
+{
+    RW_TRY(fleet_bytes_put(b, (uint64_t)r->generation, 8, err));
+    RW_TRY(fleet_bytes_put(b, r->kind, 1, err));
+    RW_TRY(fleet_bytes_put(b, r->grade, 1, err));
+    return fleet_bytes_put(b, r->trust, 1, err);
+}
+
+static RW_RC put_field(struct rw_buf *b, enum field field, const struct fleet_record *r,
+                       struct rw_err *err)
+{
+    switch (field) {
+    case F_NAME:
+        return put_name(b, r, err);
+    case F_ENDPOINT:
+        return rw_buf_append(b, rw_span_of(r->endpoint, sizeof(r->endpoint)), err);
+    case F_TENANT:
+        return fleet_bytes_put(b, r->tenant, 2, err);
+    case F_PLACE:
+        RW_TRY(fleet_bytes_put(b, r->ring, 2, err));
+        return fleet_bytes_put(b, r->cohort, 2, err);
+    case F_FAMILY:
+        return fleet_bytes_put(b, r->family, 2, err);
+    case F_RELEASE:
+        return fleet_bytes_put(b, (uint64_t)r->release, 8, err);
+    case F_SHA256:
+        return rw_buf_append(b, rw_span_of(r->sha256, sizeof(r->sha256)), err);
+    case F_BEACON:
+        return put_beacon(b, r, err);
+    case F_NUMBER:
+        return fleet_bytes_put(b, r->number, 8, err);
+    case F_NOW:
+        return fleet_bytes_put(b, (uint64_t)r->now_s, 8, err);
+    case F_DEADLINE:
+        return fleet_bytes_put(b, (uint64_t)r->deadline_s, 8, err);
+    }
+    return RW_OK;
+}
+
+static RW_RC put_all(struct rw_buf *batch, const struct fleet_record *r, struct rw_err *err)
+{
+    if (batch->n == 0) { RW_TRY(fleet_bytes_put(batch, FLEET_JOURNAL_VERSION, 1, err)); }
+    RW_TRY(fleet_bytes_put(batch, (uint64_t)r->type, 1, err));
+    for (unsigned field = 1; field <= F_DEADLINE; field <<= 1) {
+        if ((fields_of[r->type] & field) != 0) {
+            RW_TRY(put_field(batch, (enum field)field, r, err));
+        }
+    }
+    return RW_OK;
+}
+
+RW_RC fleet_journal_put(struct rw_buf *batch, const struct fleet_record *r, struct rw_err *err)
+{
+    size_t before = batch->n;
+    struct rw_rc rc = put_all(batch, r, err);
+    if (!rw_is_ok(rc)) { batch->n = before; } /* a cut record would spoil the whole batch */
+    if (rc.code == RW_E_TOO_BIG) {
+        return rw_fail(err, RW_E_FULL, "%zu bytes of records wait for their commit", before);
+    }
+    return rc;
+}
+
+static RW_RC get_small(struct fleet_cursor *c, unsigned max, const char *what, uint8_t *out,
+                       struct rw_err *err)
+{
+    uint64_t v = 0;
+    RW_TRY(fleet_bytes_get(c, 1, &v, err));
+    if (v > max) {
+        return rw_fail(err, RW_E_PROTOCOL, "fleet record: %s %llu, at most %u are known", what,
+                       (unsigned long long)v, max);
+    }
+    *out = (uint8_t)v;
+    return RW_OK;
+}
+
+static RW_RC get_u16(struct fleet_cursor *c, uint16_t *out, struct rw_err *err)
+{
+    uint64_t v = 0;
+    RW_TRY(fleet_bytes_get(c, 2, &v, err));
+    *out = (uint16_t)v;
+    return RW_OK;
+}
+
+static RW_RC get_name(struct fleet_cursor *c, struct fleet_record *r, struct rw_err *err)
+{
+    uint8_t n = 0;
+    RW_TRY(get_small(c, FLEET_SPACES - 1, "name space", &r->space, err));
+    RW_TRY(get_small(c, FLEET_JOURNAL_NAME_BYTES - 1, "name length", &n, err));
+    RW_TRY(fleet_bytes_get_raw(c, (uint8_t *)r->name, n, err));
+    r->name[n] = '\0';
+    if (n == 0 || strlen(r->name) != n) {
+        return rw_fail(err, RW_E_PROTOCOL, "fleet record: a name that is empty or has a NUL");
+    }
+    return RW_OK;
+}
+
+static RW_RC get_beacon(struct fleet_cursor *c, struct fleet_record *r, struct rw_err *err)
+{
+    RW_TRY(fleet_bytes_get_count(c, &r->generation, err));
+    RW_TRY(get_small(c, KIND_MAX, "beacon kind", &r->kind, err));
+    RW_TRY(get_small(c, GRADE_MAX, "grade", &r->grade, err));
+    return get_small(c, TRUST_MAX, "trust", &r->trust, err);
+}
+
+static RW_RC get_field(struct fleet_cursor *c, enum field field, struct fleet_record *r,
+                       struct rw_err *err)
+{
+    switch (field) {
+    case F_NAME:
+        return get_name(c, r, err);
+    case F_ENDPOINT:
+        return fleet_bytes_get_raw(c, r->endpoint, sizeof(r->endpoint), err);
+    case F_TENANT:
+        return get_u16(c, &r->tenant, err);
+    case F_PLACE:
+        RW_TRY(get_u16(c, &r->ring, err));
+        return get_u16(c, &r->cohort, err);
+    case F_FAMILY:
+        return get_u16(c, &r->family, err);
+    case F_RELEASE:
+        return fleet_bytes_get_count(c, &r->release, err);
+    case F_SHA256:
+        return fleet_bytes_get_raw(c, r->sha256, sizeof(r->sha256), err);
+    case F_BEACON:
+        return get_beacon(c, r, err);
+    case F_NUMBER:
+        return fleet_bytes_get(c, 8, &r->number, err);
+    case F_NOW:
+        return fleet_bytes_get_count(c, &r->now_s, err);
+    case F_DEADLINE:
+        return fleet_bytes_get_count(c, &r->deadline_s, err);
+    }
+    return RW_OK;
+}
+
+RW_RC fleet_journal_open(struct rw_span batch, struct fleet_journal_reader *out, struct rw_err *err)
+{
+    struct fleet_cursor c = {batch};
+    uint64_t version = 0;
+    RW_TRY(fleet_bytes_get(&c, 1, &version, err));
+    if (version != FLEET_JOURNAL_VERSION) {
+        return rw_fail(err, RW_E_PROTOCOL, "journal batch of version %llu, this program knows %d",
+                       (unsigned long long)version, FLEET_JOURNAL_VERSION);
+    }
+    *out = (struct fleet_journal_reader){c.rest};
+    return RW_OK;
+}
+
+RW_RC fleet_journal_next(struct fleet_journal_reader *r, struct fleet_record *out, bool *end_out,
+                         struct rw_err *err)
+{
+    *end_out = r->rest.n == 0;
+    if (*end_out) { return RW_OK; }
+    struct fleet_cursor c = {r->rest};
+    struct fleet_record record = {.type = FLEET_DEFINE};
+    uint64_t type = 0;
+    RW_TRY(fleet_bytes_get(&c, 1, &type, err));
+    if (type < FLEET_DEFINE || type > FLEET_EXPIRE) {
+        return rw_fail(err, RW_E_PROTOCOL, "journal record of type %llu is not known",
+                       (unsigned long long)type);
+    }
+    record.type = (enum fleet_record_type)type;
+    for (unsigned field = 1; field <= F_DEADLINE; field <<= 1) {
+        if ((fields_of[type] & field) != 0) {
+            RW_TRY(get_field(&c, (enum field)field, &record, err));
+        }
+    }
+    r->rest = c.rest;
+    *out = record;
+    return RW_OK;
+}

@@ -1,0 +1,101 @@
+#include "server/health/fleet_outcome_rule.h"
+
+static bool has(unsigned marks, unsigned any_of)
+{
+    return (marks & any_of) != 0;
+}
+
+bool fleet_outcome_rule_pending(unsigned marks)
+{
+    return has(marks, FLEET_EXPOSED) && has(marks, FLEET_TRIAL) &&
+           !has(marks,
+                FLEET_CONFIRMED | FLEET_FAILED | FLEET_REFUSED | FLEET_DARK | FLEET_REVERTED);
+}
+
+/* What the endpoint runs or may run: known also of releases whose votes are spent. */
+static unsigned place(unsigned marks, enum fleet_signal signal)
+{
+    switch (signal) {
+    case FLEET_ON_PERMIT:
+        return marks | FLEET_TRIAL;
+    case FLEET_ON_ALIVE:
+        return marks | FLEET_ACTIVE;
+    case FLEET_ON_ELSEWHERE:
+        return marks & ~(unsigned)FLEET_ACTIVE;
+    case FLEET_ON_HEALTHY:
+        return (marks | FLEET_ACTIVE) & ~(unsigned)FLEET_TRIAL;
+    case FLEET_ON_REFUSED:
+    case FLEET_ON_CRASH: /* it may come up with the same content again: still there */
+        return marks & ~(unsigned)FLEET_TRIAL;
+    case FLEET_ON_ELSEWHERE_LATE:
+    case FLEET_ON_FAILED:
+    case FLEET_ON_REVERTED:
+    case FLEET_ON_FORGET:
+        return marks & ~(unsigned)(FLEET_TRIAL | FLEET_ACTIVE);
+    case FLEET_ON_DEADLINE:
+        break;
+    }
+    return marks;
+}
+
+/* A failure is a vote of an exposed endpoint only; after it has confirmed it is a late one. */
+static unsigned failure(unsigned marks)
+{
+    if (!has(marks, FLEET_EXPOSED)) { return 0; }
+    return has(marks, FLEET_CONFIRMED) ? FLEET_LATE : FLEET_FAILED;
+}
+
+static unsigned vote(unsigned marks, enum fleet_signal signal)
+{
+    switch (signal) {
+    case FLEET_ON_PERMIT:
+        return FLEET_EXPOSED;
+    case FLEET_ON_DEADLINE:
+    case FLEET_ON_FORGET:
+        return fleet_outcome_rule_pending(marks) ? FLEET_DARK : 0;
+    case FLEET_ON_HEALTHY:
+        /* Who failed once stays failed; who never had a permit proves nothing about permits. */
+        return has(marks, FLEET_EXPOSED) && !has(marks, FLEET_FAILED | FLEET_REFUSED)
+                   ? FLEET_CONFIRMED
+                   : 0;
+    case FLEET_ON_REFUSED:
+        if (has(marks, FLEET_REFUSED)) { return 0; }
+        return has(marks, FLEET_EXPOSED) ? FLEET_REFUSED : FLEET_REFUSED | FLEET_FREE;
+    case FLEET_ON_FAILED:
+    case FLEET_ON_CRASH:
+        return failure(marks);
+    case FLEET_ON_REVERTED:
+        return FLEET_REVERTED;
+    case FLEET_ON_ALIVE:
+    case FLEET_ON_ELSEWHERE:
+    case FLEET_ON_ELSEWHERE_LATE:
+        break;
+    }
+    return 0;
+}
+
+unsigned fleet_outcome_rule_next(unsigned marks, enum fleet_signal signal)
+{
+    unsigned votes = has(marks, FLEET_SPENT) ? 0 : vote(marks, signal);
+    return place(marks, signal) | votes;
+}
+
+void fleet_outcome_rule_tally(struct fleet_counts *c, unsigned marks, int64_t sign)
+{
+    const unsigned against = FLEET_FAILED | FLEET_REFUSED | FLEET_DARK | FLEET_LATE;
+    bool exposed = has(marks, FLEET_EXPOSED);
+    bool pending = fleet_outcome_rule_pending(marks);
+    bool survived = exposed && has(marks, FLEET_CONFIRMED);
+    c->exposed += exposed ? sign : 0;
+    c->pending += pending ? sign : 0;
+    c->survived += survived ? sign : 0;
+    c->healthy += survived && !has(marks, against) ? sign : 0;
+    c->failed += exposed && has(marks, FLEET_FAILED) ? sign : 0;
+    c->refused += has(marks, FLEET_REFUSED) ? sign : 0;
+    c->refused_free += has(marks, FLEET_FREE) ? sign : 0;
+    c->dark += exposed && has(marks, FLEET_DARK) ? sign : 0;
+    c->late_crash += has(marks, FLEET_LATE) ? sign : 0;
+    c->reverted += has(marks, FLEET_REVERTED) ? sign : 0;
+    c->still_on += !pending && has(marks, FLEET_ACTIVE | FLEET_TRIAL) ? sign : 0;
+    c->marked += exposed && has(marks, against) ? sign : 0;
+}

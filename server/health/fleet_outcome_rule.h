@@ -1,0 +1,67 @@
+/* fleet_outcome_rule.h: what one endpoint did with one release, as marks, and what the marks count for.
+ *
+ * Every count is a sum over endpoints of a function of their marks, so counts cannot drift from what is known of
+ * the endpoints, and a second vote of an endpoint changes nothing (INV-11). An endpoint with a permit is in exactly
+ * one of four classes: pending, survived, dark and not back, or failed; the window law reads
+ * exposed - survived = pending + dark + failed. A dark endpoint that confirms later counts as survived from then on,
+ * since that only loosens the law by what it has really proved; its dark verdict stays for health and gate (INV-4).
+ *
+ * memory   values only
+ * threads  pure
+ * source   docs/health.md "What the server counts"
+ */
+#ifndef RINGWARD_FLEET_OUTCOME_RULE_H
+#define RINGWARD_FLEET_OUTCOME_RULE_H
+
+#include "common/base/err.h"
+
+enum fleet_mark {
+    FLEET_EXPOSED = 1 << 0,   /* a permit was granted */
+    FLEET_TRIAL = 1 << 1,     /* permit in use: no proof yet of what became of it */
+    FLEET_CONFIRMED = 1 << 2, /* survived probation with proof of load */
+    FLEET_FAILED = 1 << 3,    /* failed in load or probation, or crashed before it confirmed */
+    FLEET_REFUSED = 1 << 4,   /* the box said no */
+    FLEET_FREE = 1 << 5,      /* of these: before any permit */
+    FLEET_DARK = 1 << 6,      /* the deadline passed in silence; never taken back */
+    FLEET_LATE = 1 << 7,      /* crashed or failed after it had confirmed */
+    FLEET_REVERTED = 1 << 8,  /* went back because the ring said so */
+    FLEET_ACTIVE = 1 << 9,    /* the sensor's latest proof names this release */
+    FLEET_SPENT = 1 << 10,    /* earlier marks were forgotten: never votes again (INV-11) */
+};
+
+enum fleet_signal {
+    FLEET_ON_PERMIT,
+    FLEET_ON_DEADLINE,
+    FLEET_ON_ALIVE,
+    FLEET_ON_ELSEWHERE,      /* the sensor proved another release */
+    FLEET_ON_ELSEWHERE_LATE, /* the same, after this permit's deadline */
+    FLEET_ON_HEALTHY,
+    FLEET_ON_REFUSED,
+    FLEET_ON_FAILED,
+    FLEET_ON_CRASH,
+    FLEET_ON_REVERTED,
+    FLEET_ON_FORGET, /* its place is needed: what is open is closed */
+};
+
+struct fleet_counts {
+    int64_t members;      /* endpoints seen there; of the ring or cohort, not of the release */
+    int64_t exposed;      /* permits granted, once per endpoint */
+    int64_t pending;      /* of these: neither outcome nor deadline yet */
+    int64_t survived;     /* of these: confirmed, in time or late */
+    int64_t healthy;      /* survived without any mark against them */
+    int64_t failed;       /* FLEET_FAILED */
+    int64_t refused;      /* FLEET_REFUSED */
+    int64_t refused_free; /* of these: before a permit */
+    int64_t dark;         /* FLEET_DARK */
+    int64_t late_crash;   /* FLEET_LATE */
+    int64_t reverted;     /* FLEET_REVERTED */
+    int64_t still_on; /* active there or perhaps on trial; the pending ones are not among them */
+    int64_t marked;   /* exposed ones with a mark against them: what the gate calls failed */
+};
+
+unsigned fleet_outcome_rule_next(unsigned marks, enum fleet_signal signal);
+bool fleet_outcome_rule_pending(unsigned marks);
+/* Adds (sign 1) or takes away (sign -1) what these marks count for. */
+void fleet_outcome_rule_tally(struct fleet_counts *c, unsigned marks, int64_t sign);
+
+#endif

@@ -1,0 +1,147 @@
+#include "server/health/fleet_permit.h"
+
+#include "server/health/fleet_hot.h"
+
+#include <string.h>
+
+RW_RC fleet_state_know_ring(struct fleet_state *f, const char *ring, struct rw_err *err)
+{
+    uint16_t number = 0;
+    return fleet_hot_name(f, FLEET_RINGS, ring, &number, err);
+}
+
+RW_RC fleet_state_watch(struct fleet_state *f, const char *family, int64_t release,
+                        const uint8_t sha256[static BEACON_HASH_BYTES], struct rw_err *err)
+{
+    struct fleet_record r = {.type = FLEET_WATCH, .release = release};
+    RW_TRY(fleet_hot_name(f, FLEET_FAMILIES, family, &r.family, err));
+    const struct fleet_release *known = fleet_table_release(&f->table, r.family, release);
+    if (known != NULL) {
+        if (memcmp(known->sha256, sha256, sizeof(known->sha256)) == 0) { return RW_OK; }
+        return rw_fail(err, RW_E_POLICY, "%s/%lld was watched before with other bytes", family,
+                       (long long)release);
+    }
+    rw_copy(r.sha256, sizeof(r.sha256), sha256, BEACON_HASH_BYTES);
+    return fleet_hot_change(f, &r, err);
+}
+
+static enum fleet_permit_past past_of(const struct fleet_slot *slot,
+                                      const struct fleet_release *release, struct rw_wall now)
+{
+    const unsigned never = FLEET_SPENT | FLEET_FAILED | FLEET_REFUSED;
+    if ((slot->marks & never) != 0 || slot->serial != release->serial) {
+        return FLEET_PERMIT_NEVER;
+    }
+    if ((slot->marks & FLEET_TRIAL) != 0 && now.s < slot->deadline_s) { return FLEET_PERMIT_OPEN; }
+    return (slot->marks & FLEET_EXPOSED) != 0 ? FLEET_PERMIT_AGAIN : FLEET_PERMIT_FRESH;
+}
+
+RW_RC fleet_state_permit_look(const struct fleet_state *f, const struct fleet_who *who,
+                              const struct beacon_permit_request *request, struct rw_wall now,
+                              struct fleet_permit *out, struct rw_err *err)
+{
+    const struct fleet_table *t = &f->table;
+    const struct fleet_endpoint *e = NULL;
+    struct fleet_permit p = {.past = FLEET_PERMIT_FRESH};
+    uint16_t family = fleet_table_name(t, FLEET_FAMILIES, request->family);
+    const struct fleet_release *release = fleet_table_release(t, family, request->release);
+    RW_TRY(fleet_hot_check_owner(f, who, &e, err));
+    struct fleet_track *track = e == NULL ? NULL : fleet_table_track(t, e, family);
+    const struct fleet_slot *slot =
+        track == NULL ? NULL : fleet_table_slot(track, request->release);
+    if (release == NULL || request->release <= 0) {
+        p.past = FLEET_PERMIT_NEVER;
+    } else if (slot != NULL) {
+        p.past = past_of(slot, release, now);
+        p.number = slot->permit;
+        p.deadline_s = slot->deadline_s;
+    } else if (track != NULL && request->release <= track->forgotten) {
+        p.past = FLEET_PERMIT_NEVER;
+    }
+    *out = p;
+    return RW_OK;
+}
+
+RW_RC fleet_state_permit_grant(struct fleet_state *f, const struct fleet_who *who,
+                               const struct beacon_permit_request *request, struct rw_wall now,
+                               int64_t deadline_s, uint64_t *number_out, struct rw_err *err)
+{
+    struct fleet_permit look = {.past = FLEET_PERMIT_NEVER};
+    struct fleet_record r = {.type = FLEET_PERMIT, .release = request->release, .now_s = now.s};
+    if (f->lost) { RW_TRY(fleet_state_reload(f, err)); }
+    RW_TRY(fleet_state_permit_look(f, who, request, now, &look, err));
+    r.ring = fleet_table_name(&f->table, FLEET_RINGS, request->ring);
+    r.family = fleet_table_name(&f->table, FLEET_FAMILIES, request->family);
+    if ((look.past != FLEET_PERMIT_FRESH && look.past != FLEET_PERMIT_AGAIN) ||
+        r.ring == FLEET_NO_NAME || !rw_add_i64(now.s, deadline_s, &r.deadline_s)) {
+        return rw_fail(err, RW_E_POLICY, "no permit may be granted to this endpoint");
+    }
+    RW_TRY(fleet_hot_name(f, FLEET_TENANTS, who->tenant, &r.tenant, err));
+    RW_TRY(fleet_hot_cohort(f, &request->cohort, &r.cohort, err));
+    rw_copy(r.endpoint, sizeof(r.endpoint), who->endpoint, sizeof(who->endpoint));
+    r.number = f->table.next_permit;
+    RW_TRY(fleet_hot_change(f, &r, err));
+    *number_out = r.number;
+    return RW_OK;
+}
+
+/* --- counts --- */
+
+static uint32_t serial_of(const struct fleet_table *t, const char *family, int64_t release)
+{
+    const struct fleet_release *r =
+        fleet_table_release(t, fleet_table_name(t, FLEET_FAMILIES, family), release);
+    return r == NULL ? UINT32_MAX : r->serial;
+}
+
+static struct fleet_counts counts_of(const struct fleet_table *t, uint32_t serial, uint16_t ring,
+                                     uint16_t cohort)
+{
+    const struct fleet_counts *counted = fleet_table_counts(t, serial, ring, cohort);
+    const struct fleet_counts *members = fleet_table_counts(t, 0, ring, cohort);
+    struct fleet_counts c = {.members = 0};
+    if (counted != NULL) { c = *counted; }
+    c.members = members != NULL ? members->members : 0;
+    return c;
+}
+
+struct fleet_counts fleet_state_counts(const struct fleet_state *f, const char *family,
+                                       int64_t release, const char *ring,
+                                       const struct beacon_cohort *cohort)
+{
+    const struct fleet_table *t = &f->table;
+    uint16_t ring_number = fleet_table_name(t, FLEET_RINGS, ring);
+    uint16_t cohort_number = FLEET_WHOLE_RING;
+    if (cohort != NULL) {
+        char text[FLEET_JOURNAL_NAME_BYTES];
+        fleet_hot_cohort_text(cohort, text);
+        cohort_number = fleet_table_name(t, FLEET_COHORTS, text);
+        bool full = t->names[FLEET_COHORTS].count >= FLEET_COHORTS_MAX;
+        if (cohort_number == FLEET_NO_NAME && full) { cohort_number = 0; }
+    }
+    return counts_of(t, serial_of(t, family, release), ring_number, cohort_number);
+}
+
+RW_RC fleet_state_each_cohort(const struct fleet_state *f, const char *family, int64_t release,
+                              const char *ring,
+                              RW_RC (*each)(void *arg, const struct beacon_cohort *cohort,
+                                            const struct fleet_counts *counts, struct rw_err *err),
+                              void *arg, struct rw_err *err)
+{
+    const struct fleet_table *t = &f->table;
+    uint32_t serial = serial_of(t, family, release);
+    uint16_t ring_number = fleet_table_name(t, FLEET_RINGS, ring);
+    for (size_t i = 0; i < t->names[FLEET_COHORTS].count; i++) {
+        struct fleet_counts c = counts_of(t, serial, ring_number, (uint16_t)i);
+        if (c.members == 0 && c.exposed == 0 && c.refused == 0) { continue; }
+        struct beacon_cohort cohort = fleet_hot_cohort_of(t->names[FLEET_COHORTS].text[i]);
+        RW_TRY(each(arg, &cohort, &c, err));
+    }
+    return RW_OK;
+}
+
+struct rw_wall fleet_state_ring_seen(const struct fleet_state *f, const char *ring)
+{
+    uint16_t number = fleet_table_name(&f->table, FLEET_RINGS, ring);
+    return (struct rw_wall){number == FLEET_NO_NAME ? 0 : f->table.ring_seen_s[number]};
+}

@@ -1,0 +1,59 @@
+/* fleet_permit.h: what the controller does with the fleet: rings and releases it knows, permits, counts.
+ *
+ * memory   as fleet_state.h
+ * threads  the core thread only
+ * source   fleet_state.h; INV-1, INV-2
+ */
+#ifndef RINGWARD_FLEET_PERMIT_H
+#define RINGWARD_FLEET_PERMIT_H
+
+#include "server/health/fleet_outcome_rule.h"
+#include "server/health/fleet_state.h"
+
+/* Names a ring of the policy: endpoints that say another ring are members of none. Records like every change. */
+RW_RC fleet_state_know_ring(struct fleet_state *f, const char *ring, struct rw_err *err);
+/* Counts votes about this release from now on; nothing when it is watched already.
+ * Fails with RW_E_FULL, RW_E_NOMEM, RW_E_POLICY (watched with another hash). */
+RW_RC fleet_state_watch(struct fleet_state *f, const char *family, int64_t release,
+                        const uint8_t sha256[static BEACON_HASH_BYTES], struct rw_err *err);
+
+/* What an endpoint did with a release before: decides whether a permit costs a place in the window. */
+enum fleet_permit_past {
+    FLEET_PERMIT_FRESH, /* never exposed: needs room */
+    FLEET_PERMIT_OPEN,  /* its permit is pending: the same one again */
+    FLEET_PERMIT_AGAIN, /* exposed before (dark, or confirmed and lost): a new permit, no new place */
+    FLEET_PERMIT_NEVER, /* it failed, was refused, or its marks are spent: no permit any more */
+};
+
+struct fleet_permit {
+    enum fleet_permit_past past;
+    uint64_t number;    /* OPEN */
+    int64_t deadline_s; /* OPEN: wall clock */
+};
+
+/* Fails with RW_E_FORBIDDEN when the endpoint is another tenant's. */
+RW_RC fleet_state_permit_look(const struct fleet_state *f, const struct fleet_who *who,
+                              const struct beacon_permit_request *request, struct rw_wall now,
+                              struct fleet_permit *out, struct rw_err *err);
+/* Grants the next permit; the caller has looked and found room. Ring known, release watched.
+ * Fails with RW_E_FULL, RW_E_NOMEM, RW_E_POLICY; nothing changed then. */
+RW_RC fleet_state_permit_grant(struct fleet_state *f, const struct fleet_who *who,
+                               const struct beacon_permit_request *request, struct rw_wall now,
+                               int64_t deadline_s, uint64_t *number_out, struct rw_err *err);
+
+/* Counts of a release in a ring; `cohort` NULL: the whole ring. Zeros when there is nothing. */
+struct fleet_counts fleet_state_counts(const struct fleet_state *f, const char *family,
+                                       int64_t release, const char *ring,
+                                       const struct beacon_cohort *cohort);
+/* Calls `each` for the cohorts that have members in the ring, or an exposure or vote of the release there. */
+RW_RC fleet_state_each_cohort(const struct fleet_state *f, const char *family, int64_t release,
+                              const char *ring,
+                              RW_RC (*each)(void *arg, const struct beacon_cohort *cohort,
+                                            const struct fleet_counts *counts, struct rw_err *err),
+                              void *arg, struct rw_err *err);
+/* Latest beacon or permit request of the ring's endpoints; 0: none. */
+struct rw_wall fleet_state_ring_seen(const struct fleet_state *f, const char *ring);
+/* Bytes of records that wait for fleet_state_flush. */
+size_t fleet_state_pending_bytes(const struct fleet_state *f);
+
+#endif

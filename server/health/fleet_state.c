@@ -1,0 +1,328 @@
+#include "server/health/fleet_state.h"
+
+#include "server/health/fleet_fold.h"
+#include "server/health/fleet_hot.h"
+#include "server/health/fleet_image.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum {
+    BATCH_BYTES_MAX = 64 * 1024 * 1024,
+    FOLD_AT_LEAST_BYTES = 4 * 1024 * 1024,
+};
+
+static const char *const grades[FLEET_GRADES] = {"", "full", "good", "weak", "none"};
+static const char *const trusts[FLEET_TRUSTS] = {"ok", "expired", "development"};
+
+static uint8_t word_number(const char *const *words, size_t count, const char *word)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(words[i], word) == 0) { return (uint8_t)i; }
+    }
+    return 0;
+}
+
+const char *fleet_hot_grade(uint8_t number)
+{
+    return number < FLEET_GRADES ? grades[number] : "";
+}
+
+const char *fleet_hot_trust(uint8_t number)
+{
+    return number < FLEET_TRUSTS ? trusts[number] : "";
+}
+
+/* --- loading --- */
+
+struct replay {
+    struct fleet_table *table;
+    int64_t last_row;
+    size_t bytes;
+};
+
+static RW_RC replay_row(void *arg, int64_t row, struct rw_span batch, struct rw_err *err)
+{
+    struct replay *replay = arg;
+    struct rw_rc rc = fleet_fold_replay(replay->table, batch, err);
+    if (!rw_is_ok(rc)) { return rw_wrap(err, "journal row %lld", (long long)row); }
+    replay->last_row = row;
+    replay->bytes += batch.n;
+    return RW_OK;
+}
+
+static RW_RC load_into(struct fleet_state *f, struct fleet_table *table, struct replay *replay,
+                       struct rw_err *err)
+{
+    RW_AUTO(rw_buf) struct rw_buf image = rw_buf_make(FLEET_IMAGE_BYTES_MAX);
+    RW_TRY(store_fold_load(f->store, &replay->last_row, &image, err));
+    if (image.n > 0) { RW_TRY(fleet_image_load(rw_buf_span(&image), table, err)); }
+    f->image_bytes = image.n;
+    RW_TRY(store_journal_each(f->store, replay->last_row, replay_row, replay, err));
+    return fleet_fold_reopen(table, err);
+}
+
+RW_RC fleet_state_reload(struct fleet_state *f, struct rw_err *err)
+{
+    struct fleet_table table;
+    f->lost = true;
+    rw_buf_clear(&f->batch);
+    RW_TRY(fleet_table_make(&table, err));
+    struct replay replay = {.table = &table};
+    struct rw_rc rc = load_into(f, &table, &replay, err);
+    if (!rw_is_ok(rc)) {
+        fleet_table_drop(&table);
+        return rc;
+    }
+    fleet_table_drop(&f->table);
+    f->table = table;
+    f->last_row = replay.last_row;
+    f->journal_bytes = replay.bytes;
+    f->lost = false;
+    return RW_OK;
+}
+
+RW_RC fleet_state_open(struct store *store, struct fleet_state **out, struct rw_err *err)
+{
+    struct fleet_state *f = rw_mem_new(sizeof(*f));
+    if (f == NULL) { return rw_fail(err, RW_E_NOMEM, "no memory for the fleet"); }
+    f->store = store;
+    f->batch = rw_buf_make(BATCH_BYTES_MAX);
+    struct rw_rc rc = fleet_state_reload(f, err);
+    if (!rw_is_ok(rc)) {
+        fleet_state_drop(&f);
+        return rc;
+    }
+    *out = f;
+    return RW_OK;
+}
+
+void fleet_state_drop(struct fleet_state **f)
+{
+    if (*f == NULL) { return; }
+    fleet_table_drop(&(*f)->table);
+    rw_buf_drop(&(*f)->batch);
+    rw_mem_free(*f);
+    *f = NULL;
+}
+
+/* --- changes --- */
+
+RW_RC fleet_hot_change(struct fleet_state *f, const struct fleet_record *r, struct rw_err *err)
+{
+    if (f->lost) { RW_TRY(fleet_state_reload(f, err)); }
+    size_t before = f->batch.n;
+    RW_TRY(fleet_table_reserve(&f->table, err));
+    RW_TRY(fleet_journal_put(&f->batch, r, err));
+    struct rw_rc rc = fleet_fold_apply(&f->table, r, err);
+    if (!rw_is_ok(rc)) { f->batch.n = before; }
+    return rc;
+}
+
+static RW_RC define(struct fleet_state *f, enum fleet_space space, const char *text,
+                    struct rw_err *err)
+{
+    struct fleet_record r = {.type = FLEET_DEFINE, .space = (uint8_t)space};
+    RW_TRY(rw_span_to_str(r.name, sizeof(r.name), rw_span_str(text), "name", err));
+    return fleet_hot_change(f, &r, err);
+}
+
+RW_RC fleet_hot_name(struct fleet_state *f, enum fleet_space space, const char *text,
+                     uint16_t *number_out, struct rw_err *err)
+{
+    if (f->lost) { RW_TRY(fleet_state_reload(f, err)); }
+    uint16_t number = fleet_table_name(&f->table, space, text);
+    if (number == FLEET_NO_NAME) {
+        struct rw_rc rc = define(f, space, text, err);
+        if (rc.code == RW_E_FULL && space == FLEET_COHORTS) {
+            *number_out = 0;
+            return RW_OK;
+        }
+        RW_TRY(rc);
+        number = fleet_table_name(&f->table, space, text);
+    }
+    *number_out = number;
+    return RW_OK;
+}
+
+/* The words stand between unit separators, which sort and show nowhere else. */
+void fleet_hot_cohort_text(const struct beacon_cohort *cohort,
+                           char dst[static FLEET_JOURNAL_NAME_BYTES])
+{
+    (void)snprintf(dst, FLEET_JOURNAL_NAME_BYTES, "%s\x1f%s\x1f%s", cohort->os, cohort->arch,
+                   cohort->engine);
+}
+
+static const char *take_word(const char *text, char dst[static BEACON_COHORT_BYTES])
+{
+    size_t n = strcspn(text, "\x1f");
+    if (n >= BEACON_COHORT_BYTES) { n = BEACON_COHORT_BYTES - 1; }
+    rw_copy(dst, BEACON_COHORT_BYTES, text, n);
+    dst[n] = '\0';
+    text += n;
+    return *text == '\x1f' ? text + 1 : text;
+}
+
+struct beacon_cohort fleet_hot_cohort_of(const char *text)
+{
+    struct beacon_cohort c = {.os = ""};
+    text = take_word(text, c.os);
+    text = take_word(text, c.arch);
+    (void)take_word(text, c.engine);
+    return c;
+}
+
+RW_RC fleet_hot_cohort(struct fleet_state *f, const struct beacon_cohort *cohort,
+                       uint16_t *number_out, struct rw_err *err)
+{
+    char text[FLEET_JOURNAL_NAME_BYTES];
+    fleet_hot_cohort_text(cohort, text);
+    return fleet_hot_name(f, FLEET_COHORTS, text, number_out, err);
+}
+
+RW_RC fleet_hot_check_owner(const struct fleet_state *f, const struct fleet_who *who,
+                            const struct fleet_endpoint **e_out, struct rw_err *err)
+{
+    const struct fleet_endpoint *e = fleet_table_find(&f->table, who->endpoint);
+    if (e != NULL &&
+        strcmp(fleet_table_text(&f->table, FLEET_TENANTS, e->tenant), who->tenant) != 0) {
+        return rw_fail(err, RW_E_FORBIDDEN, "the endpoint belongs to another tenant");
+    }
+    *e_out = e;
+    return RW_OK;
+}
+
+RW_RC fleet_state_enrol(struct fleet_state *f, const struct fleet_who *who, struct rw_wall now,
+                        struct rw_err *err)
+{
+    const struct fleet_endpoint *e = NULL;
+    struct fleet_record r = {.type = FLEET_ENROL, .now_s = now.s};
+    RW_TRY(fleet_hot_name(f, FLEET_TENANTS, who->tenant, &r.tenant, err));
+    RW_TRY(fleet_hot_check_owner(f, who, &e, err));
+    rw_copy(r.endpoint, sizeof(r.endpoint), who->endpoint, sizeof(who->endpoint));
+    return fleet_hot_change(f, &r, err);
+}
+
+static bool is_repeat(const struct fleet_endpoint *e, uint64_t id)
+{
+    for (size_t i = 0; i < e->recent_count; i++) {
+        if (e->recent[i] == id) { return true; }
+    }
+    return false;
+}
+
+static RW_RC record_of(struct fleet_state *f, const struct fleet_who *who, const struct beacon *b,
+                       struct fleet_record *r, struct rw_err *err)
+{
+    RW_TRY(fleet_hot_name(f, FLEET_TENANTS, who->tenant, &r->tenant, err));
+    RW_TRY(fleet_hot_cohort(f, &b->cohort, &r->cohort, err));
+    /* Rings and families are named by policy and releases, never by beacons: a beacon cannot fill these tables. */
+    r->ring = fleet_table_name(&f->table, FLEET_RINGS, b->ring);
+    r->family = fleet_table_name(&f->table, FLEET_FAMILIES, b->family);
+    r->release = b->release;
+    r->generation = b->generation;
+    r->kind = (uint8_t)b->kind;
+    r->grade = word_number(grades, RW_LEN(grades), b->grade);
+    r->trust = word_number(trusts, RW_LEN(trusts), b->trust);
+    rw_copy(r->endpoint, sizeof(r->endpoint), who->endpoint, sizeof(who->endpoint));
+    rw_copy(r->sha256, sizeof(r->sha256), b->sha256, sizeof(b->sha256));
+    return RW_OK;
+}
+
+RW_RC fleet_state_beacon(struct fleet_state *f, const struct fleet_who *who, const struct beacon *b,
+                         struct rw_wall now, bool *duplicate_out, struct rw_err *err)
+{
+    const struct fleet_endpoint *e = NULL;
+    struct fleet_record r = {.type = FLEET_BEACON, .now_s = now.s};
+    if (f->lost) { RW_TRY(fleet_state_reload(f, err)); }
+    RW_TRY(fleet_hot_check_owner(f, who, &e, err));
+    for (size_t i = 0; i < sizeof(r.number); i++) {
+        r.number |= (uint64_t)b->id[i] << (8 * i);
+    }
+    if (e != NULL && is_repeat(e, r.number)) {
+        *duplicate_out = true;
+        return RW_OK;
+    }
+    RW_TRY(record_of(f, who, b, &r, err));
+    RW_TRY(fleet_hot_change(f, &r, err));
+    *duplicate_out = false;
+    return RW_OK;
+}
+
+static const struct fleet_slot *open_slot(struct fleet_table *t, const struct fleet_open_permit *p)
+{
+    const struct fleet_slot *s = fleet_table_slot(&t->tracks[p->track], p->release);
+    bool open = s != NULL && s->deadline_s == p->deadline_s && fleet_outcome_rule_pending(s->marks);
+    return open ? s : NULL;
+}
+
+RW_RC fleet_state_expire(struct fleet_state *f, struct rw_wall now, size_t *expired_out,
+                         struct rw_err *err)
+{
+    struct fleet_table *t = &f->table;
+    size_t expired = 0;
+    *expired_out = 0;
+    if (f->lost) { RW_TRY(fleet_state_reload(f, err)); }
+    if (now.s < t->earliest_s) { return RW_OK; }
+    size_t kept = 0;
+    int64_t earliest_s = INT64_MAX;
+    struct rw_rc rc = RW_OK;
+    for (size_t i = 0; i < t->open_count; i++) {
+        const struct fleet_open_permit p = t->open[i];
+        bool open = open_slot(t, &p) != NULL;
+        if (open && rw_is_ok(rc) && now.s >= p.deadline_s) {
+            struct fleet_record r = {.type = FLEET_EXPIRE,
+                                     .family = t->tracks[p.track].family,
+                                     .release = p.release,
+                                     .now_s = now.s};
+            rw_copy(r.endpoint, sizeof(r.endpoint), t->endpoints[p.endpoint].id, 16);
+            rc = fleet_hot_change(f, &r, err);
+            open = !rw_is_ok(rc);
+            expired += !open;
+        }
+        if (!open) { continue; }
+        if (p.deadline_s < earliest_s) { earliest_s = p.deadline_s; }
+        t->open[kept++] = p;
+    }
+    t->open_count = kept;
+    t->earliest_s = earliest_s;
+    *expired_out = expired;
+    return rc;
+}
+
+/* --- the journal --- */
+
+size_t fleet_state_pending_bytes(const struct fleet_state *f)
+{
+    return f->batch.n;
+}
+
+RW_RC fleet_state_flush(struct fleet_state *f, struct rw_err *err)
+{
+    if (f->batch.n == 0) { return RW_OK; }
+    int64_t row = 0;
+    RW_TRY(store_journal_append(f->store, rw_buf_span(&f->batch), &row, err));
+    f->last_row = row;
+    f->journal_bytes += f->batch.n;
+    rw_buf_clear(&f->batch);
+    return RW_OK;
+}
+
+bool fleet_state_fold_due(const struct fleet_state *f)
+{
+    /* Not before the journal is as long as the image: folding stays a small share of all writing. */
+    size_t due = f->image_bytes > FOLD_AT_LEAST_BYTES ? f->image_bytes : FOLD_AT_LEAST_BYTES;
+    return f->journal_bytes >= due;
+}
+
+RW_RC fleet_state_fold(struct fleet_state *f, struct rw_err *err)
+{
+    RW_ASSERT(f->batch.n == 0);
+    if (f->lost) { RW_TRY(fleet_state_reload(f, err)); }
+    RW_AUTO(rw_buf) struct rw_buf image = rw_buf_make(FLEET_IMAGE_BYTES_MAX);
+    RW_TRY(fleet_image_write(&f->table, &image, err));
+    RW_TRY(store_fold(f->store, f->last_row, rw_buf_span(&image), err));
+    f->image_bytes = image.n;
+    f->journal_bytes = 0;
+    return RW_OK;
+}

@@ -1,0 +1,158 @@
+/* fleet_table.h: the fleet in memory: names, watched releases, endpoints, counts; shared by the fleet_*.c files only.
+ *
+ * memory   a table owns its arrays until fleet_table_drop; pointers into it are good until the next *_reserve
+ * threads  the core thread only
+ * source   fleet_state.h is the public face
+ */
+#ifndef RINGWARD_FLEET_TABLE_H
+#define RINGWARD_FLEET_TABLE_H
+
+#include "server/health/fleet_journal.h"
+#include "server/health/fleet_outcome_rule.h"
+
+enum {
+    FLEET_RECENT = 32,        /* beacon ids kept per endpoint: a whole batch may be repeated */
+    FLEET_SLOTS = 4,          /* releases remembered per endpoint and family */
+    FLEET_COHORTS_MAX = 1024, /* then "other": endpoints name cohorts, so the number is capped */
+    FLEET_NAMES_MAX = 4096,   /* rings, families, tenants */
+    FLEET_WATCHED_PER_FAMILY = 64, /* older releases lose their counts */
+    FLEET_WHOLE_RING = 0xfffe,     /* as cohort of a count: all of them */
+    FLEET_KINDS = 6,
+    FLEET_ENDPOINTS_MAX = 50 * 1000 * 1000,
+};
+
+struct fleet_names {
+    char (*text)[FLEET_JOURNAL_NAME_BYTES];
+    size_t count;
+    size_t cap;
+    uint16_t *index; /* open addressing: number + 1; 0: free */
+    size_t index_cap;
+};
+
+struct fleet_release {
+    uint16_t family;
+    int64_t release;
+    uint8_t sha256[32];
+    uint32_t serial; /* key of its counts, never used again */
+};
+
+/* One release at one endpoint. */
+struct fleet_slot {
+    int64_t release; /* 0: free */
+    uint64_t permit; /* of the latest permit; 0: none */
+    int64_t granted_s;
+    int64_t deadline_s;
+    uint32_t serial; /* of the watched release that its marks count for */
+    uint16_t ring;   /* what its counts are booked under */
+    uint16_t cohort;
+    uint16_t marks; /* enum fleet_mark */
+};
+
+/* One family at one endpoint. */
+struct fleet_track {
+    uint32_t next; /* next track of the endpoint: index + 1; 0: none */
+    uint16_t family;
+    int64_t active; /* release that the sensor proved last; 0: none */
+    int64_t generation;
+    uint8_t sha256[32]; /* of that proof */
+    int64_t forgotten;  /* greatest release whose slot was given up */
+    struct fleet_slot slots[FLEET_SLOTS];
+};
+
+struct fleet_endpoint {
+    uint8_t id[16];
+    uint16_t tenant;
+    uint16_t ring;
+    uint16_t cohort;
+    uint8_t grade; /* index of the sandbox grade's name; 0: not run yet */
+    uint8_t trust;
+    uint8_t recent_at;
+    uint8_t recent_count;
+    uint32_t track; /* first track: index + 1; 0: none */
+    int64_t seen_s;
+    uint64_t recent[FLEET_RECENT];
+};
+
+struct fleet_count_entry {
+    uint64_t key; /* serial, ring, cohort; 0: free */
+    struct fleet_counts counts;
+};
+
+/* A permit that may become dark. */
+struct fleet_open_permit {
+    uint32_t endpoint;
+    uint32_t track;
+    int64_t release;
+    int64_t deadline_s;
+};
+
+struct fleet_table {
+    uint64_t seed; /* of the hash: ids come from outside */
+    struct fleet_names names[FLEET_SPACES];
+    struct fleet_release *releases; /* oldest first */
+    size_t release_count;
+    size_t release_cap;
+    uint32_t next_serial;
+    uint64_t next_permit;
+
+    struct fleet_endpoint *endpoints; /* dense, in order of first sight */
+    size_t endpoint_count;
+    size_t endpoint_cap;
+    uint32_t *index; /* open addressing: endpoint + 1; 0: free */
+    size_t index_cap;
+    struct fleet_track *tracks;
+    size_t track_count;
+    size_t track_cap;
+
+    struct fleet_count_entry *counts;
+    size_t count_used;
+    size_t count_cap;
+
+    struct fleet_open_permit *open;
+    size_t open_count;
+    size_t open_cap;
+    int64_t earliest_s; /* no open permit's deadline is before */
+
+    int64_t *ring_seen_s; /* per ring number: latest beacon */
+    uint64_t beacons[FLEET_KINDS];
+};
+
+RW_RC fleet_table_make(struct fleet_table *out, struct rw_err *err);
+void fleet_table_drop(struct fleet_table *t); /* accepts a zeroed table */
+
+/* Room for one more endpoint, track, open permit and the counts that one record can touch: after RW_OK applying
+ * one record cannot run out of memory. Fails with RW_E_NOMEM, RW_E_FULL. */
+RW_RC fleet_table_reserve(struct fleet_table *t, struct rw_err *err);
+
+/* FLEET_NO_NAME when it is not there. */
+uint16_t fleet_table_name(const struct fleet_table *t, enum fleet_space space, const char *text);
+RW_RC fleet_table_define(struct fleet_table *t, enum fleet_space space, const char *text,
+                         struct rw_err *err);
+const char *fleet_table_text(const struct fleet_table *t, enum fleet_space space, uint16_t number);
+
+/* NULL when it is not there. */
+struct fleet_endpoint *fleet_table_find(const struct fleet_table *t, const uint8_t id[static 16]);
+struct fleet_endpoint *fleet_table_add(struct fleet_table *t, const uint8_t id[static 16]);
+struct fleet_track *fleet_table_track(const struct fleet_table *t, const struct fleet_endpoint *e,
+                                      uint16_t family);
+struct fleet_track *fleet_table_add_track(struct fleet_table *t, struct fleet_endpoint *e,
+                                          uint16_t family);
+struct fleet_slot *fleet_table_slot(struct fleet_track *track, int64_t release);
+
+/* NULL when the release is not watched. */
+const struct fleet_release *fleet_table_release(const struct fleet_table *t, uint16_t family,
+                                                int64_t release);
+/* Whether counts are kept under this serial. */
+bool fleet_table_counted(const struct fleet_table *t, uint32_t serial);
+RW_RC fleet_table_watch(struct fleet_table *t, uint16_t family, int64_t release,
+                        const uint8_t sha256[static 32], struct rw_err *err);
+
+/* Counts of one cohort of one ring; serial 0: members only. NULL when nothing was counted yet. */
+const struct fleet_counts *fleet_table_counts(const struct fleet_table *t, uint32_t serial,
+                                              uint16_t ring, uint16_t cohort);
+/* The same, made when it is missing (room was reserved). */
+struct fleet_counts *fleet_table_count_at(struct fleet_table *t, uint32_t serial, uint16_t ring,
+                                          uint16_t cohort);
+RW_RC fleet_table_reserve_counts(struct fleet_table *t, size_t more, struct rw_err *err);
+
+#endif

@@ -1,0 +1,192 @@
+#include "server/health/fleet_state.h"
+
+#include "common/base/num.h"
+#include "server/health/fleet_hot.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { PAGE_MAX = 1000 };
+
+static void put_time(struct json_writer *w, const char *name, int64_t s)
+{
+    char text[RW_TIME_TEXT_BYTES];
+    rw_wall_format(text, (struct rw_wall){s});
+    json_put_str(w, name, text);
+}
+
+static void put_hex(struct json_writer *w, const char *name, const uint8_t *bytes, size_t n)
+{
+    char hex[2 * BEACON_HASH_BYTES + 1];
+    rw_hex_encode(hex, sizeof(hex), bytes, n);
+    json_put_str(w, name, hex);
+}
+
+static void put_marks(struct json_writer *w, unsigned marks)
+{
+    static const struct {
+        unsigned mark;
+        const char *name;
+    } names[] = {
+        {FLEET_EXPOSED, "exposed"},   {FLEET_CONFIRMED, "healthy"}, {FLEET_FAILED, "failed"},
+        {FLEET_REFUSED, "refused"},   {FLEET_DARK, "dark"},         {FLEET_LATE, "late_crash"},
+        {FLEET_REVERTED, "reverted"}, {FLEET_ACTIVE, "active"},
+    };
+    json_open_array(w, "marks");
+    for (size_t i = 0; i < RW_LEN(names); i++) {
+        if ((marks & names[i].mark) != 0) { json_put_str(w, NULL, names[i].name); }
+        if (i == 0 && fleet_outcome_rule_pending(marks)) { json_put_str(w, NULL, "pending"); }
+    }
+    json_close_array(w);
+}
+
+static void put_permit(struct json_writer *w, const struct fleet_slot *slot)
+{
+    char number[24];
+    (void)snprintf(number, sizeof(number), "%" PRIu64, slot->permit);
+    json_open_object(w, "permit");
+    json_put_str(w, "number", number);
+    json_put_int(w, "release", slot->release);
+    put_time(w, "granted", slot->granted_s);
+    put_time(w, "deadline", slot->deadline_s);
+    json_close_object(w);
+}
+
+static void put_track(const struct fleet_state *f, struct json_writer *w,
+                      const struct fleet_track *track)
+{
+    json_open_object(w, NULL);
+    json_put_str(w, "family", fleet_table_text(&f->table, FLEET_FAMILIES, track->family));
+    json_put_int(w, "release", track->active);
+    put_hex(w, "sha256", track->sha256, sizeof(track->sha256));
+    json_put_int(w, "generation", track->generation);
+    for (size_t i = 0; i < FLEET_SLOTS; i++) {
+        const struct fleet_slot *s = &track->slots[i];
+        if (s->release > 0 && (s->marks & FLEET_TRIAL) != 0) {
+            put_permit(w, s);
+            break;
+        }
+    }
+    json_open_array(w, "outcomes");
+    for (size_t i = 0; i < FLEET_SLOTS; i++) {
+        if (track->slots[i].release == 0) { continue; }
+        json_open_object(w, NULL);
+        json_put_int(w, "release", track->slots[i].release);
+        put_marks(w, track->slots[i].marks);
+        json_close_object(w);
+    }
+    json_close_array(w);
+    json_close_object(w);
+}
+
+static void put_cohort(struct json_writer *w, const char *text)
+{
+    struct beacon_cohort c = fleet_hot_cohort_of(text);
+    json_open_object(w, "cohort");
+    json_put_str(w, "os", c.os);
+    json_put_str(w, "arch", c.arch);
+    json_put_str(w, "engine", c.engine);
+    json_close_object(w);
+}
+
+static void put_endpoint(const struct fleet_state *f, struct json_writer *w,
+                         const struct fleet_endpoint *e)
+{
+    const struct fleet_table *t = &f->table;
+    json_open_object(w, NULL);
+    put_hex(w, "endpoint", e->id, sizeof(e->id));
+    json_put_str(w, "tenant", fleet_table_text(t, FLEET_TENANTS, e->tenant));
+    json_put_str(w, "ring", fleet_table_text(t, FLEET_RINGS, e->ring));
+    put_cohort(w, fleet_table_text(t, FLEET_COHORTS, e->cohort));
+    put_time(w, "seen", e->seen_s);
+    json_put_str(w, "grade", fleet_hot_grade(e->grade));
+    json_put_str(w, "trust", fleet_hot_trust(e->trust));
+    json_open_array(w, "content");
+    for (uint32_t at = e->track; at != 0; at = t->tracks[at - 1].next) {
+        put_track(f, w, &t->tracks[at - 1]);
+    }
+    json_close_array(w);
+    json_close_object(w);
+}
+
+size_t fleet_state_endpoints(const struct fleet_state *f)
+{
+    return f->table.endpoint_count;
+}
+
+static bool visible(const struct fleet_state *f, const struct fleet_endpoint *e, const char *tenant)
+{
+    return tenant[0] == '\0' ||
+           strcmp(fleet_table_text(&f->table, FLEET_TENANTS, e->tenant), tenant) == 0;
+}
+
+/* The smallest ids seen so far, kept in order. Ids are random, so most endpoints are turned away by one comparison
+ * with the largest kept one. */
+struct smallest {
+    const struct fleet_endpoint **kept;
+    size_t count;
+    size_t max;
+};
+
+static void offer(struct smallest *s, const struct fleet_endpoint *e)
+{
+    size_t at = s->count;
+    if (s->count == s->max) {
+        if (memcmp(e->id, s->kept[s->max - 1]->id, sizeof(e->id)) >= 0) { return; }
+        at = s->max - 1;
+    } else {
+        s->count++;
+    }
+    for (; at > 0 && memcmp(e->id, s->kept[at - 1]->id, sizeof(e->id)) < 0; at--) {
+        s->kept[at] = s->kept[at - 1];
+    }
+    s->kept[at] = e;
+}
+
+static void write_page(const struct fleet_state *f, const struct smallest *s, size_t limit,
+                       struct json_writer *w)
+{
+    size_t count = s->count > limit ? limit : s->count;
+    json_open_object(w, NULL);
+    json_open_array(w, "endpoints");
+    for (size_t i = 0; i < count; i++) {
+        put_endpoint(f, w, s->kept[i]);
+    }
+    json_close_array(w);
+    if (s->count > limit) { put_hex(w, "next", s->kept[limit - 1]->id, FLEET_ENDPOINT_BYTES); }
+    json_close_object(w);
+}
+
+RW_RC fleet_state_write_page(const struct fleet_state *f, const char *tenant, const uint8_t *after,
+                             size_t limit, struct json_writer *w, struct rw_err *err)
+{
+    if (limit < 1 || limit > PAGE_MAX) {
+        return rw_fail(err, RW_E_RANGE, "a page has 1..%d endpoints", PAGE_MAX);
+    }
+    struct smallest s = {.max = limit + 1};
+    s.kept = rw_mem_new_array(s.max, sizeof(const struct fleet_endpoint *));
+    if (s.kept == NULL) { return rw_fail(err, RW_E_NOMEM, "no memory for a page"); }
+    for (size_t i = 0; i < f->table.endpoint_count; i++) {
+        const struct fleet_endpoint *e = &f->table.endpoints[i];
+        bool behind = after == NULL || memcmp(e->id, after, sizeof(e->id)) > 0;
+        if (behind && visible(f, e, tenant)) { offer(&s, e); }
+    }
+    write_page(f, &s, limit, w);
+    rw_mem_free(s.kept);
+    return RW_OK;
+}
+
+RW_RC fleet_state_write_one(const struct fleet_state *f, const char *tenant,
+                            const uint8_t endpoint[static FLEET_ENDPOINT_BYTES],
+                            struct json_writer *w, struct rw_err *err)
+{
+    const struct fleet_endpoint *e = fleet_table_find(&f->table, endpoint);
+    if (e == NULL || !visible(f, e, tenant)) {
+        char hex[2 * FLEET_ENDPOINT_BYTES + 1];
+        rw_hex_encode(hex, sizeof(hex), endpoint, FLEET_ENDPOINT_BYTES);
+        return rw_fail(err, RW_E_NOT_FOUND, "there is no endpoint %s", hex);
+    }
+    put_endpoint(f, w, e);
+    return RW_OK;
+}
