@@ -83,6 +83,22 @@ static RW_RC run_init(const struct arguments *a, struct rw_err *err)
     return tuf_client_init(dir, rw_buf_span(&root), err);
 }
 
+/* Target paths may hold any byte; a URL path keeps letters, digits, "-._~" and "/". */
+static RW_RC encode_path(const char *path, char *dst, size_t cap, struct rw_err *err)
+{
+    static const char plain[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-~/";
+    RW_AUTO(rw_buf) struct rw_buf out = rw_buf_make(cap);
+    for (const char *p = path; *p != '\0'; p++) {
+        if (strchr(plain, *p) != NULL) {
+            RW_TRY(rw_buf_append(&out, rw_span_of(p, 1), err));
+        } else {
+            RW_TRY(rw_buf_appendf(&out, err, "%%%02X", (unsigned)(unsigned char)*p));
+        }
+    }
+    return rw_span_to_str(dst, cap, rw_buf_span(&out), "target path", err);
+}
+
 /* Length and hash must be the signed ones; nothing else is a file of this target. */
 static RW_RC check_bytes(const struct tuf_target *t, struct rw_span bytes, struct rw_err *err)
 {
@@ -110,6 +126,7 @@ static RW_RC download_one(struct tuf_client *c, struct base *from, int dir, cons
     struct tuf_target t;
     char stored[PATH_BYTES];
     char path[PATH_BYTES];
+    char url[PATH_BYTES];
     RW_TRY(tuf_client_find(c, name, &t, err));
     if (t.length > TARGET_FILE_BYTES_MAX) {
         return rw_fail(err, RW_E_TOO_BIG, "target '%s': %lld bytes, at most %d are allowed", name,
@@ -125,7 +142,8 @@ static RW_RC download_one(struct tuf_client *c, struct base *from, int dir, cons
     }
     rw_buf_clear(&bytes);
     RW_TRY(target_path(c, &t, path, sizeof(path), err));
-    RW_TRY(fetch(from, path, (size_t)t.length, &bytes, err));
+    RW_TRY(encode_path(path, url, sizeof(url), err));
+    RW_TRY(fetch(from, url, (size_t)t.length, &bytes, err));
     RW_TRY(check_bytes(&t, rw_buf_span(&bytes), err));
     return rw_file_replace_at(dir, stored, 0644, rw_buf_span(&bytes), err);
 }

@@ -3,6 +3,7 @@
 #include "common/base/num.h"
 #include "common/crypto/digest.h"
 #include "common/json/json_canon.h"
+#include "common/tuf/tuf_bins.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -140,11 +141,17 @@ static RW_RC check_delegations(const struct json *delegations, struct rw_err *er
 {
     const struct json *keys = NULL;
     const struct json *roles = NULL;
-    if (json_find(delegations, "succinct_roles") != NULL) {
-        return rw_fail(err, RW_E_SCHEMA, "line %u: succinct_roles are not supported",
+    bool succinct = json_find(delegations, "succinct_roles") != NULL;
+    RW_TRY(json_get(delegations, "keys", JSON_OBJECT, &keys, err));
+    if (succinct == (json_find(delegations, "roles") != NULL)) {
+        return rw_fail(err, RW_E_SCHEMA, "line %u: delegations have either roles or succinct_roles",
                        json_line(delegations));
     }
-    RW_TRY(json_get(delegations, "keys", JSON_OBJECT, &keys, err));
+    if (succinct) {
+        RW_TRY(json_get(delegations, "succinct_roles", JSON_OBJECT, &roles, err));
+        RW_TRY(check_role(roles, err));
+        return tuf_bins_check(roles, err);
+    }
     RW_TRY(json_get(delegations, "roles", JSON_ARRAY, &roles, err));
     if (json_count(roles) > TUF_DELEGATIONS_MAX) {
         return rw_fail(err, RW_E_TOO_BIG, "%zu delegations, at most %d are allowed",

@@ -1,4 +1,5 @@
 /* Look-ups of tuf_client.h: the pre-order search through delegations (TUF-5.6.7). */
+#include "common/tuf/tuf_bins.h"
 #include "common/tuf/tuf_client_state.h"
 #include "common/tuf/tuf_path.h"
 
@@ -85,6 +86,24 @@ RW_RC tuf_target_read(const struct json *entry, const char *role, int64_t role_v
     return RW_OK;
 }
 
+/* TAP 15: exactly one bin covers a path. */
+static RW_RC push_bin(struct search *s, const char *role, const struct json *delegations,
+                      struct rw_err *err)
+{
+    const struct json *bins = delegations == NULL ? NULL : json_find(delegations, "succinct_roles");
+    if (bins == NULL) { return RW_OK; }
+    if (s->waiting_count == TUF_DELEGATIONS_MAX) {
+        return rw_fail(err, RW_E_TOO_BIG, "more than %d delegations wait in one search",
+                       TUF_DELEGATIONS_MAX);
+    }
+    struct visit *v = &s->waiting[s->waiting_count];
+    *v = (struct visit){.role = ""};
+    RW_TRY(tuf_bins_role(bins, s->path, v->role, sizeof(v->role), err));
+    (void)snprintf(v->delegator, sizeof(v->delegator), "%s", role);
+    s->waiting_count++;
+    return RW_OK;
+}
+
 /* Children go onto the stack in reverse, so that the first listed is visited first. A matching terminating
  * one ends the search for later siblings and for everything that still waits higher up. */
 static RW_RC push_children(struct search *s, const char *role, const struct tuf_doc *doc,
@@ -94,7 +113,7 @@ static RW_RC push_children(struct search *s, const char *role, const struct tuf_
     const struct json *roles = delegations == NULL ? NULL : json_find(delegations, "roles");
     const struct json *matching[TUF_DELEGATIONS_MAX];
     size_t n = 0;
-    if (roles == NULL) { return RW_OK; }
+    if (roles == NULL) { return push_bin(s, role, delegations, err); }
     for (const struct json *r = json_first(roles); r != NULL; r = json_next(r)) {
         bool covered = false;
         bool terminating = false;

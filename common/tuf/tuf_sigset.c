@@ -1,5 +1,7 @@
 #include "common/tuf/tuf_sigset.h"
 
+#include "common/tuf/tuf_bins.h"
+
 #include <string.h>
 
 void tuf_sigset_authority_drop(struct tuf_sigset_authority *a)
@@ -78,6 +80,10 @@ RW_RC tuf_sigset_of_delegation(const struct tuf_doc *delegator, const char *role
     const struct json *delegations = json_find(delegator->signed_part, "delegations");
     const struct json *roles = delegations == NULL ? NULL : json_find(delegations, "roles");
     const struct json *keys = delegations == NULL ? NULL : json_find(delegations, "keys");
+    const struct json *bins = delegations == NULL ? NULL : json_find(delegations, "succinct_roles");
+    if (bins != NULL && keys != NULL && tuf_bins_has(bins, role)) {
+        return read_authority(keys, bins, role, out, err);
+    }
     if (roles != NULL && keys != NULL) {
         for (const struct json *r = json_first(roles); r != NULL; r = json_next(r)) {
             const struct json *name = json_find(r, "name");

@@ -5,6 +5,8 @@
 #include "common/base/num.h"
 #include "common/crypto/key.h"
 #include "common/json/json_canon.h"
+#include "common/tuf/tuf_bins.h"
+#include "common/tuf/tuf_client.h"
 #include "common/tuf/tuf_path.h"
 #include "tests/harness.h"
 
@@ -107,6 +109,21 @@ TEST(path_patterns_match_as_recorded)
     }
 }
 
+TEST(hash_bins_are_computed_as_recorded)
+{
+    for (const struct json *row = json_first(group("hashed_bins")); row; row = json_next(row)) {
+        struct rw_err err = {0};
+        char path[TUF_PATH_BYTES];
+        char role[TUF_ROLE_NAME_BYTES];
+        MUST(json_get_str(row, "path", path, sizeof(path), &err));
+        MUST(tuf_bins_role(row, path, role, sizeof(role), &err));
+        assert_true(rw_span_is(json_str(json_find(row, "role")), role));
+        assert_true(tuf_bins_has(row, role));
+        role[strlen(role) - 1] = 'x';
+        assert_false(tuf_bins_has(row, role));
+    }
+}
+
 TEST(expiry_times_are_read_strictly)
 {
     for (const struct json *row = json_first(group("expires")); row; row = json_next(row)) {
@@ -141,6 +158,7 @@ int main(void)
         cmocka_unit_test(key_ids_are_the_hash_of_the_canonical_key),
         cmocka_unit_test(signatures_verify_or_not_as_recorded),
         cmocka_unit_test(path_patterns_match_as_recorded),
+        cmocka_unit_test(hash_bins_are_computed_as_recorded),
         cmocka_unit_test(expiry_times_are_read_strictly),
     };
     return cmocka_run_group_tests(tests, load, unload);
