@@ -32,7 +32,7 @@ RW_RC http_auth_new(const uint8_t secret[static HTTP_SECRET_BYTES], struct http_
 void http_auth_free(struct http_auth *auth); /* accepts NULL; no thread may use it any more */
 
 /* Replaces all tokens; copies 0..HTTP_TOKENS_MAX entries. A failure leaves the old table in force.
- * Fails with RW_E_TOO_BIG, RW_E_NOMEM. */
+ * Fails with RW_E_TOO_BIG, RW_E_SCHEMA (a role that is none), RW_E_NOMEM. */
 RW_RC http_auth_set_tokens(struct http_auth *auth, const struct http_token *tokens, size_t count,
                            struct rw_err *err);
 

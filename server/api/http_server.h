@@ -22,7 +22,7 @@ struct http_limits {
     int64_t stall_ms;         /* reply of which the client takes no byte */
     int64_t drain_ms;         /* graceful stop: after this the rest is dropped */
     unsigned connections_max; /* over all workers */
-    unsigned per_address_max; /* connections of one client address (IPv6: of one /64) */
+    unsigned per_address_max; /* connections of one client address (IPv6: of one /64); 0: no cap */
     unsigned requests_per_conn; /* then "Connection: close", which spreads clients again */
 };
 

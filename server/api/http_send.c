@@ -1,0 +1,139 @@
+#include "server/api/http_send.h"
+
+#include "common/base/file.h"
+#include "server/api/http_worker.h"
+
+#include <errno.h>
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/event.h>
+#include <fcntl.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+/* A cold page is asked for without waiting; after 40 * 5 ms the read may block after all. */
+enum { PAGE_WAIT_MS = 5, PAGE_TRIES_MAX = 40 };
+
+void http_send_drop(struct http_conn *c)
+{
+    if (c->page_wait != NULL) { (void)event_del(c->page_wait); }
+    rw_buf_drop(&c->out.mem);
+    rw_fd_drop(&c->out.fd);
+    c->out.left = 0;
+}
+
+uint64_t http_send_unsent(const struct http_conn *c)
+{
+    return c->out.left + evbuffer_get_length(bufferevent_get_output(c->bev));
+}
+
+static bool send_memory(struct http_conn *c, size_t n)
+{
+    RW_ASSERT(c->out.offset + n <= c->out.mem.n);
+    return bufferevent_write(c->bev, c->out.mem.p + c->out.offset, n) == 0;
+}
+
+static void on_page_wait(evutil_socket_t fd, short what, void *arg)
+{
+    struct http_conn *c = arg;
+    (void)fd;
+    (void)what;
+    /* While the head is still in the buffer, its end asks for the file anyway. */
+    if (evbuffer_get_length(bufferevent_get_output(c->bev)) > 0) { return; }
+    (void)http_send_more(c);
+    http_conn_settle(c);
+}
+
+/* Starts reading ahead and asks again in a moment. */
+static bool wait_for_page(struct http_conn *c, size_t n)
+{
+    const struct timeval soon = {.tv_usec = PAGE_WAIT_MS * 1000};
+    c->page_tries++;
+    (void)posix_fadvise(c->out.fd, (off_t)c->out.offset, (off_t)n, POSIX_FADV_WILLNEED);
+    if (c->page_wait == NULL) { c->page_wait = event_new(c->worker->base, -1, 0, on_page_wait, c); }
+    return c->page_wait != NULL && event_add(c->page_wait, &soon) == 0;
+}
+
+/* What was read of the slice; -1: nothing, see errno. */
+static ssize_t read_slice(struct http_conn *c, void *at, size_t n)
+{
+    struct iovec v = {.iov_base = at, .iov_len = n};
+    int flags = c->page_tries < PAGE_TRIES_MAX ? RWF_NOWAIT : 0;
+    ssize_t got = preadv2(c->out.fd, &v, 1, (off_t)c->out.offset, flags);
+    if (got < 0 && (errno == EOPNOTSUPP || errno == ENOSYS || errno == EINVAL)) {
+        got = pread(c->out.fd, at, n, (off_t)c->out.offset);
+    }
+    return got;
+}
+
+/* *sent_out: bytes that went into the output buffer; 0: it was put off. False: cannot go on. */
+static bool send_file(struct http_conn *c, size_t n, size_t *sent_out)
+{
+    struct evbuffer *out = bufferevent_get_output(c->bev);
+    struct evbuffer_iovec v;
+    *sent_out = 0;
+    if (evbuffer_reserve_space(out, (ev_ssize_t)n, &v, 1) != 1) { return false; }
+    ssize_t got = read_slice(c, v.iov_base, n);
+    if (got < 0 && errno == EAGAIN) {
+        v.iov_len = 0;
+        return evbuffer_commit_space(out, &v, 1) == 0 && wait_for_page(c, n);
+    }
+    if (got <= 0) { return false; }
+    c->page_tries = 0;
+    if (c->page_wait != NULL) { (void)event_del(c->page_wait); }
+    v.iov_len = (size_t)got;
+    *sent_out = (size_t)got;
+    return evbuffer_commit_space(out, &v, 1) == 0;
+}
+
+bool http_send_more(struct http_conn *c)
+{
+    struct http_outgoing *o = &c->out;
+    if (o->left == 0) { return true; }
+    size_t n = o->left < HTTP_SEND_SLICE_BYTES ? (size_t)o->left : HTTP_SEND_SLICE_BYTES;
+    size_t sent = n;
+    bool good = o->fd >= 0 ? send_file(c, n, &sent) : send_memory(c, n);
+    if (!good) {
+        c->doomed = true;
+        return false;
+    }
+    o->offset += sent;
+    o->left -= sent;
+    return false;
+}
+
+static void count(struct http_tally *t, int status)
+{
+    (void)atomic_fetch_add_explicit(&t->replies[status / 100], 1, memory_order_relaxed);
+}
+
+void http_send_begin(struct http_conn *c, struct http_reply *reply)
+{
+    struct http_worker *w = c->worker;
+    struct rw_err unused;
+    uint64_t body = http_reply_body_bytes(reply);
+    bool whole = reply->fd < 0 && body <= HTTP_REPLY_SMALL;
+    RW_ASSERT(c->out.left == 0);
+    count(&w->tally, reply->status);
+    rw_buf_clear(&w->scratch);
+    struct rw_rc rc = http_reply_head(reply, http_worker_date(w), &w->scratch, &unused);
+    if (rw_is_ok(rc) && whole && body > 0) {
+        rc = rw_buf_append(&w->scratch, rw_buf_span(&reply->body), &unused);
+    }
+    if (!rw_is_ok(rc) || bufferevent_write(c->bev, w->scratch.p, w->scratch.n) != 0) {
+        c->doomed = true;
+        http_reply_drop(reply);
+        return;
+    }
+    c->out.close = reply->close;
+    if (!whole && body > 0) {
+        c->out.mem = reply->body;
+        c->out.fd = reply->fd;
+        c->out.offset = reply->fd >= 0 ? reply->offset : 0;
+        c->out.left = body;
+        *reply = http_reply_make(); /* handed over */
+        /* The first slice joins the head: no more packets than needed. */
+        (void)http_send_more(c);
+    }
+    http_reply_drop(reply);
+}

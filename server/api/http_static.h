@@ -1,0 +1,24 @@
+/* http_static.h: the signed repository as plain files under /repo/.
+ *
+ * memory   the reply owns the open file
+ * threads  no shared state
+ * source   docs/protocol.md 2; RFC 9110 13 and 14, RFC 9111 5.2 (caching), RFC 8246 (immutable)
+ */
+#ifndef RINGWARD_HTTP_STATIC_H
+#define RINGWARD_HTTP_STATIC_H
+
+#include "server/api/http_reply.h"
+
+struct http_static_ask {
+    struct rw_span path; /* behind "/repo/"; as it came, not percent-decoded */
+    struct rw_span if_none_match;
+    struct rw_span if_range;
+    struct rw_span range;
+    bool head_only;
+};
+
+/* Answers from the directory `repo_dir`: 200, 206, 304, 404, 416, or 503 when the file cannot be read.
+ * Only regular files below metadata/ and targets/ are served, through no link, no dot file. */
+struct http_reply http_static_answer(int repo_dir, const struct http_static_ask *ask);
+
+#endif
