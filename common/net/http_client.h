@@ -16,6 +16,9 @@ struct http_client_options {
     const char *ca_file;  /* PEM; NULL: the system's store; copied */
     const char *token;    /* bearer token; NULL: none; copied */
     int64_t total_ms;     /* greatest time for one request; 0: 60 s */
+    /* Told now and then how much of a request's body has been sent; NULL: nobody wants to know. */
+    void (*on_sent)(void *ctx, int64_t sent_bytes, int64_t total_bytes);
+    void *on_sent_ctx; /* borrowed until http_client_drop */
 };
 
 RW_RC http_client_open(const struct http_client_options *o, struct http_client **out,

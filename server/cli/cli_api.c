@@ -3,12 +3,19 @@
 #include "common/base/conf.h"
 #include "common/base/file.h"
 #include "common/net/http_client.h"
+#include "server/cli/cli_progress.h"
+#include "server/cli/cli_view.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { ANSWER_BYTES_MAX = 32 * 1024 * 1024, TOKEN_BYTES_MAX = 512, PATH_BYTES = 1024 };
+enum {
+    ANSWER_BYTES_MAX = 32 * 1024 * 1024,
+    TOKEN_BYTES_MAX = 512,
+    PATH_BYTES = 1024,
+    TOTAL_MS = 15 * 60 * 1000, /* a large upload over a thin line; stalls are cut much earlier */
+};
 
 struct profile {
     char server[256];
@@ -28,6 +35,8 @@ static const struct conf_table profile_table = {profile_settings, RW_LEN(profile
 
 struct cli_api {
     struct http_client *http;
+    struct cli_progress progress;
+    char profile[PATH_BYTES];
 };
 
 typedef struct http_client *http_client;
@@ -66,41 +75,76 @@ static RW_RC read_token(const char *path, char token[static TOKEN_BYTES_MAX], st
     return rw_span_to_str(token, TOKEN_BYTES_MAX, rw_buf_span(&text), "token", err);
 }
 
-RW_RC cli_api_open(const char *path, struct cli_api **out, struct rw_err *err)
+/* "https://host:8443/" is as good as without the slash. */
+static void trim_server(char *server)
 {
-    struct profile p;
-    char file[PATH_BYTES];
-    char ca_file[PATH_BYTES];
-    char token_file[PATH_BYTES];
-    char token[TOKEN_BYTES_MAX];
-    RW_TRY(profile_path(path, file, err));
-    struct rw_rc rc = conf_load(&profile_table, file, &p, err);
+    size_t n = strlen(server);
+    while (n > 0 && server[n - 1] == '/') {
+        server[--n] = '\0';
+    }
+}
+
+static RW_RC load_profile(const char *file, struct profile *p, struct rw_err *err)
+{
+    struct rw_rc rc = conf_load(&profile_table, file, p, err);
     if (rc.code == RW_E_NOT_FOUND) {
+        RW_IGNORE(rw_fail(err, RW_E_NOT_FOUND, "there is no operator profile at %s", file), "hint");
         return rw_hint(err, "give --profile FILE or set RINGWARD_PROFILE; 'ringward-server init' "
                             "writes one as operator.conf");
     }
     RW_TRY(rc);
-    RW_TRY(beside(file, p.ca_file, ca_file, err));
-    RW_TRY(beside(file, p.token_file, token_file, err));
-    RW_TRY(read_token(token_file, token, err));
-    RW_AUTO(http_client) http_client http = NULL;
-    const struct http_client_options options = {
-        .base_url = p.server, .ca_file = p.ca_file[0] == '\0' ? NULL : ca_file, .token = token};
-    RW_TRY(http_client_open(&options, &http, err));
-    rw_wipe(token, sizeof(token));
-    struct cli_api *api = rw_mem_new(sizeof(*api));
-    if (api == NULL) { return rw_fail(err, RW_E_NOMEM, "no memory"); }
-    api->http = RW_STEAL(http);
-    *out = api;
+    trim_server(p->server);
     return RW_OK;
 }
 
-void cli_api_drop(struct cli_api **api)
+static RW_RC connect_to(struct cli_api *api, const struct profile *p, struct rw_err *err)
+{
+    char ca_file[PATH_BYTES];
+    char token_file[PATH_BYTES];
+    char token[TOKEN_BYTES_MAX];
+    RW_TRY(beside(api->profile, p->ca_file, ca_file, err));
+    RW_TRY(beside(api->profile, p->token_file, token_file, err));
+    struct rw_rc rc = read_token(token_file, token, err);
+    if (!rw_is_ok(rc)) { return rw_wrap(err, "token of profile %s", api->profile); }
+    const struct http_client_options options = {
+        .base_url = p->server,
+        .ca_file = p->ca_file[0] == '\0' ? NULL : ca_file,
+        .token = token,
+        .total_ms = TOTAL_MS,
+        .on_sent = cli_progress_enabled() ? cli_progress_show : NULL,
+        .on_sent_ctx = &api->progress,
+    };
+    rc = http_client_open(&options, &api->http, err);
+    rw_wipe(token, sizeof(token));
+    return rc;
+}
+
+RW_RC cli_api_open(const char *path, struct cli_api **out, struct rw_err *err)
+{
+    struct profile p;
+    RW_AUTO(cli_api) cli_api api = rw_mem_new(sizeof(*api));
+    if (api == NULL) { return rw_fail(err, RW_E_NOMEM, "no memory"); }
+    RW_TRY(profile_path(path, api->profile, err));
+    RW_TRY(load_profile(api->profile, &p, err));
+    RW_TRY(connect_to(api, &p, err));
+    *out = RW_STEAL(api);
+    return RW_OK;
+}
+
+void cli_api_drop(cli_api *api)
 {
     if (*api == NULL) { return; }
     http_client_drop(&(*api)->http);
     rw_mem_free(*api);
     *api = NULL;
+}
+
+RW_RC cli_api_beside(const struct cli_api *api, const char *name, char *dst, size_t cap,
+                     struct rw_err *err)
+{
+    char path[PATH_BYTES];
+    RW_TRY(beside(api->profile, name, path, err));
+    return rw_span_to_str(dst, cap, rw_span_str(path), "path beside the profile", err);
 }
 
 static enum rw_code code_of_name(struct rw_span name, int status)
@@ -116,7 +160,15 @@ static enum rw_code code_of_name(struct rw_span name, int status)
     for (size_t i = 0; i < RW_LEN(names); i++) {
         if (rw_span_is(name, names[i].name)) { return names[i].code; }
     }
-    return status == 404 ? RW_E_NOT_FOUND : status == 401 ? RW_E_AUTH : RW_E_HTTP;
+    static const struct plain {
+        int status;
+        enum rw_code code;
+    } plain[] = {{401, RW_E_AUTH},    {403, RW_E_FORBIDDEN}, {404, RW_E_NOT_FOUND},
+                 {413, RW_E_TOO_BIG}, {429, RW_E_BUSY},      {503, RW_E_BUSY}};
+    for (size_t i = 0; i < RW_LEN(plain); i++) {
+        if (plain[i].status == status) { return plain[i].code; }
+    }
+    return RW_E_HTTP;
 }
 
 /* A refusal carries {"error":{"code","text","hint"}}; anything else is told by its status alone. */
@@ -133,6 +185,8 @@ static RW_RC refusal(int status, struct rw_span body, struct rw_err *err)
         rw_is_ok(json_get_span(error, "code", &code, &unused)) &&
         rw_is_ok(json_get_str(error, "text", text, sizeof(text), &unused))) {
         RW_IGNORE(json_get_str(error, "hint", hint, sizeof(hint), &unused), "a hint is optional");
+        cli_view_clean(text);
+        cli_view_clean(hint);
         RW_IGNORE(rw_fail(err, code_of_name(code, status), "%s", text), "hint follows");
         return rw_hint(err, "%s", hint);
     }
@@ -148,11 +202,19 @@ static RW_RC parse_answer(int status, const struct rw_buf *body, struct json **t
     return json_parse(rw_buf_span(body), &limits, tree_out, err);
 }
 
+/* Where the server was looked for is half of the answer to "cannot be reached". */
+static RW_RC explain_transport(const struct cli_api *api, struct rw_rc rc, struct rw_err *err)
+{
+    if (rc.code != RW_E_NET) { return rc; }
+    return rw_hint(err, "is the server running? Its URL is in %.100s", api->profile);
+}
+
 RW_RC cli_api_get(struct cli_api *api, const char *path, struct json **tree_out, struct rw_err *err)
 {
     RW_AUTO(rw_buf) struct rw_buf body = rw_buf_make(ANSWER_BYTES_MAX);
     struct http_client_answer answer;
-    RW_TRY(http_client_get(api->http, path, NULL, ANSWER_BYTES_MAX, &body, &answer, err));
+    struct rw_rc rc = http_client_get(api->http, path, NULL, ANSWER_BYTES_MAX, &body, &answer, err);
+    RW_TRY(explain_transport(api, rc, err));
     return parse_answer(answer.status, &body, tree_out, err);
 }
 
@@ -161,7 +223,9 @@ static RW_RC post(struct cli_api *api, const char *path, const char *type, struc
 {
     RW_AUTO(rw_buf) struct rw_buf body = rw_buf_make(ANSWER_BYTES_MAX);
     struct http_client_answer answer;
-    RW_TRY(http_client_post(api->http, path, type, bytes, ANSWER_BYTES_MAX, &body, &answer, err));
+    struct rw_rc rc =
+        http_client_post(api->http, path, type, bytes, ANSWER_BYTES_MAX, &body, &answer, err);
+    RW_TRY(explain_transport(api, rc, err));
     return parse_answer(answer.status, &body, tree_out, err);
 }
 
@@ -174,14 +238,19 @@ RW_RC cli_api_post(struct cli_api *api, const char *path, struct rw_span json_bo
 RW_RC cli_api_upload(struct cli_api *api, const char *path, struct rw_span bytes,
                      struct json **tree_out, struct rw_err *err)
 {
-    return post(api, path, "application/octet-stream", bytes, tree_out, err);
+    const char *slash = strrchr(path, '/');
+    api->progress.what = slash == NULL ? NULL : slash + 1;
+    struct rw_rc rc = post(api, path, "application/octet-stream", bytes, tree_out, err);
+    cli_progress_end(&api->progress);
+    return rc;
 }
 
 RW_RC cli_api_download(struct cli_api *api, const char *path, size_t max, struct rw_buf *into,
                        struct rw_err *err)
 {
     struct http_client_answer answer;
-    RW_TRY(http_client_get(api->http, path, NULL, max, into, &answer, err));
+    struct rw_rc rc = http_client_get(api->http, path, NULL, max, into, &answer, err);
+    RW_TRY(explain_transport(api, rc, err));
     if (answer.status != 200) { return refusal(answer.status, rw_buf_span(into), err); }
     return RW_OK;
 }

@@ -1,9 +1,12 @@
 #include "server/cli/cli_table.h"
 
+#include "server/cli/cli_view.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 enum { CELL_BYTES_MAX = 512 };
@@ -16,7 +19,10 @@ static const struct word_colour {
     {"accepted", "\033[32m"}, {"published", "\033[32m"},    {"ramping", "\033[36m"},
     {"baking", "\033[36m"},   {"held", "\033[33m"},         {"paused", "\033[33m"},
     {"halted", "\033[31m"},   {"rolling_back", "\033[31m"}, {"rolled_back", "\033[35m"},
-    {"FAIL", "\033[31m"},     {"refused", "\033[31m"},
+    {"FAIL", "\033[31m"},     {"refused", "\033[31m"},      {"expired", "\033[31m"},
+    {"soon", "\033[33m"},     {"ok", "\033[32m"},           {"dark", "\033[33m"},
+    {"failed", "\033[31m"},   {"healthy", "\033[32m"},      {"development", "\033[1;31m"},
+    {"checked", "\033[32m"},  {"approved", "\033[32m"},     {"checking", "\033[36m"},
 };
 
 static bool colour_is_on(void)
@@ -60,9 +66,7 @@ RW_RC cli_table_add(struct cli_table *t, const char *text, struct rw_err *err)
     }
     char *cell = rw_str_dup(text);
     if (cell == NULL) { return rw_fail(err, RW_E_NOMEM, "no memory for a table"); }
-    for (char *p = cell; *p != '\0'; p++) {
-        if ((unsigned char)*p < 0x20 || *p == 0x7f) { *p = '?'; }
-    }
+    cli_view_clean(cell);
     t->cells[t->cell_count++] = cell;
     return RW_OK;
 }
@@ -77,25 +81,53 @@ RW_RC cli_table_addf(struct cli_table *t, struct rw_err *err, const char *fmt, .
     return cli_table_add(t, text, err);
 }
 
+/* Prints at most `room` characters of a cell; gives how many. */
+static size_t print_cell(const char *cell, size_t room, bool body)
+{
+    size_t bytes = 0;
+    size_t shown = 0;
+    const char *colour = body ? cli_table_colour(cell) : "";
+    while (cell[bytes] != '\0' && (shown < room || ((unsigned char)cell[bytes] & 0xC0) == 0x80)) {
+        if (((unsigned char)cell[bytes] & 0xC0) != 0x80) { shown++; }
+        bytes++;
+    }
+    printf("%s%.*s%s", colour, (int)bytes, cell, colour[0] != '\0' ? cli_table_plain() : "");
+    return shown;
+}
+
 size_t cli_table_print(const struct cli_table *t)
 {
     size_t width[CLI_TABLE_COLUMNS_MAX] = {0};
+    size_t used = 0;
     RW_ASSERT(t->cell_count % t->columns == 0);
     for (size_t i = 0; i < t->cell_count; i++) {
-        size_t n = strlen(t->cells[i]);
+        size_t n = cli_view_length(t->cells[i]);
         if (n > width[i % t->columns]) { width[i % t->columns] = n; }
     }
     for (size_t i = 0; i < t->cell_count; i++) {
         bool last = (i + 1) % t->columns == 0;
-        const char *colour = i >= t->columns ? cli_table_colour(t->cells[i]) : "";
-        printf("%s%s%s", colour, t->cells[i], colour[0] != '\0' ? cli_table_plain() : "");
-        if (last) {
-            printf("\n");
-        } else {
-            printf("%*s", (int)(width[i % t->columns] - strlen(t->cells[i]) + 2), "");
-        }
+        size_t room = t->fit == 0 ? SIZE_MAX : t->fit - used;
+        size_t shown = print_cell(t->cells[i], room, i >= t->columns);
+        size_t gap = last ? 0 : width[i % t->columns] - shown + 2;
+        if (gap > room - shown) { gap = room - shown; }
+        used = last ? 0 : used + shown + gap;
+        printf("%*s%s", (int)gap, "", last ? "\n" : "");
     }
     return t->cell_count / t->columns;
+}
+
+size_t cli_table_terminal_columns(void)
+{
+    struct winsize size = {0};
+    if (isatty(STDOUT_FILENO) != 1) { return 0; }
+    return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
+}
+
+size_t cli_table_terminal_rows(void)
+{
+    struct winsize size = {0};
+    if (isatty(STDOUT_FILENO) != 1) { return 0; }
+    return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_row > 0 ? size.ws_row : 24;
 }
 
 void cli_table_drop(struct cli_table *t)

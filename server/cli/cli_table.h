@@ -16,18 +16,23 @@ struct cli_table {
     size_t columns;
     size_t cell_count;
     size_t cell_cap;
+    size_t fit; /* rows are cut to that many characters; 0: as long as they are */
 };
 
 /* Begins with the header's cells. `columns` is 1..CLI_TABLE_COLUMNS_MAX. */
 RW_RC cli_table_begin(struct cli_table *t, const char *const *header, size_t columns,
                       struct rw_err *err);
-/* Adds the next cell; rows fill from left to right. Unprintable bytes are shown as '?'. */
+/* Adds the next cell; rows fill from left to right. Foreign bytes are shown as '?' (cli_view_clean). */
 RW_RC cli_table_add(struct cli_table *t, const char *text, struct rw_err *err);
 __attribute__((format(printf, 3, 4))) RW_RC cli_table_addf(struct cli_table *t, struct rw_err *err,
                                                            const char *fmt, ...);
 /* Prints to stdout, returns the number of lines. The last row must be complete. */
 size_t cli_table_print(const struct cli_table *t);
 void cli_table_drop(struct cli_table *t);
+
+/* Columns and rows of the terminal that standard output is; 0 when it is none. */
+size_t cli_table_terminal_columns(void);
+size_t cli_table_terminal_rows(void);
 
 /* Colour sequence for a state word ("halted" red, "passed" green, ...), "" when colour is off. */
 const char *cli_table_colour(const char *word);

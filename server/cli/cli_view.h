@@ -12,12 +12,28 @@
 
 #include <stdio.h>
 
+enum { CLI_PATH_BYTES = 512 };
 enum cli_format { CLI_TABLE, CLI_JSON, CLI_NDJSON };
+
+/* What every verb with a server reads from its command line. */
+struct cli_view_args {
+    const char *profile; /* NULL: the default one */
+    const char *output;  /* as given */
+    enum cli_format format;
+    char **operands; /* borrowed from argv */
+    int count;
+    bool help_shown; /* nothing is left to do */
+};
+
+/* opt_parse, then the format. `args->output` must be what CLI_OPT_OUTPUT in the table points to.
+ * Fails with RW_E_USAGE. */
+RW_RC cli_view_args(const struct opt_command *command, int argc, char **argv,
+                    struct cli_view_args *args, struct rw_err *err);
 
 /* The two options that every command with a server has; put them into its table. */
 #define CLI_OPT_PROFILE(variable)                                                                  \
     {                                                                                              \
-        "profile", "FILE", "operator profile (default $RINGWARD_PROFILE)", &(variable), NULL       \
+        "profile", "FILE", "operator profile (default: $RINGWARD_PROFILE)", &(variable), NULL      \
     }
 #define CLI_OPT_OUTPUT(variable)                                                                   \
     {                                                                                              \
@@ -32,14 +48,34 @@ enum { CLI_FAMILY_BYTES = 33 };
 RW_RC cli_view_release_id(const char *text, char family[static CLI_FAMILY_BYTES],
                           int64_t *release_out, struct rw_err *err);
 
+/* A family, class or ring as it was typed. Fails with RW_E_USAGE. */
+RW_RC cli_view_name(const char *name, const char *what, struct rw_err *err);
+/* "PREFIX/FAMILY/NUMBERSUFFIX" for an operand like "yara/2". Fails with RW_E_USAGE. */
+RW_RC cli_view_release_path(const char *prefix, const char *operand, const char *suffix,
+                            char path[static CLI_PATH_BYTES], struct rw_err *err);
+
 /* Members of an answer for display: absent or of another type gives the fallback, never an error, so that
  * an older command line can show a newer server's answers. */
 int64_t cli_view_int(const struct json *object, const char *name, int64_t fallback);
 bool cli_view_bool(const struct json *object, const char *name);
-/* Copies at most cap - 1 bytes; "" when absent. Gives dst. */
+/* Copies at most cap - 1 bytes, cleaned (below); "" when absent. Gives dst. */
 const char *cli_view_str(const struct json *object, const char *name, char *dst, size_t cap);
+
+/* The same with "-" for what is absent or empty. */
+const char *cli_view_or_dash(const struct json *object, const char *name, char *dst, size_t cap);
+/* "debian-12/x86_64/yara-4.2" of a cohort object; "" when NULL. */
+const char *cli_view_cohort(const struct json *cohort, char *dst, size_t cap);
+/* Makes foreign text harmless for a terminal, in place: control bytes, C1 controls and bytes that are no
+ * UTF-8 become '?', a character cut in its middle goes. */
+void cli_view_clean(char *text);
+/* Characters of UTF-8 text. */
+size_t cli_view_length(const char *text);
+/* Why the command printed nothing: standard output is full or closed. */
+RW_RC cli_view_flush(struct rw_err *err);
 
 /* Prints an answer as one line of packed JSON. Fails with RW_E_IO, RW_E_TOO_BIG. */
 RW_RC cli_view_print_json(const struct json *v, struct rw_err *err);
+/* The same for each element of an array: one line per element (ndjson). */
+RW_RC cli_view_print_each(const struct json *list, struct rw_err *err);
 
 #endif

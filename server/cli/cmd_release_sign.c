@@ -7,14 +7,13 @@
 #include "common/policy/entry_codec.h"
 #include "common/tuf/tuf_write.h"
 #include "server/cli/cli_api.h"
+#include "server/cli/cli_key.h"
 #include "server/cli/cli_view.h"
 
 #include <stdio.h>
 #include <string.h>
 
 enum { DOCUMENT_BYTES_MAX = 2 * 1024 * 1024, BODY_BYTES_MAX = 8192 };
-
-typedef struct cli_api *cli_api;
 
 struct sign_job {
     const char *key_file;
@@ -72,19 +71,6 @@ static RW_RC check_document(const struct json *doc, const struct sign_job *job, 
     return RW_OK;
 }
 
-static RW_RC load_key(const struct sign_job *job, struct key *out, struct rw_err *err)
-{
-    RW_AUTO(rw_buf) struct rw_buf passphrase = rw_buf_make(1024);
-    if (job->passphrase_file == NULL) { return key_load_private(job->key_file, NULL, out, err); }
-    RW_TRY(rw_file_read(job->passphrase_file, 1024, &passphrase, err));
-    while (passphrase.n > 0 && passphrase.p[passphrase.n - 1] == '\n') {
-        passphrase.p[--passphrase.n] = 0;
-    }
-    struct rw_rc rc = key_load_private(job->key_file, rw_buf_str(&passphrase), out, err);
-    if (passphrase.p != NULL) { rw_wipe(passphrase.p, passphrase.n); }
-    return rc;
-}
-
 static RW_RC sign_and_send(struct cli_api *api, const struct sign_job *job, struct rw_span document,
                            struct json **answer_out, struct rw_err *err)
 {
@@ -92,7 +78,7 @@ static RW_RC sign_and_send(struct cli_api *api, const struct sign_job *job, stru
     char path[CLI_PATH_BYTES + 16];
     RW_AUTO(key) struct key key = {0};
     RW_AUTO(rw_buf) struct rw_buf body = rw_buf_make(BODY_BYTES_MAX);
-    RW_TRY(load_key(job, &key, err));
+    RW_TRY(cli_key_load(job->key_file, job->passphrase_file, &key, err));
     RW_TRY(tuf_write_sign(document, &key, sig, err));
     struct json_writer w = json_begin(&body);
     json_open_object(&w, NULL);
@@ -129,17 +115,16 @@ static RW_RC run(const char *profile, enum cli_format format, const struct sign_
            signatures == NULL ? 0 : json_count(signatures),
            (long long)cli_view_int(answer, "threshold", 0),
            cli_view_str(answer, "state", state, sizeof(state)));
-    return RW_OK;
+    return cli_view_flush(err);
 }
 
 RW_RC cmd_release_sign(int argc, char **argv, struct rw_err *err)
 {
-    const char *profile = NULL;
-    const char *output = NULL;
+    struct cli_view_args args = {0};
     struct sign_job job = {.key_file = NULL};
     const struct opt opts[] = {
-        CLI_OPT_PROFILE(profile),
-        CLI_OPT_OUTPUT(output),
+        CLI_OPT_PROFILE(args.profile),
+        CLI_OPT_OUTPUT(args.output),
         {"key", "FILE", "private key of a release engineer (required)", &job.key_file, NULL},
         {"passphrase-file", "FILE", "file with the key's passphrase", &job.passphrase_file, NULL},
         {"payload", "FILE", "compare with this file (default: the server's copy)",
@@ -150,23 +135,18 @@ RW_RC cmd_release_sign(int argc, char **argv, struct rw_err *err)
         .usage = "FAMILY/NUMBER",
         .about =
             "Signs a checked release. The key never leaves this machine; the document is checked\n"
-            "against the payload before it is signed. Two engineers must sign.",
+            "against the payload before it is signed. As many engineers must sign as the trust\n"
+            "root demands, and each key counts once.",
         .examples = "  ringward release sign --key alice.key --payload rules.yar yara/2\n",
         .opts = opts,
         .opt_count = RW_LEN(opts),
         .operands_min = 1,
         .operands_max = 1,
     };
-    enum opt_outcome outcome = OPT_RUN;
-    enum cli_format format = CLI_TABLE;
-    char **operands = NULL;
-    int count = 0;
-    RW_TRY(opt_parse(&command, argc, argv, &outcome, &operands, &count, err));
-    if (outcome == OPT_HELP_SHOWN) { return RW_OK; }
-    RW_TRY(cli_view_format(output, &format, err));
-    RW_TRY(cli_view_release_id(operands[0], job.family, &job.release, err));
+    RW_TRY(cli_view_args(&command, argc, argv, &args, err));
+    if (args.help_shown) { return RW_OK; }
+    RW_TRY(cli_view_release_id(args.operands[0], job.family, &job.release, err));
     if (job.key_file == NULL) { return rw_fail(err, RW_E_USAGE, "--key FILE is required"); }
-    (void)snprintf(job.path, sizeof(job.path), "/v1/releases/%s/%lld", job.family,
-                   (long long)job.release);
-    return run(profile, format, &job, err);
+    RW_TRY(cli_view_release_path("/v1/releases", args.operands[0], "", job.path, err));
+    return run(args.profile, args.format, &job, err);
 }

@@ -4,78 +4,222 @@
 #include "server/cli/cli_table.h"
 #include "server/cli/cli_view.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { WORD_BYTES = 48, TEXT_BYTES = 400 };
+enum { WORD_BYTES = 48, TEXT_BYTES = 400, LINE_TEXT_BYTES = 1024 };
 
-static RW_RC add_ring(struct cli_table *t, const struct json *ring, struct rw_err *err)
+/* Prints one line; gives how many lines of a terminal of that width it takes. */
+__attribute__((format(printf, 2, 3))) static size_t print_line(size_t columns, const char *fmt, ...)
 {
-    static const char *const counts[] = {"exposed", "pending", "healthy", "failed",
-                                         "dark",    "refused", "reverted"};
+    char text[LINE_TEXT_BYTES];
+    va_list ap;
+    va_start(ap, fmt);
+    (void)vsnprintf(text, sizeof(text), fmt, ap);
+    va_end(ap);
+    printf("%s\n", text);
+    size_t n = cli_view_length(text);
+    return columns == 0 || n == 0 ? 1 : (n + columns - 1) / columns;
+}
+
+/* Columns that are empty most of the time stand in the table only when they have something to say. */
+struct columns_shown {
+    bool refused;
+    bool reverted;
+};
+
+static struct columns_shown columns_of(const struct json *rings)
+{
+    struct columns_shown shown = {0};
+    for (const struct json *r = json_first(rings); r != NULL; r = json_next(r)) {
+        shown.refused = shown.refused || cli_view_int(r, "refused", 0) > 0;
+        shown.reverted = shown.reverted || cli_view_int(r, "reverted", 0) > 0;
+    }
+    return shown;
+}
+
+static RW_RC add_count(struct cli_table *t, const struct json *ring, const char *name,
+                       struct rw_err *err)
+{
+    return cli_table_addf(t, err, "%lld", (long long)cli_view_int(ring, name, 0));
+}
+
+/* "16/9900": endpoints with a permit, of all members. */
+static RW_RC add_exposed(struct cli_table *t, const struct json *ring, struct rw_err *err)
+{
+    return cli_table_addf(t, err, "%lld/%lld", (long long)cli_view_int(ring, "exposed", 0),
+                          (long long)cli_view_int(ring, "members", 0));
+}
+
+static RW_RC add_ring(struct cli_table *t, const struct json *ring, struct columns_shown shown,
+                      struct rw_err *err)
+{
     char word[WORD_BYTES];
-    char text[TEXT_BYTES];
+    char bake[32] = "-";
+    const struct json *window = json_find(ring, "window");
     RW_TRY(cli_table_add(t, cli_view_str(ring, "ring", word, sizeof(word)), err));
     RW_TRY(cli_table_add(t, cli_view_str(ring, "state", word, sizeof(word)), err));
-    RW_TRY(cli_table_addf(t, err, "%lld", (long long)cli_view_int(ring, "members", 0)));
-    for (size_t i = 0; i < RW_LEN(counts); i++) {
-        RW_TRY(cli_table_addf(t, err, "%lld", (long long)cli_view_int(ring, counts[i], 0)));
-    }
-    const struct json *window = json_find(ring, "window");
+    RW_TRY(add_exposed(t, ring, err));
     RW_TRY(cli_table_addf(t, err, "%lld",
                           (long long)(window != NULL ? cli_view_int(window, "allowed", 0) : 0)));
+    RW_TRY(add_count(t, ring, "pending", err));
+    RW_TRY(add_count(t, ring, "healthy", err));
+    RW_TRY(add_count(t, ring, "failed", err));
+    RW_TRY(add_count(t, ring, "dark", err));
+    if (shown.refused) { RW_TRY(add_count(t, ring, "refused", err)); }
+    if (shown.reverted) { RW_TRY(add_count(t, ring, "reverted", err)); }
     int64_t bake_left_s = cli_view_int(ring, "bake_left_s", 0);
-    char bake[32] = "-";
     if (bake_left_s > 0) { rw_format_duration_s(bake, sizeof(bake), bake_left_s); }
     RW_TRY(cli_table_add(t, bake, err));
-    RW_TRY(cli_table_add(t, cli_view_str(ring, "gate", word, sizeof(word)), err));
-    return cli_table_add(t, cli_view_str(ring, "reason", text, sizeof(text)), err);
+    return cli_table_add(t, cli_view_or_dash(ring, "gate", word, sizeof(word)), err);
 }
 
-static size_t print_halt(const struct json *rollout)
+static RW_RC print_rings(const struct json *rings, size_t columns, size_t *lines,
+                         struct rw_err *err)
 {
-    const struct json *halt = json_find(rollout, "halt");
-    if (halt == NULL || json_type(halt) != JSON_OBJECT) { return 0; }
-    char text[TEXT_BYTES];
-    char at[WORD_BYTES];
-    printf("halted at %s: %s\n", cli_view_str(halt, "at", at, sizeof(at)),
-           cli_view_str(halt, "reason", text, sizeof(text)));
-    return 1;
+    struct columns_shown shown = columns_of(rings);
+    const char *header[12] = {"RING",    "STATE",   "EXPOSED", "ALLOWED",
+                              "PENDING", "HEALTHY", "FAILED",  "DARK"};
+    size_t n = 8;
+    if (shown.refused) { header[n++] = "REFUSED"; }
+    if (shown.reverted) { header[n++] = "BACK"; }
+    header[n++] = "BAKE";
+    header[n++] = "GATE";
+    RW_AUTO(cli_table) struct cli_table t = {0};
+    RW_TRY(cli_table_begin(&t, header, n, err));
+    t.fit = columns;
+    for (const struct json *ring = json_first(rings); ring != NULL; ring = json_next(ring)) {
+        RW_TRY(add_ring(&t, ring, shown, err));
+    }
+    *lines += cli_table_print(&t);
+    return RW_OK;
 }
 
-RW_RC cmd_rollout_view_print(const struct json *rollout, size_t *lines_out, struct rw_err *err)
+static bool word_is(const struct json *object, const char *name, const char *word)
 {
-    static const char *const header[] = {"RING",    "STATE",  "HOSTS", "EXPOSED", "PENDING",
-                                         "HEALTHY", "FAILED", "DARK",  "REFUSED", "BACK",
-                                         "WINDOW",  "BAKE",   "GATE",  "WHY"};
+    char text[WORD_BYTES];
+    return strcmp(cli_view_str(object, name, text, sizeof(text)), word) == 0;
+}
+
+/* Rings that wait for something say for what; quiet ones (pending, passed, complete) do not. */
+static size_t print_ring_reasons(const struct json *rings, size_t columns)
+{
+    size_t lines = 0;
+    for (const struct json *r = json_first(rings); r != NULL; r = json_next(r)) {
+        char ring[WORD_BYTES];
+        char reason[TEXT_BYTES];
+        bool runs = word_is(r, "state", "ramping") || word_is(r, "state", "baking");
+        bool stopped = word_is(r, "state", "held") || word_is(r, "state", "halted");
+        if (!runs && !stopped) { continue; }
+        (void)cli_view_str(r, runs ? "gate_reason" : "reason", reason, sizeof(reason));
+        if (reason[0] == '\0') { continue; }
+        lines += print_line(columns, "%s: %s%s", cli_view_str(r, "ring", ring, sizeof(ring)),
+                            runs ? "gate: " : "", reason);
+    }
+    return lines;
+}
+
+static size_t print_evidence(const struct json *rollout, size_t columns)
+{
+    char log_e[WORD_BYTES];
+    char threshold[WORD_BYTES];
+    char culprit[WORD_BYTES];
+    char ring[WORD_BYTES];
+    const struct json *health = json_find(rollout, "health");
+    if (health == NULL || json_type(health) != JSON_OBJECT) { return 0; }
+    if (cli_view_str(health, "log_e", log_e, sizeof(log_e))[0] == '\0') { return 0; }
+    (void)cli_view_str(health, "culprit", culprit, sizeof(culprit));
+    (void)cli_view_str(health, "ring", ring, sizeof(ring));
+    return print_line(columns, "evidence of harm: log E %s, halts at %s%s%s%s%s", log_e,
+                      cli_view_str(health, "threshold", threshold, sizeof(threshold)),
+                      culprit[0] != '\0' ? ", mostly " : "", culprit,
+                      ring[0] != '\0' ? ", ring " : "", ring);
+}
+
+RW_RC cmd_rollout_view_print(const struct json *rollout, size_t columns, size_t *lines_out,
+                             struct rw_err *err)
+{
     char family[WORD_BYTES];
     char state[WORD_BYTES];
-    char reason[TEXT_BYTES];
     char started[WORD_BYTES];
-    printf("%s/%lld  %s%s%s  started %s  previous %lld%s%s\n",
-           cli_view_str(rollout, "family", family, sizeof(family)),
-           (long long)cli_view_int(rollout, "release", 0),
-           cli_table_colour(cli_view_str(rollout, "state", state, sizeof(state))), state,
-           cli_table_plain(), cli_view_str(rollout, "started", started, sizeof(started)),
-           (long long)cli_view_int(rollout, "previous", 0),
-           cli_view_str(rollout, "reason", reason, sizeof(reason))[0] != '\0' ? "  " : "", reason);
-    size_t lines = 1;
-    RW_AUTO(cli_table) struct cli_table t = {0};
-    RW_TRY(cli_table_begin(&t, header, RW_LEN(header), err));
+    char why[TEXT_BYTES];
     const struct json *rings = NULL;
     RW_TRY(json_get(rollout, "rings", JSON_ARRAY, &rings, err));
-    for (const struct json *ring = json_first(rings); ring != NULL; ring = json_next(ring)) {
-        RW_TRY(add_ring(&t, ring, err));
-    }
-    lines += cli_table_print(&t);
-    lines += print_halt(rollout);
+    (void)cli_view_str(rollout, "state", state, sizeof(state));
+    printf("%s/%lld  %s%s%s  started %s  previous %lld  generation %lld\n",
+           cli_view_str(rollout, "family", family, sizeof(family)),
+           (long long)cli_view_int(rollout, "release", 0), cli_table_colour(state), state,
+           cli_table_plain(), cli_view_str(rollout, "started", started, sizeof(started)),
+           (long long)cli_view_int(rollout, "previous", 0),
+           (long long)cli_view_int(rollout, "generation", 0));
+    size_t lines = 1;
+    cmd_rollout_view_why(rollout, why, sizeof(why));
+    if (why[0] != '\0') { lines += print_line(columns, "%s", why); }
+    RW_TRY(print_rings(rings, columns, &lines, err));
+    lines += print_ring_reasons(rings, columns);
+    lines += print_evidence(rollout, columns);
     *lines_out = lines;
     return RW_OK;
+}
+
+void cmd_rollout_view_next(const struct json *rollout)
+{
+    static const struct advice {
+        const char *state;
+        const char *command;
+    } advices[] = {
+        {"pending", "rollout watch"}, {"ramping", "rollout watch"},
+        {"baking", "rollout watch"},  {"held", "rollout resume --reason TEXT"},
+        {"halted", "explain"},        {"rolling_back", "explain"},
+        {"rolled_back", "explain"},
+    };
+    char family[WORD_BYTES];
+    for (size_t i = 0; i < RW_LEN(advices); i++) {
+        if (!word_is(rollout, "state", advices[i].state)) { continue; }
+        printf("next: ringward %s %s/%lld\n", advices[i].command,
+               cli_view_str(rollout, "family", family, sizeof(family)),
+               (long long)cli_view_int(rollout, "release", 0));
+    }
+}
+
+static void append(char *dst, size_t cap, const char *before, const char *text)
+{
+    size_t used = strlen(dst);
+    if (text[0] != '\0') { (void)snprintf(dst + used, cap - used, "%s%s", before, text); }
+}
+
+void cmd_rollout_view_why(const struct json *rollout, char *dst, size_t cap)
+{
+    char word[2 * WORD_BYTES];
+    const struct json *halt = json_find(rollout, "halt");
+    if (halt == NULL || json_type(halt) != JSON_OBJECT) {
+        (void)cli_view_str(rollout, "reason", dst, cap);
+        return;
+    }
+    (void)snprintf(dst, cap, "halted");
+    append(dst, cap, " at ", cli_view_str(halt, "at", word, sizeof(word)));
+    append(dst, cap, " by ", cli_view_str(halt, "by", word, sizeof(word)));
+    append(dst, cap, " in ring ", cli_view_str(halt, "ring", word, sizeof(word)));
+    append(dst, cap, ", cohort ", cli_view_cohort(json_find(halt, "cohort"), word, sizeof(word)));
+    if (json_find(halt, "failures") != NULL) {
+        size_t used = strlen(dst);
+        (void)snprintf(dst + used, cap - used, ": %s: %lld of %lld",
+                       cli_view_str(halt, "term", word, sizeof(word)),
+                       (long long)cli_view_int(halt, "failures", 0),
+                       (long long)cli_view_int(halt, "exposures", 0));
+        append(dst, cap, ", log E ", cli_view_str(halt, "log_e", word, sizeof(word)));
+        append(dst, cap, " >= ", cli_view_str(halt, "threshold", word, sizeof(word)));
+    } else {
+        char reason[TEXT_BYTES];
+        append(dst, cap, ": ", cli_view_str(halt, "reason", reason, sizeof(reason)));
+    }
 }
 
 void cmd_rollout_view_line(const struct json *rollout, char *dst, size_t cap)
 {
     char state[WORD_BYTES];
+    char why[TEXT_BYTES];
     int used = snprintf(dst, cap, "%s", cli_view_str(rollout, "state", state, sizeof(state)));
     const struct json *rings = json_find(rollout, "rings");
     if (rings == NULL || used < 0) { return; }
@@ -84,44 +228,34 @@ void cmd_rollout_view_line(const struct json *rollout, char *dst, size_t cap)
         char ring[WORD_BYTES];
         int more = snprintf(
             dst + used, cap - (size_t)used,
-            "  %s=%s exposed=%lld healthy=%lld failed=%lld dark=%lld",
+            "  %s=%s exposed=%lld healthy=%lld failed=%lld dark=%lld refused=%lld",
             cli_view_str(r, "ring", ring, sizeof(ring)),
             cli_view_str(r, "state", state, sizeof(state)),
             (long long)cli_view_int(r, "exposed", 0), (long long)cli_view_int(r, "healthy", 0),
-            (long long)cli_view_int(r, "failed", 0), (long long)cli_view_int(r, "dark", 0));
+            (long long)cli_view_int(r, "failed", 0), (long long)cli_view_int(r, "dark", 0),
+            (long long)cli_view_int(r, "refused", 0));
         if (more < 0) { return; }
         used += more;
     }
-}
-
-static bool state_is(const struct json *rollout, const char *state)
-{
-    char word[WORD_BYTES];
-    return strcmp(cli_view_str(rollout, "state", word, sizeof(word)), state) == 0;
+    cmd_rollout_view_why(rollout, why, sizeof(why));
+    append(dst, cap, "  why: ", why);
 }
 
 bool cmd_rollout_view_ended(const struct json *rollout)
 {
-    return state_is(rollout, "complete") || state_is(rollout, "rolled_back");
+    return word_is(rollout, "state", "complete") || word_is(rollout, "state", "rolled_back");
 }
 
 RW_RC cmd_rollout_view_outcome(const struct json *rollout, struct rw_err *err)
 {
-    char reason[TEXT_BYTES];
-    const struct json *halt = json_find(rollout, "halt");
-    if (halt != NULL && json_type(halt) == JSON_OBJECT) {
-        (void)cli_view_str(halt, "reason", reason, sizeof(reason));
-    } else {
-        (void)cli_view_str(rollout, "reason", reason, sizeof(reason));
+    char why[TEXT_BYTES];
+    cmd_rollout_view_why(rollout, why, sizeof(why));
+    if (word_is(rollout, "state", "rolled_back")) {
+        return rw_fail(err, RW_E_ROLLED_BACK, "rolled back: %s", why);
     }
-    if (state_is(rollout, "rolled_back")) {
-        return rw_fail(err, RW_E_ROLLED_BACK, "rolled back: %s", reason);
+    if (word_is(rollout, "state", "halted") || word_is(rollout, "state", "rolling_back")) {
+        return rw_fail(err, RW_E_HALTED, "%s", why);
     }
-    if (state_is(rollout, "halted") || state_is(rollout, "rolling_back")) {
-        return rw_fail(err, RW_E_HALTED, "halted: %s", reason);
-    }
-    if (state_is(rollout, "held") || state_is(rollout, "paused")) {
-        return rw_fail(err, RW_E_PAUSED, "held: %s", reason);
-    }
+    if (word_is(rollout, "state", "held")) { return rw_fail(err, RW_E_PAUSED, "held: %s", why); }
     return RW_OK;
 }

@@ -9,8 +9,14 @@
 
 #include "common/json/json_read.h"
 
-/* Prints heading, ring table, health line and halt cause; returns the number of lines printed. */
-RW_RC cmd_rollout_view_print(const struct json *rollout, size_t *lines_out, struct rw_err *err);
+/* Prints heading, ring table, evidence and the reasons of the rings that are not quiet. With `columns` > 0 the table
+ * is cut to that width; *lines_out is the number of terminal lines that all of it takes then. */
+RW_RC cmd_rollout_view_print(const struct json *rollout, size_t columns, size_t *lines_out,
+                             struct rw_err *err);
+/* Prints the command that a person could give next, if there is an obvious one. */
+void cmd_rollout_view_next(const struct json *rollout);
+/* Why it stands where it stands, in one sentence: a halt with value, limit and n; else the rollout's reason. */
+void cmd_rollout_view_why(const struct json *rollout, char *dst, size_t cap);
 /* One line that changes only when something worth a log line changed. Copies into dst. */
 void cmd_rollout_view_line(const struct json *rollout, char *dst, size_t cap);
 /* True when nothing will move any more without a hand. */

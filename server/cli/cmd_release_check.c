@@ -1,0 +1,49 @@
+#include "server/cli/cmd_release_check.h"
+
+#include "common/box/box_run.h"
+#include "server/cli/cmd_release_view.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+enum { PROGRAM_BYTES = 4096 };
+
+static RW_RC find_program(const char *name, char path[static PROGRAM_BYTES], struct rw_err *err)
+{
+    RW_TRY(box_beside_self(name, path, PROGRAM_BYTES, err));
+    if (access(path, X_OK) == 0) { return RW_OK; }
+    RW_IGNORE(rw_fail(err, RW_E_BOX_REFUSED, "not checked: there is no program %s", path), "hint");
+    return rw_hint(err, "ringward-box and the validators must be installed beside ringward");
+}
+
+RW_RC cmd_release_check(const struct cmd_release_check *check, struct rw_err *err)
+{
+    char box[PROGRAM_BYTES];
+    char validator[PROGRAM_BYTES];
+    char name[80];
+    struct verdict verdict;
+    RW_AUTO(rw_buf) struct rw_buf text = rw_buf_make(2 * VERDICT_TEXT_BYTES_MAX);
+    RW_AUTO(json_tree) json_tree tree = NULL;
+    RW_TRY(find_program("ringward-box", box, err));
+    if (check->validator == NULL) {
+        (void)snprintf(name, sizeof(name), "ringward-validate-%s", check->type);
+        RW_TRY(find_program(name, validator, err));
+    }
+    const struct box_request req = {
+        .box = box,
+        .validator = check->validator == NULL ? validator : check->validator,
+        .type = check->type,
+        .content = check->content,
+        .samples = check->samples,
+        .clean_files = -1,
+    };
+    RW_TRY(box_check_text(&req, &verdict, &text, err));
+    RW_TRY(json_parse(rw_buf_span(&text), &json_limits_small, &tree, err));
+    cmd_release_view_verdict(stderr, tree, "this machine");
+    if (verdict.kind == VERDICT_ACCEPTED) { return RW_OK; }
+    RW_IGNORE(rw_fail(err, RW_E_BOX_REFUSED, "the box on this machine says %s: %s",
+                      verdict_kind_name(verdict.kind), verdict.reason),
+              "hint");
+    return rw_hint(err, "nothing was sent to the server; mend %s and run the command again",
+                   verdict.kind == VERDICT_SANDBOX_ERROR ? "the sandbox" : "the content");
+}

@@ -1,0 +1,220 @@
+#include "server/cli/cmd_rollout_explain_view.h"
+
+#include "common/base/num.h"
+#include "common/policy/gate_rule.h"
+#include "server/cli/cli_table.h"
+#include "server/cli/cli_view.h"
+#include "server/cli/cmd_rollout_view.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { WORD_BYTES = 160, TEXT_BYTES = 600 };
+
+static bool state_is(const struct json *object, const char *state)
+{
+    char word[WORD_BYTES];
+    return strcmp(cli_view_str(object, "state", word, sizeof(word)), state) == 0;
+}
+
+/* The ring on which everything else waits: the first that is neither through nor untouched. */
+static const struct json *busy_ring(const struct json *explain)
+{
+    const struct json *rings = json_find(explain, "rings");
+    for (const struct json *r = rings == NULL ? NULL : json_first(rings); r != NULL;
+         r = json_next(r)) {
+        if (!state_is(r, "passed") && !state_is(r, "complete")) { return r; }
+    }
+    return NULL;
+}
+
+void cmd_rollout_explain_sentence(const struct json *rollout, const struct json *explain, char *dst,
+                                  size_t cap)
+{
+    char ring[WORD_BYTES];
+    char state[WORD_BYTES];
+    char why[TEXT_BYTES];
+    const struct json *busy = busy_ring(explain);
+    cmd_rollout_view_why(rollout, why, sizeof(why));
+    if (json_find(rollout, "halt") != NULL && strncmp(why, "halted", 6) == 0) {
+        (void)snprintf(dst, cap, "It was %s.", why);
+        return;
+    }
+    if (state_is(rollout, "complete") || busy == NULL) {
+        (void)snprintf(dst, cap,
+                       "It is complete: every ring passed its gate. The detector still "
+                       "watches it.");
+        return;
+    }
+    (void)cli_view_str(busy, "ring", ring, sizeof(ring));
+    (void)cli_view_str(busy, "state", state, sizeof(state));
+    if (state_is(rollout, "held")) {
+        (void)snprintf(dst, cap, "It is held in ring %s: %s.", ring, why);
+        return;
+    }
+    (void)cli_view_str(busy, "gate_reason", why, sizeof(why));
+    (void)snprintf(dst, cap,
+                   "It is %s in ring %s; the next ring opens when the gate says PASS: %s.", state,
+                   ring, why[0] != '\0' ? why : "the ring is not open yet");
+}
+
+static RW_RC add_counts(struct cli_table *t, const struct json *r, struct rw_err *err)
+{
+    static const char *const counts[] = {"exposed", "survived", "healthy",    "failed",
+                                         "refused", "dark",     "late_crash", "still_on"};
+    const struct json *c = json_find(r, "counts");
+    for (size_t i = 0; i < RW_LEN(counts); i++) {
+        RW_TRY(cli_table_addf(t, err, "%lld",
+                              (long long)(c == NULL ? 0 : cli_view_int(c, counts[i], 0))));
+    }
+    return RW_OK;
+}
+
+static RW_RC print_rings(const struct json *rings, struct rw_err *err)
+{
+    static const char *const header[] = {"RING",     "STATE",  "MEMBERS",  "EXPOSED", "SURVIVED",
+                                         "HEALTHY",  "FAILED", "REFUSED",  "DARK",    "LATE CRASH",
+                                         "STILL ON", "LOG E",  "HALTS AT", "GATE"};
+    char word[WORD_BYTES];
+    RW_AUTO(cli_table) struct cli_table t = {0};
+    RW_TRY(cli_table_begin(&t, header, RW_LEN(header), err));
+    for (const struct json *r = json_first(rings); r != NULL; r = json_next(r)) {
+        const struct json *c = json_find(r, "counts");
+        RW_TRY(cli_table_add(&t, cli_view_str(r, "ring", word, sizeof(word)), err));
+        RW_TRY(cli_table_add(&t, cli_view_str(r, "state", word, sizeof(word)), err));
+        RW_TRY(cli_table_addf(&t, err, "%lld",
+                              (long long)(c == NULL ? 0 : cli_view_int(c, "members", 0))));
+        RW_TRY(add_counts(&t, r, err));
+        RW_TRY(cli_table_add(&t, cli_view_or_dash(r, "log_e", word, sizeof(word)), err));
+        RW_TRY(cli_table_add(&t, cli_view_or_dash(r, "threshold", word, sizeof(word)), err));
+        RW_TRY(cli_table_add(&t, cli_view_or_dash(r, "gate", word, sizeof(word)), err));
+    }
+    (void)cli_table_print(&t);
+    return RW_OK;
+}
+
+/* One scope: a whole ring, or a cohort of it. */
+static RW_RC add_terms(struct cli_table *t, const struct json *scope, const char *name,
+                       struct rw_err *err)
+{
+    char word[WORD_BYTES];
+    const struct json *terms = json_find(scope, "terms");
+    for (const struct json *term = terms == NULL ? NULL : json_first(terms); term != NULL;
+         term = json_next(term)) {
+        RW_TRY(cli_table_add(t, name, err));
+        RW_TRY(cli_table_add(t, cli_view_str(term, "term", word, sizeof(word)), err));
+        RW_TRY(cli_table_addf(t, err, "%lld", (long long)cli_view_int(term, "failures", 0)));
+        RW_TRY(cli_table_addf(t, err, "%lld", (long long)cli_view_int(term, "exposures", 0)));
+        RW_TRY(cli_table_add(t, cli_view_or_dash(term, "p0", word, sizeof(word)), err));
+        RW_TRY(cli_table_add(t, cli_view_or_dash(term, "log_e", word, sizeof(word)), err));
+        RW_TRY(cli_table_add(t, cli_view_or_dash(term, "weight", word, sizeof(word)), err));
+        RW_TRY(cli_table_add(t, cli_view_or_dash(scope, "weight", word, sizeof(word)), err));
+    }
+    return RW_OK;
+}
+
+static void print_window(const struct json *scope, const char *name)
+{
+    char k[WORD_BYTES];
+    const struct json *w = json_find(scope, "window");
+    if (w == NULL || json_type(w) != JSON_OBJECT) { return; }
+    printf("  window of %s: %lld + (1 + %s) x %lld survived = %lld allowed, %lld exposed, room for "
+           "%lld\n",
+           name, (long long)cli_view_int(w, "start", 0),
+           cli_view_or_dash(w, "per_survivor", k, sizeof(k)),
+           (long long)cli_view_int(w, "survived", 0), (long long)cli_view_int(w, "allowed", 0),
+           (long long)cli_view_int(w, "exposed", 0), (long long)cli_view_int(w, "room", 0));
+}
+
+static void print_gate(const struct json *ring)
+{
+    char gate[WORD_BYTES];
+    char limit[WORD_BYTES];
+    char reason[TEXT_BYTES];
+    char bake[32];
+    int64_t limit_bp = 0;
+    struct rw_err unused;
+    int64_t bake_left_s = cli_view_int(ring, "bake_left_s", 0);
+    (void)cli_view_str(ring, "limit", limit, sizeof(limit));
+    printf("  gate %s: %s\n", cli_view_or_dash(ring, "gate", gate, sizeof(gate)),
+           cli_view_or_dash(ring, "gate_reason", reason, sizeof(reason)));
+    printf("  it needs: failure share surely at or below %s, %lld healthy endpoints", limit,
+           (long long)cli_view_int(ring, "min_healthy", 0));
+    if (rw_is_ok(rw_parse_share_bp(rw_span_str(limit), "limit", &limit_bp, &unused))) {
+        printf(" (%lld without any failure would do)",
+               (long long)gate_rule_clean_needed((double)limit_bp / 10000.0, GATE_RULE_ALPHA));
+    }
+    rw_format_duration_s(bake, sizeof(bake), bake_left_s > 0 ? bake_left_s : 0);
+    printf(", bake left %s\n", bake);
+}
+
+static void print_culprit(const struct json *ring)
+{
+    char term[WORD_BYTES];
+    char cohort[WORD_BYTES];
+    const struct json *culprit = json_find(ring, "culprit");
+    if (culprit == NULL || json_type(culprit) != JSON_OBJECT) { return; }
+    (void)cli_view_cohort(json_find(culprit, "cohort"), cohort, sizeof(cohort));
+    printf("  largest share of the evidence: %s%s%s\n",
+           cli_view_str(culprit, "term", term, sizeof(term)), cohort[0] != '\0' ? " in " : "",
+           cohort);
+}
+
+static RW_RC print_ring(const struct json *ring, struct rw_err *err)
+{
+    static const char *const header[] = {"SCOPE", "TERM",  "FAILURES", "OF",
+                                         "P0",    "LOG E", "WEIGHT",   "SCOPE WEIGHT"};
+    char name[WORD_BYTES];
+    char cohort[WORD_BYTES];
+    const struct json *cohorts = json_find(ring, "cohorts");
+    printf("\nring %s\n", cli_view_str(ring, "ring", name, sizeof(name)));
+    print_gate(ring);
+    print_culprit(ring);
+    print_window(ring, "the ring");
+    for (const struct json *c = cohorts == NULL ? NULL : json_first(cohorts); c != NULL;
+         c = json_next(c)) {
+        print_window(c, cli_view_cohort(json_find(c, "cohort"), cohort, sizeof(cohort)));
+    }
+    RW_AUTO(cli_table) struct cli_table t = {0};
+    RW_TRY(cli_table_begin(&t, header, RW_LEN(header), err));
+    RW_TRY(add_terms(&t, ring, "whole ring", err));
+    for (const struct json *c = cohorts == NULL ? NULL : json_first(cohorts); c != NULL;
+         c = json_next(c)) {
+        RW_TRY(
+            add_terms(&t, c, cli_view_cohort(json_find(c, "cohort"), cohort, sizeof(cohort)), err));
+    }
+    (void)cli_table_print(&t);
+    return RW_OK;
+}
+
+static bool was_touched(const struct json *ring)
+{
+    const struct json *c = json_find(ring, "counts");
+    return c != NULL && (cli_view_int(c, "exposed", 0) > 0 || cli_view_int(c, "refused", 0) > 0);
+}
+
+RW_RC cmd_rollout_explain_view(const struct json *rollout, const struct json *explain,
+                               struct rw_err *err)
+{
+    char family[WORD_BYTES];
+    char state[WORD_BYTES];
+    char sentence[2 * TEXT_BYTES];
+    const struct json *rings = NULL;
+    RW_TRY(json_get(explain, "rings", JSON_ARRAY, &rings, err));
+    (void)cli_view_str(explain, "state", state, sizeof(state));
+    printf("%s/%lld  %s%s%s\n", cli_view_str(explain, "family", family, sizeof(family)),
+           (long long)cli_view_int(explain, "release", 0), cli_table_colour(state), state,
+           cli_table_plain());
+    cmd_rollout_explain_sentence(rollout, explain, sentence, sizeof(sentence));
+    printf("%s\n\n", sentence);
+    RW_TRY(print_rings(rings, err));
+    for (const struct json *r = json_first(rings); r != NULL; r = json_next(r)) {
+        if (was_touched(r) || r == busy_ring(explain)) { RW_TRY(print_ring(r, err)); }
+    }
+    printf(
+        "\nHow to read it: E measures evidence against \"an endpoint fails with probability p0 or "
+        "less\";\nlog E of a scope is ln(sum of weight x E over its terms), of a ring ln(sum over "
+        "the ring as a whole\nand its cohorts). A ring halts at log E >= the threshold, however "
+        "often it is looked at.\n");
+    return cli_view_flush(err);
+}

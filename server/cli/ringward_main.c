@@ -1,0 +1,104 @@
+/* ringward: the command line of release engineers and operators. Commands come from one table. */
+#include "common/base/opt.h"
+#include "common/base/version.h"
+#include "server/cli/cli_verb.h"
+#include "server/cli/cmd_audit.h"
+#include "server/cli/cmd_doctor.h"
+#include "server/cli/cmd_fleet.h"
+#include "server/cli/cmd_key.h"
+#include "server/cli/cmd_release.h"
+#include "server/cli/cmd_rings.h"
+#include "server/cli/cmd_rollout.h"
+#include "server/cli/cmd_status.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+static const struct cli_verb commands[] = {
+    {"release", cmd_release, "create, sign, publish, list and show content"},
+    {"rollout", cmd_rollout, "start, watch, pause, resume, promote, halt, roll back"},
+    {"explain", cmd_rollout_explain, "every number behind the verdict on one release"},
+    {"status", cmd_status, "the server at a glance: trust, rollouts, alarms"},
+    {"fleet", cmd_fleet, "endpoints: ring, content, last sign of life"},
+    {"rings", cmd_rings, "check and explain the policy of rings"},
+    {"audit", cmd_audit, "who changed what and why; verify and export the log"},
+    {"key", cmd_key, "make a signing key, show its public half"},
+    {"doctor", cmd_doctor, "time left on every signature that endpoints rely on"},
+};
+
+/* The table in the order in which people meet it: a heading before the command that begins its group. */
+static const struct group {
+    const char *first;
+    const char *heading;
+} groups[] = {
+    {"release", "Content"},
+    {"rollout", "Rollouts"},
+    {"status", "Fleet and policy"},
+    {"audit", "Records and trust"},
+};
+
+static void print_help(void)
+{
+    printf(
+        "Usage: ringward COMMAND [VERB] [options]\n\n"
+        "Ships detection content to endpoints ring by ring, watches it, halts what does harm.\n");
+    for (size_t i = 0; i < RW_LEN(commands); i++) {
+        for (size_t g = 0; g < RW_LEN(groups); g++) {
+            if (strcmp(groups[g].first, commands[i].name) == 0) {
+                printf("\n%s:\n", groups[g].heading);
+            }
+        }
+        printf("  %-9s %s\n", commands[i].name, commands[i].about);
+    }
+    printf(
+        "\nOptions of every command:\n"
+        "  --help            options and examples of a command or verb\n"
+        "  --version         the version\n"
+        "  --profile FILE    operator profile: server, ca_file, token_file\n"
+        "  -o, --output FMT  table (default), json or ndjson\n"
+        "\nExamples:\n"
+        "  ringward release create --family yara --class rules --content rules.yar --notes "
+        "\"why\"\n"
+        "  ringward release sign --key alice.key yara/2\n"
+        "  ringward release publish yara/2\n"
+        "  ringward rollout start yara/2 && ringward rollout watch yara/2\n"
+        "  ringward explain yara/2\n"
+        "\nEnvironment: RINGWARD_PROFILE (default ~/.config/ringward/operator.conf), NO_COLOR.\n"
+        "Exit status: 0 done, 1 input/output, 2 usage, 3 still running at a time-out, 4 halted,\n"
+        "5 rolled back, 6 held, 7 not found, 8 stale generation, 9 refused. See ringward(1).\n");
+}
+
+static RW_RC dispatch(int argc, char **argv, struct rw_err *err)
+{
+    const char *name = argc > 1 ? argv[1] : "--help";
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
+        print_help();
+        return RW_OK;
+    }
+    if (strcmp(name, "--version") == 0) {
+        printf("ringward %s\n", RW_VERSION);
+        return RW_OK;
+    }
+    for (size_t i = 0; i < RW_LEN(commands); i++) {
+        if (strcmp(name, commands[i].name) == 0) {
+            return commands[i].run(argc - 1, argv + 1, err);
+        }
+    }
+    const struct cli_verb *meant = cli_verb_nearest(commands, RW_LEN(commands), name);
+    RW_IGNORE(rw_fail(err, RW_E_USAGE, "there is no command '%.40s'", name), "hint");
+    if (meant != NULL) { return rw_hint(err, "did you mean 'ringward %s'?", meant->name); }
+    return rw_hint(err, "'ringward --help' lists the commands");
+}
+
+int main(int argc, char **argv)
+{
+    struct rw_err err = {.code = RW_E_NONE};
+    /* A reader that goes away (head, less) ends the output by an error from write, not by a signal. */
+    const struct sigaction ignore = {.sa_handler = SIG_IGN};
+    (void)sigaction(SIGPIPE, &ignore, NULL);
+    struct rw_rc rc = dispatch(argc, argv, &err);
+    if (rw_is_ok(rc)) { return fflush(stdout) == 0 ? 0 : rw_code_exit_status(RW_E_IO); }
+    (void)fflush(stdout); /* what was said before comes before the error */
+    return opt_report("ringward", &err);
+}
