@@ -1,8 +1,8 @@
 /* The getters of json_read.h. */
 #include "common/json/json_node.h"
 
-static const char *const type_names[] = {"null",     "false",    "true",      "an integer",
-                                         "a string", "an array", "an object", "a number"};
+static const char *const type_names[] = {"null",     "false",    "true",     "an integer",
+                                         "a string", "an array", "an object"};
 
 enum json_type json_type(const struct json *v)
 {
@@ -47,49 +47,8 @@ int64_t json_int(const struct json *v)
 
 struct rw_span json_str(const struct json *v)
 {
-    RW_ASSERT(v->type == JSON_STR || v->type == JSON_REAL);
+    RW_ASSERT(v->type == JSON_STR);
     return json_range_span(v->doc, v->str);
-}
-
-/* Digits of a number's text from *at on, folded into *value; gives how many. */
-static int64_t fold_digits(struct rw_span s, size_t *at, double *value)
-{
-    int64_t n = 0;
-    for (; *at < s.n && s.p[*at] >= '0' && s.p[*at] <= '9'; (*at)++, n++) {
-        *value = *value * 10.0 + (s.p[*at] - '0');
-    }
-    return n;
-}
-
-/* The text was checked by json_scan_real. Good to a few units in the last place, which is what displays need. */
-double json_real(const struct json *v)
-{
-    if (v->type == JSON_INT) { return (double)v->num; }
-    RW_ASSERT(v->type == JSON_REAL);
-    struct rw_span s = json_range_span(v->doc, v->str);
-    size_t at = s.p[0] == '-' ? 1 : 0;
-    double value = 0.0;
-    double exponent = 0.0;
-    int64_t scale = 0;
-    (void)fold_digits(s, &at, &value);
-    if (at < s.n && s.p[at] == '.') {
-        at++;
-        scale = -fold_digits(s, &at, &value);
-    }
-    if (at < s.n) {
-        bool down = s.p[at + 1] == '-';
-        at += down || s.p[at + 1] == '+' ? 2 : 1;
-        (void)fold_digits(s, &at, &exponent);
-        if (exponent > 400.0) { exponent = 400.0; }
-        scale += down ? -(int64_t)exponent : (int64_t)exponent;
-    }
-    for (; scale > 0; scale--) {
-        value *= 10.0;
-    }
-    for (; scale < 0; scale++) {
-        value /= 10.0;
-    }
-    return s.p[0] == '-' ? -value : value;
 }
 
 const struct json *json_find(const struct json *object, const char *name)

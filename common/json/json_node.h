@@ -22,7 +22,7 @@ struct json {
     uint32_t first_child;  /* index; 0: none */
     uint32_t next_sibling; /* index; 0: none */
     uint32_t child_count;
-    struct json_range str; /* JSON_STR; JSON_REAL: the number's text */
+    struct json_range str; /* JSON_STR */
     int64_t num;           /* JSON_INT */
 };
 
