@@ -3,6 +3,7 @@
 #include "server/api/api_agent.h"
 #include "server/api/api_health.h"
 #include "server/api/api_operator.h"
+#include "server/api/api_page.h"
 #include "server/api/api_release.h"
 #include "server/api/api_rollout.h"
 
@@ -27,6 +28,7 @@ const struct api_route *api_routes(size_t *count_out)
         add(api_rollout_routes, api_rollout_route_count);
         add(api_operator_routes, api_operator_route_count);
         add(api_health_routes, api_health_route_count);
+        add(api_page_routes, api_page_route_count);
     }
     *count_out = all_count;
     return all;

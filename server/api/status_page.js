@@ -1,0 +1,191 @@
+'use strict';
+// Reads /v1/status every few seconds and draws it. Everything that comes from the server is set as text, never as
+// markup.
+(() => {
+  const POLL_MS = 2000, SLOW_MS = 15000, KEY = 'ringward-token', SVG = 'http://www.w3.org/2000/svg';
+  const at = (id) => document.getElementById(id);
+  let token = sessionStorage.getItem(KEY) || '';
+  let timer = 0;
+
+  const el = (tag, cls, text) => {
+    const e = document.createElement(tag);
+    if (cls) e.className = cls;
+    if (text !== undefined) e.textContent = String(text);
+    return e;
+  };
+  const add = (parent, ...kids) => { for (const k of kids) if (k) parent.append(k); return parent; };
+  const num = (v) => (typeof v === 'number' && isFinite(v) ? v : 0);
+  const shown = (v) => num(v).toLocaleString('en-US');
+
+  const STATES = { ramping: 'go', baking: 'go', passed: 'good', complete: 'good', held: 'held', halted: 'stop',
+                   rolling_back: 'stop', rolled_back: 'stop' };
+  const pill = (state) => el('span', 'pill ' + (STATES[state] || ''), String(state || '').replace('_', ' '));
+
+  const span = (s) => {
+    s = Math.max(0, num(s));
+    if (s >= 172800) return Math.round(s / 86400) + ' d';
+    if (s >= 7200) return Math.round(s / 3600) + ' h';
+    return s >= 120 ? Math.round(s / 60) + ' min' : s + ' s';
+  };
+  const ago = (t) => {
+    const ms = Date.parse(t);
+    return isNaN(ms) ? '' : span(Math.round((Date.now() - ms) / 1000)) + ' ago';
+  };
+
+  // A bar of parts [{cls, n}] against a whole; the label is for those who do not see it.
+  const bar = (parts, whole, label) => {
+    const svg = document.createElementNS(SVG, 'svg');
+    svg.setAttribute('class', 'bar');
+    svg.setAttribute('viewBox', '0 0 1000 12');
+    svg.setAttribute('preserveAspectRatio', 'none');
+    svg.setAttribute('role', 'img');
+    svg.setAttribute('aria-label', label);
+    let x = 0;
+    for (const p of parts) {
+      const n = Math.max(0, num(p.n));
+      if (n === 0) continue;
+      const w = Math.max(3, 1000 * n / whole);
+      const r = document.createElementNS(SVG, 'rect');
+      r.setAttribute('class', p.cls);
+      r.setAttribute('x', String(x)); r.setAttribute('y', '0');
+      r.setAttribute('width', String(Math.min(w, 1000 - x))); r.setAttribute('height', '12');
+      svg.append(r);
+      x = Math.min(1000, x + w);
+    }
+    return svg;
+  };
+
+  const ringRow = (r) => {
+    const healthy = num(r.healthy), pending = num(r.pending), dark = num(r.dark);
+    const failed = num(r.failed) + num(r.refused);
+    const whole = Math.max(num(r.members), healthy + pending + failed + dark, 1);
+    const counts = el('span', 'counts');
+    add(counts, el('span', '', `${shown(healthy)} healthy, ${shown(pending)} pending`));
+    if (failed) add(counts, ', ', el('span', 'bad', `${shown(failed)} failed`));
+    if (dark) add(counts, ', ', el('span', 'bad', `${shown(dark)} dark`));
+    const why = [];
+    why.push(`${shown(r.exposed)} of ${shown(r.members)} exposed, window ${shown(r.window && r.window.allowed)}`);
+    if (num(r.bake_left_s) > 0) why.push(`bakes ${span(r.bake_left_s)} more`);
+    if (r.gate) why.push(`gate ${r.gate}${r.gate_reason ? ': ' + r.gate_reason : ''}`);
+    if (r.reason) why.push(r.reason);
+    const label = `${r.ring}: ${healthy} healthy, ${pending} pending, ${failed} failed, ${dark} dark of ${whole}`;
+    return add(el('div', 'ring'), el('b', '', r.ring), add(el('span'), pill(r.state)),
+      bar([{ cls: 'seg-healthy', n: healthy }, { cls: 'seg-pending', n: pending }, { cls: 'seg-failed', n: failed },
+           { cls: 'seg-dark', n: dark }], whole, label),
+      counts, el('span', 'why muted', why.join(' · ')));
+  };
+
+  const haltBox = (h) => {
+    const box = el('div', 'halt');
+    add(box, el('b', '', `Halted ${ago(h.at)} by ${h.by}`));
+    const facts = [];
+    if (h.ring) facts.push(`ring ${h.ring}`);
+    if (h.term) facts.push(`signal ${h.term}`);
+    if (h.cohort) facts.push(`cohort ${[h.cohort.os, h.cohort.arch, h.cohort.engine].join(' / ')}`);
+    if (h.failures !== undefined) facts.push(`${shown(h.failures)} failures in ${shown(h.exposures)} exposures`);
+    if (h.log_e !== undefined) facts.push(`log E ${h.log_e} against threshold ${h.threshold}`);
+    if (h.reason) add(box, el('div', '', h.reason));
+    if (facts.length) add(box, el('div', 'muted', facts.join(' · ')));
+    return box;
+  };
+
+  const evidence = (h) => {
+    const log = Number(h.log_e), threshold = Number(h.threshold);
+    if (!isFinite(log) || !isFinite(threshold) || threshold <= 0) return null;
+    const part = Math.min(1, Math.max(0, log / threshold));
+    const row = el('div', 'ring');
+    return add(row, el('b', '', 'evidence'), el('span', 'muted', h.ring || ''),
+      bar([{ cls: part >= 1 ? 'seg-failed' : 'seg-e', n: part * 1000 }], 1000, `log E ${h.log_e} of ${h.threshold}`),
+      el('span', 'counts', `log E ${h.log_e} of ${h.threshold}`));
+  };
+
+  const legend = () => {
+    const l = el('span', 'legend');
+    for (const name of ['healthy', 'pending', 'failed', 'dark']) {
+      add(l, add(el('span'), bar([{ cls: 'seg-' + name, n: 1 }], 1, ''), name));
+    }
+    return l;
+  };
+
+  const card = (r) => {
+    const name = `${r.family}/${r.release}`;
+    const head = add(el('div', 'head'), el('h2', '', name), pill(r.state),
+      el('span', 'muted', `before it: ${num(r.previous) ? r.family + '/' + r.previous : 'nothing'} · started ${ago(r.started)}`));
+    const c = add(el('article', 'card'), head);
+    if (r.reason) add(c, el('div', 'muted', r.reason));
+    if (r.halt) add(c, haltBox(r.halt));
+    for (const ring of Array.isArray(r.rings) ? r.rings : []) add(c, ringRow(ring));
+    if (r.health) add(c, evidence(r.health));
+    return add(c, add(el('div', 'foot'), legend(), el('span', 'grow'), el('code', '', `ringward rollout watch ${name}`)));
+  };
+
+  const tile = (value, label) => add(el('div', 'tile'), el('b', '', value), el('span', 'muted', label));
+
+  const draw = (s) => {
+    const rollouts = Array.isArray(s.rollouts) ? s.rollouts : [];
+    const alarms = Array.isArray(s.alarms) ? s.alarms : [];
+    const live = rollouts.filter((r) => !['complete', 'rolled_back'].includes(r.state)).length;
+    const trust = at('trust');
+    trust.hidden = s.server.trust !== 'development';
+    trust.textContent = 'development trust: not for production';
+    at('tiles').replaceChildren(tile(shown(s.endpoints), 'endpoints'), tile(shown(s.releases), 'releases'),
+      tile(shown(live), 'rollouts under way'), tile(shown(alarms.length), alarms.length === 1 ? 'alarm' : 'alarms'));
+    at('alarms').replaceChildren(...alarms.map((a) => el('div', 'alarm', a)));
+    const cards = rollouts.slice().reverse().map(card);
+    if (!cards.length) cards.push(add(el('article', 'card'), el('span', 'muted', 'No rollout yet. Begin one: '),
+      el('code', '', 'ringward rollout start FAMILY/NUMBER')));
+    at('rollouts').replaceChildren(...cards);
+    at('link').textContent = `version ${s.server.version}, up since ${ago(s.server.started).replace(' ago', '')}`;
+  };
+
+  const show = (loggedIn) => {
+    at('login').hidden = loggedIn;
+    at('board').hidden = !loggedIn;
+    at('forget').hidden = !loggedIn;
+    if (!loggedIn) { at('trust').hidden = true; at('link').textContent = 'not connected'; }
+  };
+
+  const forget = (why) => {
+    token = '';
+    sessionStorage.removeItem(KEY);
+    clearTimeout(timer);
+    at('refusal').textContent = why;
+    at('tiles').replaceChildren(); at('alarms').replaceChildren(); at('rollouts').replaceChildren();
+    show(false);
+    at('token').focus();
+  };
+
+  const poll = async () => {
+    let wait = POLL_MS;
+    const sent = token;
+    try {
+      const answer = await fetch('/v1/status', { headers: { Authorization: 'Bearer ' + sent }, cache: 'no-store' });
+      if (sent !== token) return;
+      if (answer.status === 401 || answer.status === 403) {
+        forget('The server refuses this token: it is wrong, revoked, or not an operator token.');
+        return;
+      }
+      if (!answer.ok) throw new Error('status ' + answer.status);
+      draw(await answer.json());
+      sessionStorage.setItem(KEY, sent);
+      show(true);
+    } catch (e) {
+      wait = SLOW_MS;
+      at('link').textContent = `no answer (${e.message}); what is shown is old, trying again`;
+    }
+    if (sent === token) timer = setTimeout(poll, document.hidden ? SLOW_MS : wait);
+  };
+
+  at('login').addEventListener('submit', (e) => {
+    e.preventDefault();
+    token = at('token').value.trim();
+    at('token').value = '';
+    at('refusal').textContent = '';
+    if (token) poll();
+  });
+  at('forget').addEventListener('click', () => forget(''));
+  document.addEventListener('visibilitychange', () => {
+    if (!document.hidden && token) { clearTimeout(timer); poll(); }
+  });
+  if (token) { poll(); } else { show(false); }
+})();
