@@ -1,0 +1,178 @@
+#include "server/release/release.h"
+
+#include "server/release/release_record.h"
+#include "server/release/release_repo.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* --- create --- */
+struct newest {
+    const char *family;
+    int64_t number;
+};
+
+static RW_RC look_at_number(void *arg, const struct store_doc *doc, struct rw_err *err)
+{
+    struct newest *n = arg;
+    const char *slash = strchr(doc->id, '/');
+    size_t family = strlen(n->family);
+    int64_t number = 0;
+    if (slash == NULL || (size_t)(slash - doc->id) != family ||
+        memcmp(doc->id, n->family, family) != 0) {
+        return RW_OK;
+    }
+    const char *digits = slash + 1 + strspn(slash + 1, "0");
+    RW_TRY(rw_parse_i64(rw_span_str(digits), 1, RELEASE_NUMBER_MAX, "release", &number, err));
+    if (number > n->number) { n->number = number; }
+    return RW_OK;
+}
+
+/* Numbers rise strictly and are never used again, whatever became of the release before. */
+static RW_RC next_number(struct release_domain *d, const struct release_repo *repo,
+                         const char *family, int64_t *out, struct rw_err *err)
+{
+    struct newest n = {.family = family, .number = release_repo_newest(repo, family)};
+    RW_TRY(store_doc_each(d->store, "release", look_at_number, &n, err));
+    if (n.number >= RELEASE_NUMBER_MAX) {
+        return rw_fail(err, RW_E_RANGE, "family '%s' has used up its numbers", family);
+    }
+    *out = n.number + 1;
+    return RW_OK;
+}
+
+RW_RC release_create(struct release_domain *d, const char *author, struct rw_span body,
+                     struct rw_buf *out, struct rw_err *err)
+{
+    size_t class_index = 0;
+    RW_AUTO(release) struct release r = release_make();
+    struct release_repo repo;
+    RW_TRY(release_read_request(body, &r, err));
+    RW_TRY(rw_span_to_str(r.author, sizeof(r.author), rw_span_str(author), "author", err));
+    RW_TRY(release_repo_read(d->repo_dir, r.id.family, &repo, err));
+    struct rw_rc rc = next_number(d, &repo, r.id.family, &r.id.number, err);
+    if (rw_is_ok(rc)) {
+        rc = ring_policy_find_class(&repo.policy, r.class_name, &class_index, err);
+        if (!rw_is_ok(rc)) {
+            rc = rw_fail(err, RW_E_RANGE, "class: the policy has no class '%.40s'", r.class_name);
+        }
+    }
+    r.threshold = repo.authority.threshold;
+    release_repo_drop(&repo);
+    RW_TRY(rc);
+    r.state = RELEASE_DRAFT;
+    r.created = rw_clock_wall(&d->clock);
+    RW_TRY(release_stage_make(d->staging_dir, &r.id, err));
+    const struct release_record_act act = {
+        .actor = author, .action = "release.create", .reason = r.reason};
+    RW_TRY(release_record_save(d, &r, &act, err));
+    return release_record_answer(&r, out, err);
+}
+
+/* --- upload --- */
+static RW_RC after_upload(struct release *r, bool *check_wanted_out, struct rw_err *err)
+{
+    *check_wanted_out = false;
+    if (!r->payload.here || (r->samples.declared && !r->samples.here)) { return RW_OK; }
+    /* Left unchecked: visible everywhere, and the endpoints' own boxes still run. */
+    if (r->unchecked) { return sm_move(&release_rule_states, &r->state, RELEASE_CHECKED, err); }
+    RW_TRY(sm_move(&release_rule_states, &r->state, RELEASE_CHECKING, err));
+    *check_wanted_out = true;
+    return RW_OK;
+}
+
+RW_RC release_upload(struct release_domain *d, const struct release_id *id, enum release_part part,
+                     struct rw_span bytes, bool *check_wanted_out, struct rw_buf *out,
+                     struct rw_err *err)
+{
+    bool wanted = false;
+    RW_AUTO(release) struct release r = release_make();
+    RW_TRY(release_record_load(d, id, &r, err));
+    RW_TRY(release_record_require(&r, r.state == RELEASE_DRAFT, "files go to drafts only", err));
+    struct release_file *file = part == RELEASE_PAYLOAD ? &r.payload : &r.samples;
+    RW_TRY(release_record_require(&r, file->declared, "no samples were declared", err));
+    RW_TRY(release_stage_make(d->staging_dir, id, err));
+    RW_TRY(release_stage_write(d->staging_dir, id, part, file, bytes, err));
+    file->here = true;
+    RW_TRY(after_upload(&r, &wanted, err));
+    const struct release_record_act act = {.actor = r.author,
+                                           .action = part == RELEASE_PAYLOAD ? "release.payload"
+                                                                             : "release.samples",
+                                           .reason = r.state == RELEASE_CHECKED ? r.reason : ""};
+    RW_TRY(release_record_save(d, &r, &act, err));
+    RW_TRY(release_record_answer(&r, out, err));
+    *check_wanted_out = wanted;
+    return RW_OK;
+}
+
+/* --- giving up --- */
+RW_RC release_abandon(struct release_domain *d, const struct release_id *id, const char *by,
+                      const char *reason, struct rw_buf *out, struct rw_err *err)
+{
+    RW_AUTO(release) struct release r = release_make();
+    RW_TRY(release_record_load(d, id, &r, err));
+    if (reason[0] == '\0') { return rw_fail(err, RW_E_SCHEMA, "reason: say why"); }
+    RW_TRY(release_record_require(&r, r.state != RELEASE_PUBLISHED,
+                                  "what agents may have is rolled back, not given up", err));
+    RW_TRY(sm_move(&release_rule_states, &r.state, RELEASE_WITHDRAWN, err));
+    const struct release_record_act act = {
+        .actor = by, .action = "release.abandon", .reason = reason};
+    RW_TRY(release_record_save(d, &r, &act, err));
+    return release_record_answer(&r, out, err);
+}
+
+/* --- views --- */
+RW_RC release_show(struct release_domain *d, const struct release_id *id, struct rw_buf *out,
+                   struct rw_err *err)
+{
+    RW_AUTO(release) struct release r = release_make();
+    RW_TRY(release_record_load(d, id, &r, err));
+    return release_record_answer(&r, out, err);
+}
+
+static RW_RC put_one(void *arg, const struct store_doc *doc, struct rw_err *err)
+{
+    RW_AUTO(release) struct release r = release_make();
+    RW_TRY(release_read_stored(doc->body, doc->generation, &r, err));
+    release_put_public(arg, NULL, &r);
+    return RW_OK;
+}
+
+RW_RC release_list(struct release_domain *d, struct rw_buf *out, struct rw_err *err)
+{
+    struct json_writer w = json_begin(out);
+    json_open_object(&w, NULL);
+    json_open_array(&w, "releases");
+    RW_TRY(store_doc_each(d->store, "release", put_one, &w, err));
+    json_close_array(&w);
+    json_close_object(&w);
+    return json_done(&w, err);
+}
+
+RW_RC release_find(struct release_domain *d, const struct release_id *id,
+                   struct release_facts *facts_out, struct rw_err *err)
+{
+    RW_AUTO(release) struct release r = release_make();
+    RW_TRY(release_record_load(d, id, &r, err));
+    *facts_out = (struct release_facts){
+        .state = r.state, .bytes = r.payload.bytes, .unchecked = r.unchecked};
+    rw_copy(facts_out->class_name, sizeof(facts_out->class_name), r.class_name,
+            sizeof(r.class_name));
+    rw_copy(facts_out->sha256, sizeof(facts_out->sha256), r.payload.sha256,
+            sizeof(r.payload.sha256));
+    return RW_OK;
+}
+
+RW_RC release_open_payload(struct release_domain *d, const struct release_id *id, int *fd_out,
+                           uint64_t *bytes_out, struct rw_err *err)
+{
+    RW_AUTO(release) struct release r = release_make();
+    RW_TRY(release_record_load(d, id, &r, err));
+    if (!r.payload.here) {
+        return rw_fail(err, RW_E_NOT_FOUND, "the payload of %s/%lld was not sent yet", id->family,
+                       (long long)id->number);
+    }
+    RW_TRY(release_stage_open(d->staging_dir, id, RELEASE_PAYLOAD, &r.payload, fd_out, err));
+    *bytes_out = (uint64_t)r.payload.bytes;
+    return RW_OK;
+}
