@@ -7,13 +7,13 @@
 #include <stdlib.h>
 
 const struct json_limits json_limits_metadata = {
-    .bytes_max = 4 * 1024 * 1024, .nodes_max = 200000, .depth_max = 32};
+    .bytes_max = 4194304, .nodes_max = 200000, .depth_max = 32};
 const struct json_limits json_limits_small = {
-    .bytes_max = 256 * 1024, .nodes_max = 20000, .depth_max = 8};
+    .bytes_max = 262144, .nodes_max = 20000, .depth_max = 8};
 
 /* Growing arena of one tree: nodes stand in one array, strings in one buffer, so a tree is freed in two
  * calls and parsing a beacon takes a handful of allocations. Pointers into the arrays are made at the end
- * (json_seal), since both may move while they grow. */
+ * (seal), since both may move while they grow. */
 static RW_RC new_node(struct json_doc *doc, enum json_type type, unsigned line, uint32_t *index_out,
                       struct rw_err *err)
 {
@@ -41,11 +41,6 @@ static RW_RC read_scalar(struct json_scan *scan, struct json_doc *doc, uint32_t 
     case JSON_STR:
         return json_scan_string(scan, &doc->strings, &node->str, err);
     case JSON_INT:
-    case JSON_REAL:
-        if (doc->limits->reals && json_scan_is_real(scan)) {
-            node->type = JSON_REAL;
-            return json_scan_real(scan, &doc->strings, &node->str, err);
-        }
         return json_scan_int(scan, &node->num, err);
     case JSON_NULL:
         return json_scan_word(scan, "null", err);
@@ -128,9 +123,11 @@ static RW_RC step(struct parse *p, struct rw_err *err)
     return open_value(p, name, err);
 }
 
-static RW_RC parse_into(struct json_doc *doc, struct rw_span text, struct level *levels,
-                        struct rw_err *err)
+static RW_RC parse_into(struct json_doc *doc, const struct json_limits *limits, struct rw_span text,
+                        struct level *levels, struct rw_err *err)
 {
+    doc->limits = limits;
+    doc->strings = rw_buf_make(text.n + 1); /* unescaping never makes text longer */
     struct parse p = {.scan = json_scan_begin(text), .doc = doc, .levels = levels};
     json_scan_blank(&p.scan);
     RW_TRY(open_value(&p, (struct json_range){0}, err));
@@ -161,15 +158,9 @@ RW_RC json_parse(struct rw_span text, const struct json_limits *limits, struct j
     }
     struct json_doc *doc = rw_mem_new(sizeof(*doc));
     struct level *levels = rw_mem_new_array(limits->depth_max, sizeof(*levels));
-    struct rw_rc rc = RW_OK;
-    if (doc == NULL || levels == NULL) {
-        rc = rw_fail(err, RW_E_NOMEM, "no memory for a JSON tree");
-    } else {
-        doc->limits = limits;
-        /* Unescaping never makes text longer. */
-        doc->strings = rw_buf_make(text.n + 1);
-        rc = parse_into(doc, text, levels, err);
-    }
+    struct rw_rc rc = doc == NULL || levels == NULL
+                          ? rw_fail(err, RW_E_NOMEM, "no memory for a JSON tree")
+                          : parse_into(doc, limits, text, levels, err);
     rw_mem_free(levels);
     if (!rw_is_ok(rc)) {
         json_doc_drop(doc);

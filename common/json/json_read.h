@@ -13,16 +13,7 @@
 
 #include "common/base/buf.h"
 
-enum json_type {
-    JSON_NULL,
-    JSON_FALSE,
-    JSON_TRUE,
-    JSON_INT,
-    JSON_STR,
-    JSON_ARRAY,
-    JSON_OBJECT,
-    JSON_REAL, /* only where json_limits.reals permits it */
-};
+enum json_type { JSON_NULL, JSON_FALSE, JSON_TRUE, JSON_INT, JSON_STR, JSON_ARRAY, JSON_OBJECT };
 
 struct json; /* one value */
 
@@ -30,8 +21,6 @@ struct json_limits {
     size_t bytes_max; /* of the text */
     size_t nodes_max;
     unsigned depth_max;
-    bool
-        reals; /* figures with a fraction or exponent are allowed: displays only, never decisions */
 };
 
 extern const struct json_limits json_limits_metadata; /* TUF metadata and policy */
@@ -56,9 +45,7 @@ struct rw_span json_name(const struct json *v); /* member name, unescaped; empty
 
 /* --- values of a node; the type must fit (asserted: check before, or use the getters below) --- */
 int64_t json_int(const struct json *v);
-struct rw_span
-json_str(const struct json *v);         /* unescaped UTF-8 without NUL; JSON_REAL: as written */
-double json_real(const struct json *v); /* JSON_INT or JSON_REAL */
+struct rw_span json_str(const struct json *v); /* unescaped UTF-8 without NUL */
 
 /* --- members of an object. `find` gives NULL when absent. The others fail with RW_E_SCHEMA naming the
  * member, its line and what is wrong. A value that is no object has no members. --- */

@@ -1,6 +1,7 @@
 #include "common/json/json_scan.h"
 
 #include "common/base/num.h"
+#include "common/base/utf8.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -113,77 +114,6 @@ RW_RC json_scan_int(struct json_scan *s, int64_t *out, struct rw_err *err)
     return RW_OK;
 }
 
-static bool in_number(int c)
-{
-    return (c >= '0' && c <= '9') || c == '-' || c == '+' || c == '.' || c == 'e' || c == 'E';
-}
-
-bool json_scan_is_real(const struct json_scan *s)
-{
-    size_t at = s->at;
-    while (at < s->text.n && in_number(s->text.p[at])) {
-        int c = s->text.p[at++];
-        if (c == '.' || c == 'e' || c == 'E') { return true; }
-    }
-    return rw_span_is(rw_span_of(s->text.p + s->at, at - s->at), "-0");
-}
-
-/* At least one digit. */
-static bool skip_digits(struct json_scan *s)
-{
-    size_t from = s->at;
-    while (peek(s) >= '0' && peek(s) <= '9') {
-        s->at++;
-    }
-    return s->at > from;
-}
-
-RW_RC json_scan_real(struct json_scan *s, struct rw_buf *strings, struct json_range *out,
-                     struct rw_err *err)
-{
-    enum { REAL_BYTES_MAX = 40 };
-    size_t from = s->at;
-    bool good = true;
-    (void)json_scan_take(s, '-');
-    bool zero = json_scan_take(s, '0');
-    good = zero || skip_digits(s);
-    if (good && json_scan_take(s, '.')) { good = skip_digits(s); }
-    if (good && (json_scan_take(s, 'e') || json_scan_take(s, 'E'))) {
-        (void)(json_scan_take(s, '+') || json_scan_take(s, '-'));
-        good = skip_digits(s);
-    }
-    if (!good || s->at - from > REAL_BYTES_MAX) { return json_scan_fail(s, "no number", err); }
-    *out = (struct json_range){.at = (uint32_t)strings->n, .n = (uint32_t)(s->at - from)};
-    return rw_buf_append(strings, rw_span_of(s->text.p + from, s->at - from), err);
-}
-
-/* Length of the UTF-8 sequence that starts here, 0 when it is not valid (overlong, surrogate, > U+10FFFF). */
-static size_t utf8_length(struct rw_span s)
-{
-    static const struct utf8_form {
-        uint8_t mask, lead;
-        size_t n;
-        uint32_t min;
-    } forms[] = {
-        {0x80, 0x00, 1, 0x01},
-        {0xE0, 0xC0, 2, 0x80},
-        {0xF0, 0xE0, 3, 0x800},
-        {0xF8, 0xF0, 4, 0x10000},
-    };
-    for (size_t f = 0; f < RW_LEN(forms); f++) {
-        if ((s.p[0] & forms[f].mask) != forms[f].lead) { continue; }
-        if (s.n < forms[f].n) { return 0; }
-        uint32_t code = s.p[0] & (uint8_t)~forms[f].mask;
-        for (size_t i = 1; i < forms[f].n; i++) {
-            if ((s.p[i] & 0xC0) != 0x80) { return 0; }
-            code = code << 6 | (s.p[i] & 0x3F);
-        }
-        bool surrogate = code >= 0xD800 && code <= 0xDFFF;
-        return code < forms[f].min || surrogate || code > 0x10FFFF ? 0 : forms[f].n;
-    }
-    return 0;
-}
-
 static int hex_digit(int c)
 {
     if (c >= '0' && c <= '9') { return c - '0'; }
@@ -267,7 +197,7 @@ static RW_RC read_plain(struct json_scan *s, struct rw_buf *strings, struct rw_e
 {
     size_t from = s->at;
     for (int c = peek(s); c >= 0x20 && c != '"' && c != '\\'; c = peek(s)) {
-        size_t n = utf8_length(rw_span_of(s->text.p + s->at, s->text.n - s->at));
+        size_t n = rw_utf8_length(s->text.p + s->at, s->text.n - s->at);
         if (n == 0) { return json_scan_fail(s, "not valid UTF-8", err); }
         s->at += n;
     }

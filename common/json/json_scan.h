@@ -28,11 +28,6 @@ RW_RC json_scan_type(const struct json_scan *s, enum json_type *out, struct rw_e
 RW_RC json_scan_word(struct json_scan *s, const char *word, struct rw_err *err);
 /* Fits -?(0|[1-9][0-9]{0,15}), not "-0", within +-(2^53-1); anything else is refused. */
 RW_RC json_scan_int(struct json_scan *s, int64_t *out, struct rw_err *err);
-/* True when the number that begins here has a fraction or an exponent, or is "-0". Nothing is consumed. */
-bool json_scan_is_real(const struct json_scan *s);
-/* Fits RFC 8259 and 40 bytes; appends the number's text to `strings`. */
-RW_RC json_scan_real(struct json_scan *s, struct rw_buf *strings, struct json_range *out,
-                     struct rw_err *err);
 /* Unescapes into `strings`; refuses NUL, control bytes, bad UTF-8, lone surrogates. */
 RW_RC json_scan_string(struct json_scan *s, struct rw_buf *strings, struct json_range *out,
                        struct rw_err *err);
