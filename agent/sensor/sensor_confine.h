@@ -1,0 +1,18 @@
+/* sensor_confine.h: what a sensor gives up before it parses anything: it only ever reads.
+ *
+ * memory   allocates nothing
+ * threads  call before any other thread is made
+ * source   landlock(7), prctl(2); INV-12: what could not be given up is named
+ */
+#ifndef RINGWARD_SENSOR_CONFINE_H
+#define RINGWARD_SENSOR_CONFINE_H
+
+#include "common/base/err.h"
+
+enum { SENSOR_CONFINE_MISSING_BYTES = 120 };
+
+/* No new privileges, no core files, no writing, creating, removing or executing of files, no TCP. Writes the
+ * names of what this kernel does not offer into `missing` ("": all in force). */
+void sensor_confine(char missing[static SENSOR_CONFINE_MISSING_BYTES]);
+
+#endif

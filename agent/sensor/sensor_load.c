@@ -1,0 +1,100 @@
+#include "agent/sensor/sensor_load.h"
+
+#include "common/base/file.h"
+#include "common/crypto/digest.h"
+#include "common/json/json_read.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { MANIFEST_BYTES_MAX = 65536 };
+
+void sensor_set_drop(struct sensor_set *s)
+{
+    for (size_t i = 0; i < s->count; i++) {
+        yara_set_drop(&s->at[i].rules);
+    }
+    s->count = 0;
+}
+
+/* A family's name becomes a file name: only what the protocol allows, so no path can be smuggled in. */
+static RW_RC check_name(const char *name, struct rw_err *err)
+{
+    if (name[0] == '\0' || name[0] == '-' ||
+        strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-") != strlen(name)) {
+        return rw_fail(err, RW_E_SCHEMA, "the manifest names a family '%.40s'", name);
+    }
+    return RW_OK;
+}
+
+static RW_RC load_family(int dir, struct sensor_family *f, int64_t bytes, struct rw_err *err)
+{
+    char file[SENSOR_FAMILY_BYTES + 8];
+    uint8_t found[DIGEST_BYTES];
+    RW_AUTO(rw_buf) struct rw_buf source = rw_buf_make(YARA_SOURCE_BYTES_MAX);
+    (void)snprintf(file, sizeof(file), "%s.rwc", f->name);
+    RW_TRY(rw_file_read_at(dir, file, YARA_SOURCE_BYTES_MAX, &source, err));
+    RW_TRY(digest_sha256(rw_buf_span(&source), found, err));
+    if (source.n != (size_t)bytes || !digest_same(found, f->sha256, sizeof(found))) {
+        return rw_fail(err, RW_E_TUF_HASH, "'%s' is not the content that the manifest names", file);
+    }
+    return yara_compile(&source, &f->rules, err);
+}
+
+static RW_RC load_entry(int dir, const struct json *entry, struct sensor_set *set,
+                        struct rw_err *err)
+{
+    static const char *const members[] = {"family", "release", "sha256", "bytes"};
+    struct rw_span hex;
+    int64_t bytes = 0;
+    struct sensor_family *f = &set->at[set->count];
+    if (set->count == SENSOR_FAMILIES_MAX) {
+        return rw_fail(err, RW_E_TOO_BIG, "more than %d families", SENSOR_FAMILIES_MAX);
+    }
+    *f = (struct sensor_family){.rules = NULL};
+    RW_TRY(json_only(entry, members, RW_LEN(members), err));
+    RW_TRY(json_get_str(entry, "family", f->name, sizeof(f->name), err));
+    RW_TRY(check_name(f->name, err));
+    for (size_t i = 0; i < set->count; i++) {
+        if (strcmp(set->at[i].name, f->name) == 0) {
+            return rw_fail(err, RW_E_SCHEMA, "the manifest names %s twice", f->name);
+        }
+    }
+    RW_TRY(json_get_int(entry, "release", 1, RW_JSON_INT_MAX, &f->release, err));
+    RW_TRY(json_get_int(entry, "bytes", 0, YARA_SOURCE_BYTES_MAX, &bytes, err));
+    RW_TRY(json_get_span(entry, "sha256", &hex, err));
+    RW_TRY(rw_hex_decode(f->sha256, sizeof(f->sha256), hex, "sha256", err));
+    if (!rw_is_ok(load_family(dir, f, bytes, err))) {
+        return rw_wrap(err, "%s/%lld", f->name, (long long)f->release);
+    }
+    set->count++;
+    return RW_OK;
+}
+
+RW_RC sensor_load_set(const char *active, struct sensor_set *out, struct rw_err *err)
+{
+    static const char *const members[] = {"set", "content"};
+    int64_t number = 0;
+    const struct json *list = NULL;
+    RW_AUTO(sensor_set) struct sensor_set set = {.count = 0};
+    RW_AUTO(rw_buf) struct rw_buf text = rw_buf_make(MANIFEST_BYTES_MAX);
+    RW_AUTO(json_tree) json_tree tree = NULL;
+    RW_AUTO(rw_fd) rw_fd dir = open(active, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (dir < 0) {
+        return rw_fail_errno(err, errno == ENOENT ? RW_E_NOT_FOUND : RW_E_IO, errno,
+                             "active set '%s'", active);
+    }
+    RW_TRY(rw_file_read_at(dir, "manifest.json", MANIFEST_BYTES_MAX, &text, err));
+    RW_TRY(json_parse(rw_buf_span(&text), &json_limits_small, &tree, err));
+    RW_TRY(json_only(tree, members, RW_LEN(members), err));
+    RW_TRY(json_get_int(tree, "set", 0, RW_JSON_INT_MAX, &number, err));
+    RW_TRY(json_get(tree, "content", JSON_ARRAY, &list, err));
+    for (const struct json *e = json_first(list); e != NULL; e = json_next(e)) {
+        RW_TRY(load_entry(dir, e, &set, err));
+    }
+    *out = set;
+    set.count = 0; /* handed over */
+    return RW_OK;
+}

@@ -1,0 +1,53 @@
+#include "agent/sensor/sensor_report.h"
+
+#include "common/base/file.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+
+enum { SEND_TIMEOUT_S = 2 };
+
+RW_RC sensor_report_open(const char *path, struct sensor_report *out, struct rw_err *err)
+{
+    const struct timeval patience = {.tv_sec = SEND_TIMEOUT_S};
+    *out = (struct sensor_report){.fd = -1, .to.sun_family = AF_UNIX};
+    if (path == NULL || path[0] == '\0') { return RW_OK; }
+    RW_TRY(rw_span_to_str(out->to.sun_path, sizeof(out->to.sun_path), rw_span_str(path),
+                          "RINGWARD_SOCKET", err));
+    out->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    /* A full queue is waited for a little: a lost proof of load would look like a hung sensor. */
+    if (out->fd < 0 ||
+        setsockopt(out->fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)) != 0) {
+        return rw_fail_errno(err, RW_E_IO, errno, "socket for '%s'", path);
+    }
+    return RW_OK;
+}
+
+RW_RC sensor_report_send(const struct sensor_report *r, const struct sensor_message *m,
+                         struct rw_err *err)
+{
+    RW_AUTO(rw_buf) struct rw_buf text = rw_buf_make(SENSOR_MESSAGE_BYTES_MAX);
+    if (r->fd < 0) { return RW_OK; }
+    RW_TRY(sensor_write(m, &text, err));
+    if (sendto(r->fd, text.p, text.n, MSG_NOSIGNAL, (const struct sockaddr *)&r->to,
+               sizeof(r->to)) != (ssize_t)text.n) {
+        return rw_fail_errno(err, RW_E_IO, errno, "message to '%s'", r->to.sun_path);
+    }
+    return RW_OK;
+}
+
+void sensor_report_detail(struct sensor_message *m, const char *text)
+{
+    size_t n = 0;
+    for (; text[n] != '\0' && n < sizeof(m->detail) - 1; n++) {
+        m->detail[n] = (char)(text[n] >= 0x20 && text[n] < 0x7f ? text[n] : '?');
+    }
+    m->detail[n] = '\0';
+}
+
+void sensor_report_drop(struct sensor_report *r)
+{
+    rw_fd_drop(&r->fd);
+}

@@ -1,0 +1,28 @@
+/* sensor_report.h: sends the sensor's messages to its agent as datagrams.
+ *
+ * memory   owns the socket until sensor_report_drop
+ * threads  one thread
+ * source   docs/protocol.md 10
+ */
+#ifndef RINGWARD_SENSOR_REPORT_H
+#define RINGWARD_SENSOR_REPORT_H
+
+#include "common/wire/sensor_codec.h"
+
+#include <sys/un.h>
+
+struct sensor_report {
+    int fd; /* -1: nobody listens (stand-alone) */
+    struct sockaddr_un to;
+};
+
+/* `path` NULL: stand-alone, everything is dropped. Fails with RW_E_RANGE (path too long), RW_E_IO. */
+RW_RC sensor_report_open(const char *path, struct sensor_report *out, struct rw_err *err);
+/* Each message is addressed anew, so an agent that was restarted gets the next one. Fails with RW_E_IO. */
+RW_RC sensor_report_send(const struct sensor_report *r, const struct sensor_message *m,
+                         struct rw_err *err);
+/* The text of an error message: printable ASCII, cut to its limit. */
+void sensor_report_detail(struct sensor_message *m, const char *text);
+void sensor_report_drop(struct sensor_report *r);
+
+#endif

@@ -1,0 +1,313 @@
+#include "agent/sensor/sensor_run.h"
+
+#include "agent/sensor/sensor_rehearse_rule.h"
+#include "agent/sensor/sensor_report.h"
+#include "agent/sensor/sensor_scan.h"
+#include "agent/sensor/sensor_watch.h"
+#include "common/base/clock.h"
+#include "common/base/file.h"
+#include "common/base/log.h"
+#include "common/crypto/digest.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+enum {
+    ALIVE_EVERY_MS = 2000, /* the contract asks for one each 10 s */
+    STATS_EVERY_MS = 10000,
+    LOOK_EVERY_MS = 1000,
+    CRASH_AFTER_MS = 5000,
+    NEVER = -1,
+};
+
+struct sensor {
+    const struct sensor_run_options *options;
+    struct rw_clock clock;
+    struct sensor_report report;
+    struct sensor_watch watch;
+    struct sensor_set set;
+    struct sensor_scan scan;
+    int signals;                         /* signalfd */
+    int64_t generation;                  /* of the set in force; 0: none was loaded yet */
+    int64_t alive_ms, stats_ms, look_ms; /* when the next is due */
+    int64_t crash_ms;                    /* rehearsed crash; NEVER */
+    bool hang;                           /* rehearsed */
+    bool stop;
+};
+
+static void sensor_drop(struct sensor *s)
+{
+    sensor_set_drop(&s->set);
+    sensor_report_drop(&s->report);
+    sensor_watch_drop(&s->watch);
+    rw_fd_drop(&s->signals);
+}
+
+static int64_t now_ms(const struct sensor *s)
+{
+    return rw_clock_mono(&s->clock).ms;
+}
+
+static sigset_t handled_signals(void)
+{
+    sigset_t set;
+    (void)sigemptyset(&set);
+    (void)sigaddset(&set, SIGHUP);
+    (void)sigaddset(&set, SIGTERM);
+    (void)sigaddset(&set, SIGINT);
+    return set;
+}
+
+void sensor_run_block_signals(void)
+{
+    sigset_t set = handled_signals();
+    (void)sigprocmask(SIG_BLOCK, &set, NULL);
+}
+
+/* Protection goes on when the agent does not listen; it notices the silence itself. */
+static void send_message(const struct sensor *s, const struct sensor_message *m)
+{
+    struct rw_err err = {.code = RW_E_NONE};
+    struct rw_log_line line;
+    if (rw_is_ok(sensor_report_send(&s->report, m, &err))) { return; }
+    rw_log_begin(&line, RW_LOG_WARN, "message_lost");
+    rw_log_err(&line, &err);
+    rw_log_end(&line);
+}
+
+static void log_failure(const char *event, const struct rw_err *err)
+{
+    struct rw_log_line line;
+    rw_log_begin(&line, RW_LOG_ERROR, event);
+    rw_log_err(&line, err);
+    rw_log_end(&line);
+}
+
+static _Noreturn void crash(void)
+{
+    const struct sigaction fallback = {.sa_handler = SIG_DFL};
+    (void)sigaction(SIGSEGV, &fallback, NULL);
+    (void)raise(SIGSEGV);
+    _exit(1);
+}
+
+static uint32_t endpoint_hash(const char *endpoint)
+{
+    uint8_t hash[DIGEST_BYTES];
+    struct rw_err err;
+    if (endpoint == NULL || !rw_is_ok(digest_sha256(rw_span_str(endpoint), hash, &err))) {
+        return 0;
+    }
+    return (uint32_t)hash[0] | (uint32_t)hash[1] << 8 | (uint32_t)hash[2] << 16;
+}
+
+/* The gravest fault that any rule of the set asks for. */
+static enum sensor_rehearse_rule_fault find_fault(const struct sensor *s,
+                                                  const struct sensor_set *set)
+{
+    enum sensor_rehearse_rule_fault gravest = SENSOR_FAULT_NONE;
+    uint32_t hash = endpoint_hash(s->options->endpoint);
+    for (size_t i = 0; s->options->rehearse && i < set->count; i++) {
+        char text[64];
+        int64_t after = 0;
+        while (yara_meta(set->at[i].rules, "rehearse", &after, text, sizeof(text))) {
+            enum sensor_rehearse_rule_fault fault = sensor_rehearse_rule(text, hash);
+            if (fault != SENSOR_FAULT_NONE && (gravest == SENSOR_FAULT_NONE || fault < gravest)) {
+                gravest = fault;
+            }
+        }
+    }
+    return gravest;
+}
+
+static void report_loaded(const struct sensor *s)
+{
+    struct sensor_message m = {.type = SENSOR_LOADED, .generation = s->generation};
+    struct rw_err err = {.code = RW_E_NONE};
+    for (size_t i = 0; i < s->set.count; i++) {
+        (void)snprintf(m.family, sizeof(m.family), "%s", s->set.at[i].name);
+        m.release = s->set.at[i].release;
+        rw_copy(m.sha256, sizeof(m.sha256), s->set.at[i].sha256, sizeof(s->set.at[i].sha256));
+        send_message(s, &m);
+    }
+    if (s->set.count == 0) { send_message(s, &m); }
+    const struct sensor_message tested = {.type = SENSOR_SELFTEST,
+                                          .ok = rw_is_ok(sensor_scan_selftest(&s->set, &err))};
+    if (!tested.ok) { log_failure("selftest_failed", &err); }
+    send_message(s, &tested);
+}
+
+static void log_loaded(const struct sensor *s)
+{
+    struct rw_log_line line;
+    rw_log_begin(&line, RW_LOG_INFO, "loaded");
+    rw_log_i64(&line, "generation", s->generation);
+    for (size_t i = 0; i < s->set.count; i++) {
+        rw_log_i64(&line, s->set.at[i].name, s->set.at[i].release);
+    }
+    rw_log_end(&line);
+}
+
+/* The new set is built beside the old one, which stays in force until the new one is whole. */
+static void load(struct sensor *s)
+{
+    struct rw_err err = {.code = RW_E_NONE};
+    struct sensor_set fresh = {.count = 0};
+    if (!rw_is_ok(sensor_load_set(s->options->active, &fresh, &err))) {
+        struct sensor_message m = {.type = SENSOR_ERROR};
+        log_failure("load_failed", &err);
+        sensor_report_detail(&m, err.text);
+        send_message(s, &m);
+        return;
+    }
+    enum sensor_rehearse_rule_fault fault = find_fault(s, &fresh);
+    if (fault == SENSOR_FAULT_CRASH_ON_LOAD) { crash(); }
+    sensor_set_drop(&s->set);
+    s->set = fresh;
+    s->generation++;
+    s->hang = fault == SENSOR_FAULT_HANG;
+    s->crash_ms = fault == SENSOR_FAULT_CRASH_AFTER_5S ? now_ms(s) + CRASH_AFTER_MS : NEVER;
+    log_loaded(s);
+    report_loaded(s);
+}
+
+static int64_t resident_kib(void)
+{
+    struct rw_err err;
+    int64_t pages = 0;
+    RW_AUTO(rw_buf) struct rw_buf text = rw_buf_make(256);
+    if (!rw_is_ok(rw_file_read("/proc/self/statm", 200, &text, &err))) { return 0; }
+    size_t from = 0;
+    while (from < text.n && text.p[from] != ' ') {
+        from++;
+    }
+    size_t to = ++from;
+    while (to < text.n && text.p[to] != ' ') {
+        to++;
+    }
+    if (to >= text.n || !rw_is_ok(rw_parse_i64(rw_span_of(text.p + from, to - from), 0,
+                                               RW_JSON_INT_MAX / 64, "pages", &pages, &err))) {
+        return 0;
+    }
+    return pages * (sysconf(_SC_PAGESIZE) / 1024);
+}
+
+static void report_stats(const struct sensor *s)
+{
+    struct rusage use = {0};
+    (void)getrusage(RUSAGE_SELF, &use);
+    const struct sensor_message m = {
+        .type = SENSOR_STATS,
+        .detections = s->scan.detections,
+        .scanned = s->scan.scanned,
+        .cpu_ms = ((int64_t)use.ru_utime.tv_sec + use.ru_stime.tv_sec) * 1000 +
+                  (use.ru_utime.tv_usec + use.ru_stime.tv_usec) / 1000,
+        .rss_kib = resident_kib()};
+    send_message(s, &m);
+}
+
+static void alive_if_due(struct sensor *s)
+{
+    const struct sensor_message m = {.type = SENSOR_ALIVE, .generation = s->generation};
+    if (now_ms(s) < s->alive_ms) { return; }
+    s->alive_ms = now_ms(s) + ALIVE_EVERY_MS;
+    send_message(s, &m);
+}
+
+static void on_file(void *ctx, int dir, const char *name)
+{
+    struct sensor *s = ctx;
+    char shown[4096];
+    struct rw_err err = {.code = RW_E_NONE};
+    (void)snprintf(shown, sizeof(shown), "%s/%s", s->options->watch, name);
+    struct rw_rc rc = sensor_scan_at(&s->scan, &s->set, dir, name, shown, &err);
+    if (!rw_is_ok(rc) && rc.code != RW_E_NOT_FOUND) { log_failure("not_scanned", &err); }
+    alive_if_due(s); /* many files must not look like a hang */
+}
+
+static void do_due(struct sensor *s)
+{
+    struct rw_err err = {.code = RW_E_NONE};
+    int64_t now = now_ms(s);
+    if (s->crash_ms != NEVER && now >= s->crash_ms) { crash(); }
+    alive_if_due(s);
+    if (now >= s->stats_ms) {
+        s->stats_ms = now + STATS_EVERY_MS;
+        report_stats(s);
+    }
+    if (s->options->watch != NULL && now >= s->look_ms) {
+        if (!rw_is_ok(sensor_watch_look(&s->watch, on_file, s, &err))) {
+            log_failure("watch_failed", &err);
+        }
+        s->look_ms = now_ms(s) + LOOK_EVERY_MS;
+    }
+}
+
+static int wait_ms(const struct sensor *s)
+{
+    int64_t next = s->alive_ms < s->stats_ms ? s->alive_ms : s->stats_ms;
+    if (s->options->watch != NULL && s->look_ms < next) { next = s->look_ms; }
+    if (s->crash_ms != NEVER && s->crash_ms < next) { next = s->crash_ms; }
+    int64_t left = next - now_ms(s);
+    return left < 0 ? 0 : (int)left;
+}
+
+static void take_signal(struct sensor *s)
+{
+    struct signalfd_siginfo got;
+    if (read(s->signals, &got, sizeof(got)) != (ssize_t)sizeof(got)) { return; }
+    if (got.ssi_signo == SIGHUP) {
+        load(s);
+    } else {
+        s->stop = true;
+    }
+}
+
+static RW_RC prepare(struct sensor *s, struct rw_err *err)
+{
+    sigset_t set = handled_signals();
+    RW_TRY(sensor_report_open(s->options->socket, &s->report, err));
+    if (s->options->watch != NULL) { RW_TRY(sensor_watch_open(s->options->watch, &s->watch, err)); }
+    s->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (s->signals < 0) { return rw_fail_errno(err, RW_E_IO, errno, "signalfd"); }
+    return RW_OK;
+}
+
+RW_RC sensor_run(const struct sensor_run_options *options, struct rw_err *err)
+{
+    RW_AUTO(sensor)
+    struct sensor s = {.options = options,
+                       .clock = rw_clock_system(),
+                       .report.fd = -1,
+                       .watch.dir = -1,
+                       .scan.out_fd = STDOUT_FILENO,
+                       .signals = -1,
+                       .crash_ms = NEVER};
+    RW_TRY(prepare(&s, err));
+    load(&s);
+    s.stats_ms = now_ms(&s) + STATS_EVERY_MS;
+    while (!s.stop) {
+        struct pollfd p = {.fd = s.signals, .events = POLLIN};
+        if (s.hang) { (void)pause(); } /* the signals are blocked: only SIGKILL ends this */
+        int ready = poll(&p, 1, wait_ms(&s));
+        if (ready < 0 && errno != EINTR) { return rw_fail_errno(err, RW_E_IO, errno, "poll"); }
+        if (ready > 0) { take_signal(&s); }
+        if (!s.hang && !s.stop) { do_due(&s); }
+    }
+    return RW_OK;
+}
+
+RW_RC sensor_run_once(const struct sensor_run_options *options, const char *file,
+                      struct rw_err *err)
+{
+    RW_AUTO(sensor_set) struct sensor_set set = {.count = 0};
+    struct sensor_scan scan = {.out_fd = STDOUT_FILENO};
+    RW_TRY(sensor_load_set(options->active, &set, err));
+    return sensor_scan_path(&scan, &set, file, err);
+}

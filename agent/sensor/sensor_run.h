@@ -1,0 +1,29 @@
+/* sensor_run.h: the sensor's life: load, prove it, scan, report, load again on SIGHUP.
+ *
+ * memory   owns its set, socket and watch until it returns
+ * threads  one thread
+ * source   docs/protocol.md 10 and 12
+ */
+#ifndef RINGWARD_SENSOR_RUN_H
+#define RINGWARD_SENSOR_RUN_H
+
+#include "common/base/err.h"
+
+struct sensor_run_options {
+    const char *active;   /* directory of the active set */
+    const char *socket;   /* of the agent; NULL: stand-alone */
+    const char *watch;    /* directory to scan; NULL: none */
+    const char *endpoint; /* id, for rehearsed faults; NULL: none */
+    bool rehearse;        /* obey the meta "rehearse" of rules */
+};
+
+/* SIGHUP, SIGTERM and SIGINT become messages from here on. Call first of all in main, so that none is lost. */
+void sensor_run_block_signals(void);
+/* Runs until SIGTERM or SIGINT. Content that cannot be loaded is reported and leaves the old set in force.
+ * Fails with RW_E_IO and the like when nothing could be begun. */
+RW_RC sensor_run(const struct sensor_run_options *options, struct rw_err *err);
+/* Loads the set, scans one file, prints detections. */
+RW_RC sensor_run_once(const struct sensor_run_options *options, const char *file,
+                      struct rw_err *err);
+
+#endif

@@ -1,0 +1,100 @@
+#include "agent/sensor/sensor_scan.h"
+
+#include "common/base/clock.h"
+#include "common/base/file.h"
+#include "common/json/json_write.h"
+
+enum { SCAN_TIMEOUT_S = 5, LINE_BYTES_MAX = 16384 };
+
+struct hit_context {
+    struct sensor_scan *scan;
+    const struct sensor_family *family;
+    const char *shown;
+    struct rw_err err; /* of writing a line */
+    bool failed;
+};
+
+static RW_RC print_detection(const struct hit_context *c, const char *rule, struct rw_err *err)
+{
+    char at[RW_TIME_TEXT_BYTES];
+    struct rw_clock clock = rw_clock_system();
+    RW_AUTO(rw_buf) struct rw_buf line = rw_buf_make(LINE_BYTES_MAX);
+    rw_wall_format(at, rw_clock_wall(&clock));
+    struct json_writer w = json_begin(&line);
+    json_open_object(&w, NULL);
+    json_put_str(&w, "event", "detection");
+    json_put_str(&w, "at", at);
+    json_put_str(&w, "family", c->family->name);
+    json_put_int(&w, "release", c->family->release);
+    json_put_str(&w, "rule", rule);
+    json_put_str(&w, "file", c->shown);
+    json_close_object(&w);
+    RW_TRY(json_done(&w, err));
+    RW_TRY(rw_buf_append_str(&line, "\n", err));
+    return rw_fd_write_all(c->scan->out_fd, rw_buf_span(&line), err);
+}
+
+static void on_hit(void *ctx, const char *rule)
+{
+    struct hit_context *c = ctx;
+    c->scan->detections++;
+    if (!c->failed) { c->failed = !rw_is_ok(print_detection(c, rule, &c->err)); }
+}
+
+static RW_RC scan_bytes(struct sensor_scan *scan, const struct sensor_set *set,
+                        struct rw_span bytes, const char *shown, struct rw_err *err)
+{
+    scan->scanned++;
+    for (size_t i = 0; i < set->count; i++) {
+        struct hit_context c = {.scan = scan, .family = &set->at[i], .shown = shown};
+        if (!rw_is_ok(yara_scan(set->at[i].rules, bytes, SCAN_TIMEOUT_S, on_hit, &c, err))) {
+            return rw_wrap(err, "%s with %s", shown, set->at[i].name);
+        }
+        if (c.failed) { return rw_fail(err, c.err.code, "%s", c.err.text); }
+    }
+    return RW_OK;
+}
+
+RW_RC sensor_scan_at(struct sensor_scan *scan, const struct sensor_set *set, int dir,
+                     const char *name, const char *shown, struct rw_err *err)
+{
+    RW_AUTO(rw_buf) struct rw_buf bytes = rw_buf_make(SENSOR_SCAN_BYTES_MAX);
+    RW_TRY(rw_file_read_at(dir, name, SENSOR_SCAN_BYTES_MAX, &bytes, err));
+    return scan_bytes(scan, set, rw_buf_span(&bytes), shown, err);
+}
+
+RW_RC sensor_scan_path(struct sensor_scan *scan, const struct sensor_set *set, const char *path,
+                       struct rw_err *err)
+{
+    RW_AUTO(rw_buf) struct rw_buf bytes = rw_buf_make(SENSOR_SCAN_BYTES_MAX);
+    RW_TRY(rw_file_read(path, SENSOR_SCAN_BYTES_MAX, &bytes, err));
+    return scan_bytes(scan, set, rw_buf_span(&bytes), path, err);
+}
+
+static void on_expected(void *ctx, const char *rule)
+{
+    (void)rule;
+    *(bool *)ctx = true;
+}
+
+RW_RC sensor_scan_selftest(const struct sensor_set *set, struct rw_err *err)
+{
+    static const char rule[] = "rule selftest { strings: $a = \"sensor self-test sample\" "
+                               "condition: $a at 0 }";
+    static const char sample[] = "sensor self-test sample";
+    bool found = false;
+    bool ignored = false;
+    RW_AUTO(yara_set) yara_set own = NULL;
+    RW_AUTO(rw_buf) struct rw_buf source = rw_buf_make(sizeof(rule));
+    RW_TRY(rw_buf_append_str(&source, rule, err));
+    RW_TRY(yara_compile(&source, &own, err));
+    RW_TRY(yara_scan(own, rw_span_str(sample), SCAN_TIMEOUT_S, on_expected, &found, err));
+    if (!found) { return rw_fail(err, RW_E_PROCESS, "the engine does not detect its own sample"); }
+    for (size_t i = 0; i < set->count; i++) {
+        if (!rw_is_ok(yara_scan(set->at[i].rules, rw_span_str(sample), SCAN_TIMEOUT_S, on_expected,
+                                &ignored, err))) {
+            return rw_wrap(err, "self-test of %s", set->at[i].name);
+        }
+    }
+    return RW_OK;
+}

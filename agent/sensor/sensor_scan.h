@@ -1,0 +1,31 @@
+/* sensor_scan.h: scans one file with every family of a set; prints detections as JSON lines.
+ *
+ * memory   holds one file at a time
+ * threads  one thread
+ * source   docs/protocol.md 10
+ */
+#ifndef RINGWARD_SENSOR_SCAN_H
+#define RINGWARD_SENSOR_SCAN_H
+
+#include "agent/sensor/sensor_load.h"
+
+enum { SENSOR_SCAN_BYTES_MAX = 64 * 1024 * 1024 };
+
+struct sensor_scan {
+    int64_t scanned;    /* files */
+    int64_t detections; /* rules that matched */
+    int out_fd;         /* where detections go; borrowed */
+};
+
+/* `name` below `dir`; `shown` is what detections call it. Fails with RW_E_TOO_BIG, RW_E_NOT_FOUND, RW_E_IO,
+ * RW_E_TIMEOUT. */
+RW_RC sensor_scan_at(struct sensor_scan *scan, const struct sensor_set *set, int dir,
+                     const char *name, const char *shown, struct rw_err *err);
+/* By path, for one file that a person names; follows links. */
+RW_RC sensor_scan_path(struct sensor_scan *scan, const struct sensor_set *set, const char *path,
+                       struct rw_err *err);
+/* Proves that the engine detects (a built-in rule on a built-in sample) and that every family of the set can
+ * scan. Fails with the first fault. */
+RW_RC sensor_scan_selftest(const struct sensor_set *set, struct rw_err *err);
+
+#endif
