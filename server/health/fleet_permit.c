@@ -1,5 +1,6 @@
 #include "server/health/fleet_permit.h"
 
+#include "common/base/num.h"
 #include "server/health/fleet_hot.h"
 
 #include <string.h>
