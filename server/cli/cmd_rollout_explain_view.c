@@ -40,10 +40,13 @@ void cmd_rollout_explain_sentence(const struct json *rollout, const struct json 
         (void)snprintf(dst, cap, "It was %s.", why);
         return;
     }
-    if (state_is(rollout, "complete") || busy == NULL) {
+    if (state_is(rollout, "complete")) {
         (void)snprintf(dst, cap,
-                       "It is complete: every ring passed its gate. The detector still "
-                       "watches it.");
+                       "It is complete: every ring passed its gate. The detector still watches it.");
+        return;
+    }
+    if (busy == NULL) {
+        (void)snprintf(dst, cap, "The server tells of no ring that it waits for.");
         return;
     }
     (void)cli_view_str(busy, "ring", ring, sizeof(ring));
