@@ -28,6 +28,8 @@ static const struct word_colour {
 static bool colour_is_on(void)
 {
     const char *no_color = getenv("NO_COLOR");
+    const char *term = getenv("TERM");
+    if (term == NULL || strcmp(term, "dumb") == 0) { return false; }
     return isatty(STDOUT_FILENO) == 1 && (no_color == NULL || no_color[0] == '\0');
 }
 

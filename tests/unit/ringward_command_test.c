@@ -157,6 +157,28 @@ TEST_EACH(every_verb_explains_itself_with_an_example, verbs)
     must_say(&o.out, example);
 }
 
+/* docs/man/ringward.1 and docs/cli.md are written by hand; this keeps them true. */
+TEST_EACH(every_verb_and_option_stands_in_the_manual, verbs)
+{
+    struct rw_err err = {0};
+    char words[64];
+    RW_AUTO(rw_buf) struct rw_buf manual = rw_buf_make(OUT_BYTES_MAX);
+    RW_AUTO(rw_buf) struct rw_buf page = rw_buf_make(OUT_BYTES_MAX);
+    MUST(rw_file_read(RW_TEST_DATA "/../../docs/man/ringward.1", OUT_BYTES_MAX, &manual, &err));
+    MUST(rw_file_read(RW_TEST_DATA "/../../docs/cli.md", OUT_BYTES_MAX, &page, &err));
+    (void)snprintf(words, sizeof(words), "ringward %s", it->id);
+    must_say(&page, words);
+    (void)snprintf(words, sizeof(words), "%s --help", it->id);
+    RW_AUTO(outcome) struct outcome o = run(words);
+    for (const char *p = strstr(rw_buf_str(&o.out), "\n  --"); p != NULL;
+         p = strstr(p + 1, "\n  --")) {
+        char option[64];
+        int n = (int)strcspn(p + 5, " \n");
+        (void)snprintf(option, sizeof(option), "Fl -%.*s", n, p + 5);
+        must_say(&manual, option);
+    }
+}
+
 static const struct group {
     const char *id;
 } groups[] = {{"release"}, {"rollout"}, {"rings"}, {"fleet"}, {"audit"}, {"key"}};
@@ -239,6 +261,7 @@ TEST(a_key_file_is_never_overwritten)
 
 RUN_TESTS(cmocka_unit_test(a_wrong_command_line_is_refused_with_status_and_hint),
           cmocka_unit_test(every_verb_explains_itself_with_an_example),
+          cmocka_unit_test(every_verb_and_option_stands_in_the_manual),
           cmocka_unit_test(the_list_of_a_group_holds_exactly_its_verbs),
           cmocka_unit_test(the_overview_lists_every_command), cmocka_unit_test(the_version_is_told),
           cmocka_unit_test(the_shipped_policy_is_explained_without_a_server),
