@@ -1,0 +1,491 @@
+/* Goal: every operator route asks for the role that docs/protocol.md 8 names; steering needs a reason; a change is
+ * one transaction that is kept whole or not at all; a tenant's token sees its own endpoints and steers nothing.
+ * Store and fleet are the real ones; the controller is scripted. */
+#include "server/api/api_core.h"
+#include "server/api/api_routes.h"
+#include "server/store/store_sqlite.h"
+#include "tests/harness.h"
+
+/* --- the controller, scripted: a change writes one document --- */
+static struct store store;
+static enum rw_code refusal;
+static enum rollout_rule_command commanded;
+static char reason_seen[64];
+static char actor_seen[API_NAME_BYTES];
+static int64_t generation_seen;
+
+static RW_RC change(const struct rollout_run_actor *actor, struct rw_err *err)
+{
+    struct store_doc doc = {.id = "yara/2", .generation = 1, .body = rw_span_str("{}")};
+    (void)snprintf(reason_seen, sizeof(reason_seen), "%s", actor->reason);
+    (void)snprintf(actor_seen, sizeof(actor_seen), "%s", actor->name);
+    RW_TRY(store_doc_put(&store, "rollout", &doc, err));
+    return refusal == RW_E_NONE ? RW_OK : rw_fail(err, refusal, "refused");
+}
+
+RW_RC rollout_run_start(struct rollout_run *r, const char *family, int64_t release,
+                        const struct rollout_run_actor *actor, struct rw_wall now,
+                        struct rw_err *err)
+{
+    (void)r;
+    (void)now;
+    assert_string_equal(family, "yara");
+    assert_int_equal(release, 2);
+    return change(actor, err);
+}
+
+RW_RC rollout_run_command(struct rollout_run *r, const char *family, int64_t release,
+                          enum rollout_rule_command command, int64_t generation,
+                          const struct rollout_run_actor *actor, struct rw_wall now,
+                          struct rw_err *err)
+{
+    (void)r;
+    (void)now;
+    assert_string_equal(family, "yara");
+    assert_int_equal(release, 2);
+    commanded = command;
+    generation_seen = generation;
+    return change(actor, err);
+}
+
+RW_RC rollout_run_write(const struct rollout_run *r, const char *family, int64_t release,
+                        struct rw_wall now, struct json_writer *w, struct rw_err *err)
+{
+    (void)r;
+    (void)family;
+    (void)release;
+    (void)now;
+    (void)err;
+    json_open_object(w, NULL);
+    json_put_str(w, "state", "held");
+    json_close_object(w);
+    return RW_OK;
+}
+
+void rollout_run_write_all(const struct rollout_run *r, struct rw_wall now, struct json_writer *w)
+{
+    (void)r;
+    (void)now;
+    json_open_object(w, NULL);
+    json_open_array(w, "rollouts");
+    json_close_array(w);
+    json_close_object(w);
+}
+
+RW_RC rollout_run_explain(const struct rollout_run *r, const char *family, int64_t release,
+                          struct json_writer *w, struct rw_err *err)
+{
+    (void)w;
+    (void)r;
+    return rw_fail(err, RW_E_NOT_FOUND, "no rollout %s/%lld", family, (long long)release);
+}
+
+void rollout_run_write_alarms(const struct rollout_run *r, struct json_writer *w)
+{
+    (void)r;
+    json_put_str(w, NULL, "signing failed");
+}
+
+RW_RC rollout_run_metrics(const struct rollout_run *r, struct rw_buf *into, struct rw_err *err)
+{
+    (void)r;
+    return rw_buf_append_str(into, "rollout_sample 1\n", err);
+}
+
+RW_RC rollout_run_open(struct store *s, struct fleet_state *fleet, const struct ring_policy *policy,
+                       struct rollout_run_effects effects, struct rollout_run **out,
+                       struct rw_err *err)
+{
+    (void)s;
+    (void)fleet;
+    (void)policy;
+    (void)effects;
+    (void)out;
+    return rw_fail(err, RW_E_STORE, "not opened here");
+}
+
+void rollout_run_drop(struct rollout_run **r)
+{
+    *r = NULL;
+}
+
+void rollout_run_set_policy(struct rollout_run *r, const struct ring_policy *policy)
+{
+    (void)r;
+    (void)policy;
+}
+
+RW_RC rollout_run_tick(struct rollout_run *r, struct rw_wall now, struct rw_err *err)
+{
+    (void)r;
+    (void)now;
+    return rw_fail(err, RW_E_STORE, "no turn here");
+}
+
+RW_RC rollout_run_permit(struct rollout_run *r, const struct fleet_who *who,
+                         const struct beacon_permit_request *request, struct rw_wall now,
+                         struct beacon_permit_answer *answer_out, struct rw_err *err)
+{
+    (void)r;
+    (void)who;
+    (void)request;
+    (void)now;
+    (void)answer_out;
+    return rw_fail(err, RW_E_FULL, "not asked for here");
+}
+
+int64_t rollout_run_poll_s(const struct rollout_run *r, const char *ring, const char *family)
+{
+    (void)r;
+    (void)ring;
+    (void)family;
+    return 0;
+}
+
+/* --- a store whose commit can be made to fail --- */
+static const struct store_backend *real_backend;
+static bool commit_fails;
+
+static RW_RC commit(void *ctx, struct rw_err *err)
+{
+    if (commit_fails) { return rw_fail(err, RW_E_FULL, "no space left"); }
+    return real_backend->commit(ctx, err);
+}
+
+static struct store_backend wrapped;
+static struct fleet_state *fleet;
+static struct api_core core;
+
+static int set_up(void **state)
+{
+    struct rw_err err;
+    (void)state;
+    MUST(store_sqlite_open(":memory:", &store, &err));
+    real_backend = store.backend;
+    wrapped = *real_backend;
+    wrapped.commit = commit;
+    store.backend = &wrapped;
+    MUST(fleet_state_open(&store, &fleet, &err));
+    refusal = RW_E_NONE;
+    commit_fails = false;
+    commanded = ROLLOUT_NO_COMMAND;
+    core = (struct api_core){.store = &store, .fleet = fleet, .clock = rw_clock_system()};
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    fleet_state_drop(&fleet);
+    store_close(&store);
+    return 0;
+}
+
+static const struct api_route *find(const char *method, const char *pattern)
+{
+    size_t count = 0;
+    const struct api_route *all = api_routes(&count);
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(all[i].method, method) == 0 && strcmp(all[i].pattern, pattern) == 0) {
+            return &all[i];
+        }
+    }
+    return NULL;
+}
+
+static struct api_job job_for(const char *method, const char *pattern, const char *body)
+{
+    struct api_job job = api_job_make();
+    job.route = find(method, pattern);
+    assert_non_null(job.route);
+    job.req.body = rw_span_str(body);
+    job.req.params[0] = rw_span_str("yara");
+    job.req.params[1] = rw_span_str("2");
+    (void)snprintf(job.req.who.name, sizeof(job.req.who.name), "alice");
+    if (job.route->prepare != NULL) { job.route->prepare(&job); }
+    return job;
+}
+
+static int run(struct api_job *job)
+{
+    if (job->reply.status == 0) { job->route->apply(&core, job); }
+    return job->reply.status;
+}
+
+#define RELEASE "/v1/releases/{family}/{number}"
+#define ROLLOUT "/v1/rollouts/{family}/{number}"
+
+static const struct role_case {
+    const char *id, *method, *pattern;
+    enum api_auth role;
+} roles[] = {
+    {"status", "GET", "/v1/status", API_AUTH_VIEWER},
+    {"policy", "GET", "/v1/policy", API_AUTH_VIEWER},
+    {"create", "POST", "/v1/releases", API_AUTH_PUBLISHER},
+    {"payload", "POST", RELEASE "/payload", API_AUTH_PUBLISHER},
+    {"samples", "POST", RELEASE "/samples", API_AUTH_PUBLISHER},
+    {"releases", "GET", "/v1/releases", API_AUTH_VIEWER},
+    {"release", "GET", RELEASE, API_AUTH_VIEWER},
+    {"download", "GET", RELEASE "/payload", API_AUTH_VIEWER},
+    {"tosign", "GET", RELEASE "/tosign", API_AUTH_PUBLISHER},
+    {"sign", "POST", RELEASE "/signatures", API_AUTH_PUBLISHER},
+    {"publish", "POST", RELEASE "/publish", API_AUTH_PUBLISHER},
+    {"start", "POST", "/v1/rollouts", API_AUTH_PUBLISHER},
+    {"rollouts", "GET", "/v1/rollouts", API_AUTH_VIEWER},
+    {"rollout", "GET", ROLLOUT, API_AUTH_VIEWER},
+    {"pause", "POST", ROLLOUT "/pause", API_AUTH_OPERATOR},
+    {"resume", "POST", ROLLOUT "/resume", API_AUTH_OPERATOR},
+    {"promote", "POST", ROLLOUT "/promote", API_AUTH_OPERATOR},
+    {"halt", "POST", ROLLOUT "/halt", API_AUTH_OPERATOR},
+    {"rollback", "POST", ROLLOUT "/rollback", API_AUTH_OPERATOR},
+    {"explain", "GET", ROLLOUT "/explain", API_AUTH_VIEWER},
+    {"fleet", "GET", "/v1/fleet", API_AUTH_VIEWER},
+    {"endpoint", "GET", "/v1/fleet/{endpoint}", API_AUTH_VIEWER},
+    {"audit", "GET", "/v1/audit", API_AUTH_VIEWER},
+    {"healthz", "GET", "/healthz", API_AUTH_NONE},
+    {"readyz", "GET", "/readyz", API_AUTH_NONE},
+    {"metrics", "GET", "/metrics", API_AUTH_NONE},
+    {"page", "GET", "/", API_AUTH_NONE},
+    {"style", "GET", "/status.css", API_AUTH_NONE},
+    {"script", "GET", "/status.js", API_AUTH_NONE},
+};
+
+TEST_EACH(every_route_asks_for_the_role_of_the_protocol, roles)
+{
+    const struct api_route *r = find(it->method, it->pattern);
+    assert_non_null(r);
+    assert_int_equal(r->auth, it->role);
+    assert_false(r->batched); /* each change of an operator is a transaction of its own */
+}
+
+TEST(there_is_no_route_that_the_table_above_does_not_name)
+{
+    size_t count = 0;
+    (void)api_routes(&count);
+    assert_int_equal(count, RW_LEN(roles) + 3); /* and the three agent routes */
+}
+
+static const struct body_case {
+    const char *id, *verb, *body;
+    int status;
+    const char *names;
+} bodies[] = {
+    {"halt_without_reason", "/halt", "{}", 400, "reason"},
+    {"halt_with_an_empty_reason", "/halt", "{\"reason\":\"\"}", 400, "reason"},
+    {"halt_with_a_number_as_reason", "/halt", "{\"reason\":1}", 400, "reason"},
+    {"pause_without_reason", "/pause", "{}", 400, "reason"},
+    {"promote_without_reason", "/promote", "{}", 400, "reason"},
+    {"rollback_without_reason", "/rollback", "{}", 400, "reason"},
+    {"resume_without_reason", "/resume", "{}", 200, ""},
+    {"unknown_member", "/halt", "{\"reason\":\"x\",\"force\":true}", 400, "force"},
+    {"generation_of_zero", "/halt", "{\"reason\":\"x\",\"generation\":0}", 400, "generation"},
+    {"no_body", "/halt", "", 400, ""},
+    {"good", "/halt", "{\"reason\":\"x\",\"generation\":7}", 200, ""},
+};
+
+TEST_EACH(steering_needs_a_reason_and_knows_its_members, bodies)
+{
+    char pattern[128];
+    (void)tear_down(NULL);
+    (void)set_up(NULL);
+    (void)snprintf(pattern, sizeof(pattern), ROLLOUT "%s", it->verb);
+    struct api_job job = job_for("POST", pattern, it->body);
+    assert_int_equal(run(&job), it->status);
+    assert_non_null(strstr(rw_buf_str(&job.reply.body), it->names));
+    assert_int_equal(commanded == ROLLOUT_NO_COMMAND, it->status != 200);
+    api_job_drop(&job);
+}
+
+static const struct verb_case {
+    const char *id, *verb;
+    enum rollout_rule_command command;
+} verbs[] = {
+    {"pause", "/pause", ROLLOUT_PAUSE},       {"resume", "/resume", ROLLOUT_RESUME},
+    {"promote", "/promote", ROLLOUT_PROMOTE}, {"halt", "/halt", ROLLOUT_HALT},
+    {"rollback", "/rollback", ROLLOUT_HALT},
+};
+
+TEST_EACH(each_verb_reaches_the_controller_with_actor_reason_and_generation, verbs)
+{
+    char pattern[128];
+    (void)tear_down(NULL);
+    (void)set_up(NULL);
+    (void)snprintf(pattern, sizeof(pattern), ROLLOUT "%s", it->verb);
+    struct api_job job = job_for("POST", pattern, "{\"reason\":\"odd\",\"generation\":7}");
+    assert_int_equal(run(&job), 200);
+    assert_int_equal(commanded, it->command);
+    assert_int_equal(generation_seen, 7);
+    assert_string_equal(reason_seen, "odd");
+    assert_string_equal(actor_seen, "alice");
+    assert_true(core.tick_wanted); /* a halt takes effect before the next wait */
+    api_job_drop(&job);
+}
+
+static bool was_kept(void)
+{
+    struct rw_err err;
+    int64_t generation = 0;
+    RW_AUTO(rw_buf) struct rw_buf body = rw_buf_make(64);
+    assert_false(store.in_transaction);
+    return rw_is_ok(store_doc_get(&store, "rollout", "yara/2", &body, &generation, &err));
+}
+
+static const struct change_case {
+    const char *id;
+    enum rw_code refusal;
+    bool commit_fails;
+    int status;
+    bool kept;
+    bool reloaded;
+} changes[] = {
+    {"kept", RW_E_NONE, false, 200, true, false},
+    {"refused_by_policy", RW_E_POLICY, false, 409, false, false},
+    {"stale_generation", RW_E_STALE, false, 409, false, false},
+    {"store_failed_inside", RW_E_STORE, false, 503, false, true},
+    {"commit_failed", RW_E_NONE, true, 503, false, true},
+};
+
+TEST_EACH(a_change_is_kept_whole_or_not_at_all, changes)
+{
+    (void)tear_down(NULL);
+    (void)set_up(NULL);
+    refusal = it->refusal;
+    commit_fails = it->commit_fails;
+    struct api_job job = job_for("POST", ROLLOUT "/halt", "{\"reason\":\"x\"}");
+    assert_int_equal(run(&job), it->status);
+    assert_int_equal(was_kept(), it->kept);
+    assert_int_equal(core.rollouts_stale, it->reloaded);
+    api_job_drop(&job);
+}
+
+TEST(a_rollout_is_started_by_its_body)
+{
+    struct api_job job = job_for("POST", "/v1/rollouts", "{\"family\":\"yara\",\"release\":2}");
+    assert_int_equal(run(&job), 201);
+    assert_true(was_kept());
+    api_job_drop(&job);
+    job = job_for("POST", "/v1/rollouts", "{\"family\":\"Yara\",\"release\":2}");
+    assert_int_equal(run(&job), 400);
+    assert_non_null(strstr(rw_buf_str(&job.reply.body), "family"));
+    api_job_drop(&job);
+}
+
+static const struct tenant_case {
+    const char *id, *method, *pattern, *body;
+    int status;
+} tenants[] = {
+    {"halt", "POST", ROLLOUT "/halt", "{\"reason\":\"x\"}", 403},
+    {"start", "POST", "/v1/rollouts", "{\"family\":\"yara\",\"release\":2}", 403},
+    {"create", "POST", "/v1/releases", "{}", 403},
+    {"payload", "POST", RELEASE "/payload", "x", 403},
+    {"publish", "POST", RELEASE "/publish", "{}", 403},
+    {"sign", "POST", RELEASE "/signatures", "{}", 403},
+    {"tosign", "GET", RELEASE "/tosign", "", 403},
+    {"audit", "GET", "/v1/audit", "", 403},
+    {"fleet", "GET", "/v1/fleet", "", 200},
+};
+
+TEST_EACH(a_tenants_token_steers_nothing_that_concerns_the_others, tenants)
+{
+    struct api_job job = job_for(it->method, it->pattern, it->body);
+    (void)snprintf(job.req.who.tenant, sizeof(job.req.who.tenant), "acme");
+    assert_int_equal(run(&job), it->status);
+    assert_int_equal(commanded, ROLLOUT_NO_COMMAND);
+    api_job_drop(&job);
+}
+
+static void enrol(uint8_t id, const char *tenant)
+{
+    struct rw_err err;
+    struct fleet_who who = {.endpoint = {id}};
+    (void)snprintf(who.tenant, sizeof(who.tenant), "%s", tenant);
+    MUST(fleet_state_enrol(fleet, &who, rw_clock_wall(&core.clock), &err));
+}
+
+TEST(a_tenants_token_sees_its_own_endpoints_only)
+{
+    enrol(1, "acme");
+    enrol(2, "other");
+    struct api_job job = job_for("GET", "/v1/fleet", "");
+    (void)snprintf(job.req.who.tenant, sizeof(job.req.who.tenant), "acme");
+    assert_int_equal(run(&job), 200);
+    assert_non_null(strstr(rw_buf_str(&job.reply.body), "\"0100000000"));
+    assert_null(strstr(rw_buf_str(&job.reply.body), "\"0200000000"));
+    api_job_drop(&job);
+    job = job_for("GET", "/v1/fleet/{endpoint}", "");
+    (void)snprintf(job.req.who.tenant, sizeof(job.req.who.tenant), "acme");
+    job.req.params[0] = rw_span_str("02000000000000000000000000000000");
+    assert_int_equal(run(&job), 404);
+    api_job_drop(&job);
+}
+
+static const struct page_case {
+    const char *id, *pattern, *query;
+    int status;
+} pages[] = {
+    {"plain", "/v1/fleet", "", 200},
+    {"limit", "/v1/fleet", "limit=1", 200},
+    {"limit_of_zero", "/v1/fleet", "limit=0", 400},
+    {"limit_too_high", "/v1/fleet", "limit=1001", 400},
+    {"limit_in_words", "/v1/fleet", "limit=all", 400},
+    {"after_that_is_no_id", "/v1/fleet", "after=01", 400},
+    {"audit_after", "/v1/audit", "after=0&limit=10", 200},
+    {"audit_after_negative", "/v1/audit", "after=-1", 400},
+};
+
+TEST_EACH(pages_have_limits, pages)
+{
+    struct api_job job = job_for("GET", it->pattern, "");
+    job.req.query = rw_span_str(it->query);
+    assert_int_equal(run(&job), it->status);
+    api_job_drop(&job);
+}
+
+TEST(an_id_that_no_release_can_have_is_not_found)
+{
+    struct api_job job = job_for("GET", ROLLOUT, "");
+    job.req.params[1] = rw_span_str("02");
+    assert_int_equal(run(&job), 404);
+    api_job_drop(&job);
+}
+
+TEST(not_ready_says_why_and_asks_to_come_back)
+{
+    struct api_job job = job_for("GET", "/readyz", "");
+    assert_int_equal(run(&job), 503);
+    assert_non_null(strstr(rw_buf_str(&job.reply.body), "has not run yet"));
+    assert_true(job.reply.retry_after_s > 0);
+    api_job_drop(&job);
+    job = job_for("GET", "/healthz", "");
+    assert_int_equal(run(&job), 200);
+    api_job_drop(&job);
+}
+
+TEST(the_page_is_answered_without_the_core)
+{
+    static const char *const parts[] = {"/", "/status.css", "/status.js"};
+    for (size_t i = 0; i < RW_LEN(parts); i++) {
+        struct api_job job = job_for("GET", parts[i], "");
+        assert_int_equal(job.reply.status, 200);
+        assert_true(job.reply.body.n > 500);
+        /* The content policy permits no inline code: the page may hold none. */
+        if (i == 0) {
+            assert_non_null(strstr(rw_buf_str(&job.reply.body), "default-src 'none'"));
+            assert_null(strstr(rw_buf_str(&job.reply.body), "style=\""));
+        }
+        api_job_drop(&job);
+    }
+}
+
+#define FRESH(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+RUN_TESTS(FRESH(every_route_asks_for_the_role_of_the_protocol),
+          FRESH(there_is_no_route_that_the_table_above_does_not_name),
+          FRESH(steering_needs_a_reason_and_knows_its_members),
+          FRESH(each_verb_reaches_the_controller_with_actor_reason_and_generation),
+          FRESH(a_change_is_kept_whole_or_not_at_all), FRESH(a_rollout_is_started_by_its_body),
+          FRESH(a_tenants_token_steers_nothing_that_concerns_the_others),
+          FRESH(a_tenants_token_sees_its_own_endpoints_only), FRESH(pages_have_limits),
+          FRESH(an_id_that_no_release_can_have_is_not_found),
+          FRESH(not_ready_says_why_and_asks_to_come_back),
+          FRESH(the_page_is_answered_without_the_core))
