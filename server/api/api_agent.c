@@ -7,7 +7,7 @@ enum { ENROL_BODY_BYTES_MAX = 256 };
 /* Whose request it is: from the verified token, never from the body (INV-11). */
 static struct fleet_who who_of(const struct api_job *job)
 {
-    struct fleet_who who;
+    struct fleet_who who = {.tenant = ""};
     _Static_assert(sizeof(who.endpoint) == API_ENDPOINT_BYTES, "one kind of endpoint id");
     _Static_assert(sizeof(who.tenant) == API_TENANT_BYTES, "one kind of tenant name");
     rw_copy(who.endpoint, sizeof(who.endpoint), job->req.who.endpoint, API_ENDPOINT_BYTES);

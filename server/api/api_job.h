@@ -69,16 +69,16 @@ struct api_job;
 struct api_route {
     const char *method;    /* "GET" (answers HEAD too) or "POST" */
     const char *pattern;   /* "/v1/releases/{family}/{n}/payload": {..} stands for one segment */
-    enum api_auth auth;    /* checked before a byte of the body is read */
     size_t body_bytes_max; /* larger ones are refused with 413 before they are read */
-    /* True: `apply` only changes the fleet state, so many jobs share one journal commit and are answered
-     * after it. False: `apply` does its own transaction, alone. */
-    bool batched;
     /* On the worker thread: parsing only, no shared state. May answer at once by setting
      * reply.status. NULL: nothing to prepare. */
     void (*prepare)(struct api_job *job);
     /* On the core thread; must set reply.status. NULL: `prepare` answers. */
     void (*apply)(void *core, struct api_job *job);
+    enum api_auth auth; /* checked before a byte of the body is read */
+    /* True: `apply` only changes the fleet state, so many jobs share one journal commit and are answered
+     * after it. False: `apply` does its own transaction, alone. */
+    bool batched;
 };
 
 struct http_conn;
