@@ -86,6 +86,27 @@ const char *cli_view_or_dash(const struct json *object, const char *name, char *
     return dst;
 }
 
+const char *cli_view_duration(int64_t seconds, char *dst, size_t cap)
+{
+    static const struct unit {
+        int64_t s;
+        char name;
+        char smaller;
+        int64_t smaller_s;
+    } units[] = {{86400, 'd', 'h', 3600}, {3600, 'h', 'm', 60}, {60, 'm', 's', 1}};
+    for (size_t i = 0; i < RW_LEN(units); i++) {
+        int64_t rest = seconds % units[i].s / units[i].smaller_s;
+        if (seconds < units[i].s) { continue; }
+        int n = snprintf(dst, cap, "%lld%c", (long long)(seconds / units[i].s), units[i].name);
+        if (rest > 0 && n > 0 && (size_t)n < cap) {
+            (void)snprintf(dst + n, cap - (size_t)n, " %lld%c", (long long)rest, units[i].smaller);
+        }
+        return dst;
+    }
+    (void)snprintf(dst, cap, "%llds", (long long)(seconds < 0 ? 0 : seconds));
+    return dst;
+}
+
 const char *cli_view_cohort(const struct json *cohort, char *dst, size_t cap)
 {
     char os[48];

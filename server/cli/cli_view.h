@@ -65,6 +65,8 @@ const char *cli_view_str(const struct json *object, const char *name, char *dst,
 const char *cli_view_or_dash(const struct json *object, const char *name, char *dst, size_t cap);
 /* "debian-12/x86_64/yara-4.2" of a cohort object; "" when NULL. */
 const char *cli_view_cohort(const struct json *cohort, char *dst, size_t cap);
+/* A time left for people: "45s", "59m 59s", "1h 30m", "2d 3h": two units at most. dst of 32 bytes is enough. */
+const char *cli_view_duration(int64_t seconds, char *dst, size_t cap);
 /* Makes foreign text harmless for a terminal, in place: control bytes, C1 controls and bytes that are no
  * UTF-8 become '?', a character cut in its middle goes. */
 void cli_view_clean(char *text);

@@ -3,7 +3,13 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { ONLINE_WARN_S = 3600, DAY_S = 86400, HOUR_S = 3600, OUT_BYTES_MAX = 1024 * 1024 };
+enum {
+    ONLINE_WARN_S = 3600,
+    DAY_S = 86400,
+    TWO_DAYS_S = 172800,
+    HOUR_S = 3600,
+    OUT_BYTES_MAX = 1024 * 1024
+};
 
 void cmd_doctor_report_drop(struct cmd_doctor_report *r)
 {
@@ -39,7 +45,7 @@ static void left_text(int64_t left_s, char *dst, size_t cap)
 {
     int64_t s = left_s < 0 ? -left_s : left_s;
     const char *sign = left_s < 0 ? "-" : "";
-    if (s >= 2 * DAY_S) {
+    if (s >= TWO_DAYS_S) {
         (void)snprintf(dst, cap, "%s%lld days", sign, (long long)(s / DAY_S));
     } else {
         (void)snprintf(dst, cap, "%s%lldh %lldm", sign, (long long)(s / HOUR_S),

@@ -19,9 +19,9 @@ struct list_job {
     const char *limit_text;
     int64_t limit;
     int64_t shown;
-    bool more;             /* there are endpoints behind the limit */
-    struct cli_table *t;   /* CLI_TABLE */
-    struct json_writer *w; /* CLI_JSON */
+    bool more;            /* there are endpoints behind the limit */
+    struct cli_table t;   /* CLI_TABLE */
+    struct json_writer w; /* CLI_JSON */
 };
 
 /* "yara/2" for every family, and what is in the way of it. */
@@ -73,10 +73,10 @@ static RW_RC take_endpoint(struct list_job *job, const struct json *e, struct rw
     job->shown++;
     if (job->args.format == CLI_NDJSON) { return cli_view_print_json(e, err); }
     if (job->args.format == CLI_JSON) {
-        json_put_tree(job->w, NULL, e);
+        json_put_tree(&job->w, NULL, e);
         return RW_OK;
     }
-    return add_endpoint(job->t, e, err);
+    return add_endpoint(&job->t, e, err);
 }
 
 /* One page; *after is set to the next page's start, "" at the end. */
@@ -111,19 +111,18 @@ static RW_RC take_all(struct cli_api *api, struct list_job *job, struct rw_err *
     return RW_OK;
 }
 
-static RW_RC list_as_json(struct cli_api *api, struct list_job *job, struct rw_err *err)
+static RW_RC list_as_json(struct cli_api *api, struct list_job *job, struct rw_buf *text,
+                          struct rw_err *err)
 {
-    RW_AUTO(rw_buf) struct rw_buf text = rw_buf_make(OUT_BYTES_MAX);
-    struct json_writer w = json_begin(&text);
-    job->w = &w;
-    json_open_object(&w, NULL);
-    json_open_array(&w, "endpoints");
+    job->w = json_begin(text);
+    json_open_object(&job->w, NULL);
+    json_open_array(&job->w, "endpoints");
     RW_TRY(take_all(api, job, err));
-    json_close_array(&w);
-    json_put_bool(&w, "more", job->more);
-    json_close_object(&w);
-    RW_TRY(json_done(&w, err));
-    printf("%s\n", rw_buf_str(&text));
+    json_close_array(&job->w);
+    json_put_bool(&job->w, "more", job->more);
+    json_close_object(&job->w);
+    RW_TRY(json_done(&job->w, err));
+    printf("%s\n", rw_buf_str(text));
     return cli_view_flush(err);
 }
 
@@ -131,12 +130,20 @@ static RW_RC list_as_table(struct cli_api *api, struct list_job *job, struct rw_
 {
     static const char *const header[] = {"ENDPOINT",  "RING",  "CONTENT", "COHORT",
                                          "LAST SEEN", "GRADE", "TRUST"};
-    RW_AUTO(cli_table) struct cli_table t = {0};
-    RW_TRY(cli_table_begin(&t, header, RW_LEN(header), err));
-    job->t = &t;
+    RW_TRY(cli_table_begin(&job->t, header, RW_LEN(header), err));
     RW_TRY(take_all(api, job, err));
-    (void)cli_table_print(&t);
+    (void)cli_table_print(&job->t);
     return cli_view_flush(err);
+}
+
+static RW_RC list_endpoints(struct cli_api *api, struct list_job *job, struct rw_err *err)
+{
+    RW_AUTO(rw_buf) struct rw_buf text = rw_buf_make(OUT_BYTES_MAX);
+    if (job->args.format == CLI_JSON) { return list_as_json(api, job, &text, err); }
+    if (job->args.format == CLI_NDJSON) { return take_all(api, job, err); }
+    struct rw_rc rc = list_as_table(api, job, err);
+    cli_table_drop(&job->t);
+    return rc;
 }
 
 static RW_RC run_list(int argc, char **argv, struct rw_err *err)
@@ -167,13 +174,7 @@ static RW_RC run_list(int argc, char **argv, struct rw_err *err)
     }
     RW_AUTO(cli_api) cli_api api = NULL;
     RW_TRY(cli_api_open(job.args.profile, &api, err));
-    if (job.args.format == CLI_JSON) {
-        RW_TRY(list_as_json(api, &job, err));
-    } else if (job.args.format == CLI_TABLE) {
-        RW_TRY(list_as_table(api, &job, err));
-    } else {
-        RW_TRY(take_all(api, &job, err));
-    }
+    RW_TRY(list_endpoints(api, &job, err));
     if (job.more) {
         (void)fprintf(stderr, "ringward: there are more than these %lld endpoints; use --limit\n",
                       (long long)job.shown);

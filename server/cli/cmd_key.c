@@ -11,12 +11,12 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { PRINT_BYTES_MAX = 8192 };
+enum { PUBLIC_BYTES_MAX = 8192, PRINT_BYTES_MAX = 16384 };
 
 static RW_RC print_key(const struct key *k, enum cli_format format, struct rw_err *err)
 {
-    RW_AUTO(rw_buf) struct rw_buf object = rw_buf_make(PRINT_BYTES_MAX);
-    RW_AUTO(rw_buf) struct rw_buf text = rw_buf_make(2 * PRINT_BYTES_MAX);
+    RW_AUTO(rw_buf) struct rw_buf object = rw_buf_make(PUBLIC_BYTES_MAX);
+    RW_AUTO(rw_buf) struct rw_buf text = rw_buf_make(PRINT_BYTES_MAX);
     RW_TRY(key_write_public(k, &object, err));
     if (format == CLI_TABLE) {
         printf("keyid  %s\npublic %s\n", k->id, rw_buf_str(&object));

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-enum { PROGRAM_BYTES = 4096 };
+enum { PROGRAM_BYTES = 4096, TEXT_BYTES_MAX = 2 * VERDICT_TEXT_BYTES_MAX };
 
 static RW_RC find_program(const char *name, char path[static PROGRAM_BYTES], struct rw_err *err)
 {
@@ -22,7 +22,7 @@ RW_RC cmd_release_check(const struct cmd_release_check *check, struct rw_err *er
     char validator[PROGRAM_BYTES];
     char name[80];
     struct verdict verdict;
-    RW_AUTO(rw_buf) struct rw_buf text = rw_buf_make(2 * VERDICT_TEXT_BYTES_MAX);
+    RW_AUTO(rw_buf) struct rw_buf text = rw_buf_make(TEXT_BYTES_MAX);
     RW_AUTO(json_tree) json_tree tree = NULL;
     RW_TRY(find_program("ringward-box", box, err));
     if (check->validator == NULL) {

@@ -1,6 +1,5 @@
 #include "server/cli/cmd_rings_view.h"
 
-#include "common/base/num.h"
 #include "common/policy/gate_rule.h"
 #include "common/policy/window_rule.h"
 #include "server/cli/cli_table.h"
@@ -47,13 +46,13 @@ static RW_RC add_ring(struct cli_table *t, const struct ring_policy_ring *r,
         RW_TRY(members < 0 ? cli_table_add(t, "-", err)
                            : cli_table_addf(t, err, "%lld", (long long)members));
     }
-    rw_format_duration_s(duration, sizeof(duration), r->bake_s);
+    (void)cli_view_duration(r->bake_s, duration, sizeof(duration));
     RW_TRY(cli_table_add(t, duration, err));
     RW_TRY(cli_table_addf(t, err, "%lld.%02lld%%", (long long)(r->gate_limit_bp / 100),
                           (long long)(r->gate_limit_bp % 100)));
     RW_TRY(cli_table_addf(t, err, "%lld", (long long)r->gate_min_healthy));
     RW_TRY(cli_table_addf(t, err, "%lld", (long long)cmd_rings_needed(r)));
-    rw_format_duration_s(duration, sizeof(duration), r->spread_s);
+    (void)cli_view_duration(r->spread_s, duration, sizeof(duration));
     return cli_table_add(t, duration, err);
 }
 
@@ -90,7 +89,7 @@ static RW_RC print_classes(const struct ring_policy *p, struct rw_err *err)
         RW_TRY(cli_table_add(&t, p->classes[c].name, err));
         for (size_t i = 0; i < shown; i++) {
             char duration[DURATION_BYTES];
-            rw_format_duration_s(duration, sizeof(duration), ring_policy_min_bake_s(p, c, i));
+            (void)cli_view_duration(ring_policy_min_bake_s(p, c, i), duration, sizeof(duration));
             RW_TRY(cli_table_add(&t, duration, err));
         }
     }
@@ -118,9 +117,9 @@ static void print_window(const struct ring_policy *p, const struct cmd_rings_opt
     char deadline[DURATION_BYTES];
     char poll[DURATION_BYTES];
     int64_t hosts = options->hosts > 0 ? options->hosts : 100000;
-    rw_format_duration_s(probation, sizeof(probation), p->confirm_probation_s);
-    rw_format_duration_s(deadline, sizeof(deadline), p->confirm_deadline_s);
-    rw_format_duration_s(poll, sizeof(poll), p->poll_rollout_s);
+    (void)cli_view_duration(p->confirm_probation_s, probation, sizeof(probation));
+    (void)cli_view_duration(p->confirm_deadline_s, deadline, sizeof(deadline));
+    (void)cli_view_duration(p->poll_rollout_s, poll, sizeof(poll));
     printf("In every ring at most %lld endpoints begin; each that lives %s with the new content "
            "makes room for\nitself and %lld.%03lld more. Every cohort begins with %lld of its own. "
            "Who has not confirmed within %s\ncounts as dark. While a rollout runs, endpoints poll "

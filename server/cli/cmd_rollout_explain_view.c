@@ -41,8 +41,8 @@ void cmd_rollout_explain_sentence(const struct json *rollout, const struct json 
         return;
     }
     if (state_is(rollout, "complete")) {
-        (void)snprintf(dst, cap,
-                       "It is complete: every ring passed its gate. The detector still watches it.");
+        (void)snprintf(
+            dst, cap, "It is complete: every ring passed its gate. The detector still watches it.");
         return;
     }
     if (busy == NULL) {
@@ -147,8 +147,7 @@ static void print_gate(const struct json *ring)
         printf(" (%lld without any failure would do)",
                (long long)gate_rule_clean_needed((double)limit_bp / 10000.0, GATE_RULE_ALPHA));
     }
-    rw_format_duration_s(bake, sizeof(bake), bake_left_s > 0 ? bake_left_s : 0);
-    printf(", bake left %s\n", bake);
+    printf(", bake left %s\n", cli_view_duration(bake_left_s, bake, sizeof(bake)));
 }
 
 static void print_culprit(const struct json *ring)

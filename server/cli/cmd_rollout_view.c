@@ -1,6 +1,5 @@
 #include "server/cli/cmd_rollout_view.h"
 
-#include "common/base/num.h"
 #include "server/cli/cli_table.h"
 #include "server/cli/cli_view.h"
 
@@ -61,31 +60,32 @@ static RW_RC add_ring(struct cli_table *t, const struct json *ring, struct colum
     RW_TRY(cli_table_add(t, cli_view_str(ring, "ring", word, sizeof(word)), err));
     RW_TRY(cli_table_add(t, cli_view_str(ring, "state", word, sizeof(word)), err));
     RW_TRY(add_exposed(t, ring, err));
-    RW_TRY(cli_table_addf(t, err, "%lld",
-                          (long long)(window != NULL ? cli_view_int(window, "allowed", 0) : 0)));
-    RW_TRY(add_count(t, ring, "pending", err));
+    RW_TRY(cli_table_add(t, cli_view_or_dash(ring, "gate", word, sizeof(word)), err));
+    int64_t bake_left_s = cli_view_int(ring, "bake_left_s", 0);
+    if (bake_left_s > 0) { (void)cli_view_duration(bake_left_s, bake, sizeof(bake)); }
+    RW_TRY(cli_table_add(t, bake, err));
     RW_TRY(add_count(t, ring, "healthy", err));
     RW_TRY(add_count(t, ring, "failed", err));
     RW_TRY(add_count(t, ring, "dark", err));
     if (shown.refused) { RW_TRY(add_count(t, ring, "refused", err)); }
     if (shown.reverted) { RW_TRY(add_count(t, ring, "reverted", err)); }
-    int64_t bake_left_s = cli_view_int(ring, "bake_left_s", 0);
-    if (bake_left_s > 0) { rw_format_duration_s(bake, sizeof(bake), bake_left_s); }
-    RW_TRY(cli_table_add(t, bake, err));
-    return cli_table_add(t, cli_view_or_dash(ring, "gate", word, sizeof(word)), err);
+    RW_TRY(add_count(t, ring, "pending", err));
+    return cli_table_addf(t, err, "%lld",
+                          (long long)(window != NULL ? cli_view_int(window, "allowed", 0) : 0));
 }
 
 static RW_RC print_rings(const struct json *rings, size_t columns, size_t *lines,
                          struct rw_err *err)
 {
     struct columns_shown shown = columns_of(rings);
-    const char *header[12] = {"RING",    "STATE",   "EXPOSED", "ALLOWED",
-                              "PENDING", "HEALTHY", "FAILED",  "DARK"};
+    /* The most telling ones first: a narrow terminal cuts the rest. */
+    const char *header[12] = {"RING", "STATE",   "EXPOSED", "GATE",
+                              "BAKE", "HEALTHY", "FAILED",  "DARK"};
     size_t n = 8;
     if (shown.refused) { header[n++] = "REFUSED"; }
     if (shown.reverted) { header[n++] = "BACK"; }
-    header[n++] = "BAKE";
-    header[n++] = "GATE";
+    header[n++] = "PENDING";
+    header[n++] = "ALLOWED";
     RW_AUTO(cli_table) struct cli_table t = {0};
     RW_TRY(cli_table_begin(&t, header, n, err));
     t.fit = columns;

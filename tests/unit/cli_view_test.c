@@ -118,6 +118,21 @@ TEST(a_cohort_is_shown_with_dashes_for_what_is_unknown)
     assert_string_equal(cli_view_cohort(NULL, text, sizeof(text)), "");
 }
 
+static const struct lasting {
+    const char *id; /* what is shown */
+    int64_t seconds;
+} lastings[] = {
+    {"0s", 0},          {"0s", -5},    {"59s", 59},       {"1m", 60},
+    {"59m 59s", 3599},  {"1h", 3600},  {"1h", 3659},      {"1h 30m", 5400},
+    {"23h 59m", 86399}, {"1d", 86400}, {"2d 3h", 183600}, {"365d", 31536000},
+};
+
+TEST_EACH(times_are_shown_with_two_units_at_most, lastings)
+{
+    char text[32];
+    assert_string_equal(cli_view_duration(it->seconds, text, sizeof(text)), it->id);
+}
+
 TEST(formats_are_three_words)
 {
     struct rw_err err = {0};
@@ -162,5 +177,6 @@ RUN_TESTS(cmocka_unit_test(foreign_text_becomes_harmless),
           cmocka_unit_test(a_path_is_built_from_a_release),
           cmocka_unit_test(absent_or_odd_members_are_shown_as_nothing),
           cmocka_unit_test(a_cohort_is_shown_with_dashes_for_what_is_unknown),
+          cmocka_unit_test(times_are_shown_with_two_units_at_most),
           cmocka_unit_test(formats_are_three_words),
           cmocka_unit_test(a_mistyped_verb_finds_the_nearest))
