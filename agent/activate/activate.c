@@ -1,0 +1,220 @@
+/* Opening, guard, begin and end of a run. The steps of a change: activate_switch.c; the watch: activate_run.c. */
+#include "agent/activate/activate_steps.h"
+
+#include "common/base/log.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { STOP_GRACE_MS = 5000 };
+
+struct rw_mono activate_now(const struct activate *a)
+{
+    return rw_clock_mono(&a->clock);
+}
+
+void activate_enter(struct activate *a, enum activate_phase phase)
+{
+    if (a->phase != phase) {
+        rw_log(RW_LOG_DEBUG, "activate_phase", "phase", activate_phase_name(phase));
+    }
+    a->phase = phase;
+    a->since = activate_now(a);
+}
+
+const char *activate_phase_name(enum activate_phase p)
+{
+    static const char *const names[] = {"stopped", "starting",  "steady",
+                                        "loading", "probation", "going_back"};
+    return names[p];
+}
+
+void activate_log(const char *event, const struct rw_err *err)
+{
+    struct rw_log_line l;
+    rw_log_begin(&l, RW_LOG_ERROR, event);
+    rw_log_err(&l, err);
+    rw_log_end(&l);
+}
+
+bool activate_save(struct activate *a)
+{
+    struct rw_err err;
+    if (rw_is_ok(slot_save(a->state_dir, &a->slots, &err))) { return true; }
+    activate_log("slots_not_saved", &err);
+    return false;
+}
+
+/* Slots that are missing or cannot be understood: what the link names is what was proven. */
+static void begin_anew(struct activate *a, int64_t active)
+{
+    struct manifest m;
+    struct rw_err err;
+    a->slots = (struct slot_state){.next = active + 1};
+    if (rw_is_ok(set_store_check(&a->sets, active, &m, &err))) { a->slots.current = active; }
+}
+
+/* Finds where the last life ended between two durable steps (see activate_switch.c). */
+static RW_RC reconcile(struct activate *a, int64_t active, struct rw_err *err)
+{
+    struct slot_trial *t = &a->slots.trial;
+    if (t->change != SLOT_NO_CHANGE && t->failed) { return activate_give_up(a, err); }
+    if (t->change != SLOT_NO_CHANGE && active != t->set) {
+        *t = (struct slot_trial){.change = SLOT_NO_CHANGE}; /* intent without a switch */
+        a->collect_due = true;
+        (void)activate_save(a);
+    }
+    int64_t wanted = t->change != SLOT_NO_CHANGE ? t->set : a->slots.current;
+    if (active != wanted) { RW_TRY(set_store_switch(&a->sets, wanted, err)); }
+    /* A manifest that cannot be read is the guard's business. */
+    if (!rw_is_ok(set_store_read(&a->sets, wanted, &a->active, err))) {
+        activate_log("active_set_unreadable", err);
+        a->active = (struct manifest){.set = wanted};
+    }
+    return RW_OK;
+}
+
+RW_RC activate_open(struct activate *a, const struct activate_options *o, struct rw_err *err)
+{
+    int64_t active = 0;
+    bool fresh = false;
+    *a = (struct activate){.state_dir = o->state_dir,
+                           .sets = {.sets = -1, .store = -1},
+                           .report = o->report,
+                           .clock = o->clock,
+                           .load_timeout_ms = o->load_timeout_ms,
+                           .alive_ms = o->alive_ms,
+                           .collect_due = true};
+    RW_TRY(set_store_open(o->state_dir, &a->sets, err));
+    struct rw_rc rc = set_store_active(&a->sets, &active, err);
+    if (rw_is_ok(rc)) {
+        rc = slot_load(o->state_dir, &a->slots, &fresh, err);
+        if (!rw_is_ok(rc)) { activate_log("slots_unreadable", err); }
+        if (fresh || !rw_is_ok(rc)) { begin_anew(a, active); }
+        (void)snprintf(a->report->ring, sizeof(a->report->ring), "%s", a->slots.seen_ring);
+        rc = reconcile(a, active, err);
+    }
+    if (rw_is_ok(rc)) {
+        rc = sensor_open(&a->sensor, o->sensor_command, o->state_path, o->endpoint, err);
+    }
+    if (!rw_is_ok(rc)) { activate_drop(a); }
+    return rc;
+}
+
+void activate_drop(struct activate *a)
+{
+    sensor_drop(&a->sensor);
+    set_store_drop(&a->sets);
+}
+
+static struct boot_rule_evidence boot_evidence(const struct activate *a)
+{
+    const struct slot_state *s = &a->slots;
+    bool trial = s->trial.change != SLOT_NO_CHANGE;
+    struct manifest m;
+    struct rw_err unused;
+    struct boot_rule_evidence e = {
+        .open = s->boot.open,
+        .guarded = s->boot.guarded,
+        .unclean = s->boot.unclean,
+        .active = trial ? s->trial.set : s->current,
+        .fallback = trial ? s->current : s->previous,
+    };
+    e.active_valid = rw_is_ok(set_store_check(&a->sets, e.active, &m, &unused));
+    e.fallback_valid = rw_is_ok(set_store_check(&a->sets, e.fallback, &m, &unused));
+    return e;
+}
+
+RW_RC activate_guard(struct activate *a, struct rw_err *err)
+{
+    const struct boot_rule_evidence e = boot_evidence(a);
+    const struct boot_rule_result r = boot_rule_decide(&e);
+    bool trial = a->slots.trial.change != SLOT_NO_CHANGE;
+    char detail[BOOT_RULE_REASON_BYTES + 40];
+    struct rw_log_line l;
+    /* Counted before anything is loaded: a start that kills the host has left its trace (INV-6). */
+    a->slots.boot = (struct slot_boot){.open = true, .guarded = true, .unclean = r.unclean};
+    (void)activate_save(a);
+    rw_log_begin(&l, r.slot == BOOT_ACTIVE ? RW_LOG_INFO : RW_LOG_WARN, "boot_guard");
+    rw_log_i64(&l, "set", r.set);
+    rw_log_i64(&l, "unclean", r.unclean);
+    rw_log_str(&l, "reason", r.reason);
+    rw_log_end(&l);
+    if (r.slot == BOOT_ACTIVE) { return RW_OK; }
+    (void)snprintf(detail, sizeof(detail), "boot guard: %s", r.reason);
+    bool to_fallback = r.slot == BOOT_FALLBACK;
+    /* Damage of a disk and power cuts are not the content's fault; a fallback after two starts is. */
+    bool blame = trial || (to_fallback && e.active_valid);
+    return activate_fall_back(a, r.set, blame, detail, err);
+}
+
+void activate_start_sensor(struct activate *a)
+{
+    struct rw_err err;
+    struct rw_mono now = activate_now(a);
+    a->unstarted = false;
+    if (rw_is_ok(sensor_start(&a->sensor, now, &err))) { return; }
+    a->unstarted = true;
+    activate_log("sensor_not_started", &err);
+    int64_t shift = a->restarts < 6 ? a->restarts : 6;
+    a->restarts++;
+    a->restart_at.ms = now.ms + (INT64_C(1000) << shift);
+}
+
+void activate_order_load(struct activate *a)
+{
+    if (sensor_running(&a->sensor)) {
+        sensor_reload(&a->sensor);
+        return;
+    }
+    activate_start_sensor(a);
+}
+
+void activate_start(struct activate *a)
+{
+    RW_ASSERT(a->phase == ACTIVATE_STOPPED);
+    a->slots.boot.open = true;
+    a->slots.boot.guarded = false;
+    (void)activate_save(a); /* a full disk is no reason to leave the host without its sensor */
+    a->begun = activate_now(a);
+    a->settled = false;
+    activate_enter(a,
+                   a->slots.trial.change != SLOT_NO_CHANGE ? ACTIVATE_LOADING : ACTIVATE_STARTING);
+    activate_start_sensor(a);
+}
+
+RW_RC activate_stop(struct activate *a, struct rw_err *err)
+{
+    sensor_stop(&a->sensor, STOP_GRACE_MS);
+    activate_enter(a, ACTIVATE_STOPPED);
+    a->slots.boot = (struct slot_boot){.open = false};
+    return slot_save(a->state_dir, &a->slots, err);
+}
+
+bool activate_idle(const struct activate *a)
+{
+    /* A sensor that cannot load the proven set any more may be cured by a new one. */
+    return a->phase == ACTIVATE_STEADY || (a->phase == ACTIVATE_STARTING && a->restarts >= 2);
+}
+
+void activate_abort(struct activate *a, const char *family)
+{
+    const struct slot_trial *t = &a->slots.trial;
+    bool running = a->phase == ACTIVATE_LOADING || a->phase == ACTIVATE_PROBATION;
+    if (running && t->change == SLOT_TRIAL && strcmp(t->to.family, family) == 0) {
+        a->aborted = true;
+    }
+}
+
+void activate_set_ring(struct activate *a, const char *ring)
+{
+    (void)snprintf(a->report->ring, sizeof(a->report->ring), "%s", ring);
+    if (strcmp(a->slots.seen_ring, ring) == 0) { return; }
+    (void)snprintf(a->slots.seen_ring, sizeof(a->slots.seen_ring), "%s", ring);
+    (void)activate_save(a); /* only spares the next life an unknown ring in its first beacons */
+}
+
+const struct manifest_entry *activate_installed(const struct activate *a, const char *family)
+{
+    return manifest_find(&a->active, family);
+}

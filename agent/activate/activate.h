@@ -1,0 +1,113 @@
+/* activate.h: the active content set of this endpoint: start, trial, probation, commit, way back.
+ *
+ * At most one change is under way. Before a step that could hurt, the intent is on disk; at every instant the
+ * link names a complete set, and whatever happens, a set that was proven before is what remains (INV-6).
+ *
+ * memory   owns slots, sets and sensor; borrows the state directory and the report
+ * threads  one thread (the loop's)
+ * source   docs/architecture.md "Activation"; docs/protocol.md 9 and 10
+ */
+#ifndef RINGWARD_ACTIVATE_H
+#define RINGWARD_ACTIVATE_H
+
+#include "agent/activate/boot_rule.h"
+#include "agent/activate/sensor.h"
+#include "agent/activate/set_store.h"
+#include "agent/activate/slot.h"
+#include "agent/report/report.h"
+
+enum activate_phase {
+    ACTIVATE_STOPPED,    /* no sensor is wanted */
+    ACTIVATE_STARTING,   /* waits for proof that the sensor loaded the proven set */
+    ACTIVATE_STEADY,     /* nothing under way */
+    ACTIVATE_LOADING,    /* a change: the sensor was told to load it */
+    ACTIVATE_PROBATION,  /* a change: loaded, must live with it */
+    ACTIVATE_GOING_BACK, /* the link could not be flipped back yet */
+};
+
+struct activate_options {
+    int state_dir;          /* borrowed */
+    const char *state_path; /* its path, for the sensor */
+    const char *sensor_command;
+    const char *endpoint; /* hex */
+    int64_t load_timeout_ms;
+    int64_t alive_ms;
+    struct report *report; /* borrowed */
+    struct rw_clock clock;
+};
+
+struct activate {
+    int state_dir;
+    struct set_store sets;
+    struct slot_state slots;
+    struct sensor sensor;
+    struct manifest active; /* of the set that the link names */
+    struct report *report;
+    struct rw_clock clock;
+    int64_t load_timeout_ms;
+    int64_t alive_ms;
+    enum activate_phase phase;
+    struct rw_mono since;      /* when the phase began */
+    struct rw_mono begun;      /* start of this run */
+    bool settled;              /* the sensor has proven the active set */
+    bool aborted;              /* the ring's entry went back during a trial */
+    bool told;                 /* the beacon about the commit is in the spool */
+    struct rw_mono hold_until; /* a commit was not durable: try again then */
+    struct rw_mono restart_at; /* sensor down: start it again then */
+    int64_t restarts;          /* in a row */
+    bool unstarted; /* the last start failed: no process, so nothing to blame content for */
+    struct rw_mono crashes[BOOT_RULE_CRASHES]; /* the latest first; ms 0: none */
+    bool collect_due;                          /* sets or content that nobody needs lie about */
+};
+
+/* One change, ready to begin: content is in the store, proven by the box. */
+struct activate_plan {
+    enum slot_change change;
+    char family[INSTALL_NAME_BYTES];
+    struct manifest_entry to;   /* ignored for SLOT_REMOVE */
+    int64_t probation_s;        /* SLOT_TRIAL */
+    struct rw_mono valid_until; /* SLOT_TRIAL: end of the permit's validity (INV-2) */
+    /* Asked right before the switch: may it still begin? (bake, expiry, ring) */
+    RW_RC (*recheck)(void *ctx, struct rw_err *err);
+    void *ctx;
+};
+
+/* Loads and repairs the state; starts nothing. */
+RW_RC activate_open(struct activate *a, const struct activate_options *o, struct rw_err *err);
+void activate_drop(struct activate *a);
+
+/* The boot-loop guard: counts this start durably, then chooses the set, before any sensor loads. May be
+ * called as a step of its own (`guard`) and again at the begin of a run: one start counts once. */
+RW_RC activate_guard(struct activate *a, struct rw_err *err);
+/* Begins a run after the guard: starts the sensor, resumes a change that was under way. */
+void activate_start(struct activate *a);
+/* Ends a run cleanly: stops the sensor, clears the boot counter. */
+RW_RC activate_stop(struct activate *a, struct rw_err *err);
+
+/* Is nothing under way, so that a change may begin? */
+bool activate_idle(const struct activate *a);
+/* Begins a change. Required state: idle. Fails (and leaves everything as it was) with RW_E_POLICY when the
+ * permit is no longer valid or the recheck refuses, RW_E_IO, RW_E_FULL, RW_E_PROCESS. */
+RW_RC activate_begin(struct activate *a, const struct activate_plan *plan, struct rw_err *err);
+/* The ring's entry for the family went back: ends its trial, if one is under way. */
+void activate_abort(struct activate *a, const char *family);
+
+/* Looks at everything and acts; call after each wake-up. */
+void activate_step(struct activate *a);
+/* When to be called again at the latest. */
+struct rw_mono activate_wake(const struct activate *a);
+/* The whole host slept or this process was stopped: the sensor could not speak either. */
+void activate_forgive(struct activate *a);
+
+/* The ring that this endpoint computed: for beacons, also after a restart. */
+void activate_set_ring(struct activate *a, const char *ring);
+/* What is active for the family, a trial included; NULL: nothing. */
+const struct manifest_entry *activate_installed(const struct activate *a, const char *family);
+/* Spools `alive` with what the sensor says is loaded, one per family. */
+void activate_report_alive(const struct activate *a);
+/* Removes sets and stored content that neither a set nor `keep` needs. Nobody may be fetching meanwhile. */
+RW_RC activate_collect(struct activate *a, const uint8_t (*keep)[DIGEST_BYTES], size_t keep_count,
+                       struct rw_err *err);
+const char *activate_phase_name(enum activate_phase p);
+
+#endif

@@ -1,0 +1,62 @@
+/* The beacons of activate.h. */
+#include "agent/activate/activate_steps.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static struct beacon about(enum beacon_kind kind, const char *family, int64_t release,
+                           const uint8_t sha256[static DIGEST_BYTES], int64_t generation)
+{
+    struct beacon b = {.kind = kind, .release = release, .generation = generation};
+    (void)snprintf(b.family, sizeof(b.family), "%s", family);
+    rw_copy(b.sha256, sizeof(b.sha256), sha256, DIGEST_BYTES);
+    return b;
+}
+
+void activate_report_alive(const struct activate *a)
+{
+    /* What the sensor says, never what the agent believes to have given it. */
+    bool any = false;
+    for (size_t i = 0; i < a->sensor.loaded_count && sensor_running(&a->sensor); i++) {
+        const struct sensor_loaded *l = &a->sensor.loaded[i];
+        if (l->release == 0) { continue; }
+        struct beacon b =
+            about(BEACON_ALIVE, l->family, l->release, l->sha256, a->sensor.generation);
+        report_add(a->report, &b);
+        any = true;
+    }
+    if (any) { return; }
+    struct beacon b = {.kind = BEACON_ALIVE};
+    report_detail(&b, sensor_running(&a->sensor) ? "no content is loaded" : "the sensor is down");
+    report_add(a->report, &b);
+}
+
+void activate_report_crash(const struct activate *a, int64_t signal_number, const char *detail)
+{
+    /* The sensor is one process: every family it held is part of what it died with. */
+    for (size_t i = 0; i < a->active.count; i++) {
+        const struct manifest_entry *e = &a->active.content[i];
+        struct beacon b =
+            about(BEACON_CRASH, e->family, e->release, e->sha256, a->sensor.generation);
+        b.stage = BEACON_STAGE_ACTIVE;
+        b.signal = signal_number;
+        report_detail(&b, detail);
+        report_add(a->report, &b);
+    }
+}
+
+void activate_report_outcome(const struct activate *a, enum beacon_kind kind,
+                             const struct manifest_entry *e, const struct slot_trial *t)
+{
+    struct beacon b = about(kind, e->family, e->release, e->sha256, t->generation);
+    if (e->release == 0) { return; }
+    rw_copy(b.id, sizeof(b.id), t->beacon, sizeof(t->beacon));
+    /* One change may be told as healthy and, after a crash before its commit, as failed: two beacons. */
+    b.id[0] ^= kind == BEACON_HEALTHY ? 0U : 0xffU;
+    if (kind == BEACON_FAILED) {
+        b.stage = t->stage;
+        b.signal = t->signal;
+    }
+    report_detail(&b, t->detail);
+    report_add(a->report, &b);
+}

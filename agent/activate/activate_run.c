@@ -1,0 +1,253 @@
+/* The watch over the sensor: evidence in, decision of the rules, action. */
+#include "agent/activate/activate_steps.h"
+
+#include "common/base/log.h"
+
+#include <stdio.h>
+
+enum {
+    BOOT_STABLE_MS = 5 * 60 * 1000, /* a run that lived so long was no boot loop */
+    RESTARTS_FORGOTTEN_MS = 60 * 1000,
+    BACK_OFF_MS_MAX = 60 * 1000,
+    RETRY_MS = 1000,
+};
+
+static struct trial_rule_evidence evidence(const struct activate *a)
+{
+    enum sensor_proof proof = sensor_proves(&a->sensor, &a->active);
+    return (struct trial_rule_evidence){
+        .phase = a->phase == ACTIVATE_LOADING ? TRIAL_LOADING : TRIAL_PROBATION,
+        .now = activate_now(a),
+        .since = a->since,
+        .last_seen = a->sensor.last_seen,
+        .load_timeout_ms = a->load_timeout_ms,
+        .probation_ms = a->slots.trial.probation_s * 1000,
+        .silence_ms = a->alive_ms,
+        .running = sensor_running(&a->sensor),
+        .signaled = a->sensor.last_exit.signaled,
+        .exit_status = a->sensor.last_exit.status,
+        .proven = proof == SENSOR_PROVEN,
+        .other = proof == SENSOR_OTHER,
+        .load_error = a->sensor.load_error,
+        .selftest_failed = a->sensor.selftest_failed,
+        .aborted = a->aborted,
+    };
+}
+
+static void step_change(struct activate *a)
+{
+    struct rw_mono now = activate_now(a);
+    if (now.ms < a->hold_until.ms) { return; }
+    if (a->unstarted) {
+        a->since = now;
+        if (now.ms >= a->restart_at.ms) { activate_start_sensor(a); }
+        return;
+    }
+    struct trial_rule_evidence e = evidence(a);
+    struct trial_rule_result r = trial_rule_decide(&e);
+    if (r.decision == TRIAL_PROVEN) {
+        a->settled = true;
+        activate_enter(a, ACTIVATE_PROBATION);
+        e = evidence(a);
+        r = trial_rule_decide(&e); /* a probation of zero is over at once */
+    }
+    if (r.decision == TRIAL_COMMIT) {
+        (void)activate_commit(a); /* not durable yet: again after hold_until */
+    } else if (r.decision == TRIAL_GO_BACK) {
+        rw_log(RW_LOG_WARN, "trial_failed", "detail", r.detail);
+        activate_go_back(a, &r);
+    }
+}
+
+static int64_t back_off_ms(int64_t restarts)
+{
+    if (restarts == 0) { return 0; }
+    int64_t ms = INT64_C(1000) << (restarts < 7 ? restarts - 1 : 6);
+    return ms < BACK_OFF_MS_MAX ? ms : BACK_OFF_MS_MAX;
+}
+
+static bool is_crash_loop(const struct activate *a, struct rw_mono now)
+{
+    int64_t ages[BOOT_RULE_CRASHES];
+    int64_t commit_age_ms = -1;
+    for (int i = 0; i < BOOT_RULE_CRASHES; i++) {
+        ages[i] = a->crashes[i].ms == 0 ? -1 : now.ms - a->crashes[i].ms;
+    }
+    if (a->slots.committed.s > 0) {
+        commit_age_ms = (rw_clock_wall(&a->clock).s - a->slots.committed.s) * 1000;
+    }
+    return a->slots.current != 0 && boot_rule_crash_loop(ages, commit_age_ms);
+}
+
+/* Away from a set that passed its probation and then began to kill the sensor again and again. */
+static void leave_crash_loop(struct activate *a)
+{
+    static const char why[] = "the sensor crashed 3 times within 10 minutes after the commit";
+    struct rw_err err;
+    rw_log(RW_LOG_WARN, "crash_loop", "detail", why);
+    if (!rw_is_ok(activate_fall_back(a, a->slots.previous, true, why, &err)) &&
+        !rw_is_ok(activate_fall_back(a, 0, true, why, &err))) {
+        activate_log("fall_back_failed", &err);
+        return;
+    }
+    a->restarts = 0;
+    a->crashes[0] = a->crashes[1] = a->crashes[2] = (struct rw_mono){0};
+}
+
+/* The sensor is gone while nothing was on trial. */
+static void sensor_lost(struct activate *a, int64_t signal_number, const char *detail)
+{
+    struct rw_mono now = activate_now(a);
+    rw_log(RW_LOG_WARN, "sensor_lost", "detail", detail);
+    activate_report_crash(a, signal_number, detail);
+    a->crashes[2] = a->crashes[1];
+    a->crashes[1] = a->crashes[0];
+    a->crashes[0] = now;
+    a->settled = false;
+    if (is_crash_loop(a, now)) { leave_crash_loop(a); }
+    a->restart_at.ms = now.ms + back_off_ms(a->restarts);
+    a->restarts++;
+    activate_enter(a, ACTIVATE_STARTING);
+}
+
+static void sensor_ended(struct activate *a)
+{
+    char detail[64];
+    const struct proc_exit *x = &a->sensor.last_exit;
+    (void)snprintf(detail, sizeof(detail), "the sensor %s %d",
+                   x->signaled ? "died by signal" : "exited with status", x->status);
+    sensor_lost(a, x->signaled ? x->status : 0, detail);
+}
+
+static void sensor_hangs(struct activate *a, const char *what, int64_t limit_ms)
+{
+    char detail[96];
+    (void)snprintf(detail, sizeof(detail), "%s for %lld ms: killed", what, (long long)limit_ms);
+    sensor_kill(&a->sensor);
+    sensor_lost(a, 0, detail);
+}
+
+static void step_starting(struct activate *a, enum sensor_proof proof, struct rw_mono now)
+{
+    if (proof == SENSOR_PROVEN) {
+        struct rw_log_line l;
+        a->settled = true;
+        activate_enter(a, ACTIVATE_STEADY);
+        rw_log_begin(&l, RW_LOG_INFO, "set_loaded");
+        rw_log_i64(&l, "set", a->active.set);
+        rw_log_i64(&l, "generation", a->sensor.generation);
+        rw_log_end(&l);
+        return;
+    }
+    if (now.ms - a->since.ms >= a->load_timeout_ms) {
+        sensor_hangs(a, "the sensor gave no proof of load", a->load_timeout_ms);
+    }
+}
+
+static void step_steady(struct activate *a, enum sensor_proof proof, struct rw_mono now)
+{
+    if (proof == SENSOR_OTHER) {
+        rw_log(RW_LOG_WARN, "sensor_loaded_other", NULL, NULL);
+        a->settled = false;
+        sensor_reload(&a->sensor);
+        activate_enter(a, ACTIVATE_STARTING);
+        return;
+    }
+    if (now.ms - a->sensor.last_seen.ms >= a->alive_ms) {
+        sensor_hangs(a, "the sensor was silent", a->alive_ms);
+        return;
+    }
+    if (a->restarts > 0 && now.ms - a->since.ms >= RESTARTS_FORGOTTEN_MS) { a->restarts = 0; }
+}
+
+static void step_proven_set(struct activate *a, bool ended)
+{
+    struct rw_mono now = activate_now(a);
+    if (ended) { sensor_ended(a); }
+    if (!sensor_running(&a->sensor)) {
+        if (now.ms < a->restart_at.ms) { return; }
+        activate_enter(a, ACTIVATE_STARTING);
+        activate_start_sensor(a);
+        return;
+    }
+    enum sensor_proof proof = sensor_proves(&a->sensor, &a->active);
+    if (a->phase == ACTIVATE_STARTING) {
+        step_starting(a, proof, now);
+    } else {
+        step_steady(a, proof, now);
+    }
+}
+
+static void clear_boot_counter(struct activate *a)
+{
+    bool stable = a->phase == ACTIVATE_STEADY && activate_now(a).ms - a->begun.ms >= BOOT_STABLE_MS;
+    if (!stable || a->slots.boot.unclean == 0) { return; }
+    a->slots.boot.unclean = 0;
+    (void)activate_save(a); /* the counter only makes the guard more careful than needed */
+}
+
+void activate_step(struct activate *a)
+{
+    if (a->phase == ACTIVATE_STOPPED) { return; }
+    sensor_drain(&a->sensor, activate_now(a));
+    bool ended = sensor_reap(&a->sensor);
+    switch (a->phase) {
+    case ACTIVATE_STOPPED:
+        break;
+    case ACTIVATE_GOING_BACK:
+        if (activate_now(a).ms - a->since.ms >= RETRY_MS) { activate_finish_going_back(a); }
+        break;
+    case ACTIVATE_LOADING:
+    case ACTIVATE_PROBATION:
+        step_change(a);
+        break;
+    case ACTIVATE_STARTING:
+    case ACTIVATE_STEADY:
+        step_proven_set(a, ended);
+        break;
+    }
+    clear_boot_counter(a);
+}
+
+static int64_t earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static int64_t phase_wake_ms(const struct activate *a)
+{
+    int64_t silent_ms = a->sensor.last_seen.ms + a->alive_ms;
+    switch (a->phase) {
+    case ACTIVATE_STOPPED:
+        return INT64_MAX;
+    case ACTIVATE_GOING_BACK:
+        return a->since.ms + RETRY_MS;
+    case ACTIVATE_LOADING:
+        return a->unstarted ? a->restart_at.ms : a->since.ms + a->load_timeout_ms;
+    case ACTIVATE_PROBATION:
+        return earlier(silent_ms, a->since.ms + a->slots.trial.probation_s * 1000);
+    case ACTIVATE_STARTING:
+        return sensor_running(&a->sensor) ? a->since.ms + a->load_timeout_ms : a->restart_at.ms;
+    case ACTIVATE_STEADY:
+        return sensor_running(&a->sensor) ? silent_ms : a->restart_at.ms;
+    }
+    return INT64_MAX;
+}
+
+struct rw_mono activate_wake(const struct activate *a)
+{
+    int64_t ms = phase_wake_ms(a);
+    if (ms < a->hold_until.ms) { ms = a->hold_until.ms; }
+    if (a->slots.boot.unclean > 0 && a->phase == ACTIVATE_STEADY &&
+        activate_now(a).ms - a->begun.ms < BOOT_STABLE_MS) {
+        ms = earlier(ms, a->begun.ms + BOOT_STABLE_MS);
+    }
+    return (struct rw_mono){ms};
+}
+
+void activate_forgive(struct activate *a)
+{
+    struct rw_mono now = activate_now(a);
+    a->sensor.last_seen = now;
+    if (a->phase == ACTIVATE_LOADING || a->phase == ACTIVATE_STARTING) { a->since = now; }
+}

@@ -1,0 +1,42 @@
+/* activate_steps.h: the inside of activate.h, shared by the files activate*.c only.
+ *
+ * memory   all belongs to struct activate
+ * threads  one thread
+ * source   activate.h is the public face
+ */
+#ifndef RINGWARD_ACTIVATE_STEPS_H
+#define RINGWARD_ACTIVATE_STEPS_H
+
+#include "agent/activate/activate.h"
+#include "agent/activate/trial_rule.h"
+
+struct rw_mono activate_now(const struct activate *a);
+void activate_enter(struct activate *a, enum activate_phase phase);
+/* Logs a failure that the agent lives on with. */
+void activate_log(const char *event, const struct rw_err *err);
+
+/* Saves the slots; a failure is logged and told. */
+bool activate_save(struct activate *a);
+/* Starts the sensor when it is down, with back-off; a failure is logged. */
+void activate_start_sensor(struct activate *a);
+/* Makes the sensor load what the link names: reload when it is there, else a fresh start. */
+void activate_order_load(struct activate *a);
+
+/* The change under way is proven and has lived: makes it the proven set. False: not durable yet. */
+bool activate_commit(struct activate *a);
+/* Gives the change up: remembers it, flips back, reports. */
+void activate_go_back(struct activate *a, const struct trial_rule_result *why);
+/* Second half of it, repeated while the flip fails: gives up, then makes the sensor load the proven set. */
+void activate_finish_going_back(struct activate *a);
+/* Flips back, reports, forgets. Safe to repeat after a crash. Required state: trial.failed. */
+RW_RC activate_give_up(struct activate *a, struct rw_err *err);
+/* Leaves the proven set for the one before; `stage` and `detail` go into the beacons. */
+RW_RC activate_fall_back(struct activate *a, int64_t set, bool abandon, const char *detail,
+                         struct rw_err *err);
+
+/* Beacons. `e` is what it is about. */
+void activate_report_crash(const struct activate *a, int64_t signal_number, const char *detail);
+void activate_report_outcome(const struct activate *a, enum beacon_kind kind,
+                             const struct manifest_entry *e, const struct slot_trial *t);
+
+#endif

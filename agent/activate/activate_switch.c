@@ -1,0 +1,291 @@
+/* The durable steps of activate.h, in the order in which they must reach the disk.
+ *
+ *   begin      1 intent into the slots  2 build sets/N  3 flip the link  4 tell the sensor
+ *   commit     1 beacon  2 slots: N is current
+ *   go back    1 slots: failed, abandoned  2 flip the link back  3 beacon  4 slots: no change under way
+ *
+ * After a kill between any two of them activate_open finds the place and goes on or back (INV-6).
+ */
+#include "agent/activate/activate_steps.h"
+
+#include "agent/fetch/content_store.h"
+#include "common/base/log.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { RETRY_MS = 1000, STOP_GRACE_MS = 1000 };
+
+static RW_RC make_intent(struct activate *a, const struct activate_plan *plan,
+                         const struct manifest *next, struct rw_err *err)
+{
+    struct slot_trial t = {.change = plan->change, .set = next->set};
+    const struct manifest_entry *had = manifest_find(&a->active, plan->family);
+    if (plan->change != SLOT_REMOVE) { t.to = plan->to; }
+    if (had != NULL) { t.left = *had; }
+    if (plan->change == SLOT_TRIAL) { t.probation_s = plan->probation_s; }
+    RW_TRY(digest_random(t.beacon, sizeof(t.beacon), err));
+    struct slot_state s = a->slots;
+    s.trial = t;
+    s.next = next->set + 1;
+    RW_TRY(slot_save(a->state_dir, &s, err));
+    a->slots = s;
+    return RW_OK;
+}
+
+static void forget_intent(struct activate *a)
+{
+    a->slots.trial = (struct slot_trial){.change = SLOT_NO_CHANGE};
+    a->collect_due = true;
+    (void)activate_save(
+        a); /* still there after a failure: an intent without a switch is forgotten at start */
+}
+
+/* INV-2, INV-7: the last look before the content may run. */
+static RW_RC still_allowed(const struct activate *a, const struct activate_plan *plan,
+                           struct rw_err *err)
+{
+    if (plan->change == SLOT_TRIAL && activate_now(a).ms >= plan->valid_until.ms) {
+        return rw_fail(err, RW_E_POLICY, "the permit for %s/%lld is no longer valid", plan->family,
+                       (long long)plan->to.release);
+    }
+    return plan->recheck == NULL ? RW_OK : plan->recheck(plan->ctx, err);
+}
+
+static RW_RC build_and_switch(struct activate *a, const struct activate_plan *plan,
+                              const struct manifest *next, struct rw_err *err)
+{
+    struct rw_err back;
+    RW_TRY(set_store_build(&a->sets, next, err));
+    RW_TRY(still_allowed(a, plan, err));
+    struct rw_rc rc = set_store_switch(&a->sets, next->set, err);
+    if (!rw_is_ok(rc)) {
+        /* The rename may have happened before its sync failed: the old set must be named again. */
+        if (!rw_is_ok(set_store_switch(&a->sets, a->slots.current, &back))) {
+            activate_log("link_uncertain", &back);
+        }
+    }
+    return rc;
+}
+
+/* Starts a sensor that is down. That it cannot be started at all is not the content's fault. */
+static RW_RC tell_sensor(struct activate *a, bool trial, struct rw_err *err)
+{
+    if (trial && sensor_running(&a->sensor) && a->settled) {
+        sensor_reload(&a->sensor);
+        return RW_OK;
+    }
+    /* On the way back the present content may be what keeps the sensor from listening. */
+    if (a->settled) { sensor_stop(&a->sensor, STOP_GRACE_MS); }
+    /* An unsettled sensor may still be loading the old set: a fresh one cannot be misunderstood. */
+    sensor_kill(&a->sensor);
+    a->unstarted = false;
+    return sensor_start(&a->sensor, activate_now(a), err);
+}
+
+RW_RC activate_begin(struct activate *a, const struct activate_plan *plan, struct rw_err *err)
+{
+    struct manifest next = a->active;
+    struct rw_err back;
+    RW_ASSERT(activate_idle(a));
+    RW_ASSERT(plan->change != SLOT_NO_CHANGE);
+    next.set = a->slots.next;
+    if (plan->change == SLOT_REMOVE) {
+        manifest_remove(&next, plan->family);
+    } else {
+        RW_TRY(manifest_put(&next, &plan->to, err));
+    }
+    RW_TRY(still_allowed(a, plan, err));
+    RW_TRY(make_intent(a, plan, &next, err));
+    struct rw_rc rc = build_and_switch(a, plan, &next, err);
+    if (!rw_is_ok(rc)) {
+        forget_intent(a);
+        return rc;
+    }
+    struct manifest old = a->active;
+    a->active = next;
+    rc = tell_sensor(a, plan->change == SLOT_TRIAL, err);
+    if (!rw_is_ok(rc)) {
+        a->active = old;
+        if (!rw_is_ok(set_store_switch(&a->sets, a->slots.current, &back))) {
+            activate_log("link_uncertain", &back);
+        }
+        forget_intent(a);
+        a->settled = false;
+        activate_enter(a, ACTIVATE_STARTING);
+        return rc;
+    }
+    a->settled = false;
+    a->aborted = false;
+    a->told = false;
+    activate_enter(a, ACTIVATE_LOADING);
+    return RW_OK;
+}
+
+/* The set to fall back to must not hold what was just given up for good. */
+static int64_t next_previous(const struct activate *a, const struct slot_trial *t)
+{
+    struct manifest m;
+    struct rw_err unused;
+    if (t->change == SLOT_TRIAL) { return a->slots.current; }
+    if (!rw_is_ok(set_store_read(&a->sets, a->slots.previous, &m, &unused))) { return 0; }
+    const struct manifest_entry *e = manifest_find(&m, t->left.family);
+    return e != NULL && memcmp(e->sha256, t->left.sha256, DIGEST_BYTES) == 0 ? 0
+                                                                             : a->slots.previous;
+}
+
+bool activate_commit(struct activate *a)
+{
+    struct rw_err err;
+    struct slot_state s = a->slots;
+    struct slot_trial t = a->slots.trial;
+    bool trial = t.change == SLOT_TRIAL;
+    t.generation = a->sensor.generation;
+    /* The beacon first: a change that is durable but never told would count as dark. Once is enough. */
+    if (!a->told) {
+        activate_report_outcome(a, trial ? BEACON_HEALTHY : BEACON_REVERTED,
+                                trial ? &t.to : &t.left, &t);
+    }
+    a->told = true;
+    /* Not for another ring's sake: there the release may be right (see slot_state.ring). */
+    if (!trial && t.left.release > 0 && strcmp(s.ring, a->report->ring) == 0) {
+        slot_abandon(&s, t.left.sha256);
+    }
+    s.previous = next_previous(a, &t);
+    s.current = t.set;
+    s.committed = rw_clock_wall(&a->clock);
+    (void)snprintf(s.ring, sizeof(s.ring), "%s", a->report->ring);
+    s.trial = (struct slot_trial){.change = SLOT_NO_CHANGE};
+    if (!rw_is_ok(slot_save(a->state_dir, &s, &err))) {
+        activate_log("commit_not_durable", &err);
+        a->hold_until.ms = activate_now(a).ms + RETRY_MS;
+        return false;
+    }
+    a->slots = s;
+    a->collect_due = true;
+    a->crashes[0] = a->crashes[1] = a->crashes[2] = (struct rw_mono){0};
+    rw_log(RW_LOG_INFO, "change_committed", "change", slot_change_name(t.change));
+    activate_enter(a, ACTIVATE_STEADY);
+    return true;
+}
+
+void activate_go_back(struct activate *a, const struct trial_rule_result *why)
+{
+    struct slot_trial *t = &a->slots.trial;
+    t->failed = true;
+    t->aborted = a->aborted;
+    t->stage = a->phase == ACTIVATE_PROBATION ? BEACON_STAGE_PROBATION : BEACON_STAGE_LOAD;
+    t->signal = why->signal;
+    t->generation = a->sensor.generation;
+    (void)snprintf(t->detail, sizeof(t->detail), "%.110s%s%.80s", why->detail,
+                   a->sensor.load_error ? ": " : "", a->sensor.load_error ? a->sensor.detail : "");
+    if (t->to.release > 0) { slot_abandon(&a->slots, t->to.sha256); }
+    (void)activate_save(a); /* a full disk must not keep the bad set active */
+    if (why->kill) { sensor_kill(&a->sensor); }
+    activate_finish_going_back(a);
+}
+
+RW_RC activate_give_up(struct activate *a, struct rw_err *err)
+{
+    struct slot_trial t = a->slots.trial;
+    RW_ASSERT(t.failed);
+    RW_TRY(set_store_switch(&a->sets, a->slots.current, err));
+    RW_TRY(set_store_read(&a->sets, a->slots.current, &a->active, err));
+    activate_report_outcome(a, t.aborted ? BEACON_REVERTED : BEACON_FAILED,
+                            t.change == SLOT_REMOVE ? &t.left : &t.to, &t);
+    a->slots.trial = (struct slot_trial){.change = SLOT_NO_CHANGE};
+    (void)activate_save(a); /* repeated after a crash: the beacon's id is the same */
+    a->collect_due = true;
+    a->aborted = false;
+    a->settled = false;
+    return RW_OK;
+}
+
+void activate_finish_going_back(struct activate *a)
+{
+    struct rw_err err;
+    if (!rw_is_ok(activate_give_up(a, &err))) {
+        activate_log("going_back_delayed", &err);
+        sensor_kill(&a->sensor); /* rather no sensor than one with content that failed */
+        activate_enter(a, ACTIVATE_GOING_BACK);
+        return;
+    }
+    activate_order_load(a);
+    activate_enter(a, ACTIVATE_STARTING);
+}
+
+/* Content of the set that is left, unless the set to come holds it too. */
+static void abandon_difference(struct activate *a, const struct manifest *to)
+{
+    for (size_t i = 0; i < a->active.count; i++) {
+        const struct manifest_entry *had = &a->active.content[i];
+        const struct manifest_entry *has = manifest_find(to, had->family);
+        if (has == NULL || memcmp(has->sha256, had->sha256, DIGEST_BYTES) != 0) {
+            slot_abandon(&a->slots, had->sha256);
+        }
+    }
+}
+
+static void report_difference(const struct activate *a, const struct manifest *to,
+                              const char *detail, bool trial)
+{
+    for (size_t i = 0; i < a->active.count; i++) {
+        const struct manifest_entry *had = &a->active.content[i];
+        const struct manifest_entry *has = manifest_find(to, had->family);
+        struct slot_trial t = {.stage = trial ? BEACON_STAGE_PROBATION : BEACON_STAGE_ACTIVE,
+                               .generation = a->sensor.generation};
+        struct rw_err unused;
+        if (has != NULL && memcmp(has->sha256, had->sha256, DIGEST_BYTES) == 0) { continue; }
+        (void)snprintf(t.detail, sizeof(t.detail), "%s", detail);
+        RW_IGNORE(digest_random(t.beacon, sizeof(t.beacon), &unused),
+                  "the server takes one of two equal ids");
+        activate_report_outcome(a, BEACON_FAILED, had, &t);
+    }
+}
+
+RW_RC activate_fall_back(struct activate *a, int64_t set, bool abandon, const char *detail,
+                         struct rw_err *err)
+{
+    struct manifest to;
+    bool trial = a->slots.trial.change != SLOT_NO_CHANGE;
+    RW_TRY(set_store_check(&a->sets, set, &to, err));
+    if (abandon) { abandon_difference(a, &to); }
+    a->slots.current = set;
+    a->slots.previous = 0;
+    a->slots.committed = (struct rw_wall){0};
+    a->slots.trial = (struct slot_trial){.change = SLOT_NO_CHANGE};
+    (void)activate_save(a);
+    RW_TRY(set_store_switch(&a->sets, set, err));
+    report_difference(a, &to, detail, trial);
+    a->active = to;
+    a->settled = false;
+    a->collect_due = true;
+    return RW_OK;
+}
+
+RW_RC activate_collect(struct activate *a, const uint8_t (*keep)[DIGEST_BYTES], size_t keep_count,
+                       struct rw_err *err)
+{
+    enum { SETS = 3, POINTERS_MAX = 2 * MANIFEST_FAMILIES_MAX };
+    uint8_t hashes[SETS * MANIFEST_FAMILIES_MAX + POINTERS_MAX][DIGEST_BYTES];
+    int64_t sets[SETS] = {a->slots.current, a->slots.previous, a->slots.trial.set};
+    size_t n = 0;
+    size_t removed = 0;
+    RW_ASSERT(keep_count <= POINTERS_MAX);
+    RW_TRY(set_store_collect(&a->sets, sets, SETS, err));
+    for (size_t i = 0; i < SETS; i++) {
+        struct manifest m = {.count = 0};
+        struct rw_rc rc = set_store_read(&a->sets, sets[i], &m, err);
+        if (!rw_is_ok(rc) && rc.code != RW_E_NOT_FOUND) { return rc; }
+        for (size_t k = 0; k < m.count; k++) {
+            rw_copy(hashes[n++], DIGEST_BYTES, m.content[k].sha256, DIGEST_BYTES);
+        }
+    }
+    for (size_t i = 0; i < keep_count; i++) {
+        rw_copy(hashes[n++], DIGEST_BYTES, keep[i], DIGEST_BYTES);
+    }
+    RW_TRY(content_store_collect(a->sets.store, (const uint8_t(*)[DIGEST_BYTES])hashes, n, &removed,
+                                 err));
+    a->collect_due = false;
+    return RW_OK;
+}

@@ -1,0 +1,55 @@
+#include "agent/activate/boot_rule.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+enum {
+    UNCLEAN_FALLBACK = 2, /* one more try, then the set before */
+    UNCLEAN_EMPTY = 3,
+    CRASH_WINDOW_MS = 10 * 60 * 1000,
+    COMMIT_WINDOW_MS = 60 * 60 * 1000,
+};
+
+__attribute__((format(printf, 4, 5))) static struct boot_rule_result
+choose(const struct boot_rule_evidence *e, int64_t unclean, enum boot_rule_slot slot,
+       const char *fmt, ...)
+{
+    struct boot_rule_result r = {.unclean = unclean, .slot = slot};
+    va_list ap;
+    r.set = slot == BOOT_ACTIVE ? e->active : (slot == BOOT_FALLBACK ? e->fallback : 0);
+    va_start(ap, fmt);
+    (void)vsnprintf(r.reason, sizeof(r.reason), fmt, ap);
+    va_end(ap);
+    return r;
+}
+
+/* A fallback that is the active set itself would be a third try. */
+static bool has_fallback(const struct boot_rule_evidence *e)
+{
+    return e->fallback_valid && e->fallback != e->active;
+}
+
+struct boot_rule_result boot_rule_decide(const struct boot_rule_evidence *e)
+{
+    int64_t unclean = e->unclean;
+    if (!e->guarded) { unclean = e->open ? e->unclean + 1 : 0; }
+    if (unclean >= UNCLEAN_EMPTY) {
+        return choose(e, unclean, BOOT_EMPTY, "%lld unclean starts in a row", (long long)unclean);
+    }
+    bool tired = unclean >= UNCLEAN_FALLBACK;
+    if (!tired && e->active_valid) {
+        return choose(e, unclean, BOOT_ACTIVE, unclean == 0 ? "clean start" : "one more try");
+    }
+    const char *why = tired ? "unclean starts in a row" : "the active set is damaged";
+    return choose(e, unclean, has_fallback(e) ? BOOT_FALLBACK : BOOT_EMPTY, "%s", why);
+}
+
+bool boot_rule_crash_loop(const int64_t crash_age_ms[static BOOT_RULE_CRASHES],
+                          int64_t commit_age_ms)
+{
+    if (commit_age_ms < 0 || commit_age_ms > COMMIT_WINDOW_MS) { return false; }
+    for (int i = 0; i < BOOT_RULE_CRASHES; i++) {
+        if (crash_age_ms[i] < 0 || crash_age_ms[i] > CRASH_WINDOW_MS) { return false; }
+    }
+    return true;
+}

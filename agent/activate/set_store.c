@@ -1,0 +1,213 @@
+#include "agent/activate/set_store.h"
+
+#include "common/base/file.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { SET_NAME_BYTES = 24, FILE_NAME_BYTES = INSTALL_NAME_BYTES + 8 };
+
+static const char manifest_name[] = "manifest.json";
+static const char link_name[] = "current";
+
+static void set_name(int64_t set, char dst[static SET_NAME_BYTES])
+{
+    (void)snprintf(dst, SET_NAME_BYTES, "%lld", (long long)set);
+}
+
+static void file_name(const struct manifest_entry *e, char dst[static FILE_NAME_BYTES])
+{
+    (void)snprintf(dst, FILE_NAME_BYTES, "%s.rwc", e->family);
+}
+
+/* Removes the files of a set, then the set. A missing one is success. */
+static RW_RC remove_set(const struct set_store *s, const char *name, struct rw_err *err)
+{
+    int dir = openat(s->sets, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (dir < 0 && errno == ENOENT) { return RW_OK; }
+    DIR *list = dir < 0 ? NULL : fdopendir(dir);
+    if (list == NULL) {
+        struct rw_rc rc = rw_fail_errno(err, RW_E_IO, errno, "cannot list set %s", name);
+        rw_fd_drop(&dir);
+        return rc;
+    }
+    struct rw_rc rc = RW_OK;
+    for (struct dirent *d = readdir(list); rw_is_ok(rc) && d != NULL; d = readdir(list)) {
+        if (strcmp(d->d_name, ".") == 0 || strcmp(d->d_name, "..") == 0) { continue; }
+        rc = rw_file_remove_at(dir, d->d_name, err);
+    }
+    (void)closedir(list);
+    RW_TRY(rc);
+    if (unlinkat(s->sets, name, AT_REMOVEDIR) != 0 && errno != ENOENT) {
+        return rw_fail_errno(err, RW_E_IO, errno, "cannot remove set %s", name);
+    }
+    return rw_fd_sync(s->sets, "the directory of sets", err);
+}
+
+static RW_RC link_content(const struct set_store *s, int dir, const struct manifest_entry *e,
+                          struct rw_err *err)
+{
+    char hex[DIGEST_HEX_BYTES];
+    char file[FILE_NAME_BYTES];
+    rw_hex_encode(hex, sizeof(hex), e->sha256, DIGEST_BYTES);
+    file_name(e, file);
+    if (linkat(s->store, hex, dir, file, 0) != 0) {
+        return rw_fail_errno(err, RW_E_IO, errno, "cannot link content %s/%lld into the set",
+                             e->family, (long long)e->release);
+    }
+    return RW_OK;
+}
+
+RW_RC set_store_build(const struct set_store *s, const struct manifest *m, struct rw_err *err)
+{
+    char name[SET_NAME_BYTES];
+    RW_AUTO(rw_fd) rw_fd dir = -1;
+    RW_AUTO(rw_buf) struct rw_buf text = rw_buf_make(MANIFEST_BYTES_MAX);
+    struct manifest readback;
+    set_name(m->set, name);
+    RW_TRY(remove_set(s, name, err));
+    RW_TRY(rw_dir_make_at(s->sets, name, 0700, &dir, err));
+    for (size_t i = 0; i < m->count; i++) {
+        RW_TRY(link_content(s, dir, &m->content[i], err));
+    }
+    RW_TRY(manifest_write(m, &text, err));
+    RW_TRY(rw_file_replace_at(dir, manifest_name, 0600, rw_buf_span(&text), err));
+    RW_TRY(rw_fd_sync(dir, "the set", err));
+    return set_store_check(s, m->set, &readback, err); /* what the disk says, not what we meant */
+}
+
+RW_RC set_store_read(const struct set_store *s, int64_t set, struct manifest *out,
+                     struct rw_err *err)
+{
+    char name[SET_NAME_BYTES];
+    RW_AUTO(rw_fd) rw_fd dir = -1;
+    RW_AUTO(rw_buf) struct rw_buf text = rw_buf_make(MANIFEST_BYTES_MAX);
+    struct manifest m;
+    set_name(set, name);
+    RW_TRY(rw_dir_open_at(s->sets, name, &dir, err));
+    RW_TRY(rw_file_read_at(dir, manifest_name, MANIFEST_BYTES_MAX, &text, err));
+    if (!rw_is_ok(manifest_read(rw_buf_span(&text), &m, err))) {
+        return rw_wrap(err, "set %s: manifest", name);
+    }
+    if (m.set != set) {
+        return rw_fail(err, RW_E_SCHEMA, "set %s: its manifest speaks of set %lld", name,
+                       (long long)m.set);
+    }
+    *out = m;
+    return RW_OK;
+}
+
+static RW_RC check_content(const struct set_store *s, int64_t set, const struct manifest_entry *e,
+                           struct rw_err *err)
+{
+    char path[SET_NAME_BYTES + FILE_NAME_BYTES + 2];
+    uint8_t have[DIGEST_BYTES];
+    uint64_t bytes = 0;
+    (void)snprintf(path, sizeof(path), "%lld/%s.rwc", (long long)set, e->family);
+    RW_AUTO(rw_fd) rw_fd fd = openat(s->sets, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0) { return rw_fail_errno(err, RW_E_IO, errno, "set file '%s'", path); }
+    RW_TRY(digest_fd(fd, (uint64_t)e->bytes, have, &bytes, err));
+    if (bytes != (uint64_t)e->bytes || !digest_same(have, e->sha256, DIGEST_BYTES)) {
+        return rw_fail(err, RW_E_TUF_HASH, "set file '%s' is damaged", path);
+    }
+    return RW_OK;
+}
+
+RW_RC set_store_check(const struct set_store *s, int64_t set, struct manifest *out,
+                      struct rw_err *err)
+{
+    struct manifest m;
+    RW_TRY(set_store_read(s, set, &m, err));
+    for (size_t i = 0; i < m.count; i++) {
+        RW_TRY(check_content(s, set, &m.content[i], err));
+    }
+    *out = m;
+    return RW_OK;
+}
+
+RW_RC set_store_switch(const struct set_store *s, int64_t set, struct rw_err *err)
+{
+    char target[SET_NAME_BYTES + 8];
+    (void)snprintf(target, sizeof(target), "sets/%lld", (long long)set);
+    return rw_link_replace_at(s->state, link_name, target, err);
+}
+
+RW_RC set_store_active(const struct set_store *s, int64_t *set_out, struct rw_err *err)
+{
+    char target[64];
+    ssize_t n = readlinkat(s->state, link_name, target, sizeof(target) - 1);
+    if (n < 0) {
+        return rw_fail_errno(err, errno == ENOENT ? RW_E_NOT_FOUND : RW_E_IO, errno, "link '%s'",
+                             link_name);
+    }
+    struct rw_span t = rw_span_of(target, (size_t)n);
+    if (!rw_span_starts(t, "sets/")) {
+        return rw_fail(err, RW_E_SYNTAX, "link '%s' does not name a set", link_name);
+    }
+    return rw_parse_i64(rw_span_of(t.p + 5, t.n - 5), 0, RW_JSON_INT_MAX, "set number", set_out,
+                        err);
+}
+
+static bool is_listed(const char *name, const int64_t *keep, size_t keep_count)
+{
+    char kept[SET_NAME_BYTES];
+    if (strcmp(name, "0") == 0) { return true; }
+    for (size_t i = 0; i < keep_count; i++) {
+        set_name(keep[i], kept);
+        if (strcmp(name, kept) == 0) { return true; }
+    }
+    return false;
+}
+
+RW_RC set_store_collect(const struct set_store *s, const int64_t *keep, size_t keep_count,
+                        struct rw_err *err)
+{
+    int copy = openat(s->sets, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *list = copy < 0 ? NULL : fdopendir(copy);
+    if (list == NULL) {
+        rw_fd_drop(&copy);
+        return rw_fail(err, RW_E_IO, "cannot list the sets");
+    }
+    struct rw_rc rc = RW_OK;
+    for (struct dirent *d = readdir(list); rw_is_ok(rc) && d != NULL; d = readdir(list)) {
+        if (strcmp(d->d_name, ".") == 0 || strcmp(d->d_name, "..") == 0 ||
+            is_listed(d->d_name, keep, keep_count)) {
+            continue;
+        }
+        rc = remove_set(s, d->d_name, err);
+    }
+    (void)closedir(list);
+    return rc;
+}
+
+RW_RC set_store_open(int state_dir, struct set_store *out, struct rw_err *err)
+{
+    static const struct manifest empty = {.set = 0};
+    RW_AUTO(set_store) struct set_store s = {.state = state_dir, .sets = -1, .store = -1};
+    struct manifest m;
+    int64_t active = 0;
+    RW_TRY(rw_dir_make_at(state_dir, "store", 0700, &s.store, err));
+    RW_TRY(rw_dir_make_at(state_dir, "sets", 0700, &s.sets, err));
+    if (!rw_is_ok(set_store_check(&s, 0, &m, err)) || m.count != 0) {
+        RW_TRY(set_store_build(&s, &empty, err));
+    }
+    struct rw_rc rc = set_store_active(&s, &active, err);
+    if (rc.code == RW_E_NOT_FOUND || rc.code == RW_E_SYNTAX || rc.code == RW_E_RANGE) {
+        rc = set_store_switch(&s, 0, err);
+    }
+    RW_TRY(rc);
+    *out = s;
+    s = (struct set_store){.sets = -1, .store = -1}; /* handed over */
+    return RW_OK;
+}
+
+void set_store_drop(struct set_store *s)
+{
+    if (s->sets > 0) { rw_fd_drop(&s->sets); }
+    if (s->store > 0) { rw_fd_drop(&s->store); }
+}

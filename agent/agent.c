@@ -1,0 +1,107 @@
+#include "agent/agent.h"
+
+#include "common/base/file.h"
+#include "common/base/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static RW_RC open_state_dir(struct agent *a, struct rw_err *err)
+{
+    struct stat st;
+    RW_TRY(rw_dir_make(a->conf.state_dir, 0700, err));
+    RW_TRY(rw_dir_open(a->conf.state_dir, &a->state_dir, err));
+    if (fstat(a->state_dir, &st) != 0) {
+        return rw_fail_errno(err, RW_E_IO, errno, "state_dir '%s'", a->conf.state_dir);
+    }
+    if (st.st_uid != geteuid()) {
+        return rw_fail(err, RW_E_CONFIG, "state_dir '%s' belongs to another user",
+                       a->conf.state_dir);
+    }
+    if ((st.st_mode & 077U) != 0 && fchmod(a->state_dir, 0700) != 0) {
+        return rw_fail_errno(err, RW_E_IO, errno, "mode of state_dir '%s'", a->conf.state_dir);
+    }
+    return RW_OK;
+}
+
+/* Two agents on one state would undo each other's steps. The lock goes with the process. */
+static RW_RC take_lock(struct agent *a, struct rw_err *err)
+{
+    a->lock = openat(a->state_dir, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (a->lock < 0) { return rw_fail_errno(err, RW_E_IO, errno, "lock of the state directory"); }
+    if (flock(a->lock, LOCK_EX | LOCK_NB) == 0) { return RW_OK; }
+    RW_IGNORE(rw_fail(err, RW_E_BUSY, "another agent uses '%s'", a->conf.state_dir),
+              "hint follows");
+    return rw_hint(err, "stop it, or choose another state_dir");
+}
+
+static void fill_report(struct agent *a)
+{
+    a->report.spool = &a->spool;
+    a->report.clock = a->clock;
+    (void)snprintf(a->report.cohort.os, BEACON_COHORT_BYTES, "%s", a->conf.os);
+    (void)snprintf(a->report.cohort.arch, BEACON_COHORT_BYTES, "%s", a->conf.arch);
+    (void)snprintf(a->report.cohort.engine, BEACON_COHORT_BYTES, "%s", a->conf.engine);
+}
+
+static RW_RC open_parts(struct agent *a, struct rw_err *err)
+{
+    bool fresh = false;
+    RW_TRY(open_state_dir(a, err));
+    RW_TRY(take_lock(a, err));
+    RW_TRY(agent_identity_load(a->state_dir, &a->identity, &fresh, err));
+    if (fresh) { rw_log(RW_LOG_INFO, "identity_drawn", "endpoint", a->identity.endpoint); }
+    RW_TRY(beacon_spool_open(a->state_dir, BEACON_SPOOL_MAX, &a->spool, err));
+    fill_report(a);
+    (void)snprintf(a->store_path, sizeof(a->store_path), "%s/store", a->conf.state_dir);
+    const struct activate_options o = {.state_dir = a->state_dir,
+                                       .state_path = a->conf.state_dir,
+                                       .sensor_command = a->conf.sensor_command,
+                                       .endpoint = a->identity.endpoint,
+                                       .load_timeout_ms = a->conf.load_timeout_ms,
+                                       .alive_ms = a->conf.sensor_alive_ms,
+                                       .report = &a->report,
+                                       .clock = a->clock};
+    return activate_open(&a->activate, &o, err);
+}
+
+RW_RC agent_open(const struct agent_conf *conf, struct agent **out, struct rw_err *err)
+{
+    struct agent *a = rw_mem_new(sizeof(*a));
+    if (a == NULL) { return rw_fail(err, RW_E_NOMEM, "no memory for the agent"); }
+    a->conf = *conf;
+    a->clock = rw_clock_system();
+    a->state_dir = -1;
+    a->lock = -1;
+    a->signals = -1;
+    a->control = -1;
+    struct rw_rc rc = open_parts(a, err);
+    if (!rw_is_ok(rc)) {
+        agent_drop(&a);
+        return rc;
+    }
+    *out = a;
+    return RW_OK;
+}
+
+void agent_drop(struct agent **a)
+{
+    struct agent *x = *a;
+    if (x == NULL) { return; }
+    activate_drop(&x->activate);
+    beacon_spool_drop(&x->spool);
+    beacon_send_drop(&x->send_job.batch);
+    poll_drop(&x->poll_job.poll);
+    http_client_drop(&x->send_job.http);
+    if (x->root.max > 0) { rw_buf_drop(&x->root); }
+    rw_fd_drop(&x->signals);
+    rw_fd_drop(&x->control);
+    rw_fd_drop(&x->lock);
+    rw_fd_drop(&x->state_dir);
+    rw_mem_free(x);
+    *a = NULL;
+}

@@ -1,0 +1,186 @@
+#include "agent/agent_conf.h"
+
+#include "common/base/conf.h"
+#include "common/base/file.h"
+#include "common/box/box_run.h"
+#include "common/policy/ring_policy.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/utsname.h>
+
+enum { CONF_BYTES_MAX = 65536, OS_RELEASE_BYTES_MAX = 16384, HOUR_MS = 3600 * 1000 };
+
+#define FIELD(name) offsetof(struct agent_conf, name), sizeof(((struct agent_conf *)0)->name)
+
+static const struct conf_setting settings[] = {
+    {"server", CONF_STR, FIELD(server), 0, 0, NULL, "URL of the server: https://HOST[:PORT]"},
+    {"ca_file", CONF_STR, FIELD(ca_file), 0, 0, "", "CA certificates (PEM); empty: the system's"},
+    {"root_file", CONF_STR, FIELD(root_file), 0, 0, NULL, "trusted root of the installer"},
+    {"state_dir", CONF_STR, FIELD(state_dir), 0, 0, NULL, "directory of the agent alone (0700)"},
+    {"enrol_token_file", CONF_STR, FIELD(enrol_token_file), 0, 0, "",
+     "enrolment token, used until the endpoint has its own"},
+    {"families", CONF_STR, FIELD(family_list), 0, 0, "yara", "content families, comma-separated"},
+    {"ring", CONF_STR, FIELD(ring), 0, 0, "", "ring of this endpoint; empty: by its random bucket"},
+    {"os", CONF_STR, FIELD(os), 0, 0, "", "cohort: operating system; empty: of this host"},
+    {"engine", CONF_STR, FIELD(engine), 0, 0, "unknown", "cohort: the sensor's engine"},
+    {"engine_version", CONF_INT, FIELD(engine_version), 0, RW_JSON_INT_MAX, "0",
+     "number that a release's engine range is compared with"},
+    {"poll_interval", CONF_DURATION_MS, FIELD(poll_interval_ms), 1000, 24 * HOUR_MS, "5m",
+     "mean time between two polls"},
+    {"sensor_command", CONF_STR, FIELD(sensor_command), 0, 0, NULL,
+     "the sensor and its arguments, split at blanks"},
+    {"sensor_alive", CONF_DURATION_MS, FIELD(sensor_alive_ms), 1000, HOUR_MS, "30s",
+     "a sensor silent for longer is hung"},
+    {"load_timeout", CONF_DURATION_MS, FIELD(load_timeout_ms), 100, HOUR_MS, "60s",
+     "the sensor must prove a load within this time"},
+    {"box_dir", CONF_STR, FIELD(box_dir), 0, 0, "",
+     "folder of ringward-box and the validators; empty: beside the agent"},
+    {"clean_files", CONF_INT, FIELD(clean_files), 0, 100000, "500",
+     "files of this host that content must not match"},
+};
+
+static const struct conf_table table = {settings, RW_LEN(settings)};
+
+void agent_conf_print_sample(void)
+{
+    conf_print_sample(&table);
+}
+
+static RW_RC add_family(struct agent_conf *c, struct rw_span name, struct rw_err *err)
+{
+    char *dst = c->families[c->family_count];
+    if (c->family_count == MANIFEST_FAMILIES_MAX) {
+        return rw_fail(err, RW_E_CONFIG, "families: more than %d", MANIFEST_FAMILIES_MAX);
+    }
+    RW_TRY(rw_span_to_str(dst, INSTALL_NAME_BYTES, name, "families", err));
+    RW_TRY(ring_policy_check_name(dst, "families", err));
+    for (size_t i = 0; i < c->family_count; i++) {
+        if (strcmp(c->families[i], dst) == 0) {
+            return rw_fail(err, RW_E_CONFIG, "families: '%s' is there twice", dst);
+        }
+    }
+    c->family_count++;
+    return RW_OK;
+}
+
+static RW_RC split_families(struct agent_conf *c, struct rw_err *err)
+{
+    struct rw_span rest = rw_span_str(c->family_list);
+    for (;;) {
+        size_t n = 0;
+        while (n < rest.n && rest.p[n] != ',') {
+            n++;
+        }
+        struct rw_span one = rw_span_of(rest.p, n);
+        while (one.n > 0 && one.p[0] == ' ') {
+            one = rw_span_of(one.p + 1, one.n - 1);
+        }
+        while (one.n > 0 && one.p[one.n - 1] == ' ') {
+            one.n--;
+        }
+        RW_TRY(add_family(c, one, err));
+        if (n == rest.n) { return RW_OK; }
+        rest = rw_span_of(rest.p + n + 1, rest.n - n - 1);
+    }
+}
+
+/* The value of NAME="value" in os-release; "" when it is not there. */
+static void os_release_value(struct rw_span text, const char *name, char *dst, size_t cap)
+{
+    size_t name_n = strlen(name);
+    dst[0] = '\0';
+    while (text.n > 0) {
+        const uint8_t *end = memchr(text.p, '\n', text.n);
+        size_t n = end == NULL ? text.n : (size_t)(end - text.p);
+        if (n > name_n && rw_span_starts(text, name) && text.p[name_n] == '=') {
+            size_t used = 0;
+            for (size_t i = name_n + 1; i < n && used + 1 < cap; i++) {
+                if (text.p[i] != '"' && text.p[i] > ' ' && text.p[i] <= '~') {
+                    dst[used++] = (char)text.p[i];
+                }
+            }
+            dst[used] = '\0';
+            return;
+        }
+        size_t step = end == NULL ? n : n + 1;
+        text = rw_span_of(text.p + step, text.n - step);
+    }
+}
+
+static void find_os(struct agent_conf *c)
+{
+    char id[16];
+    char version[14];
+    struct rw_err unused;
+    RW_AUTO(rw_buf) struct rw_buf text = rw_buf_make(OS_RELEASE_BYTES_MAX);
+    if (c->os[0] != '\0') { return; }
+    RW_IGNORE(rw_file_read("/etc/os-release", OS_RELEASE_BYTES_MAX, &text, &unused),
+              "a host without it is 'linux'");
+    os_release_value(rw_buf_span(&text), "ID", id, sizeof(id));
+    os_release_value(rw_buf_span(&text), "VERSION_ID", version, sizeof(version));
+    (void)snprintf(c->os, sizeof(c->os), "%s%s%s", id[0] != '\0' ? id : "linux",
+                   version[0] != '\0' ? "-" : "", version);
+}
+
+static RW_RC find_machine(struct agent_conf *c, struct rw_err *err)
+{
+    struct utsname host;
+    if (uname(&host) != 0) { return rw_fail(err, RW_E_IO, "cannot learn this machine's type"); }
+    (void)snprintf(c->arch, sizeof(c->arch), "%.24s", host.machine);
+    (void)snprintf(c->platform, sizeof(c->platform), "linux-%.24s", host.machine);
+    return RW_OK;
+}
+
+static RW_RC check_paths(struct agent_conf *c, struct rw_err *err)
+{
+    size_t n = strlen(c->server);
+    while (n > 0 && c->server[n - 1] == '/') {
+        c->server[--n] = '\0';
+    }
+    struct rw_span server = rw_span_str(c->server);
+    if (!rw_span_starts(server, "https://") && !rw_span_starts(server, "http://")) {
+        return rw_fail(err, RW_E_CONFIG, "server: '%.80s' is not an http(s) URL", c->server);
+    }
+    if (c->state_dir[0] != '/') {
+        return rw_fail(err, RW_E_CONFIG, "state_dir: '%.80s' is not an absolute path",
+                       c->state_dir);
+    }
+    for (n = strlen(c->state_dir); n > 1 && c->state_dir[n - 1] == '/'; n--) {
+        c->state_dir[n - 1] = '\0';
+    }
+    if (c->ring[0] != '\0') { RW_TRY(ring_policy_check_name(c->ring, "ring", err)); }
+    if (c->box_dir[0] == '\0') {
+        RW_TRY(box_beside_self(".", c->box_dir, sizeof(c->box_dir), err));
+    }
+    return RW_OK;
+}
+
+static RW_RC complete(struct agent_conf *c, struct rw_err *err)
+{
+    find_os(c);
+    RW_TRY(find_machine(c, err));
+    RW_TRY(check_paths(c, err));
+    return split_families(c, err);
+}
+
+RW_RC agent_conf_parse(const char *name, struct rw_span text, struct agent_conf *out,
+                       struct rw_err *err)
+{
+    struct agent_conf c = {.family_count = 0};
+    RW_TRY(conf_parse(&table, name, text, &c, err));
+    if (!rw_is_ok(complete(&c, err))) {
+        char kept[RW_ERR_TEXT_BYTES];
+        rw_copy(kept, sizeof(kept), err->text, sizeof(err->text));
+        return rw_fail(err, RW_E_CONFIG, "%.80s: %.380s", name, kept);
+    }
+    *out = c;
+    return RW_OK;
+}
+
+RW_RC agent_conf_load(const char *path, struct agent_conf *out, struct rw_err *err)
+{
+    RW_AUTO(rw_buf) struct rw_buf text = rw_buf_make(CONF_BYTES_MAX);
+    RW_TRY(rw_file_read(path, CONF_BYTES_MAX, &text, err));
+    return agent_conf_parse(path, rw_buf_span(&text), out, err);
+}

@@ -1,0 +1,47 @@
+/* agent_conf.h: the agent's settings file, checked as a whole.
+ *
+ * memory   plain values of fixed size
+ * threads  read-only after loading
+ * source   docs/protocol.md 9
+ */
+#ifndef RINGWARD_AGENT_CONF_H
+#define RINGWARD_AGENT_CONF_H
+
+#include "agent/activate/manifest_codec.h"
+#include "common/wire/beacon_codec.h"
+
+enum { AGENT_CONF_PATH_BYTES = 512, AGENT_CONF_COMMAND_BYTES = 2048, AGENT_CONF_LIST_BYTES = 300 };
+
+struct agent_conf {
+    char server[AGENT_CONF_PATH_BYTES]; /* without a slash at its end */
+    char ca_file[AGENT_CONF_PATH_BYTES];
+    char root_file[AGENT_CONF_PATH_BYTES];
+    char state_dir[AGENT_CONF_PATH_BYTES];
+    char enrol_token_file[AGENT_CONF_PATH_BYTES];
+    char family_list[AGENT_CONF_LIST_BYTES]; /* as written */
+    char ring[INSTALL_NAME_BYTES];           /* "": computed from the bucket */
+    char os[BEACON_COHORT_BYTES];
+    char engine[BEACON_COHORT_BYTES];
+    int64_t engine_version;
+    int64_t poll_interval_ms;
+    char sensor_command[AGENT_CONF_COMMAND_BYTES];
+    int64_t sensor_alive_ms;
+    int64_t load_timeout_ms;
+    char box_dir[AGENT_CONF_PATH_BYTES];
+    int64_t clean_files;
+    /* derived */
+    char families[MANIFEST_FAMILIES_MAX][INSTALL_NAME_BYTES];
+    size_t family_count;
+    char arch[BEACON_COHORT_BYTES];
+    char platform[INSTALL_NAME_BYTES]; /* "linux-x86_64" */
+};
+
+/* Fails with RW_E_CONFIG (file and line, or the setting's name), RW_E_NOT_FOUND, RW_E_IO. */
+RW_RC agent_conf_load(const char *path, struct agent_conf *out, struct rw_err *err);
+/* The same from memory; `name` stands for the file. */
+RW_RC agent_conf_parse(const char *name, struct rw_span text, struct agent_conf *out,
+                       struct rw_err *err);
+/* A documented sample file on stdout. */
+void agent_conf_print_sample(void);
+
+#endif

@@ -1,0 +1,240 @@
+/* ringward-agent: fetches, proves, tries and reports detection content on one endpoint. */
+#include "agent/agent.h"
+#include "agent/agent_control.h"
+#include "agent/agent_view.h"
+#include "common/base/log.h"
+#include "common/base/opt.h"
+#include "common/base/version.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { ASK_MS = 5000, CHECK_MS = 15 * 60 * 1000 };
+
+static const char default_config[] = "/etc/ringward/agent.conf";
+
+struct common_options {
+    const char *config;
+    const char *output;
+    const char *log;
+    bool check_config;
+    bool sample;
+};
+
+static RW_RC load(const struct common_options *o, struct agent_conf *conf, struct rw_err *err)
+{
+    enum rw_log_level level = RW_LOG_INFO;
+    if (o->log != NULL) { RW_TRY(rw_log_level_parse(o->log, &level, err)); }
+    rw_log_setup("agent", level);
+    return agent_conf_load(o->config != NULL ? o->config : default_config, conf, err);
+}
+
+static RW_RC parse(const struct opt_command *command, int argc, char **argv,
+                   enum opt_outcome *outcome, struct rw_err *err)
+{
+    char **operands = NULL;
+    int count = 0;
+    return opt_parse(command, argc, argv, outcome, &operands, &count, err);
+}
+
+static RW_RC cmd_run(int argc, char **argv, struct rw_err *err)
+{
+    struct common_options o = {.config = NULL};
+    struct agent_conf conf;
+    struct agent *agent = NULL;
+    enum opt_outcome outcome = OPT_RUN;
+    const struct opt opts[] = {
+        {"config", "FILE", "settings file (default /etc/ringward/agent.conf)", &o.config, NULL},
+        {"check-config", NULL, "check the settings file, then end", NULL, &o.check_config},
+        {"sample-config", NULL, "print a documented settings file, then end", NULL, &o.sample},
+        {"log-level", "LEVEL", "debug, info, warn or error (default info)", &o.log, NULL},
+    };
+    const struct opt_command command = {
+        .program = "ringward-agent run",
+        .usage = "",
+        .about = "Runs the agent in the foreground until SIGTERM: starts and watches the sensor, "
+                 "polls the\n"
+                 "server, proves new content in the box, activates it on trial and reports.\n"
+                 "SIGHUP: poll now.",
+        .examples = "  ringward-agent run --config /etc/ringward/agent.conf\n"
+                    "  ringward-agent run --config ./agent.conf --check-config\n"
+                    "  ringward-agent run --sample-config > agent.conf\n",
+        .opts = opts,
+        .opt_count = RW_LEN(opts),
+    };
+    RW_TRY(parse(&command, argc, argv, &outcome, err));
+    if (outcome == OPT_HELP_SHOWN) { return RW_OK; }
+    if (o.sample) {
+        agent_conf_print_sample();
+        return RW_OK;
+    }
+    RW_TRY(load(&o, &conf, err));
+    if (o.check_config) {
+        printf("the configuration is valid\n");
+        return RW_OK;
+    }
+    RW_TRY(agent_open(&conf, &agent, err));
+    struct rw_rc rc = agent_run(agent, err);
+    agent_drop(&agent);
+    return rc;
+}
+
+static RW_RC cmd_guard(int argc, char **argv, struct rw_err *err)
+{
+    struct common_options o = {.config = NULL};
+    struct agent_conf conf;
+    struct agent *agent = NULL;
+    enum opt_outcome outcome = OPT_RUN;
+    const struct opt opts[] = {
+        {"config", "FILE", "settings file (default /etc/ringward/agent.conf)", &o.config, NULL},
+        {"log-level", "LEVEL", "debug, info, warn or error (default info)", &o.log, NULL},
+    };
+    const struct opt_command command = {
+        .program = "ringward-agent guard",
+        .usage = "",
+        .about = "Boot-loop guard: counts this start before any sensor loads content. After a "
+                 "second unclean\n"
+                 "start in a row it goes back to the previous content set, after a third to the "
+                 "empty one.\n"
+                 "`run` does the same by itself; a guard before it is not counted twice.",
+        .examples = "  ringward-agent guard --config /etc/ringward/agent.conf\n",
+        .opts = opts,
+        .opt_count = RW_LEN(opts),
+    };
+    RW_TRY(parse(&command, argc, argv, &outcome, err));
+    if (outcome == OPT_HELP_SHOWN) { return RW_OK; }
+    RW_TRY(load(&o, &conf, err));
+    RW_TRY(agent_open(&conf, &agent, err));
+    struct rw_rc rc = activate_guard(&agent->activate, err);
+    agent_drop(&agent);
+    return rc;
+}
+
+/* status, why and check: one request, printed as text or as it came. */
+struct ask_spec {
+    const char *program;
+    const char *about;
+    const char *examples;
+    const char *request;
+    int64_t timeout_ms;
+    struct rw_rc (*print)(struct rw_span text, struct rw_err *err);
+};
+
+static RW_RC run_ask(const struct ask_spec *spec, int argc, char **argv, struct rw_err *err)
+{
+    struct common_options o = {.config = NULL};
+    struct agent_conf conf;
+    enum opt_outcome outcome = OPT_RUN;
+    RW_AUTO(rw_buf) struct rw_buf text = rw_buf_make(AGENT_CONTROL_ANSWER_BYTES_MAX);
+    const struct opt opts[] = {
+        {"config", "FILE", "settings file (default /etc/ringward/agent.conf)", &o.config, NULL},
+        {"output", "FORMAT", "text or json, also as -o (default text)", &o.output, NULL},
+    };
+    const struct opt_command command = {
+        .program = spec->program,
+        .usage = "",
+        .about = spec->about,
+        .examples = spec->examples,
+        .opts = opts,
+        .opt_count = RW_LEN(opts),
+    };
+    RW_TRY(parse(&command, argc, argv, &outcome, err));
+    if (outcome == OPT_HELP_SHOWN) { return RW_OK; }
+    bool json = o.output != NULL && strcmp(o.output, "json") == 0;
+    if (o.output != NULL && !json && strcmp(o.output, "text") != 0) {
+        return rw_fail(err, RW_E_USAGE, "output '%.40s' is neither text nor json", o.output);
+    }
+    RW_TRY(load(&o, &conf, err));
+    RW_TRY(agent_control_ask(conf.state_dir, spec->request, spec->timeout_ms, &text, err));
+    if (!json) { return spec->print(rw_buf_span(&text), err); }
+    printf("%s", rw_buf_str(&text));
+    return RW_OK;
+}
+
+static RW_RC cmd_status(int argc, char **argv, struct rw_err *err)
+{
+    static const struct ask_spec spec = {
+        .program = "ringward-agent status",
+        .about = "Shows what the running agent has active and what its sensor says.",
+        .examples = "  ringward-agent status\n  ringward-agent status -o json | jq .content\n",
+        .request = "status",
+        .timeout_ms = ASK_MS,
+        .print = agent_view_print_status,
+    };
+    return run_ask(&spec, argc, argv, err);
+}
+
+static RW_RC cmd_why(int argc, char **argv, struct rw_err *err)
+{
+    static const struct ask_spec spec = {
+        .program = "ringward-agent why",
+        .about =
+            "Shows every rule that lets or keeps this endpoint: ring, bucket, bake, hold, permit,\n"
+            "content that failed here, sandbox grade.",
+        .examples = "  ringward-agent why --config ./agent.conf\n",
+        .request = "status",
+        .timeout_ms = ASK_MS,
+        .print = agent_view_print_why,
+    };
+    return run_ask(&spec, argc, argv, err);
+}
+
+static RW_RC cmd_check(int argc, char **argv, struct rw_err *err)
+{
+    static const struct ask_spec spec = {
+        .program = "ringward-agent check",
+        .about =
+            "Lets the running agent poll now, waits for the poll to end and shows the outcome.",
+        .examples = "  ringward-agent check --config ./agent.conf\n",
+        .request = "check",
+        .timeout_ms = CHECK_MS,
+        .print = agent_view_print_why,
+    };
+    return run_ask(&spec, argc, argv, err);
+}
+
+static const struct {
+    const char *name;
+    const char *about;
+    struct rw_rc (*run)(int argc, char **argv, struct rw_err *err);
+} commands[] = {
+    {"run", "run the agent", cmd_run},
+    {"guard", "boot-loop guard: run before the sensor may load", cmd_guard},
+    {"status", "what is active, what the sensor says", cmd_status},
+    {"why", "every rule that lets or keeps this endpoint", cmd_why},
+    {"check", "poll now", cmd_check},
+};
+
+static void print_help(void)
+{
+    printf("Usage: ringward-agent COMMAND [options]\n\nCommands:\n");
+    for (size_t i = 0; i < RW_LEN(commands); i++) {
+        printf("  %-10s %s\n", commands[i].name, commands[i].about);
+    }
+    printf("\nOptions:\n  --help     show this help; COMMAND --help shows the command's\n"
+           "  --version  show the version\n\nExamples:\n"
+           "  ringward-agent run --config /etc/ringward/agent.conf\n"
+           "  ringward-agent status -o json\n");
+}
+
+int main(int argc, char **argv)
+{
+    struct rw_err err = {.code = RW_E_NONE};
+    const char *name = argc > 1 ? argv[1] : "";
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) {
+        print_help();
+        return 0;
+    }
+    if (strcmp(name, "--version") == 0) {
+        printf("ringward-agent %s\n", RW_VERSION);
+        return 0;
+    }
+    for (size_t i = 0; i < RW_LEN(commands); i++) {
+        if (strcmp(name, commands[i].name) != 0) { continue; }
+        if (rw_is_ok(commands[i].run(argc - 1, argv + 1, &err))) { return 0; }
+        return opt_report("ringward-agent", &err);
+    }
+    RW_IGNORE(rw_fail(&err, RW_E_USAGE, "'%.40s' is not a command", name), "told below");
+    RW_IGNORE(rw_hint(&err, "try 'ringward-agent --help'"), "told below");
+    return opt_report("ringward-agent", &err);
+}

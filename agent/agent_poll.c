@@ -1,0 +1,365 @@
+#include "agent/agent_poll.h"
+
+#include "agent/agent_control.h"
+#include "agent/poll/poll_rule.h"
+#include "common/base/file.h"
+#include "common/base/log.h"
+#include "common/tuf/tuf_doc.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum {
+    SEND_MS = 20 * 1000,
+    SEND_BACK_OFF_BASE_MS = 1000,
+    SEND_BACK_OFF_MAX_MS = 300 * 1000,
+    POLL_BACK_OFF_FACTOR = 8,
+    POLL_BACK_OFF_MAX_MS = 60 * 1000,
+    AFTER_CHANGE_MS = 500,
+};
+
+static uint32_t draw(void)
+{
+    uint32_t n = 0;
+    struct rw_err unused;
+    RW_IGNORE(digest_random((uint8_t *)&n, sizeof(n), &unused), "jitter may be missing");
+    return n;
+}
+
+static struct rw_mono now_of(const struct agent *a)
+{
+    return rw_clock_mono(&a->clock);
+}
+
+static int64_t interval_ms(const struct agent *a)
+{
+    return poll_rule_interval_ms(a->conf.poll_interval_ms, a->asked_poll_s);
+}
+
+RW_RC agent_poll_open(struct agent *a, struct rw_err *err)
+{
+    const char *ca = a->conf.ca_file[0] != '\0' ? a->conf.ca_file : NULL;
+    a->root = rw_buf_make(TUF_ROOT_BYTES_MAX);
+    RW_TRY(rw_file_read(a->conf.root_file, TUF_ROOT_BYTES_MAX, &a->root, err));
+    const struct poll_options o = {
+        .server = a->conf.server,
+        .ca_file = ca,
+        .root = rw_buf_span(&a->root),
+        .state_dir = a->state_dir,
+        .store_dir = a->activate.sets.store,
+        .store_path = a->store_path,
+        .box_dir = a->conf.box_dir,
+        .ring = a->conf.ring,
+        .platform = a->conf.platform,
+        .engine = a->conf.engine_version,
+        .clean_files = a->conf.clean_files,
+        .bucket = a->identity.bucket,
+        .families = (const char(*)[INSTALL_NAME_BYTES])a->conf.families,
+        .family_count = a->conf.family_count,
+        .cohort = a->report.cohort,
+        .enrol_token_file = a->conf.enrol_token_file,
+        .endpoint = a->identity.endpoint,
+        .clock = a->clock,
+    };
+    RW_TRY(poll_open(&o, &a->poll_job.poll, err));
+    const struct http_client_options http = {
+        .base_url = a->conf.server, .ca_file = ca, .total_ms = SEND_MS};
+    RW_TRY(http_client_open(&http, &a->send_job.http, err));
+    RW_TRY(agent_worker_start(&a->poll_worker, err));
+    RW_TRY(agent_worker_start(&a->send_worker, err));
+    a->poll_at.ms = now_of(a).ms + poll_rule_first_ms(a->conf.poll_interval_ms, draw());
+    return RW_OK;
+}
+
+static void run_poll(void *ctx)
+{
+    struct agent_poll_job *job = ctx;
+    poll_run(job->poll, &job->in, &job->out);
+}
+
+static void run_send(void *ctx)
+{
+    struct agent_send_job *job = ctx;
+    beacon_send_post(&job->batch, job->http);
+}
+
+static void begin_poll(struct agent *a)
+{
+    struct poll_input *in = &a->poll_job.in;
+    const struct slot_state *s = &a->activate.slots;
+    *in = (struct poll_input){.active = a->activate.active,
+                              .may_begin = activate_idle(&a->activate),
+                              .abandoned_count = s->abandoned_count};
+    rw_copy(in->abandoned, sizeof(in->abandoned), s->abandoned, sizeof(s->abandoned));
+    a->polls_begun++;
+    agent_worker_submit(&a->poll_worker, run_poll, &a->poll_job);
+}
+
+static void begin_send(struct agent *a)
+{
+    struct rw_err err;
+    struct agent_send_job *job = &a->send_job;
+    struct rw_rc rc = RW_OK;
+    if (strcmp(job->token, a->last.token) != 0) {
+        (void)snprintf(job->token, sizeof(job->token), "%s", a->last.token);
+        rc = http_client_set_token(job->http, job->token, &err);
+    }
+    if (rw_is_ok(rc)) { rc = beacon_send_fill(&job->batch, &a->spool, &err); }
+    if (!rw_is_ok(rc) || job->batch.count == 0) {
+        a->send_at.ms = now_of(a).ms + SEND_BACK_OFF_BASE_MS;
+        return;
+    }
+    agent_worker_submit(&a->send_worker, run_send, job);
+}
+
+static bool may_send(const struct agent *a)
+{
+    return !a->send_worker.busy && a->spool.count > 0 && a->last.token[0] != '\0';
+}
+
+void agent_poll_begin(struct agent *a)
+{
+    int64_t now = now_of(a).ms;
+    if (!a->poll_worker.busy && now >= a->poll_at.ms) { begin_poll(a); }
+    if (may_send(a) && now >= a->send_at.ms) { begin_send(a); }
+}
+
+struct rw_mono agent_poll_wake(const struct agent *a)
+{
+    int64_t ms = a->poll_worker.busy ? INT64_MAX : a->poll_at.ms;
+    if (may_send(a) && a->send_at.ms < ms) { ms = a->send_at.ms; }
+    return (struct rw_mono){ms};
+}
+
+/* --- outcome of a poll --- */
+
+struct recheck {
+    const struct agent *a;
+    const struct poll_family *f;
+};
+
+static RW_RC recheck(void *ctx, struct rw_err *err)
+{
+    const struct recheck *r = ctx;
+    return poll_recheck(r->f, r->a->last.expires, rw_clock_wall(&r->a->clock), err);
+}
+
+static enum slot_change change_of(enum poll_action action)
+{
+    return action == POLL_ACTIVATE ? SLOT_TRIAL
+                                   : (action == POLL_REVERT ? SLOT_REVERT : SLOT_REMOVE);
+}
+
+static void begin_change(struct agent *a, const struct poll_family *f)
+{
+    struct recheck ctx = {.a = a, .f = f};
+    struct activate_plan plan = {.change = change_of(f->action),
+                                 .probation_s = f->permit.probation_s,
+                                 .valid_until = f->permit_until,
+                                 .recheck = recheck,
+                                 .ctx = &ctx};
+    struct rw_err err;
+    struct rw_log_line l;
+    (void)snprintf(plan.family, sizeof(plan.family), "%s", f->family);
+    (void)snprintf(plan.to.family, sizeof(plan.to.family), "%s", f->family);
+    plan.to.release = f->content.release;
+    plan.to.bytes = f->content.length;
+    rw_copy(plan.to.sha256, sizeof(plan.to.sha256), f->content.sha256, DIGEST_BYTES);
+    struct rw_rc rc = activate_begin(&a->activate, &plan, &err);
+    rw_log_begin(&l, rw_is_ok(rc) ? RW_LOG_INFO : RW_LOG_ERROR, "change_begun");
+    rw_log_str(&l, "change", slot_change_name(plan.change));
+    rw_log_str(&l, "family", f->family);
+    rw_log_i64(&l, "release", f->content.release);
+    if (!rw_is_ok(rc)) { rw_log_err(&l, &err); }
+    rw_log_end(&l);
+}
+
+/* The box did not accept: reported once per content, remembered when it is final. */
+static void take_refusal(struct agent *a, const struct poll_family *f)
+{
+    struct beacon b = {
+        .kind = BEACON_REFUSED, .release = f->content.release, .stage = BEACON_STAGE_BOX};
+    struct rw_err err;
+    if (f->abandon) {
+        slot_abandon(&a->activate.slots, f->content.sha256);
+        if (!rw_is_ok(slot_save(a->state_dir, &a->activate.slots, &err))) {
+            rw_log(RW_LOG_ERROR, "slots_not_saved", "text", err.text);
+        }
+    }
+    if (!f->refused) { return; }
+    (void)snprintf(b.family, sizeof(b.family), "%s", f->family);
+    rw_copy(b.sha256, sizeof(b.sha256), f->content.sha256, DIGEST_BYTES);
+    report_detail(&b, f->verdict);
+    report_add(&a->report, &b);
+}
+
+static bool goes_back(const struct poll_family *f)
+{
+    return f->action == POLL_REMOVE || f->result.decision == INSTALL_REVERT;
+}
+
+static bool is_configured(const struct agent *a, const char *family)
+{
+    for (size_t i = 0; i < a->conf.family_count; i++) {
+        if (strcmp(a->conf.families[i], family) == 0) { return true; }
+    }
+    return false;
+}
+
+/* A family that the administrator has taken out of the configuration leaves the set too. */
+static void drop_unconfigured(struct agent *a)
+{
+    for (size_t i = 0; i < a->activate.active.count && activate_idle(&a->activate); i++) {
+        struct activate_plan plan = {.change = SLOT_REMOVE};
+        struct rw_err err;
+        if (is_configured(a, a->activate.active.content[i].family)) { continue; }
+        (void)snprintf(plan.family, sizeof(plan.family), "%s",
+                       a->activate.active.content[i].family);
+        if (!rw_is_ok(activate_begin(&a->activate, &plan, &err))) {
+            rw_log(RW_LOG_ERROR, "family_not_removed", "text", err.text);
+            return;
+        }
+    }
+}
+
+/* Ways back first: they end harm; at most one change begins. */
+static void act_on_families(struct agent *a)
+{
+    for (int round = 0; round < 2; round++) {
+        for (size_t i = 0; i < a->last.family_count; i++) {
+            const struct poll_family *f = &a->last.families[i];
+            bool back = goes_back(f);
+            if (f->action == POLL_NONE || back != (round == 0) || !activate_idle(&a->activate)) {
+                continue;
+            }
+            begin_change(a, f);
+        }
+    }
+    drop_unconfigured(a);
+}
+
+static void collect(struct agent *a)
+{
+    uint8_t keep[POLL_FAMILIES_MAX][DIGEST_BYTES];
+    size_t n = 0;
+    struct rw_err err;
+    /* Without pointers nothing is known of what a poll has fetched ahead. */
+    if (!a->activate.collect_due || !a->last.ok) { return; }
+    for (size_t i = 0; i < a->last.family_count; i++) {
+        const struct poll_family *f = &a->last.families[i];
+        if (f->has_pointer) { rw_copy(keep[n++], DIGEST_BYTES, f->pointer.sha256, DIGEST_BYTES); }
+    }
+    if (!rw_is_ok(activate_collect(&a->activate, (const uint8_t(*)[DIGEST_BYTES])keep, n, &err))) {
+        rw_log(RW_LOG_WARN, "collect_failed", "text", err.text);
+    }
+}
+
+static int64_t wait_after_poll_ms(const struct agent *a)
+{
+    int64_t interval = interval_ms(a);
+    if (a->poll_failures > 0) {
+        int64_t max = interval * POLL_BACK_OFF_FACTOR;
+        return poll_rule_back_off_ms(interval,
+                                     max > POLL_BACK_OFF_MAX_MS ? max : POLL_BACK_OFF_MAX_MS,
+                                     a->poll_failures, draw());
+    }
+    int64_t ms = poll_rule_next_ms(interval, draw());
+    for (size_t i = 0; i < a->last.family_count; i++) {
+        int64_t asked = a->last.families[i].retry_after_s;
+        if (asked >= 0 && asked * 1000 < ms) { ms = asked * 1000 + poll_rule_next_ms(200, draw()); }
+    }
+    return ms;
+}
+
+static void note_outcome(struct agent *a)
+{
+    struct poll_output *o = &a->last;
+    a->last_at = rw_clock_wall(&a->clock);
+    a->poll_failures = o->ok ? 0 : a->poll_failures + 1;
+    (void)snprintf(a->report.trust, sizeof(a->report.trust), "%s", o->trust);
+    if (o->ring[0] != '\0') { activate_set_ring(&a->activate, o->ring); }
+    for (size_t i = 0; i < o->family_count; i++) {
+        if (o->families[i].grade[0] != '\0') {
+            (void)snprintf(a->report.grade, sizeof(a->report.grade), "%s", o->families[i].grade);
+        }
+    }
+    if (o->ok) { return; }
+    struct rw_log_line l;
+    rw_log_begin(&l, RW_LOG_WARN, "poll_failed"); /* protection goes on with what is there */
+    rw_log_err(&l, &o->err);
+    rw_log_end(&l);
+}
+
+static void take_poll(struct agent *a)
+{
+    a->polls_ended++;
+    a->last = a->poll_job.out;
+    note_outcome(a);
+    for (size_t i = 0; i < a->last.family_count; i++) {
+        const struct poll_family *f = &a->last.families[i];
+        if (f->refused || f->abandon) { take_refusal(a, f); }
+        if (goes_back(f)) { activate_abort(&a->activate, f->family); }
+    }
+    activate_step(&a->activate);
+    activate_report_alive(&a->activate);
+    act_on_families(a);
+    collect(a);
+    a->poll_at.ms = now_of(a).ms + wait_after_poll_ms(a);
+    agent_control_answer_waiters(a);
+}
+
+/* --- outcome of a batch --- */
+
+static void take_send(struct agent *a)
+{
+    struct beacon_send *b = &a->send_job.batch;
+    enum beacon_send_outcome outcome = BEACON_SEND_RETRY;
+    struct rw_err err;
+    struct rw_log_line l;
+    a->send_note[0] = '\0';
+    if (!rw_is_ok(beacon_send_settle(b, &a->spool, &outcome, &err))) {
+        rw_log(RW_LOG_ERROR, "spool_failed", "text", err.text);
+    }
+    if (outcome != BEACON_SEND_RETRY) {
+        a->send_failures = 0;
+        a->send_at = now_of(a);
+        if (outcome == BEACON_SEND_DONE) {
+            a->asked_poll_s = b->poll_s;
+            int64_t at = now_of(a).ms + poll_rule_next_ms(interval_ms(a), draw());
+            if (at < a->poll_at.ms) { a->poll_at.ms = at; }
+            return;
+        }
+        rw_log_begin(&l, RW_LOG_ERROR, "beacons_refused_by_server");
+        rw_log_i64(&l, "status", b->status);
+        rw_log_i64(&l, "dropped", (int64_t)b->count);
+        rw_log_end(&l);
+        return;
+    }
+    a->send_failures++;
+    int64_t wait = poll_rule_retry_after_ms(b->retry_after_s, draw());
+    if (b->status == 0 || wait == 0) {
+        wait = poll_rule_back_off_ms(SEND_BACK_OFF_BASE_MS, SEND_BACK_OFF_MAX_MS, a->send_failures,
+                                     draw());
+    }
+    a->send_at.ms = now_of(a).ms + wait;
+    if (b->status == 0) {
+        (void)snprintf(a->send_note, sizeof(a->send_note), "%.120s", b->err.text);
+    } else {
+        (void)snprintf(a->send_note, sizeof(a->send_note), "status %d", b->status);
+    }
+    rw_log(RW_LOG_WARN, "beacons_wait", "text", a->send_note);
+}
+
+void agent_poll_take(struct agent *a)
+{
+    bool was_idle = activate_idle(&a->activate);
+    if (agent_worker_take(&a->send_worker)) { take_send(a); }
+    if (agent_worker_take(&a->poll_worker)) { take_poll(a); }
+    if (was_idle && !activate_idle(&a->activate)) { a->change_seen = true; }
+    if (a->change_seen && activate_idle(&a->activate)) {
+        /* A change is over: what waited for it should not wait for the whole interval. */
+        a->change_seen = false;
+        int64_t soon = now_of(a).ms + poll_rule_next_ms(AFTER_CHANGE_MS, draw());
+        if (soon < a->poll_at.ms) { a->poll_at.ms = soon; }
+    }
+}

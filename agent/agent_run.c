@@ -1,0 +1,121 @@
+/* The loop: sensor, timers, helper jobs, control socket, signals. Nothing in it blocks for long. */
+#include "agent/agent.h"
+
+#include "agent/agent_control.h"
+#include "agent/agent_poll.h"
+#include "common/base/file.h"
+#include "common/base/log.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+enum {
+    WORKER_STOP_MS = 2000,
+    SLEPT_MS = 5000, /* woken so much too late: the host slept, or we were stopped */
+    TIMEOUT_MS_MAX = 60 * 1000,
+};
+
+/* Before any thread is started, so that all of them leave these signals to the descriptor. */
+static RW_RC open_signals(struct agent *a, struct rw_err *err)
+{
+    sigset_t set;
+    (void)sigemptyset(&set);
+    (void)sigaddset(&set, SIGTERM);
+    (void)sigaddset(&set, SIGINT);
+    (void)sigaddset(&set, SIGHUP);
+    (void)sigaddset(&set, SIGPIPE);
+    if (pthread_sigmask(SIG_BLOCK, &set, NULL) != 0) {
+        return rw_fail(err, RW_E_IO, "cannot block signals");
+    }
+    a->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (a->signals < 0) { return rw_fail_errno(err, RW_E_IO, errno, "signalfd"); }
+    return RW_OK;
+}
+
+static void take_signals(struct agent *a)
+{
+    struct signalfd_siginfo info;
+    while (read(a->signals, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+        if (info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT) { a->stop = true; }
+        if (info.ssi_signo == SIGHUP) { a->poll_at = rw_clock_mono(&a->clock); }
+    }
+}
+
+static int64_t until_ms(const struct agent *a, struct rw_mono now)
+{
+    int64_t at = activate_wake(&a->activate).ms;
+    int64_t poll_at = agent_poll_wake(a).ms;
+    if (poll_at < at) { at = poll_at; }
+    int64_t ms = at > now.ms ? at - now.ms : 0;
+    return ms > TIMEOUT_MS_MAX ? TIMEOUT_MS_MAX : ms;
+}
+
+static RW_RC wait_for_something(struct agent *a, struct rw_err *err)
+{
+    enum { SIGNALS, SENSOR_SOCKET, SENSOR_PROCESS, CONTROL, POLL_DONE, SEND_DONE, COUNT };
+    struct rw_mono before = rw_clock_mono(&a->clock);
+    int64_t timeout_ms = until_ms(a, before);
+    struct pollfd fds[COUNT] = {
+        [SIGNALS] = {.fd = a->signals, .events = POLLIN},
+        [SENSOR_SOCKET] = {.fd = a->activate.sensor.socket, .events = POLLIN},
+        [SENSOR_PROCESS] = {.fd = a->activate.sensor.proc.pidfd, .events = POLLIN},
+        [CONTROL] = {.fd = a->control, .events = POLLIN},
+        [POLL_DONE] = {.fd = a->poll_worker.done_fd, .events = POLLIN},
+        [SEND_DONE] = {.fd = a->send_worker.done_fd, .events = POLLIN},
+    };
+    if (poll(fds, COUNT, (int)timeout_ms) < 0 && errno != EINTR) {
+        return rw_fail_errno(err, RW_E_IO, errno, "poll");
+    }
+    if (rw_clock_mono(&a->clock).ms - before.ms > timeout_ms + SLEPT_MS) {
+        activate_forgive(&a->activate);
+    }
+    if (fds[SIGNALS].revents != 0) { take_signals(a); }
+    if (fds[CONTROL].revents != 0) { agent_control_accept(a); }
+    return RW_OK;
+}
+
+static RW_RC loop(struct agent *a, struct rw_err *err)
+{
+    while (!a->stop) {
+        activate_step(&a->activate);
+        agent_poll_take(a);
+        agent_poll_begin(a);
+        RW_TRY(wait_for_something(a, err));
+    }
+    return RW_OK;
+}
+
+/* A helper that hangs in the network keeps its data: the process ends without giving them back. */
+static void stop_workers(struct agent *a)
+{
+    bool poll_ended = agent_worker_stop(&a->poll_worker, WORKER_STOP_MS);
+    bool send_ended = agent_worker_stop(&a->send_worker, WORKER_STOP_MS);
+    if (!poll_ended || !send_ended) {
+        rw_log(RW_LOG_INFO, "stopped", "note", "a request was still under way");
+        _exit(0);
+    }
+}
+
+RW_RC agent_run(struct agent *a, struct rw_err *err)
+{
+    struct rw_err late;
+    RW_TRY(open_signals(a, err));
+    RW_TRY(agent_control_open(a, err));
+    RW_TRY(activate_guard(&a->activate, err));
+    RW_TRY(agent_poll_open(a, err));
+    activate_start(&a->activate);
+    rw_log(RW_LOG_INFO, "started", "endpoint", a->identity.endpoint);
+    struct rw_rc rc = loop(a, err);
+    if (!rw_is_ok(activate_stop(&a->activate, &late))) {
+        rw_log(RW_LOG_ERROR, "stop_not_recorded", "text", late.text);
+    }
+    for (size_t i = 0; i < a->waiter_count; i++) {
+        rw_fd_drop(&a->waiters[i].fd);
+    }
+    stop_workers(a);
+    rw_log(RW_LOG_INFO, "stopped", NULL, NULL);
+    return rc;
+}

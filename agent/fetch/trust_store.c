@@ -1,0 +1,159 @@
+#include "agent/fetch/trust_store.h"
+
+#include "common/base/file.h"
+#include "common/tuf/tuf_doc.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { FULL_EVERY_S = 24 * 3600, URL_PATH_BYTES = 512, ROLES_SHOWN_MAX = 72 };
+
+static RW_RC get(struct trust_store *t, const char *url, const char *condition, size_t max,
+                 struct rw_buf *into, struct http_client_answer *answer, struct rw_err *err)
+{
+    return http_client_get(t->http, url, condition, max, into, answer, err);
+}
+
+/* Only the end of the root chain may be "not there". Any other missing file is a fault of the server: taken
+ * for absence it would look like a withdrawn ring entry, and the endpoint would drop its protection. */
+static RW_RC fetch_metadata(void *ctx, const char *path, size_t max, struct rw_buf *into,
+                            struct rw_err *err)
+{
+    struct trust_store *t = ctx;
+    char url[URL_PATH_BYTES];
+    struct http_client_answer answer = {.status = 0};
+    if (strcmp(path, "timestamp.json") == 0 && t->timestamp.n > 0) {
+        RW_TRY(rw_buf_append(into, rw_buf_span(&t->timestamp), err));
+        rw_buf_clear(&t->timestamp);
+        return RW_OK;
+    }
+    (void)snprintf(url, sizeof(url), "/repo/metadata/%s", path);
+    size_t had = into->n;
+    RW_TRY(get(t, url, NULL, max, into, &answer, err));
+    if (answer.status == 200) { return RW_OK; }
+    into->n = had;
+    bool root = strcmp(path + strspn(path, "0123456789"), ".root.json") == 0;
+    bool chain_end = root && (answer.status == 404 || answer.status == 403);
+    return rw_fail(err, chain_end ? RW_E_NOT_FOUND : RW_E_HTTP, "%s: status %d", url,
+                   answer.status);
+}
+
+RW_RC trust_store_open(int state_dir, struct rw_span root, struct http_client *http,
+                       struct trust_store *out, bool *reset_out, struct rw_err *err)
+{
+    RW_AUTO(trust_store) struct trust_store t = {.dir = -1, .http = http};
+    t.timestamp = rw_buf_make(TUF_TIMESTAMP_BYTES_MAX);
+    RW_TRY(rw_dir_make_at(state_dir, "trust", 0700, &t.dir, err));
+    *out = t; /* the fetch context must have its final address */
+    t = (struct trust_store){.dir = -1};
+    const struct tuf_fetch fetch = {.get = fetch_metadata, .ctx = out};
+    *reset_out = false;
+    struct rw_rc rc = tuf_client_open(out->dir, fetch, &out->tuf, err);
+    if (!rw_is_ok(rc)) {
+        *reset_out = rc.code != RW_E_NOT_FOUND;
+        rc = tuf_client_init(out->dir, root, err);
+        if (rw_is_ok(rc)) { rc = tuf_client_open(out->dir, fetch, &out->tuf, err); }
+    }
+    if (!rw_is_ok(rc)) {
+        trust_store_drop(out);
+        return rw_wrap(err, "trusted root");
+    }
+    return RW_OK;
+}
+
+void trust_store_drop(struct trust_store *t)
+{
+    tuf_client_drop(&t->tuf);
+    if (t->timestamp.max > 0) { rw_buf_drop(&t->timestamp); }
+    if (t->dir > 0) { rw_fd_drop(&t->dir); }
+}
+
+static RW_RC full_refresh(struct trust_store *t, struct rw_wall now, const char *etag,
+                          struct rw_err *err)
+{
+    t->etag[0] = '\0';
+    struct rw_rc rc = tuf_client_refresh(t->tuf, now, err);
+    rw_buf_clear(&t->timestamp);
+    t->expired = rc.code == RW_E_TUF_EXPIRED;
+    if (!rw_is_ok(rc)) {
+        t->last_full = (struct rw_wall){0};
+        return rc;
+    }
+    t->last_full = now;
+    (void)snprintf(t->etag, sizeof(t->etag), "%s", etag);
+    return RW_OK;
+}
+
+RW_RC trust_store_poll(struct trust_store *t, struct rw_wall now, bool *changed_out,
+                       struct rw_err *err)
+{
+    struct http_client_answer answer = {.status = 0};
+    bool fresh = t->last_full.s > 0 && now.s >= t->last_full.s &&
+                 now.s - t->last_full.s < FULL_EVERY_S && trust_store_expires(t).s > now.s;
+    *changed_out = false;
+    rw_buf_clear(&t->timestamp);
+    RW_TRY(get(t, "/repo/metadata/timestamp.json", fresh ? t->etag : NULL, TUF_TIMESTAMP_BYTES_MAX,
+               &t->timestamp, &answer, err));
+    if (answer.status == 304 && fresh) { return RW_OK; }
+    if (answer.status != 200) {
+        rw_buf_clear(&t->timestamp);
+        return rw_fail(err, RW_E_HTTP, "timestamp.json: status %d", answer.status);
+    }
+    *changed_out = true;
+    return full_refresh(t, now, answer.etag, err);
+}
+
+RW_RC trust_store_find(struct trust_store *t, const char *path, struct tuf_target *out,
+                       struct rw_err *err)
+{
+    return tuf_client_find(t->tuf, path, out, err);
+}
+
+RW_RC trust_store_read(struct trust_store *t, const struct tuf_target *target, size_t max,
+                       struct rw_buf *into, struct rw_err *err)
+{
+    char tail[TUF_PATH_BYTES + DIGEST_HEX_BYTES];
+    char url[URL_PATH_BYTES];
+    uint8_t have[DIGEST_BYTES];
+    struct http_client_answer answer = {.status = 0};
+    if (target->length > (int64_t)max) {
+        return rw_fail(err, RW_E_TOO_BIG, "%s: signed length %lld, at most %zu are allowed",
+                       target->path, (long long)target->length, max);
+    }
+    RW_TRY(tuf_target_url(target, tail, sizeof(tail), err));
+    (void)snprintf(url, sizeof(url), "/repo/targets/%s", tail);
+    RW_TRY(get(t, url, NULL, (size_t)target->length, into, &answer, err));
+    if (answer.status != 200) {
+        return rw_fail(err, RW_E_HTTP, "%s: status %d", url, answer.status);
+    }
+    RW_TRY(digest_sha256(rw_buf_span(into), have, err));
+    if ((int64_t)into->n != target->length || !digest_same(have, target->sha256, DIGEST_BYTES)) {
+        return rw_fail(err, RW_E_TUF_HASH, "%s: length or SHA-256 differ from the signed ones",
+                       target->path);
+    }
+    return RW_OK;
+}
+
+struct rw_wall trust_store_expires(const struct trust_store *t)
+{
+    struct tuf_role_status roles[ROLES_SHOWN_MAX];
+    struct rw_wall first = {INT64_MAX};
+    size_t n = tuf_client_status(t->tuf, roles, ROLES_SHOWN_MAX);
+    for (size_t i = 0; i < n; i++) {
+        if (roles[i].expires.s < first.s) { first = roles[i].expires; }
+    }
+    return first;
+}
+
+const char *trust_store_name(const struct trust_store *t, struct rw_wall now)
+{
+    struct rw_span text;
+    struct rw_err unused;
+    if (t->expired || trust_store_expires(t).s <= now.s) { return "expired"; }
+    const struct json *member = tuf_client_root_member(t->tuf, "ringward");
+    if (member != NULL && rw_is_ok(json_get_span(member, "trust", &text, &unused)) &&
+        rw_span_is(text, "development")) {
+        return "development";
+    }
+    return "ok";
+}

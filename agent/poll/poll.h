@@ -1,0 +1,100 @@
+/* poll.h: one poll: trusted metadata, decision per family, content, box, permit. Decides nothing about the
+ * active set: it hands over what may be begun, and the loop begins it or not.
+ *
+ * A poll runs in a helper thread and touches nothing of the loop's but what the input copies to it.
+ *
+ * memory   struct poll owns trust store and HTTP clients; results are plain values
+ * threads  one thread at a time
+ * source   docs/architecture.md "The agent's way"; docs/trust.md "The agent's decision"
+ */
+#ifndef RINGWARD_POLL_H
+#define RINGWARD_POLL_H
+
+#include "agent/activate/slot.h"
+#include "agent/fetch/trust_store.h"
+#include "common/box/verdict_codec.h"
+#include "common/policy/entry_codec.h"
+
+enum { POLL_FAMILIES_MAX = MANIFEST_FAMILIES_MAX, POLL_TEXT_BYTES = 256, POLL_PATH_BYTES = 1024 };
+
+struct poll_options {
+    const char *server;
+    const char *ca_file; /* NULL: the system's */
+    struct rw_span root; /* the installer's trusted root */
+    int state_dir;       /* borrowed */
+    int store_dir;       /* borrowed */
+    const char *store_path;
+    const char *box_dir;
+    const char *ring; /* configured; "": computed */
+    const char *platform;
+    int64_t engine;
+    int64_t clean_files;
+    int64_t bucket;
+    const char (*families)[INSTALL_NAME_BYTES];
+    size_t family_count;
+    struct beacon_cohort cohort;
+    const char *enrol_token_file; /* "": none */
+    const char *endpoint;         /* hex */
+    struct rw_clock clock;
+};
+
+enum poll_action {
+    POLL_NONE,
+    POLL_ACTIVATE, /* proven and permitted */
+    POLL_REVERT,   /* to older content, which is in the store and proven */
+    POLL_REMOVE,   /* the family's ring entry has gone */
+};
+
+/* What one poll found for one family; also what `why` tells. */
+struct poll_family {
+    char family[INSTALL_NAME_BYTES];
+    enum poll_action action;
+    bool has_pointer;
+    struct install_rule_pointer pointer;
+    struct install_rule_content content;
+    struct install_rule_state state; /* what the decision was made with */
+    struct install_rule_result result;
+    struct beacon_permit_answer permit; /* POLL_ACTIVATE */
+    struct rw_mono permit_until;        /* POLL_ACTIVATE: end of its validity */
+    bool refused;                       /* the box did not accept: to be reported now */
+    bool abandon;                       /* and never to be tried again */
+    char verdict[VERDICT_REASON_BYTES + 40];
+    char grade[8];
+    char missing[POLL_TEXT_BYTES]; /* sandbox layers that are not there (INV-12) */
+    char note[POLL_TEXT_BYTES];    /* what keeps it, in words; "" */
+    int64_t retry_after_s;         /* negative: none */
+};
+
+struct poll_input {
+    struct manifest active; /* a running trial included */
+    bool may_begin;         /* nothing is under way: permits may be asked for */
+    uint8_t abandoned[INSTALL_ABANDONED_MAX][DIGEST_BYTES];
+    size_t abandoned_count;
+};
+
+struct poll_output {
+    bool ok;                       /* metadata are trusted and current */
+    struct rw_err err;             /* why not */
+    int64_t retry_after_s;         /* negative: none */
+    char ring[INSTALL_NAME_BYTES]; /* "": unknown */
+    bool ring_configured;
+    char trust[12];
+    struct rw_wall expires; /* of the metadata behind the decisions */
+    char token[512];        /* endpoint token in force; "": not enrolled */
+    struct poll_family families[POLL_FAMILIES_MAX];
+    size_t family_count;
+};
+
+struct poll;
+
+RW_RC poll_open(const struct poll_options *o, struct poll **out, struct rw_err *err);
+void poll_drop(struct poll **p);
+/* Blocks: network, box. Never fails: the output says how far it came. */
+void poll_run(struct poll *p, const struct poll_input *in, struct poll_output *out);
+
+const char *poll_action_name(enum poll_action a);
+/* The last look before a switch (INV-7): decision, bake and expiry again, at this very moment. */
+RW_RC poll_recheck(const struct poll_family *f, struct rw_wall expires, struct rw_wall now,
+                   struct rw_err *err);
+
+#endif

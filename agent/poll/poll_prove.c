@@ -1,0 +1,111 @@
+/* Content bytes reach the sensor only after a verdict of the box (INV-5); no verdict opens nothing (INV-3). */
+#include "agent/poll/poll_state.h"
+
+#include "common/base/log.h"
+#include "common/box/box_run.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* Families whose validator does not bear the family's own name. */
+static const struct {
+    const char *family;
+    const char *type;
+} types[] = {{"yara", "yara"}, {"template", "template"}};
+
+static const char *type_of(const char *family)
+{
+    for (size_t i = 0; i < RW_LEN(types); i++) {
+        if (strcmp(types[i].family, family) == 0) { return types[i].type; }
+    }
+    return family; /* a vendor's validator is named after its family */
+}
+
+static void list_missing(const struct verdict *v, char dst[static POLL_TEXT_BYTES])
+{
+    size_t n = 0;
+    dst[0] = '\0';
+    for (size_t i = 0; i < v->missing_count; i++) {
+        int put = snprintf(dst + n, POLL_TEXT_BYTES - n, "%s%s", n > 0 ? "; " : "", v->missing[i]);
+        if (put < 0 || n + (size_t)put >= POLL_TEXT_BYTES) { return; }
+        n += (size_t)put;
+    }
+}
+
+static void log_verdict(const struct poll_family *f, const struct verdict *v)
+{
+    struct rw_log_line l;
+    rw_log_begin(&l, v->kind == VERDICT_ACCEPTED ? RW_LOG_INFO : RW_LOG_WARN, "box_verdict");
+    rw_log_str(&l, "family", f->family);
+    rw_log_i64(&l, "release", f->content.release);
+    rw_log_str(&l, "verdict", verdict_kind_name(v->kind));
+    rw_log_str(&l, "reason", v->reason);
+    rw_log_str(&l, "grade", v->grade);
+    rw_log_end(&l);
+}
+
+/* The verdict must be about the very bytes that were asked about. */
+static bool is_accepted(const struct verdict *v, const char *hex, int64_t length)
+{
+    return v->kind == VERDICT_ACCEPTED && strcmp(v->content_sha256, hex) == 0 &&
+           v->content_bytes == length;
+}
+
+static bool run_box(struct poll *p, struct poll_memory *m, struct poll_family *f, struct verdict *v,
+                    struct rw_err *err)
+{
+    char hex[DIGEST_HEX_BYTES];
+    char box[POLL_PATH_BYTES];
+    char validator[POLL_PATH_BYTES];
+    char content[POLL_PATH_BYTES];
+    const char *type = type_of(f->family);
+    rw_hex_encode(hex, sizeof(hex), f->content.sha256, DIGEST_BYTES);
+    (void)snprintf(box, sizeof(box), "%s/ringward-box", p->o.box_dir);
+    (void)snprintf(validator, sizeof(validator), "%s/ringward-validate-%s", p->o.box_dir, type);
+    (void)snprintf(content, sizeof(content), "%s/%s", p->o.store_path, hex);
+    const struct box_request req = {.box = box,
+                                    .validator = validator,
+                                    .type = type,
+                                    .content = content,
+                                    .clean_files = p->o.clean_files};
+    if (!rw_is_ok(box_check(&req, v, err))) {
+        *v = (struct verdict){.kind = VERDICT_SANDBOX_ERROR, .grade = "none"};
+        (void)snprintf(v->reason, sizeof(v->reason), "%.200s", err->text);
+    }
+    log_verdict(f, v);
+    (void)snprintf(m->grade, sizeof(m->grade), "%s", v->grade);
+    (void)snprintf(m->verdict, sizeof(m->verdict), "%s: %s", verdict_kind_name(v->kind), v->reason);
+    list_missing(v, m->missing);
+    return is_accepted(v, hex, f->content.length);
+}
+
+/* What is active, or was proven in this life, needs no second verdict. */
+static bool is_proven(const struct poll_memory *m, const struct poll_input *in,
+                      const struct poll_family *f)
+{
+    const struct manifest_entry *active = manifest_find(&in->active, f->family);
+    return (m->has_proven && memcmp(m->proven, f->content.sha256, DIGEST_BYTES) == 0) ||
+           (active != NULL && memcmp(active->sha256, f->content.sha256, DIGEST_BYTES) == 0);
+}
+
+bool poll_prove(struct poll *p, struct poll_memory *m, const struct poll_input *in,
+                struct poll_family *f)
+{
+    struct verdict v;
+    struct rw_err err;
+    if (is_proven(m, in, f)) { return true; }
+    bool ok = run_box(p, m, f, &v, &err);
+    if (!ok && !v.final) { ok = run_box(p, m, f, &v, &err); } /* once more, then at a later poll */
+    if (ok) {
+        m->has_proven = true;
+        rw_copy(m->proven, sizeof(m->proven), f->content.sha256, DIGEST_BYTES);
+        return true;
+    }
+    bool told = m->has_reported && memcmp(m->reported, f->content.sha256, DIGEST_BYTES) == 0;
+    m->has_reported = true;
+    rw_copy(m->reported, sizeof(m->reported), f->content.sha256, DIGEST_BYTES);
+    f->refused = !told;
+    f->abandon = v.final && v.kind != VERDICT_ACCEPTED && v.kind != VERDICT_SANDBOX_ERROR;
+    (void)snprintf(f->note, sizeof(f->note), "the box did not accept the content");
+    return false;
+}

@@ -1,0 +1,47 @@
+/* poll_state.h: the inside of struct poll, shared by the files of agent/poll only.
+ *
+ * memory   owned by the poll
+ * threads  one thread at a time
+ * source   poll.h is the public face
+ */
+#ifndef RINGWARD_POLL_STATE_H
+#define RINGWARD_POLL_STATE_H
+
+#include "agent/poll/poll.h"
+
+/* What a poll remembers of a family between polls. */
+struct poll_memory {
+    bool has_proven;
+    uint8_t proven[DIGEST_BYTES]; /* content that the box accepted in this life */
+    bool has_reported;
+    uint8_t reported[DIGEST_BYTES]; /* refusal told already */
+    bool permit_refused;
+    uint8_t permit_refused_sha256[DIGEST_BYTES];
+    struct rw_mono permit_after; /* do not ask before */
+    int64_t permit_failures;     /* in a row */
+    char grade[8];
+    char missing[POLL_TEXT_BYTES];
+    char verdict[VERDICT_REASON_BYTES + 40];
+};
+
+struct poll {
+    struct poll_options o;   /* strings borrowed from the configuration, which outlives the poll */
+    struct http_client *api; /* metadata, enrolment, permits: small and quick */
+    struct http_client *content; /* payloads: large */
+    struct trust_store trust;
+    bool has_policy;
+    uint8_t policy_sha256[DIGEST_BYTES];
+    struct ring_policy policy;
+    char token[512];
+    struct poll_memory memory[POLL_FAMILIES_MAX]; /* as families */
+};
+
+/* Makes sure that there is an endpoint token: the stored one, or a new one by the enrolment token. */
+RW_RC poll_enrol(struct poll *p, struct rw_err *err);
+/* Runs the box on stored content; fills verdict, grade and refusal of `f`. True: accepted. */
+bool poll_prove(struct poll *p, struct poll_memory *m, const struct poll_input *in,
+                struct poll_family *f);
+/* Asks for a permit; sets action ACTIVATE when it is granted, the note when not. */
+void poll_permit(struct poll *p, struct poll_memory *m, struct poll_family *f);
+
+#endif

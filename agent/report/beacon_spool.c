@@ -1,0 +1,204 @@
+#include "agent/report/beacon_spool.h"
+
+#include "common/base/file.h"
+#include "common/base/num.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { SEQ_DIGITS = 16, ID_DIGITS = 2 * BEACON_ID_BYTES };
+
+static void name_of(const struct beacon_spool_entry *e, char dst[static BEACON_SPOOL_NAME_BYTES])
+{
+    char id[ID_DIGITS + 1];
+    rw_hex_encode(id, sizeof(id), e->id, sizeof(e->id));
+    (void)snprintf(dst, BEACON_SPOOL_NAME_BYTES, "%016llx-%c-%s.json", (unsigned long long)e->seq,
+                   e->kind, id);
+}
+
+/* "0123456789abcdef-a-<32 hex>.json" */
+static bool entry_of(const char *name, struct beacon_spool_entry *out)
+{
+    uint8_t seq[8];
+    struct rw_err unused;
+    size_t n = strlen(name);
+    if (n != SEQ_DIGITS + 3 + ID_DIGITS + 5 || name[SEQ_DIGITS] != '-' ||
+        name[SEQ_DIGITS + 2] != '-' || strcmp(name + n - 5, ".json") != 0 ||
+        !rw_is_ok(rw_hex_decode(seq, sizeof(seq), rw_span_of(name, SEQ_DIGITS), "seq", &unused)) ||
+        !rw_is_ok(rw_hex_decode(out->id, sizeof(out->id),
+                                rw_span_of(name + SEQ_DIGITS + 3, ID_DIGITS), "id", &unused))) {
+        return false;
+    }
+    out->kind = name[SEQ_DIGITS + 1];
+    out->seq = 0;
+    for (size_t i = 0; i < sizeof(seq); i++) {
+        out->seq = out->seq << 8 | seq[i];
+    }
+    return out->seq < UINT64_MAX / 2;
+}
+
+static int by_seq(const void *a, const void *b)
+{
+    const struct beacon_spool_entry *x = a;
+    const struct beacon_spool_entry *y = b;
+    return (x->seq > y->seq) - (x->seq < y->seq);
+}
+
+/* One slot more than `max` while the directory is read: the spool may have been larger before. */
+static RW_RC take_name(struct beacon_spool *s, const char *name, struct rw_err *err)
+{
+    struct beacon_spool_entry e;
+    if (name[0] == '.' && (name[1] == '\0' || strcmp(name, "..") == 0)) { return RW_OK; }
+    if (!entry_of(name, &e) || s->count == BEACON_SPOOL_MAX) {
+        s->dropped += entry_of(name, &e) ? 1 : 0;
+        return rw_file_remove_at(s->dir, name, err);
+    }
+    s->entries[s->count++] = e;
+    return RW_OK;
+}
+
+static RW_RC read_directory(struct beacon_spool *s, struct rw_err *err)
+{
+    int copy = openat(s->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *list = copy < 0 ? NULL : fdopendir(copy);
+    if (list == NULL) {
+        rw_fd_drop(&copy);
+        return rw_fail(err, RW_E_IO, "cannot list the spool");
+    }
+    struct rw_rc rc = RW_OK;
+    /* The stream belongs to this function alone. */
+    for (struct dirent *d = readdir(list); rw_is_ok(rc) && d != NULL; d = readdir(list)) {
+        rc = take_name(s, d->d_name, err);
+    }
+    (void)closedir(list);
+    return rc;
+}
+
+RW_RC beacon_spool_open(int state_dir, size_t max, struct beacon_spool *out, struct rw_err *err)
+{
+    RW_ASSERT(max >= 1 && max <= BEACON_SPOOL_MAX);
+    RW_AUTO(beacon_spool) struct beacon_spool s = {.dir = -1, .max = max, .next_seq = 1};
+    RW_TRY(rw_dir_make_at(state_dir, "spool", 0700, &s.dir, err));
+    s.entries = rw_mem_new_array(BEACON_SPOOL_MAX, sizeof(s.entries[0]));
+    if (s.entries == NULL) { return rw_fail(err, RW_E_NOMEM, "no memory for the spool's index"); }
+    RW_TRY(read_directory(&s, err));
+    qsort(s.entries, s.count, sizeof(s.entries[0]), by_seq);
+    if (s.count > 0) { s.next_seq = s.entries[s.count - 1].seq + 1; }
+    *out = s;
+    s = (struct beacon_spool){.dir = -1}; /* handed over */
+    return RW_OK;
+}
+
+void beacon_spool_drop(struct beacon_spool *s)
+{
+    if (s->entries == NULL && s->dir <= 0) { return; }
+    rw_fd_drop(&s->dir);
+    rw_mem_free(s->entries);
+    s->entries = NULL;
+    s->count = 0;
+}
+
+static void forget(struct beacon_spool *s, size_t index)
+{
+    for (size_t i = index; i + 1 < s->count; i++) {
+        s->entries[i] = s->entries[i + 1];
+    }
+    s->count--;
+}
+
+static RW_RC remove_index(struct beacon_spool *s, size_t index, struct rw_err *err)
+{
+    char name[BEACON_SPOOL_NAME_BYTES];
+    name_of(&s->entries[index], name);
+    RW_TRY(rw_file_remove_at(s->dir, name, err));
+    forget(s, index);
+    return RW_OK;
+}
+
+/* Periodic beacons repeat themselves; the others tell something once. */
+static size_t victim(const struct beacon_spool *s)
+{
+    for (size_t i = 0; i < s->count; i++) {
+        if (s->entries[i].kind == 'a') { return i; }
+    }
+    return 0;
+}
+
+RW_RC beacon_spool_add(struct beacon_spool *s, const struct beacon *b, struct rw_err *err)
+{
+    RW_AUTO(rw_buf) struct rw_buf text = rw_buf_make(BEACON_SPOOL_FILE_BYTES_MAX);
+    struct json_writer w = json_begin(&text);
+    char name[BEACON_SPOOL_NAME_BYTES];
+    beacon_write(&w, NULL, b);
+    RW_TRY(json_done(&w, err));
+    while (s->count >= s->max) {
+        RW_TRY(remove_index(s, victim(s), err));
+        s->dropped++;
+    }
+    struct beacon_spool_entry e = {.seq = s->next_seq, .kind = beacon_kind_name(b->kind)[0]};
+    rw_copy(e.id, sizeof(e.id), b->id, sizeof(b->id));
+    name_of(&e, name);
+    RW_TRY(rw_file_replace_at(s->dir, name, 0600, rw_buf_span(&text), err));
+    s->next_seq++;
+    s->entries[s->count++] = e;
+    return RW_OK;
+}
+
+/* Reads one file and proves that it still is a beacon: the disk is not trusted to keep it. */
+static RW_RC read_one(const struct beacon_spool *s, const struct beacon_spool_entry *e,
+                      struct rw_buf *into, struct rw_err *err)
+{
+    char name[BEACON_SPOOL_NAME_BYTES];
+    struct beacon b;
+    RW_AUTO(json_tree) json_tree tree = NULL;
+    name_of(e, name);
+    rw_buf_clear(into);
+    RW_TRY(rw_file_read_at(s->dir, name, BEACON_SPOOL_FILE_BYTES_MAX, into, err));
+    RW_TRY(json_parse(rw_buf_span(into), &json_limits_small, &tree, err));
+    return beacon_read(tree, &b, err);
+}
+
+RW_RC beacon_spool_batch(struct beacon_spool *s, struct rw_buf *body,
+                         uint64_t seqs[static BEACON_BATCH_MAX], size_t *count_out,
+                         struct rw_err *err)
+{
+    RW_AUTO(rw_buf) struct rw_buf one = rw_buf_make(BEACON_SPOOL_FILE_BYTES_MAX);
+    struct json_writer w = json_begin(body);
+    size_t used = body->n + 16;
+    size_t n = 0;
+    json_open_object(&w, NULL);
+    json_open_array(&w, "beacons");
+    for (size_t i = 0; i < s->count && n < BEACON_BATCH_MAX;) {
+        if (!rw_is_ok(read_one(s, &s->entries[i], &one, err))) {
+            RW_TRY(remove_index(s, i, err));
+            s->dropped++;
+            continue;
+        }
+        if (used + one.n + 1 > body->max) { break; }
+        used += one.n + 1;
+        json_put_raw(&w, NULL, rw_buf_span(&one));
+        seqs[n++] = s->entries[i++].seq;
+    }
+    json_close_array(&w);
+    json_close_object(&w);
+    RW_TRY(json_done(&w, err));
+    *count_out = n;
+    return RW_OK;
+}
+
+RW_RC beacon_spool_remove(struct beacon_spool *s, const uint64_t *seqs, size_t count,
+                          struct rw_err *err)
+{
+    for (size_t k = 0; k < count; k++) {
+        size_t i = 0;
+        while (i < s->count && s->entries[i].seq != seqs[k]) {
+            i++;
+        }
+        if (i < s->count) { RW_TRY(remove_index(s, i, err)); }
+    }
+    return RW_OK;
+}

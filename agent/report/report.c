@@ -1,0 +1,54 @@
+#include "agent/report/report.h"
+
+#include "common/base/log.h"
+#include "common/crypto/digest.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* The ring's name before any policy was seen; no policy may use it, it has no letter of a real ring. */
+static const char ring_unknown[] = "unknown";
+
+void report_detail(struct beacon *b, const char *text)
+{
+    size_t n = 0;
+    for (; text[n] != '\0' && n + 1 < sizeof(b->detail); n++) {
+        b->detail[n] = text[n] >= ' ' && text[n] <= '~' ? text[n] : '?';
+    }
+    b->detail[n] = '\0';
+}
+
+static void log_failure(const struct rw_err *err)
+{
+    struct rw_log_line l;
+    rw_log_begin(&l, RW_LOG_ERROR, "beacon_lost");
+    rw_log_err(&l, err);
+    rw_log_end(&l);
+}
+
+void report_add(const struct report *r, struct beacon *b)
+{
+    static const uint8_t no_id[BEACON_ID_BYTES] = {0};
+    struct rw_err err = {.code = RW_E_NONE};
+    struct rw_rc rc = RW_OK;
+    if (memcmp(b->id, no_id, sizeof(no_id)) == 0) {
+        rc = digest_random(b->id, sizeof(b->id), &err);
+    }
+    b->at = rw_clock_wall(&r->clock);
+    (void)snprintf(b->ring, sizeof(b->ring), "%s", r->ring[0] != '\0' ? r->ring : ring_unknown);
+    b->cohort = r->cohort;
+    (void)snprintf(b->grade, sizeof(b->grade), "%s", r->grade);
+    (void)snprintf(b->trust, sizeof(b->trust), "%s", r->trust[0] != '\0' ? r->trust : "ok");
+    if (rw_is_ok(rc)) { rc = beacon_spool_add(r->spool, b, &err); }
+    if (!rw_is_ok(rc)) {
+        log_failure(&err);
+        return;
+    }
+    struct rw_log_line l;
+    rw_log_begin(&l, b->kind == BEACON_ALIVE ? RW_LOG_DEBUG : RW_LOG_INFO, "beacon_spooled");
+    rw_log_str(&l, "kind", beacon_kind_name(b->kind));
+    rw_log_str(&l, "family", b->family);
+    rw_log_i64(&l, "release", b->release);
+    if (b->detail[0] != '\0') { rw_log_str(&l, "detail", b->detail); }
+    rw_log_end(&l);
+}

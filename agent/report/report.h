@@ -1,0 +1,27 @@
+/* report.h: fills in what every beacon of this endpoint carries and puts it into the spool.
+ *
+ * memory   borrows the spool
+ * threads  one thread (the loop's)
+ * source   docs/protocol.md 7; INV-12: grade and trust stand in every beacon
+ */
+#ifndef RINGWARD_REPORT_H
+#define RINGWARD_REPORT_H
+
+#include "agent/report/beacon_spool.h"
+
+struct report {
+    struct beacon_spool *spool; /* borrowed */
+    struct rw_clock clock;
+    char ring[BEACON_NAME_BYTES]; /* "": no policy seen yet */
+    struct beacon_cohort cohort;
+    char grade[8];  /* of the box's last verdict; "": not run yet */
+    char trust[12]; /* ok, expired, development */
+};
+
+/* Completes `b` (id, time, ring, cohort, grade, trust; the id only when it is all zeros) and spools it. A
+ * beacon that cannot be kept is logged: reporting never blocks protection. */
+void report_add(const struct report *r, struct beacon *b);
+/* Copies foreign text into a beacon's detail: cut to fit, without control or non-ASCII bytes. */
+void report_detail(struct beacon *b, const char *text);
+
+#endif
