@@ -8,7 +8,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 
-enum { TICK_MS = 1000 };
+enum { TICK_MS = 1000, SIGNER_RETRY_MS = 5000 };
 
 struct server_core {
     struct api_core *api;
@@ -87,7 +87,8 @@ static void housekeeping(struct server_core *s)
     struct rw_mono now = rw_clock_mono(&s->api->clock);
     if (now.ms >= s->next_renew.ms) {
         api_core_renew(s->api);
-        s->next_renew.ms = now.ms + s->renew_ms;
+        bool retry = !s->api->signer_answers && s->renew_ms > SIGNER_RETRY_MS;
+        s->next_renew.ms = now.ms + (retry ? SIGNER_RETRY_MS : s->renew_ms);
     }
     if (s->api->tick_wanted || now.ms >= s->next_tick.ms) {
         api_core_tick(s->api);

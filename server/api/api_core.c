@@ -1,6 +1,7 @@
 #include "server/api/api_core.h"
 
 #include "common/base/log.h"
+#include "server/health/fleet_permit.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -12,6 +13,13 @@ static RW_RC point(void *ctx, const char *ring, const char *family, int64_t rele
 {
     struct api_core *c = ctx;
     return c->outside.point(c->outside.ctx, ring, family, release, hold, err);
+}
+
+static RW_RC release_sha256(void *ctx, const char *family, int64_t release,
+                            uint8_t sha256_out[static DIGEST_BYTES], struct rw_err *err)
+{
+    struct api_core *c = ctx;
+    return api_trust_release_sha256(c->trust, family, release, sha256_out, err);
 }
 
 static RW_RC release_info(void *ctx, const char *family, int64_t release,
@@ -26,7 +34,7 @@ static RW_RC release_info(void *ctx, const char *family, int64_t release,
 RW_RC api_core_begin(struct api_core *c, struct rw_err *err)
 {
     const struct rollout_run_effects effects = {
-        .point = point, .release_info = release_info, .ctx = c};
+        .point = point, .release_info = release_info, .release_sha256 = release_sha256, .ctx = c};
     const struct ring_policy *policy = api_trust_policy(c->trust);
     if (policy == NULL) { return rw_fail(err, RW_E_POLICY, "no verified policy is in force"); }
     return rollout_run_open(c->store, c->fleet, policy, effects, &c->rollouts, err);
@@ -97,8 +105,13 @@ RW_RC api_core_finish(struct api_core *c, struct rw_rc done, struct rw_err *err)
         c->rollouts_stale = is_ours(done.code);
         return done;
     }
-    struct rw_rc rc = store_commit(c->store, err);
-    if (!rw_is_ok(rc)) { c->rollouts_stale = true; }
+    /* What the change recorded of the fleet belongs to the same transaction. */
+    struct rw_rc rc = fleet_state_flush(c->fleet, err);
+    if (rw_is_ok(rc)) { rc = store_commit(c->store, err); }
+    if (!rw_is_ok(rc)) {
+        store_rollback(c->store);
+        c->fleet_stale = c->rollouts_stale = true;
+    }
     c->tick_wanted = true;
     return rc;
 }
@@ -195,13 +208,12 @@ void api_core_run(struct api_core *c, struct api_job *jobs)
 
 /* --- the tick --- */
 
-static RW_RC expire(struct api_core *c, struct rw_wall now, struct rw_err *err)
+/* The fold needs an empty batch; a start that was refused may have left a record in it. */
+static RW_RC flush_pending(struct api_core *c, struct rw_err *err)
 {
-    size_t expired = 0;
-    RW_TRY(fleet_state_expire(c->fleet, now, &expired, err));
-    if (expired == 0) { return RW_OK; }
-    struct rw_rc rc = store_begin(c->store, err);
-    if (rw_is_ok(rc)) { rc = fleet_state_flush(c->fleet, err); }
+    if (fleet_state_pending_bytes(c->fleet) == 0) { return RW_OK; }
+    RW_TRY(store_begin(c->store, err));
+    struct rw_rc rc = fleet_state_flush(c->fleet, err);
     if (rw_is_ok(rc)) { rc = store_commit(c->store, err); }
     if (!rw_is_ok(rc)) {
         store_rollback(c->store);
@@ -212,6 +224,7 @@ static RW_RC expire(struct api_core *c, struct rw_wall now, struct rw_err *err)
 
 static RW_RC fold(struct api_core *c, struct rw_err *err)
 {
+    RW_TRY(flush_pending(c, err));
     RW_TRY(store_begin(c->store, err));
     struct rw_rc rc = fleet_state_fold(c->fleet, err);
     if (rw_is_ok(rc)) { rc = store_commit(c->store, err); }
@@ -228,12 +241,8 @@ static RW_RC turn(struct api_core *c, struct rw_err *err)
 {
     struct rw_wall now = rw_clock_wall(&c->clock);
     RW_TRY(api_core_heal(c, err));
-    RW_TRY(expire(c, now, err));
-    struct rw_rc rc = rollout_run_tick(c->rollouts, now, err);
-    if (!rw_is_ok(rc)) {
-        c->rollouts_stale = true;
-        return rc;
-    }
+    RW_TRY(
+        rollout_run_tick(c->rollouts, now, err)); /* after a failure it has loaded anew by itself */
     if (fleet_state_fold_due(c->fleet)) { RW_TRY(fold(c, err)); }
     return RW_OK;
 }

@@ -70,7 +70,7 @@ void api_core_run(struct api_core *c, struct api_job *jobs);
 /* Loads what is stale. Every handler may rely on it: api_core_run and api_core_tick call it first. */
 RW_RC api_core_heal(struct api_core *c, struct rw_err *err);
 
-/* One turn: deadlines, controller, fold. Failures are kept as alarm, counted and logged when they change. */
+/* One turn: controller (deadlines, rollouts), fold. Failures are kept as alarm, counted and logged when they change. */
 void api_core_tick(struct api_core *c);
 /* Signer and trust, every few minutes and after a reload; failures are alarms. */
 void api_core_renew(struct api_core *c);
@@ -80,8 +80,8 @@ void api_core_fold(struct api_core *c);
 /* True when store, signer and controller work: what /readyz says; *why_out is set when not. */
 bool api_core_ready(const struct api_core *c, const char **why_out);
 
-/* Ends a change of the rollouts made inside an open transaction: commits when `done` is success, rolls back
- * otherwise, and marks memory stale when it may be ahead of the store. */
+/* Ends a change of the rollouts made inside an open transaction: flushes the fleet's batch and commits when `done` is
+ * success, rolls back otherwise, and marks memory stale when it may be ahead of the store. */
 RW_RC api_core_finish(struct api_core *c, struct rw_rc done, struct rw_err *err);
 
 /* Sets the reply: `status` when rc is success, else the error, which is logged when it is ours. */
