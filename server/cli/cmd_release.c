@@ -83,7 +83,6 @@ static RW_RC run_publish(int argc, char **argv, struct rw_err *err)
 
 static const struct cli_verb verbs[] = {
     {"create", cmd_release_create, "checks content in the box here and on the server, uploads it"},
-    {"samples", cmd_release_samples, "packs files that content must match, or must leave alone"},
     {"sign", cmd_release_sign, "signs a checked release with a key that stays here"},
     {"publish", run_publish, "publishes an approved release; no endpoint installs it yet"},
     {"list", run_list, "lists all releases"},

@@ -14,6 +14,5 @@ RW_RC cmd_release(int argc, char **argv, struct rw_err *err);
 /* The verbs in files of their own. argv[0] is the verb. */
 RW_RC cmd_release_create(int argc, char **argv, struct rw_err *err);
 RW_RC cmd_release_sign(int argc, char **argv, struct rw_err *err);
-RW_RC cmd_release_samples(int argc, char **argv, struct rw_err *err);
 
 #endif

@@ -78,7 +78,7 @@ static RW_RC read_files(struct create_job *job, struct rw_err *err)
     samples_list_drop(&list);
     if (rw_is_ok(rc)) { return RW_OK; }
     RW_IGNORE(rw_wrap(err, "%s", job->samples), "hint");
-    return rw_hint(err, "'ringward release samples' makes such a file");
+    return rw_hint(err, "'ringward-box pack-samples' makes such a file");
 }
 
 static RW_RC put_part(struct json_writer *w, const char *name, const struct rw_buf *bytes,
@@ -248,7 +248,7 @@ RW_RC cmd_release_create(int argc, char **argv, struct rw_err *err)
          NULL},
         {"content", "FILE", "the content itself, at most 64 MiB (required)", &job.content, NULL},
         {"notes", "TEXT", "what is new, for those who sign and watch (required)", &job.notes, NULL},
-        {"samples", "FILE", "samples that must match or must not (see release samples)",
+        {"samples", "FILE", "samples that must match or must not (ringward-box pack-samples)",
          &job.samples, NULL},
         {"engine-min", "N", "lowest engine version that may load it (default 0)",
          &job.engine_min_text, NULL},

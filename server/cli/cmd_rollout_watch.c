@@ -15,6 +15,7 @@ struct watch {
     const struct cmd_rollout_watch_options *options;
     bool picture;          /* redraw on a terminal rather than a line per change */
     bool seen;             /* the server has answered at least once */
+    bool lost;             /* and does not answer now, which has been told */
     size_t lines_shown;    /* of the picture that stands on the terminal now */
     char last[LINE_BYTES]; /* line form of what was shown last */
 };
@@ -64,9 +65,9 @@ static RW_RC show_change(struct watch *w, const struct json *rollout, struct rw_
 
 static void tell_unreachable(struct watch *w, const struct rw_err *err)
 {
-    if (strcmp(w->last, err->text) == 0) { return; }
+    if (w->lost) { return; }
     (void)fprintf(stderr, "ringward: %s; still trying\n", err->text);
-    (void)snprintf(w->last, sizeof(w->last), "%s", err->text);
+    w->lost = true;
     w->lines_shown = 0; /* the message stands below the picture: draw a new one */
 }
 
@@ -90,7 +91,9 @@ RW_RC cmd_rollout_watch(struct cli_api *api, const char *path,
         RW_AUTO(json_tree) json_tree rollout = NULL;
         struct rw_rc rc = cli_api_get(api, path, &rollout, err);
         if (rw_is_ok(rc)) {
+            if (w.lost) { (void)fprintf(stderr, "ringward: the server answers again\n"); }
             w.seen = true;
+            w.lost = false;
             RW_TRY(show_change(&w, rollout, err));
             if (cmd_rollout_view_ended(rollout)) { return cmd_rollout_view_outcome(rollout, err); }
         } else if (is_transient(&w, err)) {
