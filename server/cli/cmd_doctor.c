@@ -92,6 +92,13 @@ static RW_RC ignore_target(void *ctx, const struct tuf_target *t, struct rw_err 
     return RW_OK;
 }
 
+/* What the repository says of itself is a finding; that it cannot be asked is a failure of the command. */
+static bool is_finding(const struct rw_err *why)
+{
+    return why->code != RW_E_NET && why->code != RW_E_TIMEOUT && why->code != RW_E_HTTP &&
+           why->code != RW_E_BUSY && why->code != RW_E_IO && why->code != RW_E_NOMEM;
+}
+
 /* Loads one delegated role, so that it stands in the client's status. What cannot be loaded is a finding. */
 static RW_RC visit(struct cmd_doctor_report *report, struct tuf_client *client, const char *role,
                    struct rw_err *err)
@@ -99,7 +106,9 @@ static RW_RC visit(struct cmd_doctor_report *report, struct tuf_client *client, 
     struct rw_err why;
     struct rw_rc rc = tuf_client_each(client, role, ignore_target, NULL, &why);
     if (rw_is_ok(rc)) { return RW_OK; }
-    return cmd_doctor_view_broken(report, role, &why, err);
+    if (is_finding(&why)) { return cmd_doctor_view_broken(report, role, &why, err); }
+    *err = why;
+    return rc;
 }
 
 static RW_RC visit_rings(struct cli_api *api, struct cmd_doctor_report *report,
@@ -153,8 +162,11 @@ static RW_RC examine(struct cli_api *api, const char *root_file, struct cmd_doct
     if (rw_is_ok(rc)) {
         RW_TRY(visit_rings(api, report, client, err));
         RW_TRY(visit_families(api, report, client, err));
-    } else {
+    } else if (is_finding(&why)) {
         RW_TRY(cmd_doctor_view_broken(report, "(refresh)", &why, err));
+    } else {
+        *err = why;
+        return rc;
     }
     struct tuf_role_status roles[CMD_DOCTOR_ROLES_MAX];
     size_t count = tuf_client_status(client, roles, RW_LEN(roles));
