@@ -217,6 +217,7 @@ static RW_RC open_http(struct serve *s, const struct options *o, struct rw_err *
                                      .auth = s->auth,
                                      .limits = http_limits_default()};
     settings.routes = api_routes(&settings.route_count);
+    settings.limits.per_address_max = (unsigned)s->conf.connections_per_address;
     if (s->conf.connections > 0) {
         settings.limits.connections_max = (unsigned)s->conf.connections;
     }

@@ -29,6 +29,9 @@ static const struct conf_setting settings[] = {
      "requests that may wait before new ones are answered 503"},
     {"connections", CONF_INT, FIELD(connections), 0, 0, 1000000, "0",
      "most connections at a time; 0: by the limit of descriptors"},
+    {"connections_per_address", CONF_INT, FIELD(connections_per_address), 0, 1, 1000000, "1024",
+     "most connections of one client address (IPv6: one /64); endpoints of a whole site may share "
+     "one"},
     {"renew", CONF_DURATION_MS, FIELD(renew_ms), 0, 1000, 3600000, "60s",
      "how often signatures, expiry and the published policy are looked at"},
     {"log_level", CONF_STR, FIELD(log_level), 8, 0, 0, "info", "debug, info, warn or error"},
