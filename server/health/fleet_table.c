@@ -13,7 +13,7 @@ RW_RC fleet_table_make(struct fleet_table *out, struct rw_err *err)
     RW_TRY(digest_random((uint8_t *)&t.seed, sizeof(t.seed), err));
     t.ring_seen_s = rw_mem_new_array(FLEET_NAMES_MAX, sizeof(*t.ring_seen_s));
     if (t.ring_seen_s == NULL) { return rw_fail(err, RW_E_NOMEM, "no memory for the fleet"); }
-    struct rw_rc rc = fleet_table_define(&t, FLEET_COHORTS, "other", err);
+    struct rw_rc rc = fleet_table_define(&t, FLEET_COHORTS, "other\x1f\x1f", err);
     if (!rw_is_ok(rc)) {
         fleet_table_drop(&t);
         return rc;

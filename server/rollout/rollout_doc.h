@@ -1,0 +1,91 @@
+/* rollout_doc.h: one rollout as a plain value, and its stored form. States are kept by name, rings by name.
+ *
+ * memory   plain values of fixed size; nothing to free
+ * threads  no shared state
+ * source   docs/rollout.md
+ */
+#ifndef RINGWARD_ROLLOUT_DOC_H
+#define RINGWARD_ROLLOUT_DOC_H
+
+#include "common/policy/ring_policy.h"
+#include "common/wire/beacon_codec.h"
+#include "server/rollout/rollout_rule.h"
+#include "server/store/store.h"
+
+enum {
+    ROLLOUT_NAME_BYTES = 33,
+    ROLLOUT_WHO_BYTES = 64,
+    ROLLOUT_NUMBER_BYTES = 24, /* a fraction as text */
+    ROLLOUT_COHORTS_MAX = 64,  /* with a share of the evidence of their own */
+    ROLLOUT_NUMBER_MAX = 999999999,
+    ROLLOUT_STORED_BYTES_MAX = 128 * 1024,
+};
+
+/* What the ring's published pointer says. The intention is stored before the first signature: after a crash in
+ * between it is unsure, and published again either way. */
+enum rollout_pointer {
+    ROLLOUT_POINTER_OLD, /* the previous release */
+    ROLLOUT_POINTER_UNSURE,
+    ROLLOUT_POINTER_NEW, /* this release */
+};
+
+struct rollout_ring {
+    char name[ROLLOUT_NAME_BYTES];
+    int state; /* enum rollout_rule_state, as sm_move wants it */
+    struct rw_wall since;
+    char reason[ROLLOUT_REASON_BYTES];
+    struct rw_wall not_before; /* signed: not opened earlier */
+    struct rw_wall opened;     /* 0: not yet */
+    enum rollout_pointer pointer;
+    bool hold; /* the pointer carries "hold" */
+
+    /* --- not stored --- */
+    bool open;       /* permits may be granted (INV-1): set by a tick, never by loading */
+    char alarm[160]; /* why pointing failed last; "": it did not */
+};
+
+/* Why it was halted: the evidence as it was then. */
+struct rollout_halt {
+    bool there;
+    struct rw_wall at;
+    char by[ROLLOUT_WHO_BYTES];
+    char reason[ROLLOUT_REASON_BYTES];
+    char ring[ROLLOUT_NAME_BYTES]; /* "": a person's halt; the rest is empty then */
+    char term[16];
+    bool has_cohort;
+    struct beacon_cohort cohort;
+    int64_t failures;
+    int64_t exposures;
+    char log_e[ROLLOUT_NUMBER_BYTES];
+    char threshold[ROLLOUT_NUMBER_BYTES];
+};
+
+struct rollout {
+    char family[ROLLOUT_NAME_BYTES];
+    int64_t release;
+    char class_name[ROLLOUT_NAME_BYTES];
+    uint8_t sha256[BEACON_HASH_BYTES];
+    int64_t previous; /* release to go back to; 0: none */
+    int64_t seq;      /* order of starts over all families */
+    int64_t generation;
+    struct rw_wall started;
+    struct rw_wall ended; /* 0: not yet */
+    size_t ring_count;
+    struct rollout_ring rings[ROLLOUT_RINGS_MAX];
+    size_t cohort_count; /* known when it began: their shares of the evidence never change */
+    struct beacon_cohort cohorts[ROLLOUT_COHORTS_MAX];
+    struct rollout_halt halt;
+};
+
+enum rollout_rule_state rollout_doc_overall(const struct rollout *r);
+/* Copies text that may be too long; never cuts a character in two. */
+void rollout_doc_text(char *dst, size_t cap, const char *text);
+
+/* Writes it as generation `r->generation` into the store. Fails as store_doc_put. */
+RW_RC rollout_doc_put(struct store *store, const struct rollout *r, struct rw_err *err);
+/* Reads a stored document. Fails with RW_E_SYNTAX, RW_E_SCHEMA, RW_E_RANGE, RW_E_NOT_FOUND (unknown state). */
+RW_RC rollout_doc_read(const struct store_doc *doc, struct rollout *out, struct rw_err *err);
+
+#define ROLLOUT_DOC_KIND "rollout"
+
+#endif

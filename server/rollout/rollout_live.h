@@ -1,0 +1,60 @@
+/* rollout_live.h: the inside of the controller, shared by the rollout_*.c files only.
+ *
+ * memory   as rollout_run.h
+ * threads  the core thread only
+ * source   rollout_run.h is the public face
+ */
+#ifndef RINGWARD_ROLLOUT_LIVE_H
+#define RINGWARD_ROLLOUT_LIVE_H
+
+#include "server/rollout/rollout_doc.h"
+#include "server/rollout/rollout_facts.h"
+#include "server/rollout/rollout_run.h"
+
+enum { ROLLOUT_KEPT_MAX = 100000 };
+
+struct rollout_run {
+    struct store *store;       /* borrowed */
+    struct fleet_state *fleet; /* borrowed */
+    struct ring_policy policy;
+    struct rollout_run_effects effects;
+    struct rollout **all; /* in order of seq */
+    size_t count;
+    size_t cap;
+    bool unsure; /* a caller's transaction changed them: not known yet whether it was committed */
+    struct rw_wall now; /* of the latest tick */
+};
+
+/* NULL when there is none. */
+struct rollout *rollout_live_find(const struct rollout_run *r, const char *family, int64_t release);
+/* The family's newest rollout that is not rolled back: the only one that is steered and watched. */
+struct rollout *rollout_live_of(const struct rollout_run *r, const char *family);
+/* Whether permits for it are given at all: the live rollout, and, while that is not complete, the complete one
+ * before it, since rings that were not reached yet still point there. */
+bool rollout_live_serves(const struct rollout_run *r, const struct rollout *ro);
+/* Reads everything again when a caller's transaction may have failed. Permits are closed then. */
+RW_RC rollout_live_refresh(struct rollout_run *r, struct rw_err *err);
+void rollout_live_close_all(struct rollout_run *r);
+struct rollout_facts_from rollout_live_from(const struct rollout_run *r, const struct rollout *ro,
+                                            struct rw_wall now);
+
+/* One planned step: the rollout as it will be, and what to say about it. */
+struct rollout_plan {
+    struct rollout next;
+    struct rollout_rule_output out;
+    struct rollout_facts facts[ROLLOUT_RINGS_MAX];
+    bool changed; /* next differs from what is stored */
+};
+
+/* Asks the rule and works the answer into plan->next. */
+void rollout_plan_make(const struct rollout_run *r, const struct rollout *ro,
+                       enum rollout_rule_command command, const char *who, struct rw_wall now,
+                       struct rollout_plan *plan);
+/* Writes document and audit records of a changed plan; needs a transaction (INV-9). */
+RW_RC rollout_plan_store(struct rollout_run *r, const struct rollout *ro, struct rollout_plan *plan,
+                         const char *who, struct rw_wall now, struct rw_err *err);
+
+/* Fractions travel as text: readers of our JSON take integers only. */
+void rollout_live_number(char dst[static ROLLOUT_NUMBER_BYTES], double value);
+
+#endif

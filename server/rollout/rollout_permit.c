@@ -1,0 +1,198 @@
+#include "server/rollout/rollout_live.h"
+#include "server/rollout/rollout_run.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum {
+    PERMIT_VALID_S = 60
+}; /* design: an endpoint begins within this time of its request, or not at all */
+
+static void refuse(struct beacon_permit_answer *a, const char *why)
+{
+    *a = (struct beacon_permit_answer){.decision = BEACON_PERMIT_REFUSED};
+    rollout_doc_text(a->reason, sizeof(a->reason), why);
+}
+
+static void wait(struct beacon_permit_answer *a, int64_t retry_s, const char *why)
+{
+    *a = (struct beacon_permit_answer){.decision = BEACON_PERMIT_WAIT,
+                                       .retry_after_s = retry_s < 1 ? 1 : retry_s};
+    rollout_doc_text(a->reason, sizeof(a->reason), why);
+}
+
+static void grant(struct beacon_permit_answer *a, const struct ring_policy *p, uint64_t number,
+                  int64_t deadline_s)
+{
+    *a = (struct beacon_permit_answer){
+        .decision = BEACON_PERMIT_GRANTED,
+        .permit = number,
+        .valid_s = PERMIT_VALID_S,
+        .deadline_s = deadline_s,
+        .probation_s = p->confirm_probation_s,
+    };
+}
+
+static bool is_ending(enum rollout_rule_state s)
+{
+    return s == ROLLOUT_HALTED || s == ROLLOUT_ROLLING_BACK || s == ROLLOUT_ROLLED_BACK;
+}
+
+/* The rollout that the request is about; NULL when it is refused. */
+static struct rollout *rollout_of(const struct rollout_run *r,
+                                  const struct beacon_permit_request *q,
+                                  struct beacon_permit_answer *a)
+{
+    char why[ROLLOUT_REASON_BYTES];
+    struct rollout *ro = rollout_live_find(r, q->family, q->release);
+    const char *problem = NULL;
+    if (ro == NULL) {
+        problem = "is not being rolled out";
+    } else if (is_ending(rollout_doc_overall(ro))) {
+        problem = "was halted";
+    } else if (!rollout_live_serves(r, ro)) {
+        problem = "has been followed by a newer release";
+    } else if (memcmp(ro->sha256, q->sha256, sizeof(ro->sha256)) != 0) {
+        problem = "has other bytes than the request names";
+    }
+    if (problem == NULL) { return ro; }
+    (void)snprintf(why, sizeof(why), "%s/%lld %s", q->family, (long long)q->release, problem);
+    refuse(a, why);
+    return NULL;
+}
+
+static bool find_ring(const struct rollout *ro, const char *name, size_t *index_out)
+{
+    for (size_t i = 0; i < ro->ring_count; i++) {
+        if (strcmp(ro->rings[i].name, name) == 0) {
+            *index_out = i;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* When a place is likely: at the next confirmations when the endpoint would fit then, later when many wait. */
+static int64_t retry_s(const struct ring_policy *p, const struct rollout_facts_scope *s)
+{
+    int64_t waiting = s->counts.members - s->counts.exposed;
+    int64_t opening = s->counts.pending * (1000 + p->confirm_per_survivor_m) / 1000;
+    int64_t poll_s = p->poll_rollout_s < 1 ? 1 : p->poll_rollout_s;
+    if (waiting <= opening) {
+        return poll_s < p->confirm_probation_s ? poll_s : p->confirm_probation_s;
+    }
+    return window_rule_retry_s(waiting, opening, p->confirm_probation_s, poll_s);
+}
+
+static void wait_for_room(struct beacon_permit_answer *a, const struct ring_policy *p,
+                          const struct rollout_facts_scope *s, const char *what)
+{
+    char why[ROLLOUT_REASON_BYTES];
+    (void)snprintf(why, sizeof(why), "the window of the %s is full: %lld of %lld, %lld survived",
+                   what, (long long)s->window.exposed, (long long)s->window.allowed,
+                   (long long)s->window.survived);
+    wait(a, retry_s(p, s), why);
+}
+
+/* INV-1: a place in the ring and in the cohort, counted with every permit granted so far, committed or not. */
+static bool has_room(const struct rollout_run *r, const struct rollout *ro, size_t ring,
+                     const struct beacon_permit_request *q, struct beacon_permit_answer *a)
+{
+    struct rollout_facts_from from = rollout_live_from(r, ro, r->now);
+    struct rollout_facts_scope whole;
+    struct rollout_facts_scope cohort;
+    rollout_facts_whole(&from, ring, &whole);
+    rollout_facts_cohort(&from, ring, &q->cohort, &cohort);
+    if (whole.window.room < 1) {
+        wait_for_room(a, &r->policy, &whole, "ring");
+        return false;
+    }
+    if (cohort.window.room < 1) {
+        wait_for_room(a, &r->policy, &cohort, "cohort");
+        return false;
+    }
+    return true;
+}
+
+static RW_RC grant_new(struct rollout_run *r, const struct fleet_who *who,
+                       const struct beacon_permit_request *q, struct rw_wall now,
+                       struct beacon_permit_answer *a, struct rw_err *err)
+{
+    uint64_t number = 0;
+    RW_TRY(fleet_state_permit_grant(r->fleet, who, q, now, r->policy.confirm_deadline_s, &number,
+                                    err));
+    grant(a, &r->policy, number, r->policy.confirm_deadline_s);
+    return RW_OK;
+}
+
+static RW_RC decide(struct rollout_run *r, const struct rollout *ro, size_t ring,
+                    const struct fleet_who *who, const struct beacon_permit_request *q,
+                    struct rw_wall now, struct beacon_permit_answer *a, struct rw_err *err);
+
+RW_RC rollout_run_permit(struct rollout_run *r, const struct fleet_who *who,
+                         const struct beacon_permit_request *request, struct rw_wall now,
+                         struct beacon_permit_answer *answer_out, struct rw_err *err)
+{
+    size_t ring = 0;
+    size_t expired = 0;
+    char why[ROLLOUT_REASON_BYTES];
+    struct beacon_permit_answer a = {.decision = BEACON_PERMIT_REFUSED};
+    struct rollout *ro = rollout_of(r, request, &a);
+    if (ro == NULL) {
+        *answer_out = a;
+        return RW_OK;
+    }
+    if (!find_ring(ro, request->ring, &ring)) {
+        (void)snprintf(why, sizeof(why), "ring '%s' is not part of this rollout", request->ring);
+        refuse(&a, why);
+        *answer_out = a;
+        return RW_OK;
+    }
+    if (!ro->rings[ring].open) {
+        (void)snprintf(why, sizeof(why), "ring %s is %s", request->ring,
+                       sm_name(&rollout_rule_table, ro->rings[ring].state));
+        wait(&a, r->policy.poll_rollout_s, why);
+        *answer_out = a;
+        return RW_OK;
+    }
+    /* A deadline that has passed is dark first, else asking again would be a way to never be (INV-4). */
+    RW_TRY(fleet_state_expire(r->fleet, now, &expired, err));
+    RW_TRY(decide(r, ro, ring, who, request, now, &a, err));
+    *answer_out = a;
+    return RW_OK;
+}
+
+static RW_RC decide(struct rollout_run *r, const struct rollout *ro, size_t ring,
+                    const struct fleet_who *who, const struct beacon_permit_request *q,
+                    struct rw_wall now, struct beacon_permit_answer *a, struct rw_err *err)
+{
+    struct fleet_permit look = {.past = FLEET_PERMIT_NEVER};
+    RW_TRY(fleet_state_permit_look(r->fleet, who, q, now, &look, err));
+    switch (look.past) {
+    case FLEET_PERMIT_OPEN:
+        grant(a, &r->policy, look.number, look.deadline_s - now.s);
+        return RW_OK;
+    case FLEET_PERMIT_AGAIN: /* its place in the window was never given back */
+        return grant_new(r, who, q, now, a, err);
+    case FLEET_PERMIT_FRESH:
+        if (!has_room(r, ro, ring, q, a)) { return RW_OK; }
+        return grant_new(r, who, q, now, a, err);
+    case FLEET_PERMIT_NEVER:
+        break;
+    }
+    refuse(a, "this endpoint has failed with the release, or has forgotten it");
+    return RW_OK;
+}
+
+int64_t rollout_run_poll_s(const struct rollout_run *r, const char *ring, const char *family)
+{
+    size_t index = 0;
+    for (size_t i = r->count; i > 0; i--) {
+        const struct rollout *ro = r->all[i - 1];
+        enum rollout_rule_state s = rollout_doc_overall(ro);
+        if (family[0] != '\0' && strcmp(ro->family, family) != 0) { continue; }
+        if (s == ROLLOUT_COMPLETE || s == ROLLOUT_ROLLED_BACK) { continue; }
+        if (find_ring(ro, ring, &index)) { return r->policy.poll_rollout_s; }
+    }
+    return 0;
+}

@@ -1,0 +1,190 @@
+#include "server/rollout/rollout_live.h"
+
+#include "server/report/audit_log.h"
+
+#include <math.h>
+#include <stdio.h>
+
+enum { DETAILS_BYTES_MAX = 2048, ROLLBACK_DEADLINES = 4 };
+
+void rollout_live_number(char dst[static ROLLOUT_NUMBER_BYTES], double value)
+{
+    if (isfinite(value)) {
+        (void)snprintf(dst, ROLLOUT_NUMBER_BYTES, "%.3f", value);
+    } else {
+        (void)snprintf(dst, ROLLOUT_NUMBER_BYTES, "none");
+    }
+}
+
+static bool is_ending(int state)
+{
+    return state == ROLLOUT_HALTED || state == ROLLOUT_ROLLING_BACK || state == ROLLOUT_ROLLED_BACK;
+}
+
+static void gather(const struct rollout_run *r, const struct rollout *ro, struct rw_wall now,
+                   struct rollout_plan *plan, struct rollout_rule_input *in)
+{
+    const struct rollout_facts_from from = rollout_live_from(r, ro, now);
+    in->now = now;
+    in->rollback_limit_s = ROLLBACK_DEADLINES * r->policy.confirm_deadline_s;
+    in->ring_count = ro->ring_count;
+    for (size_t i = 0; i < ro->ring_count; i++) {
+        const struct rollout_ring *ring = &ro->rings[i];
+        struct rollout_facts *f = &plan->facts[i];
+        rollout_facts_ring(&from, i, f);
+        /* Unsure counts for whatever holds: not open while going on, not back while going back. */
+        bool pointed = is_ending(ring->state) ? ring->pointer != ROLLOUT_POINTER_OLD
+                                              : ring->pointer == ROLLOUT_POINTER_NEW;
+        struct rollout_rule_ring *to = &in->rings[i];
+        *to = (struct rollout_rule_ring){
+            .state = (enum rollout_rule_state)ring->state,
+            .since = ring->since,
+            .not_before = ring->not_before,
+            .pointed = pointed,
+            .pending = f->ring.counts.pending,
+            .healthy = f->ring.counts.healthy,
+            .failed = f->ring.counts.marked,
+            .still_on = f->ring.counts.still_on,
+            .room = f->ring.window.room,
+            .min_healthy = f->min_healthy,
+            .bake_left_s = f->bake_left_s,
+            .gate = f->gate,
+        };
+        rw_copy(to->gate_reason, sizeof(to->gate_reason), f->gate_reason, sizeof(f->gate_reason));
+    }
+}
+
+/* Keeps why: the evidence of the ring whose gate failed, or the person. */
+static void keep_halt(struct rollout_plan *plan, enum rollout_rule_command command, const char *who,
+                      struct rw_wall now)
+{
+    struct rollout_halt h = {.there = true, .at = now};
+    rollout_doc_text(h.by, sizeof(h.by), command == ROLLOUT_HALT ? who : "controller");
+    for (size_t i = 0; i < plan->next.ring_count; i++) {
+        const struct rollout_facts *f = &plan->facts[i];
+        if (!plan->out.moved[i] || plan->out.to[i] != ROLLOUT_HALTED) { continue; }
+        rollout_doc_text(h.reason, sizeof(h.reason), plan->out.reason[i]);
+        if (command == ROLLOUT_HALT) { break; }
+        if (f->gate != GATE_FAIL || !f->has_culprit) { continue; }
+        int term = (int)f->culprit_term;
+        rw_copy(h.ring, sizeof(h.ring), plan->next.rings[i].name, ROLLOUT_NAME_BYTES);
+        rollout_doc_text(h.term, sizeof(h.term), health_rule_term_name(f->culprit_term));
+        h.has_cohort = f->culprit.is_cohort;
+        h.cohort = f->culprit.cohort;
+        h.failures = f->culprit.failures[term];
+        h.exposures = f->culprit.exposures[term];
+        rollout_live_number(h.log_e, f->log_e);
+        rollout_live_number(h.threshold, f->threshold);
+        char reason[ROLLOUT_REASON_BYTES];
+        (void)snprintf(reason, sizeof(reason), "ring %s: %s: %lld of %lld, %.120s", h.ring, h.term,
+                       (long long)h.failures, (long long)h.exposures, plan->out.reason[i]);
+        rollout_doc_text(h.reason, sizeof(h.reason), reason);
+        break;
+    }
+    plan->next.halt = h;
+}
+
+static void apply_moves(struct rollout_plan *plan, struct rw_wall now)
+{
+    for (size_t i = 0; i < plan->next.ring_count; i++) {
+        struct rollout_ring *ring = &plan->next.rings[i];
+        if (!plan->out.moved[i]) { continue; }
+        struct rw_err err;
+        /* The rule asserts that every move it asks for is in the table. */
+        struct rw_rc rc = sm_move(&rollout_rule_table, &ring->state, (int)plan->out.to[i], &err);
+        RW_ASSERT(rw_is_ok(rc));
+        ring->since = now;
+        rollout_doc_text(ring->reason, sizeof(ring->reason), plan->out.reason[i]);
+        if (ring->state == ROLLOUT_RAMPING && ring->opened.s == 0) { ring->opened = now; }
+        plan->changed = true;
+    }
+}
+
+/* Stores the intention before anything is signed: a crash in between leaves "unsure", not a wrong belief. */
+static void apply_intentions(struct rollout_plan *plan)
+{
+    for (size_t i = 0; i < plan->next.ring_count; i++) {
+        struct rollout_ring *ring = &plan->next.rings[i];
+        bool hold = ring->state == ROLLOUT_HELD;
+        bool want = plan->out.want_pointed[i];
+        bool fits = want ? ring->pointer != ROLLOUT_POINTER_OLD && ring->hold == hold : true;
+        if (fits) { continue; }
+        ring->pointer = ROLLOUT_POINTER_UNSURE;
+        ring->hold = hold;
+        plan->changed = true;
+    }
+}
+
+void rollout_plan_make(const struct rollout_run *r, const struct rollout *ro,
+                       enum rollout_rule_command command, const char *who, struct rw_wall now,
+                       struct rollout_plan *plan)
+{
+    struct rollout_rule_input in = {.command = command};
+    plan->next = *ro;
+    plan->changed = false;
+    rollout_doc_text(in.who, sizeof(in.who), who);
+    gather(r, ro, now, plan, &in);
+    bool was_halted = ro->halt.there;
+    (void)rollout_rule_step(&in, &plan->out);
+    bool halts = false;
+    for (size_t i = 0; i < ro->ring_count; i++) {
+        halts = halts || (plan->out.moved[i] && plan->out.to[i] == ROLLOUT_HALTED);
+    }
+    if (halts && !was_halted) { keep_halt(plan, command, who, now); }
+    apply_moves(plan, now);
+    apply_intentions(plan);
+    enum rollout_rule_state overall = rollout_doc_overall(&plan->next);
+    bool over = overall == ROLLOUT_COMPLETE || overall == ROLLOUT_ROLLED_BACK;
+    if (over != (plan->next.ended.s != 0)) {
+        plan->next.ended.s = over ? now.s : 0;
+        plan->changed = true;
+    }
+}
+
+static RW_RC audit_move(struct rollout_run *r, const struct rollout *ro,
+                        const struct rollout_plan *plan, size_t i, const char *who,
+                        struct rw_wall now, struct rw_err *err)
+{
+    const struct rollout_ring *ring = &plan->next.rings[i];
+    const struct rollout_facts *f = &plan->facts[i];
+    char action[48];
+    char object[128];
+    char number[ROLLOUT_NUMBER_BYTES];
+    RW_AUTO(rw_buf) struct rw_buf details = rw_buf_make(DETAILS_BYTES_MAX);
+    struct json_writer w = json_begin(&details);
+    json_open_object(&w, NULL);
+    json_put_str(&w, "from", sm_name(&rollout_rule_table, ro->rings[i].state));
+    json_put_str(&w, "to", sm_name(&rollout_rule_table, ring->state));
+    json_put_int(&w, "exposed", f->ring.counts.exposed);
+    json_put_int(&w, "pending", f->ring.counts.pending);
+    json_put_int(&w, "healthy", f->ring.counts.healthy);
+    json_put_int(&w, "failed", f->ring.counts.failed);
+    json_put_int(&w, "dark", f->ring.counts.dark);
+    json_put_int(&w, "refused", f->ring.counts.refused);
+    rollout_live_number(number, f->log_e);
+    json_put_str(&w, "log_e", number);
+    rollout_live_number(number, f->threshold);
+    json_put_str(&w, "threshold", number);
+    json_close_object(&w);
+    RW_TRY(json_done(&w, err));
+    (void)snprintf(action, sizeof(action), "rollout.%s", sm_name(&rollout_rule_table, ring->state));
+    (void)snprintf(object, sizeof(object), "ring %s of %s/%lld", ring->name, ro->family,
+                   (long long)ro->release);
+    const struct audit_log_entry entry = {.actor = who,
+                                          .action = action,
+                                          .object = object,
+                                          .reason = ring->reason,
+                                          .details = rw_buf_span(&details)};
+    return audit_log_append(r->store, &entry, now, err);
+}
+
+RW_RC rollout_plan_store(struct rollout_run *r, const struct rollout *ro, struct rollout_plan *plan,
+                         const char *who, struct rw_wall now, struct rw_err *err)
+{
+    plan->next.generation = ro->generation + 1;
+    RW_TRY(rollout_doc_put(r->store, &plan->next, err));
+    for (size_t i = 0; i < ro->ring_count; i++) {
+        if (plan->out.moved[i]) { RW_TRY(audit_move(r, ro, plan, i, who, now, err)); }
+    }
+    return RW_OK;
+}

@@ -1,0 +1,379 @@
+#include "server/rollout/rollout_run.h"
+
+#include "server/report/audit_log.h"
+#include "server/rollout/rollout_live.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct rollout_facts_from rollout_live_from(const struct rollout_run *r, const struct rollout *ro,
+                                            struct rw_wall now)
+{
+    return (struct rollout_facts_from){
+        .fleet = r->fleet, .policy = &r->policy, .rollout = ro, .now = now};
+}
+
+/* --- loading --- */
+
+static void drop_all(struct rollout **all, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        rw_mem_free(all[i]);
+    }
+    rw_mem_free((void *)all);
+}
+
+/* Room for one more; `all` may move. */
+static RW_RC make_room(struct rollout_run *r, struct rw_err *err)
+{
+    if (r->count < r->cap) { return RW_OK; }
+    if (r->count >= ROLLOUT_KEPT_MAX) {
+        return rw_fail(err, RW_E_FULL, "%zu rollouts, at most %d are kept", r->count,
+                       ROLLOUT_KEPT_MAX);
+    }
+    size_t cap = r->cap == 0 ? 16 : r->cap * 2;
+    struct rollout **all = rw_mem_grow((void *)r->all, cap, sizeof(struct rollout *));
+    if (all == NULL) { return rw_fail(err, RW_E_NOMEM, "no memory for %zu rollouts", cap); }
+    r->all = all;
+    r->cap = cap;
+    return RW_OK;
+}
+
+static RW_RC load_one(void *arg, const struct store_doc *doc, struct rw_err *err)
+{
+    struct rollout_run *r = arg;
+    RW_TRY(make_room(r, err));
+    struct rollout *ro = rw_mem_new(sizeof(*ro));
+    if (ro == NULL) { return rw_fail(err, RW_E_NOMEM, "no memory for a rollout"); }
+    struct rw_rc rc = rollout_doc_read(doc, ro, err);
+    if (!rw_is_ok(rc)) {
+        rw_mem_free(ro);
+        return rc;
+    }
+    r->all[r->count++] = ro;
+    return RW_OK;
+}
+
+static int by_seq(const void *a, const void *b)
+{
+    const struct rollout *x = *(const struct rollout *const *)a;
+    const struct rollout *y = *(const struct rollout *const *)b;
+    return (x->seq > y->seq) - (x->seq < y->seq);
+}
+
+static RW_RC load_all(struct rollout_run *r, struct rw_err *err)
+{
+    struct rollout_run fresh = {.store = r->store};
+    struct rw_rc rc = store_doc_each(r->store, ROLLOUT_DOC_KIND, load_one, &fresh, err);
+    if (!rw_is_ok(rc)) {
+        drop_all(fresh.all, fresh.count);
+        return rc;
+    }
+    if (fresh.count > 1) {
+        qsort((void *)fresh.all, fresh.count, sizeof(struct rollout *), by_seq);
+    }
+    drop_all(r->all, r->count);
+    r->all = fresh.all;
+    r->count = fresh.count;
+    r->cap = fresh.cap;
+    return RW_OK;
+}
+
+RW_RC rollout_live_refresh(struct rollout_run *r, struct rw_err *err)
+{
+    if (!r->unsure) { return RW_OK; }
+    rollout_live_close_all(r);
+    RW_TRY(load_all(r, err));
+    /* Inside a transaction the store shows what may still be lost: look once more outside. */
+    r->unsure = r->store->in_transaction;
+    return RW_OK;
+}
+
+RW_RC rollout_run_open(struct store *store, struct fleet_state *fleet,
+                       const struct ring_policy *policy, struct rollout_run_effects effects,
+                       struct rollout_run **out, struct rw_err *err)
+{
+    RW_ASSERT(effects.point != NULL && effects.release_info != NULL);
+    RW_ASSERT(effects.release_sha256 != NULL);
+    struct rollout_run *r = rw_mem_new(sizeof(*r));
+    if (r == NULL) { return rw_fail(err, RW_E_NOMEM, "no memory for the controller"); }
+    r->store = store;
+    r->fleet = fleet;
+    r->policy = *policy;
+    r->effects = effects;
+    struct rw_rc rc = load_all(r, err);
+    if (!rw_is_ok(rc)) {
+        rollout_run_drop(&r);
+        return rc;
+    }
+    *out = r;
+    return RW_OK;
+}
+
+void rollout_run_drop(struct rollout_run **r)
+{
+    if (*r == NULL) { return; }
+    drop_all((*r)->all, (*r)->count);
+    rw_mem_free(*r);
+    *r = NULL;
+}
+
+void rollout_run_set_policy(struct rollout_run *r, const struct ring_policy *policy)
+{
+    r->policy = *policy;
+}
+
+struct rollout *rollout_live_find(const struct rollout_run *r, const char *family, int64_t release)
+{
+    for (size_t i = r->count; i > 0; i--) {
+        struct rollout *ro = r->all[i - 1];
+        if (ro->release == release && strcmp(ro->family, family) == 0) { return ro; }
+    }
+    return NULL;
+}
+
+struct rollout *rollout_live_of(const struct rollout_run *r, const char *family)
+{
+    for (size_t i = r->count; i > 0; i--) {
+        struct rollout *ro = r->all[i - 1];
+        if (strcmp(ro->family, family) == 0 && rollout_doc_overall(ro) != ROLLOUT_ROLLED_BACK) {
+            return ro;
+        }
+    }
+    return NULL;
+}
+
+bool rollout_live_serves(const struct rollout_run *r, const struct rollout *ro)
+{
+    const struct rollout *live = rollout_live_of(r, ro->family);
+    if (live == ro || live == NULL) { return live == ro; }
+    return rollout_doc_overall(live) != ROLLOUT_COMPLETE && live->previous == ro->release &&
+           rollout_doc_overall(ro) == ROLLOUT_COMPLETE;
+}
+
+void rollout_live_close_all(struct rollout_run *r)
+{
+    for (size_t i = 0; i < r->count; i++) {
+        for (size_t k = 0; k < r->all[i]->ring_count; k++) {
+            r->all[i]->rings[k].open = false;
+        }
+    }
+}
+
+/* --- start --- */
+
+static RW_RC audit_verb(struct rollout_run *r, const struct rollout *ro, const char *verb,
+                        const struct rollout_run_actor *actor, struct rw_wall now,
+                        struct rw_err *err)
+{
+    char action[48];
+    char object[64];
+    (void)snprintf(action, sizeof(action), "rollout.%s", verb);
+    (void)snprintf(object, sizeof(object), "%s/%lld", ro->family, (long long)ro->release);
+    const struct audit_log_entry entry = {
+        .actor = actor->name, .action = action, .object = object, .reason = actor->reason};
+    return audit_log_append(r->store, &entry, now, err);
+}
+
+static RW_RC may_start(const struct rollout_run *r, const char *family, int64_t release,
+                       int64_t *previous_out, struct rw_err *err)
+{
+    const struct rollout *same = rollout_live_find(r, family, release);
+    const struct rollout *live = rollout_live_of(r, family);
+    if (same != NULL && same->halt.there) {
+        RW_IGNORE(
+            rw_fail(err, RW_E_POLICY, "%s/%lld was halted before", family, (long long)release),
+            "a hint follows");
+        return rw_hint(err, "make a new release; a halted one is not rolled out again");
+    }
+    if (same != NULL) {
+        return rw_fail(err, RW_E_EXISTS, "there is a rollout of %s/%lld already", family,
+                       (long long)release);
+    }
+    if (live != NULL && rollout_doc_overall(live) != ROLLOUT_COMPLETE) {
+        return rw_fail(err, RW_E_POLICY, "%s/%lld is being rolled out (%s): one at a time", family,
+                       (long long)live->release,
+                       sm_name(&rollout_rule_table, (int)rollout_doc_overall(live)));
+    }
+    if (live != NULL && release < live->release) {
+        return rw_fail(err, RW_E_POLICY, "%s/%lld is older than %s/%lld, which is out", family,
+                       (long long)release, family, (long long)live->release);
+    }
+    *previous_out = live == NULL ? 0 : live->release;
+    return RW_OK;
+}
+
+struct cohort_list {
+    struct rollout *ro;
+    int64_t members[ROLLOUT_COHORTS_MAX];
+};
+
+/* Keeps the cohorts with the most endpoints when there are more than fit. */
+static RW_RC take_cohort(void *arg, const struct beacon_cohort *cohort,
+                         const struct fleet_counts *counts, struct rw_err *err)
+{
+    struct cohort_list *list = arg;
+    struct rollout *ro = list->ro;
+    size_t least = 0;
+    (void)err;
+    for (size_t i = 0; i < ro->cohort_count; i++) {
+        const struct beacon_cohort *c = &ro->cohorts[i];
+        if (strcmp(c->os, cohort->os) == 0 && strcmp(c->arch, cohort->arch) == 0 &&
+            strcmp(c->engine, cohort->engine) == 0) {
+            list->members[i] += counts->members;
+            return RW_OK;
+        }
+        if (list->members[i] < list->members[least]) { least = i; }
+    }
+    if (ro->cohort_count < ROLLOUT_COHORTS_MAX) { least = ro->cohort_count++; }
+    if (ro->cohort_count == ROLLOUT_COHORTS_MAX && list->members[least] >= counts->members) {
+        return RW_OK;
+    }
+    ro->cohorts[least] = *cohort;
+    list->members[least] = counts->members;
+    return RW_OK;
+}
+
+static RW_RC fill(struct rollout_run *r, struct rollout *ro, struct rw_wall now, struct rw_err *err)
+{
+    struct rw_wall not_before[RING_POLICY_RINGS_MAX] = {{0}};
+    struct cohort_list list = {.ro = ro};
+    RW_TRY(r->effects.release_info(r->effects.ctx, ro->family, ro->release, ro->class_name,
+                                   not_before, err));
+    RW_TRY(r->effects.release_sha256(r->effects.ctx, ro->family, ro->release, ro->sha256, err));
+    ro->started = now;
+    ro->seq = r->count == 0 ? 1 : r->all[r->count - 1]->seq + 1;
+    ro->generation = 1;
+    ro->ring_count = r->policy.ring_count;
+    for (size_t i = 0; i < ro->ring_count; i++) {
+        struct rollout_ring *ring = &ro->rings[i];
+        rw_copy(ring->name, sizeof(ring->name), r->policy.rings[i].name, ROLLOUT_NAME_BYTES);
+        ring->state = ROLLOUT_PENDING;
+        ring->since = now;
+        ring->not_before = not_before[i];
+        RW_TRY(fleet_state_know_ring(r->fleet, ring->name, err));
+    }
+    RW_TRY(fleet_state_watch(r->fleet, ro->family, ro->release, ro->sha256, err));
+    for (size_t i = 0; i < ro->ring_count; i++) {
+        RW_TRY(fleet_state_each_cohort(r->fleet, ro->family, ro->release, ro->rings[i].name,
+                                       take_cohort, &list, err));
+    }
+    return RW_OK;
+}
+
+RW_RC rollout_run_start(struct rollout_run *r, const char *family, int64_t release,
+                        const struct rollout_run_actor *actor, struct rw_wall now,
+                        struct rw_err *err)
+{
+    int64_t previous = 0;
+    RW_TRY(ring_policy_check_name(family, "family", err));
+    if (release < 1 || release > ROLLOUT_NUMBER_MAX) {
+        return rw_fail(err, RW_E_NOT_FOUND, "there is no release %s/%lld", family,
+                       (long long)release);
+    }
+    RW_TRY(rollout_live_refresh(r, err));
+    RW_TRY(may_start(r, family, release, &previous, err));
+    RW_TRY(make_room(r, err));
+    struct rollout *ro = rw_mem_new(sizeof(*ro));
+    if (ro == NULL) { return rw_fail(err, RW_E_NOMEM, "no memory for a rollout"); }
+    rollout_doc_text(ro->family, sizeof(ro->family), family);
+    ro->release = release;
+    ro->previous = previous;
+    struct rw_rc rc = fill(r, ro, now, err);
+    if (rw_is_ok(rc)) { rc = rollout_doc_put(r->store, ro, err); }
+    if (rw_is_ok(rc)) { rc = audit_verb(r, ro, "start", actor, now, err); }
+    if (!rw_is_ok(rc)) {
+        rw_mem_free(ro);
+        return rc;
+    }
+    r->all[r->count++] = ro;
+    r->unsure = true;
+    return RW_OK;
+}
+
+/* --- commands --- */
+
+static const char *const verbs[] = {"", "pause", "resume", "promote", "halt"};
+
+/* Whether the step did what the command asks for; the controller's own moves do not count. */
+static bool obeyed(const struct rollout *ro, const struct rollout_plan *plan,
+                   enum rollout_rule_command command)
+{
+    static const enum rollout_rule_state wanted[] = {
+        [ROLLOUT_NO_COMMAND] = ROLLOUT_PENDING, [ROLLOUT_PAUSE] = ROLLOUT_HELD,
+        [ROLLOUT_RESUME] = ROLLOUT_RAMPING,     [ROLLOUT_PROMOTE] = ROLLOUT_PASSED,
+        [ROLLOUT_HALT] = ROLLOUT_HALTED,
+    };
+    for (size_t i = 0; i < ro->ring_count; i++) {
+        if (!plan->out.moved[i] || plan->out.to[i] != wanted[command]) { continue; }
+        if (command == ROLLOUT_RESUME && ro->rings[i].state != ROLLOUT_HELD) { continue; }
+        return true;
+    }
+    return false;
+}
+
+static RW_RC steerable(const struct rollout_run *r, const struct rollout *ro, int64_t generation,
+                       struct rw_err *err)
+{
+    const struct rollout *live = rollout_live_of(r, ro->family);
+    if (live != ro) {
+        if (rollout_doc_overall(ro) == ROLLOUT_ROLLED_BACK) {
+            return rw_fail(err, RW_E_POLICY, "%s/%lld is rolled back", ro->family,
+                           (long long)ro->release);
+        }
+        return rw_fail(err, RW_E_POLICY, "%s/%lld has been followed by %s/%lld", ro->family,
+                       (long long)ro->release, ro->family, (long long)live->release);
+    }
+    if (generation != 0 && generation != ro->generation) {
+        return rw_fail(err, RW_E_STALE, "%s/%lld is at generation %lld, not %lld any more",
+                       ro->family, (long long)ro->release, (long long)ro->generation,
+                       (long long)generation);
+    }
+    return RW_OK;
+}
+
+static RW_RC obey(struct rollout_run *r, struct rollout *ro, enum rollout_rule_command command,
+                  const struct rollout_run_actor *actor, struct rollout_plan *plan,
+                  struct rw_err *err)
+{
+    RW_TRY(audit_verb(r, ro, verbs[command], actor, r->now, err));
+    RW_TRY(rollout_plan_store(r, ro, plan, actor->name, r->now, err));
+    struct rollout before = *ro;
+    *ro = plan->next;
+    for (size_t i = 0; i < ro->ring_count; i++) {
+        /* Closing takes effect now, opening waits for the tick that knows it was committed. */
+        ro->rings[i].open = before.rings[i].open && plan->out.open[i];
+    }
+    r->unsure = true;
+    return RW_OK;
+}
+
+RW_RC rollout_run_command(struct rollout_run *r, const char *family, int64_t release,
+                          enum rollout_rule_command command, int64_t generation,
+                          const struct rollout_run_actor *actor, struct rw_wall now,
+                          struct rw_err *err)
+{
+    RW_ASSERT(command > ROLLOUT_NO_COMMAND && command <= ROLLOUT_HALT);
+    RW_TRY(rollout_live_refresh(r, err));
+    struct rollout *ro = rollout_live_find(r, family, release);
+    if (ro == NULL) {
+        return rw_fail(err, RW_E_NOT_FOUND, "there is no rollout of %s/%lld", family,
+                       (long long)release);
+    }
+    RW_TRY(steerable(r, ro, generation, err));
+    struct rollout_plan *plan = rw_mem_new(sizeof(*plan));
+    if (plan == NULL) { return rw_fail(err, RW_E_NOMEM, "no memory for a step"); }
+    if (now.s > r->now.s) { r->now = now; }
+    rollout_plan_make(r, ro, command, actor->name, r->now, plan);
+    struct rw_rc rc = RW_OK;
+    if (obeyed(ro, plan, command)) {
+        rc = obey(r, ro, command, actor, plan, err);
+    } else {
+        rc = rw_fail(err, RW_E_POLICY, "%s/%lld is %s: there is no ring to %s", family,
+                     (long long)release, sm_name(&rollout_rule_table, (int)rollout_doc_overall(ro)),
+                     verbs[command]);
+    }
+    rw_mem_free(plan);
+    return rc;
+}

@@ -1,0 +1,182 @@
+#include "server/rollout/rollout_live.h"
+#include "server/rollout/rollout_run.h"
+
+#include <stdio.h>
+
+enum { TURNS_MAX = 4 * ROLLOUT_RINGS_MAX };
+
+/* What became of one ring's pointer. */
+enum pointing { POINTING_NONE, POINTING_DONE, POINTING_FAILED };
+
+static enum pointing point_ring(struct rollout_run *r, struct rollout *ro, size_t i, bool want)
+{
+    struct rollout_ring *ring = &ro->rings[i];
+    struct rw_err err;
+    enum rollout_pointer goal = want ? ROLLOUT_POINTER_NEW : ROLLOUT_POINTER_OLD;
+    if (ring->pointer == goal) { return POINTING_NONE; }
+    struct rw_rc rc = r->effects.point(r->effects.ctx, ring->name, ro->family,
+                                       want ? ro->release : ro->previous, want && ring->hold, &err);
+    if (!rw_is_ok(rc)) {
+        (void)snprintf(ring->alarm, sizeof(ring->alarm), "%.159s", err.text);
+        return POINTING_FAILED;
+    }
+    ring->alarm[0] = '\0';
+    ring->pointer = goal;
+    if (!want) { ring->hold = false; }
+    return POINTING_DONE;
+}
+
+/* After the commit only. Every ring is tried: one that cannot be signed must not keep the others from going back.
+ * `dirty`: a pointer has changed, which the next commit stores. */
+static bool point_all(struct rollout_run *r, struct rollout *ro,
+                      const struct rollout_rule_output *out, bool *dirty)
+{
+    bool good = true;
+    for (size_t i = 0; i < ro->ring_count; i++) {
+        enum pointing p = point_ring(r, ro, i, out->want_pointed[i]);
+        good = good && p != POINTING_FAILED;
+        *dirty = *dirty || p == POINTING_DONE;
+    }
+    return good;
+}
+
+static RW_RC commit_plan(struct rollout_run *r, struct rollout *ro, struct rollout_plan *plan,
+                         struct rw_wall now, struct rw_err *err)
+{
+    RW_TRY(store_begin(r->store, err));
+    struct rw_rc rc = rollout_plan_store(r, ro, plan, "controller", now, err);
+    if (!rw_is_ok(rc)) {
+        store_rollback(r->store);
+        return rc;
+    }
+    return store_commit(r->store, err);
+}
+
+/* Closes at once what the rule wants closed: before the commit, and long before anything is signed. */
+static void close_rings(struct rollout *ro, const struct rollout_rule_output *out)
+{
+    for (size_t i = 0; i < ro->ring_count; i++) {
+        ro->rings[i].open = ro->rings[i].open && out->open[i];
+    }
+}
+
+static void take_over(struct rollout *ro, const struct rollout_plan *plan)
+{
+    struct rollout next = plan->next;
+    for (size_t i = 0; i < ro->ring_count; i++) {
+        next.rings[i].open = ro->rings[i].open;
+    }
+    *ro = next;
+}
+
+static void open_rings(struct rollout *ro, const struct rollout_rule_output *out)
+{
+    for (size_t i = 0; i < ro->ring_count; i++) {
+        ro->rings[i].open = out->open[i] && ro->rings[i].pointer == ROLLOUT_POINTER_NEW;
+    }
+}
+
+/* Steps one rollout until nothing moves any more, so that a published pointer opens its ring in the same tick. */
+static RW_RC step_rollout(struct rollout_run *r, struct rollout *ro, struct rollout_plan *plan,
+                          struct rw_wall now, struct rw_err *err)
+{
+    bool dirty = false;
+    for (int turn = 0; turn < TURNS_MAX; turn++) {
+        rollout_plan_make(r, ro, ROLLOUT_NO_COMMAND, "controller", now, plan);
+        close_rings(ro, &plan->out);
+        bool changed = plan->changed || dirty;
+        if (changed) {
+            RW_TRY(commit_plan(r, ro, plan, now, err));
+            take_over(ro, plan);
+            dirty = false;
+        }
+        bool good = point_all(r, ro, &plan->out, &dirty);
+        open_rings(ro, &plan->out);
+        if (!good || (!changed && !dirty)) { break; }
+    }
+    /* A pointer that changed although another failed: stored now, else a restart signs it again. */
+    if (dirty) {
+        rollout_plan_make(r, ro, ROLLOUT_NO_COMMAND, "controller", now, plan);
+        close_rings(ro, &plan->out);
+        RW_TRY(commit_plan(r, ro, plan, now, err));
+        take_over(ro, plan);
+    }
+    return RW_OK;
+}
+
+static RW_RC prepare_fleet(struct rollout_run *r, struct rw_wall now, struct rw_err *err)
+{
+    size_t expired = 0;
+    for (size_t i = 0; i < r->policy.ring_count; i++) {
+        RW_TRY(fleet_state_know_ring(r->fleet, r->policy.rings[i].name, err));
+    }
+    for (size_t i = 0; i < r->count; i++) {
+        const struct rollout *ro = r->all[i];
+        if (!rollout_live_serves(r, ro)) { continue; }
+        RW_TRY(fleet_state_watch(r->fleet, ro->family, ro->release, ro->sha256, err));
+    }
+    RW_TRY(fleet_state_expire(r->fleet, now, &expired, err));
+    if (fleet_state_pending_bytes(r->fleet) == 0) { return RW_OK; }
+    RW_TRY(store_begin(r->store, err));
+    struct rw_rc rc = fleet_state_flush(r->fleet, err);
+    if (!rw_is_ok(rc)) {
+        store_rollback(r->store);
+        return rc;
+    }
+    return store_commit(r->store, err);
+}
+
+static RW_RC tick(struct rollout_run *r, struct rollout_plan *plan, struct rw_err *err)
+{
+    RW_TRY(rollout_live_refresh(r, err));
+    RW_TRY(prepare_fleet(r, r->now, err));
+    for (size_t i = 0; i < r->count; i++) {
+        struct rollout *ro = r->all[i];
+        if (rollout_live_of(r, ro->family) == ro) {
+            RW_TRY(step_rollout(r, ro, plan, r->now, err));
+            continue;
+        }
+        bool serves = rollout_live_serves(r, ro);
+        for (size_t k = 0; k < ro->ring_count; k++) {
+            ro->rings[k].open = serves && ro->rings[k].pointer == ROLLOUT_POINTER_NEW;
+        }
+    }
+    return RW_OK;
+}
+
+RW_RC rollout_run_tick(struct rollout_run *r, struct rw_wall now, struct rw_err *err)
+{
+    RW_ASSERT(!r->store->in_transaction);
+    struct rollout_plan *plan = rw_mem_new(sizeof(*plan));
+    struct rw_rc rc = RW_OK;
+    if (now.s > r->now.s) { r->now = now; }
+    if (plan == NULL) {
+        rc = rw_fail(err, RW_E_NOMEM, "no memory for a step");
+    } else {
+        rc = tick(r, plan, err);
+    }
+    rw_mem_free(plan);
+    if (rw_is_ok(rc)) { return RW_OK; }
+    /* Fail closed: what is true is read again from the store, and nothing is granted until it was. */
+    struct rw_err again;
+    rollout_live_close_all(r);
+    r->unsure = true;
+    RW_IGNORE(fleet_state_reload(r->fleet, &again),
+              "the fleet refuses changes until it has loaded");
+    return rc;
+}
+
+void rollout_run_write_alarms(const struct rollout_run *r, struct json_writer *w)
+{
+    for (size_t i = 0; i < r->count; i++) {
+        const struct rollout *ro = r->all[i];
+        for (size_t k = 0; k < ro->ring_count; k++) {
+            char text[320];
+            if (ro->rings[k].alarm[0] == '\0') { continue; }
+            (void)snprintf(text, sizeof(text), "ring %s of %s/%lld cannot be pointed: %s",
+                           ro->rings[k].name, ro->family, (long long)ro->release,
+                           ro->rings[k].alarm);
+            json_put_str(w, NULL, text);
+        }
+    }
+}
