@@ -12,11 +12,13 @@
 #include "server/server_notify.h"
 #include "server/store/store_sqlite.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 
 enum { READY_FD_MAX = 1023 };
 
@@ -43,6 +45,7 @@ struct serve {
     struct api_core api;
     int staging_dir;
     int repo_dir;
+    int lock; /* held for the life of the process */
 };
 
 /* --- what the core needs from outside --- */
@@ -94,6 +97,20 @@ static void wake(void *ctx)
 }
 
 /* --- opening --- */
+
+/* Two servers on one directory would each grant what the window allows (INV-1). The lock goes with the process,
+ * however it ends. */
+static RW_RC open_lock(struct serve *s, const char *dir, struct rw_err *err)
+{
+    char path[SERVER_CONF_PATH_BYTES];
+    RW_TRY(server_conf_path(dir, "server.lock", path, err));
+    s->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (s->lock < 0) { return rw_fail_errno(err, RW_E_IO, errno, "%s", path); }
+    if (flock(s->lock, LOCK_EX | LOCK_NB) == 0) { return RW_OK; }
+    if (errno != EWOULDBLOCK) { return rw_fail_errno(err, RW_E_IO, errno, "%s", path); }
+    RW_IGNORE(rw_fail(err, RW_E_BUSY, "another ringward-server runs on %s", dir), "hint follows");
+    return rw_hint(err, "stop it first; it ends after SIGTERM once running requests are answered");
+}
 
 static RW_RC open_auth(struct serve *s, const char *dir, struct rw_err *err)
 {
@@ -248,6 +265,7 @@ static RW_RC tell_ready(const struct serve *s, const struct options *o, struct r
 
 static RW_RC open_all(struct serve *s, const struct options *o, struct rw_err *err)
 {
+    RW_TRY(open_lock(s, o->dir, err));
     RW_TRY(open_auth(s, o->dir, err));
     RW_TRY(open_store(s, o->dir, err));
     RW_TRY(open_signer(s, o->dir, err));
@@ -261,8 +279,6 @@ static RW_RC open_all(struct serve *s, const struct options *o, struct rw_err *e
  * what the core used. Accepts a half-opened one. */
 static void serve_drop(struct serve *s)
 {
-    struct rw_err err;
-    RW_IGNORE(server_notify_systemd("STOPPING=1", &err), "nobody waits for it");
     count(s, NULL); /* before the server goes that the core's metrics would ask */
     if (s->http != NULL) { http_server_stop(s->http); }
     server_core_stop(s->core);
@@ -276,6 +292,7 @@ static void serve_drop(struct serve *s)
     http_auth_free(s->auth);
     rw_fd_drop(&s->staging_dir);
     rw_fd_drop(&s->repo_dir);
+    rw_fd_drop(&s->lock);
 }
 
 /* --- running --- */
@@ -305,6 +322,8 @@ static void run_until_stopped(const struct serve *s, const sigset_t *signals)
             continue;
         }
         rw_log(RW_LOG_INFO, "stopping", "signal", number == SIGTERM ? "TERM" : "INT");
+        struct rw_err err;
+        RW_IGNORE(server_notify_systemd("STOPPING=1", &err), "nobody waits for it");
         return;
     }
 }
@@ -313,7 +332,7 @@ static RW_RC run(const struct options *o, struct rw_err *err)
 {
     RW_AUTO(serve)
     struct serve s = {
-        .counters_lock = PTHREAD_MUTEX_INITIALIZER, .staging_dir = -1, .repo_dir = -1};
+        .counters_lock = PTHREAD_MUTEX_INITIALIZER, .staging_dir = -1, .repo_dir = -1, .lock = -1};
     enum rw_log_level level = RW_LOG_INFO;
     if (o->dir == NULL) {
         RW_IGNORE(rw_fail(err, RW_E_USAGE, "--dir is required"), "hint follows");
@@ -355,5 +374,7 @@ RW_RC serve(int argc, char **argv, struct rw_err *err)
     int count = 0;
     RW_TRY(opt_parse(&command, argc, argv, &outcome, &operands, &count, err));
     if (outcome == OPT_HELP_SHOWN) { return RW_OK; }
-    return run(&o, err);
+    RW_TRY(run(&o, err));
+    rw_log(RW_LOG_INFO, "stopped", NULL, NULL);
+    return RW_OK;
 }

@@ -5,6 +5,7 @@
 #include "server/api/api_operator.h"
 
 #include <stdio.h>
+#include <string.h>
 
 enum { BODY_BYTES_MAX = 4096, REASON_BYTES = 401 };
 
@@ -87,14 +88,15 @@ static RW_RC write_rollout(const struct api_core *c, const struct release_id *id
     return json_done(&w, err);
 }
 
-static void log_change(const char *event, const struct api_job *job, const struct release_id *id,
+static void log_change(const char *verb, const struct api_job *job, const struct release_id *id,
                        const char *reason)
 {
     struct rw_log_line l;
     char text[RELEASE_KEY_BYTES];
     (void)snprintf(text, sizeof(text), "%s/%lld", id->family, (long long)id->number);
-    rw_log_begin(&l, RW_LOG_INFO, event);
-    rw_log_str(&l, "rollout", text);
+    rw_log_begin(&l, RW_LOG_INFO, "rollout");
+    rw_log_str(&l, "verb", verb);
+    rw_log_str(&l, "release", text);
     rw_log_str(&l, "by", job->req.who.name);
     rw_log_str(&l, "reason", reason);
     rw_log_end(&l);
@@ -112,7 +114,7 @@ static RW_RC start_rollout(struct api_core *c, struct api_job *job, struct rw_er
         c,
         rollout_run_start(c->rollouts, id.family, id.number, &actor, rw_clock_wall(&c->clock), err),
         err));
-    log_change("rollout_started", job, &id, "");
+    log_change("start", job, &id, "");
     return write_rollout(c, &id, &job->reply.body, err);
 }
 
@@ -137,7 +139,10 @@ static RW_RC steer(struct api_core *c, struct api_job *job, enum rollout_rule_co
                         rollout_run_command(c->rollouts, id.family, id.number, command,
                                             s->generation, &actor, rw_clock_wall(&c->clock), err),
                         err));
-    log_change("rollout_steered", job, &id, s->reason);
+    /* The log names the verb as it was asked for: rollback is halt inside. */
+    const char *slash = strrchr(job->route->pattern, '/');
+    RW_ASSERT(slash != NULL);
+    log_change(slash + 1, job, &id, s->reason);
     return write_rollout(c, &id, &job->reply.body, err);
 }
 
