@@ -1,0 +1,328 @@
+/* Goal: the launcher's own code under the sanitizers: sealing, choosing samples, a whole check in this process, the
+ * reading of what a validator says. (The programs that run inside the box are built without sanitizers.) */
+#include "agent/prove/box_check.h"
+#include "agent/prove/box_seccomp.h"
+#include "common/base/file.h"
+#include "tests/harness.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define HOSTILE RW_BIN_DIR "/../tests/ringward-validate-hostile"
+
+static struct rw_err err;
+static char folder[64];
+
+static struct verdict check(const char *mode, size_t clean)
+{
+    const struct box_check_request req = {.validator = HOSTILE,
+                                          .type = mode,
+                                          .content = HOSTILE,
+                                          .clean_files = clean,
+                                          .seed = 4711,
+                                          .wall_ms = 20000,
+                                          .cpu_s = 1,
+                                          .memory_bytes = INT64_C(128) << 20};
+    struct verdict v;
+    MUST(box_check_content(&req, &v, &err));
+    return v;
+}
+
+static const struct {
+    const char *id;
+    enum verdict_kind want;
+} modes[] = {
+    {"good", VERDICT_ACCEPTED},           {"segv", VERDICT_CRASHED},
+    {"openat", VERDICT_POLICY_VIOLATION}, {"second-object", VERDICT_PROTOCOL_ERROR},
+    {"matches-all", VERDICT_REFUSED},
+};
+
+TEST_EACH(a_whole_check_in_this_process, modes)
+{
+    struct verdict v = check(it->id, 30);
+    if (v.kind != it->want) { fail_msg("%s: %s", verdict_kind_name(v.kind), v.reason); }
+    assert_true(v.clean_files > 0 && v.clean_files <= 30);
+}
+
+TEST(the_inputs_of_the_launcher_are_not_the_validators_memory)
+{
+    struct verdict v = check("good", 400);
+    assert_int_equal(v.kind, VERDICT_ACCEPTED);
+    assert_true(v.clean_bytes > 10 * 1024 * 1024);
+    assert_true(v.determinism.run && v.determinism.ok);
+#if !defined(__SANITIZE_ADDRESS__) /* the sanitizer's own memory would count until the exec */
+    assert_true(v.peak_rss_kib * 1024 < v.clean_bytes);
+#endif
+}
+
+TEST(a_sealed_file_cannot_be_changed_by_anybody)
+{
+    RW_AUTO(box_memory) struct box_memory m = {.fd = -1};
+    RW_AUTO(rw_fd) rw_fd first = -1;
+    RW_AUTO(rw_fd) rw_fd second = -1;
+    char path[64];
+    char byte = 0;
+    MUST(box_memory_open(&m, "test", false, &err));
+    MUST(box_memory_add(&m, rw_span_str("ab"), &err));
+    MUST(box_memory_seal(&m, &err));
+    MUST(box_memory_reopen(&m, &first, &err));
+    MUST(box_memory_reopen(&m, &second, &err));
+    assert_int_equal(read(first, &byte, 1), 1);
+    assert_int_equal(read(second, &byte, 1), 1); /* offsets are not shared */
+    assert_int_equal(byte, 'a');
+    (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", m.fd);
+    RW_AUTO(rw_fd) rw_fd writer = open(path, O_RDWR | O_CLOEXEC);
+    if (writer >= 0) {
+        assert_int_equal(write(writer, "x", 1), -1);
+        assert_int_equal(errno, EPERM);
+        assert_ptr_equal(mmap(NULL, 2, PROT_READ | PROT_WRITE, MAP_SHARED, writer, 0), MAP_FAILED);
+    }
+    assert_true(rw_span_is(box_memory_bytes(&m), "ab"));
+}
+
+TEST(a_file_above_its_limit_is_refused_and_never_cut)
+{
+    RW_AUTO(box_memory) struct box_memory m = {.fd = -1};
+    MUST(box_memory_open(&m, "test", false, &err));
+    MUST_FAIL(box_memory_add_file(&m, HOSTILE, 1000, &err), RW_E_TOO_BIG);
+    MUST_FAIL(box_memory_add_file(&m, "/nope", 1000, &err), RW_E_NOT_FOUND);
+    MUST_FAIL(box_memory_add_file(&m, "/dev/zero", 1000, &err), RW_E_IO);
+}
+
+static void make_file(const char *name)
+{
+    char path[128];
+    (void)snprintf(path, sizeof(path), "%s/%s", folder, name);
+    MUST(rw_file_replace(path, 0600, rw_span_str(name), &err));
+}
+
+static void pick(struct box_pick *p, size_t want, uint64_t seed)
+{
+    struct box_random random = {seed};
+    MUST(box_pick_below(p, folder, want, &random, &err));
+}
+
+TEST(files_are_chosen_by_seed_without_links_and_each_at_most_once)
+{
+    char link_path[128];
+    for (int i = 0; i < 20; i++) {
+        char name[16];
+        (void)snprintf(name, sizeof(name), "file-%02d", i);
+        make_file(name);
+    }
+    (void)snprintf(link_path, sizeof(link_path), "%s/link", folder);
+    assert_int_equal(symlink("/etc/passwd", link_path), 0);
+    RW_AUTO(box_pick) struct box_pick all = {.count = 0};
+    RW_AUTO(box_pick) struct box_pick some = {.count = 0};
+    RW_AUTO(box_pick) struct box_pick same = {.count = 0};
+    RW_AUTO(box_pick) struct box_pick other = {.count = 0};
+    pick(&all, 100, 1);
+    assert_int_equal(all.count, 20); /* the link is none of them */
+    pick(&some, 7, 1);
+    pick(&same, 7, 1);
+    pick(&other, 7, 2);
+    assert_int_equal(some.count, 7);
+    bool differs = false;
+    for (size_t i = 0; i < some.count; i++) {
+        assert_string_equal(some.at[i], same.at[i]);
+        differs = differs || strcmp(some.at[i], other.at[i]) != 0;
+        for (size_t k = 0; k < i; k++) {
+            assert_string_not_equal(some.at[i], some.at[k]);
+        }
+    }
+    assert_true(differs);
+}
+
+TEST(a_missing_folder_yields_no_file)
+{
+    RW_AUTO(box_pick) struct box_pick p = {.count = 0};
+    struct box_random random = {1};
+    MUST(box_pick_below(&p, "/no/such/folder", 10, &random, &err));
+    assert_int_equal(p.count, 0);
+}
+
+TEST(a_named_own_file_must_be_there)
+{
+    RW_AUTO(box_samples) struct box_samples s = {.count = 0};
+    MUST_FAIL(box_samples_gather(&s, NULL, 0, "/no/such/agent.conf", 1, &err), RW_E_NOT_FOUND);
+}
+
+TEST(an_order_is_a_permutation)
+{
+    struct box_random random = {99};
+    uint32_t order[200];
+    bool seen[200] = {false};
+    bool moved = false;
+    box_random_order(&random, order, RW_LEN(order));
+    for (size_t i = 0; i < RW_LEN(order); i++) {
+        assert_true(order[i] < RW_LEN(order) && !seen[order[i]]);
+        seen[order[i]] = true;
+        moved = moved || order[i] != i;
+    }
+    assert_true(moved);
+}
+
+#define HASH "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+#define SAID(verdict, rest)                                                                        \
+    "{\"format\":\"rwv1\",\"verdict\":\"" verdict "\",\"reason\":\"r\",\"content_sha256\":\"" HASH \
+    "\",\"rules\":2" rest "}"
+
+static const struct {
+    const char *id;
+    const char *text;
+    bool valid;
+} said[] = {
+    {"accepted", SAID("accepted", ",\"hits\":\"01\""), true},
+    {"refused", SAID("refused", ",\"hits\":\"\""), true},
+    {"with names", SAID("accepted", ",\"hits\":\"1\",\"named\":[\"rule\"]"), true},
+    {"no hits", SAID("accepted", ""), false},
+    {"hits of another kind", SAID("accepted", ",\"hits\":\"012\""), false},
+    {"an unknown member", SAID("accepted", ",\"hits\":\"\",\"final\":true"), false},
+    {"an unknown verdict", SAID("trusted", ",\"hits\":\"\""), false},
+    {"names that are numbers", SAID("accepted", ",\"hits\":\"1\",\"named\":[1]"), false},
+    {"names nested", SAID("accepted", ",\"hits\":\"1\",\"named\":[[\"x\"]]"), false},
+    {"something behind it", SAID("accepted", ",\"hits\":\"\"") " ", true},
+    {"an object behind it", SAID("accepted", ",\"hits\":\"\"") "{}", false},
+    {"nothing", "", false},
+    {"an array", "[]", false},
+};
+
+TEST_EACH(what_a_validator_says_is_read_strictly, said)
+{
+    static struct box_said s;
+    box_said_read(rw_span_str(it->text), &s);
+    assert_int_equal(s.valid, it->valid);
+}
+
+/* Runs the filter's program by hand, as the kernel would, on one call. */
+static unsigned simulate(const struct box_seccomp_program *p, const struct seccomp_data *call)
+{
+    unsigned acc = 0;
+    for (unsigned at = 0; at < p->count; at++) {
+        const struct sock_filter *f = &p->code[at];
+        switch (f->code) {
+        case BPF_LD | BPF_W | BPF_ABS:
+            memmove(&acc, (const char *)call + f->k, sizeof(acc));
+            break;
+        case BPF_JMP | BPF_JEQ | BPF_K:
+            at += acc == f->k ? f->jt : f->jf;
+            break;
+        case BPF_JMP | BPF_JSET | BPF_K:
+            at += (acc & f->k) != 0 ? f->jt : f->jf;
+            break;
+        case BPF_JMP | BPF_JGT | BPF_K:
+            at += acc > f->k ? f->jt : f->jf;
+            break;
+        case BPF_RET | BPF_K:
+            return f->k;
+        default:
+            fail_msg("unknown instruction %u", f->code);
+        }
+    }
+    fail_msg("the program has no end");
+    return 0;
+}
+
+enum { SELF = 4242 };
+
+static const struct {
+    const char *id;
+    int nr;
+    uint64_t args[6];
+    unsigned want;
+} calls[] = {
+    {"read", SYS_read, {3}, SECCOMP_RET_ALLOW},
+    {"openat", SYS_openat, {0}, SECCOMP_RET_USER_NOTIF},
+    {"mmap of data", SYS_mmap, {0, 4096, PROT_READ | PROT_WRITE}, SECCOMP_RET_ALLOW},
+    {"mmap of code", SYS_mmap, {0, 4096, PROT_READ | PROT_EXEC}, SECCOMP_RET_USER_NOTIF},
+    {"mprotect to code", SYS_mprotect, {0, 4096, PROT_EXEC}, SECCOMP_RET_USER_NOTIF},
+    {"abort of itself", SYS_tgkill, {SELF, SELF, 6}, SECCOMP_RET_ALLOW},
+    {"a signal to another", SYS_tgkill, {SELF + 1, SELF + 1, 9}, SECCOMP_RET_USER_NOTIF},
+    {"fstat in disguise", SYS_newfstatat, {3, 0, 0, 0x1000}, SECCOMP_RET_ALLOW},
+    {"stat by path", SYS_newfstatat, {3, 0, 0, 0}, SECCOMP_RET_USER_NOTIF},
+    {"asking for a limit", SYS_prlimit64, {0, 3, 0}, SECCOMP_RET_ALLOW},
+    {"setting a limit", SYS_prlimit64, {0, 3, 0x1000}, SECCOMP_RET_USER_NOTIF},
+    {"setting a limit, high pointer",
+     SYS_prlimit64,
+     {0, 3, UINT64_C(1) << 32},
+     SECCOMP_RET_USER_NOTIF},
+    {"sendmsg on the control socket", SYS_sendmsg, {7}, SECCOMP_RET_ALLOW},
+    {"sendmsg elsewhere", SYS_sendmsg, {5}, SECCOMP_RET_USER_NOTIF},
+    {"clone3", SYS_clone3, {0}, SECCOMP_RET_ERRNO | ENOSYS},
+    {"a call of the future", 463, {0}, SECCOMP_RET_ERRNO | ENOSYS},
+    {"exec", SYS_execve, {0}, SECCOMP_RET_USER_NOTIF},
+};
+
+TEST_EACH(the_filter_decides_by_number_and_arguments, calls)
+{
+    struct box_seccomp_program p;
+    struct seccomp_data call = {.nr = it->nr, .arch = 0xC000003EU};
+#if defined(__aarch64__)
+    call.arch = 0xC00000B7U;
+#endif
+    memmove(call.args, it->args, sizeof(call.args));
+    box_seccomp_build(&p, SELF, true);
+    assert_int_equal(simulate(&p, &call), it->want);
+    call.arch = 0x40000003U; /* 32-bit x86 */
+    assert_int_equal(simulate(&p, &call), SECCOMP_RET_KILL_PROCESS);
+}
+
+TEST(without_a_listener_only_the_sealed_validator_may_be_executed)
+{
+    struct box_seccomp_program p;
+    struct seccomp_data call = {.nr = SYS_execveat, .arch = 0xC000003EU, .args = {6}};
+#if defined(__aarch64__)
+    call.arch = 0xC00000B7U;
+#endif
+    box_seccomp_build(&p, SELF, false);
+    assert_int_equal(simulate(&p, &call), SECCOMP_RET_ALLOW);
+    call.args[0] = 3;
+    assert_int_equal(simulate(&p, &call), SECCOMP_RET_KILL_PROCESS);
+    call.nr = SYS_openat;
+    assert_int_equal(simulate(&p, &call), SECCOMP_RET_KILL_PROCESS);
+}
+
+static int make_folder(void **state)
+{
+    (void)state;
+    (void)snprintf(folder, sizeof(folder), "/tmp/rw-check-XXXXXX");
+    return mkdtemp(folder) != NULL ? 0 : -1;
+}
+
+static int remove_folder(void **state)
+{
+    char path[128];
+    (void)state;
+    for (int i = 0; i < 20; i++) {
+        (void)snprintf(path, sizeof(path), "%s/file-%02d", folder, i);
+        (void)unlink(path);
+    }
+    (void)snprintf(path, sizeof(path), "%s/link", folder);
+    (void)unlink(path);
+    return rmdir(folder);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_whole_check_in_this_process),
+        cmocka_unit_test(the_inputs_of_the_launcher_are_not_the_validators_memory),
+        cmocka_unit_test(a_sealed_file_cannot_be_changed_by_anybody),
+        cmocka_unit_test(a_file_above_its_limit_is_refused_and_never_cut),
+        cmocka_unit_test(files_are_chosen_by_seed_without_links_and_each_at_most_once),
+        cmocka_unit_test(a_missing_folder_yields_no_file),
+        cmocka_unit_test(a_named_own_file_must_be_there),
+        cmocka_unit_test(an_order_is_a_permutation),
+        cmocka_unit_test(what_a_validator_says_is_read_strictly),
+        cmocka_unit_test(the_filter_decides_by_number_and_arguments),
+        cmocka_unit_test(without_a_listener_only_the_sealed_validator_may_be_executed),
+    };
+    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}
