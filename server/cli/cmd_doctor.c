@@ -2,7 +2,6 @@
 
 #include "common/base/file.h"
 #include "common/base/num.h"
-#include "common/policy/ring_policy.h"
 #include "common/tuf/tuf_client.h"
 #include "common/tuf/tuf_doc.h"
 #include "server/cli/cli_api.h"
@@ -18,7 +17,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { PATH_BYTES = 1200, FAMILIES_MAX = 64 };
+enum { PATH_BYTES = 1200 };
 
 /* A directory for one look at the repository; goes away with everything in it. */
 struct scratch {
@@ -111,41 +110,23 @@ static RW_RC visit(struct cmd_doctor_report *report, struct tuf_client *client, 
     return rc;
 }
 
-static RW_RC visit_rings(struct cli_api *api, struct cmd_doctor_report *report,
-                         struct tuf_client *client, struct rw_err *err)
+/* Every role that the verified targets delegate to, from the copy that the refresh has left behind. */
+static RW_RC visit_delegated(const struct scratch *s, struct cmd_doctor_report *report,
+                             struct tuf_client *client, struct rw_err *err)
 {
-    struct ring_policy policy;
-    RW_AUTO(rw_buf) struct rw_buf text = rw_buf_make(RING_POLICY_BYTES_MAX);
-    RW_TRY(cli_api_download(api, "/v1/policy", RING_POLICY_BYTES_MAX, &text, err));
-    RW_TRY(ring_policy_parse(rw_buf_span(&text), &policy, err));
-    for (size_t i = 0; i < policy.ring_count; i++) {
+    RW_AUTO(rw_buf) struct rw_buf text = rw_buf_make(TUF_TARGETS_BYTES_MAX);
+    RW_AUTO(json_tree) json_tree tree = NULL;
+    const struct json *part = NULL;
+    const struct json *roles = NULL;
+    RW_TRY(rw_file_read_at(s->dir, "targets.json", TUF_TARGETS_BYTES_MAX, &text, err));
+    RW_TRY(json_parse(rw_buf_span(&text), &json_limits_metadata, &tree, err));
+    RW_TRY(json_get(tree, "signed", JSON_OBJECT, &part, err));
+    RW_TRY(json_get(part, "delegations", JSON_OBJECT, &part, err));
+    RW_TRY(json_get(part, "roles", JSON_ARRAY, &roles, err));
+    for (const struct json *r = json_first(roles); r != NULL; r = json_next(r)) {
         char role[TUF_ROLE_NAME_BYTES];
-        (void)snprintf(role, sizeof(role), "ring-%s", policy.rings[i].name);
+        RW_TRY(json_get_str(r, "name", role, sizeof(role), err));
         RW_TRY(visit(report, client, role, err));
-    }
-    return RW_OK;
-}
-
-/* Releases come in order of family, so a family is new when it differs from the one before. */
-static RW_RC visit_families(struct cli_api *api, struct cmd_doctor_report *report,
-                            struct tuf_client *client, struct rw_err *err)
-{
-    RW_AUTO(json_tree) json_tree answer = NULL;
-    const struct json *list = NULL;
-    char before[CLI_FAMILY_BYTES] = "";
-    size_t families = 0;
-    RW_TRY(cli_api_get(api, "/v1/releases", &answer, err));
-    RW_TRY(json_get(answer, "releases", JSON_ARRAY, &list, err));
-    for (const struct json *r = json_first(list); r != NULL && families < FAMILIES_MAX;
-         r = json_next(r)) {
-        char family[CLI_FAMILY_BYTES];
-        char role[TUF_ROLE_NAME_BYTES];
-        (void)cli_view_str(r, "family", family, sizeof(family));
-        if (strcmp(family, before) == 0) { continue; }
-        (void)snprintf(before, sizeof(before), "%s", family);
-        (void)snprintf(role, sizeof(role), "content-%s", family);
-        RW_TRY(visit(report, client, role, err));
-        families++;
     }
     return RW_OK;
 }
@@ -160,8 +141,7 @@ static RW_RC examine(struct cli_api *api, const char *root_file, struct cmd_doct
     RW_TRY(open_client(api, root_file, &s, &client, err));
     struct rw_rc rc = tuf_client_refresh(client, report->now, &why);
     if (rw_is_ok(rc)) {
-        RW_TRY(visit_rings(api, report, client, err));
-        RW_TRY(visit_families(api, report, client, err));
+        RW_TRY(visit_delegated(&s, report, client, err));
     } else if (is_finding(&why)) {
         RW_TRY(cmd_doctor_view_broken(report, "(refresh)", &why, err));
     } else {
@@ -179,13 +159,13 @@ static RW_RC examine(struct cli_api *api, const char *root_file, struct cmd_doct
 RW_RC cmd_doctor(int argc, char **argv, struct rw_err *err)
 {
     const char *root_file = NULL;
-    const char *warn = "14d";
+    const char *warn = "7d";
     struct cli_view_args args = {0};
     const struct opt opts[] = {
         CLI_OPT_PROFILE(args.profile),
         CLI_OPT_OUTPUT(args.output),
         {"root", "FILE", "trusted root (default: root.json beside the profile)", &root_file, NULL},
-        {"warn", "TIME", "warn when an offline role has less time left (default 14d)", &warn, NULL},
+        {"warn", "TIME", "warn when an offline role has less time left (default 7d)", &warn, NULL},
     };
     const struct opt_command command = {
         .program = "ringward doctor",

@@ -113,7 +113,9 @@ RW_RC cmd_doctor_view_end(struct cmd_doctor_report *r, struct rw_err *err)
     }
     RW_TRY(cli_view_flush(err));
     if (r->bad == 0) { return RW_OK; }
-    RW_IGNORE(rw_fail(err, RW_E_TUF_EXPIRED, "%zu of the roles need attention", r->bad), "hint");
+    RW_IGNORE(rw_fail(err, RW_E_TUF_EXPIRED, "%zu role%s attention", r->bad,
+                      r->bad == 1 ? " needs" : "s need"),
+              "hint");
     return rw_hint(err,
                    "offline roles are renewed by those who hold their keys, online ones by the "
                    "running server");

@@ -55,6 +55,14 @@ void cmd_rollout_explain_sentence(const struct json *rollout, const struct json 
         (void)snprintf(dst, cap, "It is held in ring %s: %s.", ring, why);
         return;
     }
+    if (strcmp(state, "pending") == 0) {
+        bool dated = cli_view_str(busy, "not_before", why, sizeof(why))[0] != '\0';
+        (void)snprintf(dst, cap, "It waits to open ring %s%s%s.", ring,
+                       dated ? ", at the earliest at "
+                             : ", which its signed bake does not allow yet",
+                       dated ? why : "");
+        return;
+    }
     (void)cli_view_str(busy, "gate_reason", why, sizeof(why));
     (void)snprintf(dst, cap,
                    "It is %s in ring %s; the next ring opens when the gate says PASS: %s.", state,

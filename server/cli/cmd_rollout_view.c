@@ -51,6 +51,12 @@ static RW_RC add_exposed(struct cli_table *t, const struct json *ring, struct rw
                           (long long)cli_view_int(ring, "members", 0));
 }
 
+static bool word_is(const struct json *object, const char *name, const char *word)
+{
+    char text[WORD_BYTES];
+    return strcmp(cli_view_str(object, name, text, sizeof(text)), word) == 0;
+}
+
 static RW_RC add_ring(struct cli_table *t, const struct json *ring, struct columns_shown shown,
                       struct rw_err *err)
 {
@@ -62,7 +68,9 @@ static RW_RC add_ring(struct cli_table *t, const struct json *ring, struct colum
     RW_TRY(add_exposed(t, ring, err));
     RW_TRY(cli_table_add(t, cli_view_or_dash(ring, "gate", word, sizeof(word)), err));
     int64_t bake_left_s = cli_view_int(ring, "bake_left_s", 0);
-    if (bake_left_s > 0) { (void)cli_view_duration(bake_left_s, bake, sizeof(bake)); }
+    bool bakes = word_is(ring, "state", "ramping") || word_is(ring, "state", "baking") ||
+                 word_is(ring, "state", "held");
+    if (bakes && bake_left_s > 0) { (void)cli_view_duration(bake_left_s, bake, sizeof(bake)); }
     RW_TRY(cli_table_add(t, bake, err));
     RW_TRY(add_count(t, ring, "healthy", err));
     RW_TRY(add_count(t, ring, "failed", err));
@@ -96,26 +104,36 @@ static RW_RC print_rings(const struct json *rings, size_t columns, size_t *lines
     return RW_OK;
 }
 
-static bool word_is(const struct json *object, const char *name, const char *word)
+/* What a ring waits for, "" when it is quiet; a halt has been told above. */
+static void ring_reason(const struct json *r, char *dst, size_t cap)
 {
-    char text[WORD_BYTES];
-    return strcmp(cli_view_str(object, name, text, sizeof(text)), word) == 0;
+    char reason[TEXT_BYTES];
+    const char *member = "reason";
+    const char *before = "";
+    dst[0] = '\0';
+    if (word_is(r, "state", "ramping") || word_is(r, "state", "baking")) {
+        member = "gate_reason";
+        before = "gate: ";
+    } else if (word_is(r, "state", "pending")) {
+        member = "not_before";
+        before = "opens at the earliest at ";
+    } else if (!word_is(r, "state", "held")) {
+        return;
+    }
+    (void)cli_view_str(r, member, reason, sizeof(reason));
+    if (reason[0] != '\0') { (void)snprintf(dst, cap, "%s%s", before, reason); }
 }
 
-/* Rings that wait for something say for what; quiet ones (pending, passed, complete) do not. */
 static size_t print_ring_reasons(const struct json *rings, size_t columns)
 {
     size_t lines = 0;
     for (const struct json *r = json_first(rings); r != NULL; r = json_next(r)) {
         char ring[WORD_BYTES];
-        char reason[TEXT_BYTES];
-        bool runs = word_is(r, "state", "ramping") || word_is(r, "state", "baking");
-        bool stopped = word_is(r, "state", "held") || word_is(r, "state", "halted");
-        if (!runs && !stopped) { continue; }
-        (void)cli_view_str(r, runs ? "gate_reason" : "reason", reason, sizeof(reason));
+        char reason[TEXT_BYTES + WORD_BYTES];
+        ring_reason(r, reason, sizeof(reason));
         if (reason[0] == '\0') { continue; }
-        lines += print_line(columns, "%s: %s%s", cli_view_str(r, "ring", ring, sizeof(ring)),
-                            runs ? "gate: " : "", reason);
+        lines += print_line(columns, "%s: %s", cli_view_str(r, "ring", ring, sizeof(ring)), reason);
+        if (word_is(r, "state", "pending")) { break; } /* the rings behind it wait for it */
     }
     return lines;
 }
@@ -137,6 +155,16 @@ static size_t print_evidence(const struct json *rollout, size_t columns)
                       ring[0] != '\0' ? ", ring " : "", ring);
 }
 
+/* Number 0 means that nothing was there before. */
+static void previous_text(int64_t previous, char *dst, size_t cap)
+{
+    if (previous > 0) {
+        (void)snprintf(dst, cap, "%lld", (long long)previous);
+    } else {
+        (void)snprintf(dst, cap, "none");
+    }
+}
+
 RW_RC cmd_rollout_view_print(const struct json *rollout, size_t columns, size_t *lines_out,
                              struct rw_err *err)
 {
@@ -144,14 +172,15 @@ RW_RC cmd_rollout_view_print(const struct json *rollout, size_t columns, size_t 
     char state[WORD_BYTES];
     char started[WORD_BYTES];
     char why[TEXT_BYTES];
+    char previous[WORD_BYTES];
     const struct json *rings = NULL;
     RW_TRY(json_get(rollout, "rings", JSON_ARRAY, &rings, err));
     (void)cli_view_str(rollout, "state", state, sizeof(state));
-    printf("%s/%lld  %s%s%s  started %s  previous %lld  generation %lld\n",
+    previous_text(cli_view_int(rollout, "previous", 0), previous, sizeof(previous));
+    printf("%s/%lld  %s%s%s  started %s  previous %s  generation %lld\n",
            cli_view_str(rollout, "family", family, sizeof(family)),
            (long long)cli_view_int(rollout, "release", 0), cli_table_colour(state), state,
-           cli_table_plain(), cli_view_str(rollout, "started", started, sizeof(started)),
-           (long long)cli_view_int(rollout, "previous", 0),
+           cli_table_plain(), cli_view_str(rollout, "started", started, sizeof(started)), previous,
            (long long)cli_view_int(rollout, "generation", 0));
     size_t lines = 1;
     cmd_rollout_view_why(rollout, why, sizeof(why));

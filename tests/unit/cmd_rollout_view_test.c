@@ -105,6 +105,10 @@ static const struct sentence {
      "It is held in ring canary: change freeze."},
     {"complete", ROLLOUT("complete", ""),
      "{\"rings\":[{\"ring\":\"canary\",\"state\":\"complete\"}]}", "It is complete"},
+    {"waits for the signed bake", ROLLOUT("ramping", ""),
+     "{\"rings\":[{\"ring\":\"canary\",\"state\":\"pending\",\"not_before\":"
+     "\"2026-11-22T06:00:00Z\"}]}",
+     "It waits to open ring canary, at the earliest at 2026-11-22T06:00:00Z."},
     {"nothing to read", "{}", "{}", "The server tells of no ring"},
 };
 
