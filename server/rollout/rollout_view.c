@@ -75,6 +75,7 @@ static void put_ring(struct json_writer *w, const struct rollout_ring *ring,
     json_put_str(w, "ring", ring->name);
     json_put_str(w, "state", state_name(ring->state));
     put_time(w, "since", ring->since);
+    put_time(w, "not_before", ring->not_before);
     json_put_str(w, "reason", ring->reason);
     json_put_int(w, "exposed", c->exposed);
     json_put_int(w, "pending", c->pending);
@@ -265,6 +266,7 @@ static RW_RC explain_ring(const struct rollout_run *r, const struct rollout *ro,
     json_open_object(w, NULL);
     json_put_str(w, "ring", ro->rings[i].name);
     json_put_str(w, "state", state_name(ro->rings[i].state));
+    put_time(w, "not_before", ro->rings[i].not_before);
     json_put_str(w, "gate", gate_rule_name(f.gate));
     json_put_str(w, "gate_reason", f.gate_reason);
     json_put_str(w, "limit", limit);
