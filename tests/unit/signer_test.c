@@ -17,6 +17,8 @@ enum { HOUR_S = 3600, DAY_S = 86400, TIMEOUT_MS = 20000 };
 
 struct rig {
     struct dev_dir d;
+    struct rw_wall
+        made; /* signed_at counts from here: the same entry stays the same, however slow the test */
     struct key engineers[2];
     struct ring_policy policy;
     int socket;
@@ -56,7 +58,8 @@ static void rig_start(struct rig *r)
 static struct rig rig_make(int64_t age_s)
 {
     struct rw_err err = {0};
-    struct rig r = {.d = dev_dir_make(age_s), .bytes = rw_buf_make(FRAME_BYTES_MAX)};
+    struct rig r = {
+        .d = dev_dir_make(age_s), .made = dev_dir_now(), .bytes = rw_buf_make(FRAME_BYTES_MAX)};
     r.engineers[0] = dev_dir_key(&r.d, "engineers/alice.key");
     r.engineers[1] = dev_dir_key(&r.d, "engineers/bob.key");
     MUST(ring_policy_parse(rw_span_str(dev_dir_policy), &r.policy, &err));
@@ -153,7 +156,7 @@ static void put_entry(struct rig *r, struct json_writer *w, const struct entry *
     struct ring_policy policy = r->policy;
     struct entry_codec_content c = {.release = e->release,
                                     .engine_max = 999999,
-                                    .signed_at = {dev_dir_now().s - e->signed_ago_s},
+                                    .signed_at = {r->made.s - e->signed_ago_s},
                                     .platform_count = 1};
     (void)snprintf(c.family, sizeof(c.family), "%s", e->family == NULL ? "yara" : e->family);
     (void)snprintf(c.class_name, sizeof(c.class_name), "%s", e->class_name);
