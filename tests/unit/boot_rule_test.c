@@ -1,0 +1,92 @@
+/* Goal: whatever crashes, the endpoint is back on a set that works within two restarts (INV-6). */
+#include "agent/activate/boot_rule.h"
+
+#include "tests/harness.h"
+
+static const struct boot_case {
+    const char *id;
+    struct boot_rule_evidence e;
+    int64_t unclean;
+    enum boot_rule_slot slot;
+    int64_t set;
+} cases[] = {
+    /* open, guarded, unclean, active, valid, fallback, valid */
+    {"first_start_ever", {false, false, 0, 0, true, 0, true}, 0, BOOT_ACTIVE, 0},
+    {"clean_start_forgets", {false, false, 2, 7, true, 6, true}, 0, BOOT_ACTIVE, 7},
+    {"first_unclean_start_tries_once_more", {true, false, 0, 7, true, 6, true}, 1, BOOT_ACTIVE, 7},
+    {"second_unclean_start_goes_back", {true, false, 1, 7, true, 6, true}, 2, BOOT_FALLBACK, 6},
+    {"third_unclean_start_goes_to_the_empty_set",
+     {true, false, 2, 6, true, 5, true},
+     3,
+     BOOT_EMPTY,
+     0},
+    {"and_stays_there", {true, false, 9, 0, true, 0, true}, 10, BOOT_EMPTY, 0},
+    {"a_start_that_was_guarded_counts_once", {true, true, 1, 7, true, 6, true}, 1, BOOT_ACTIVE, 7},
+    {"a_guarded_second_start_still_goes_back",
+     {true, true, 2, 7, true, 6, true},
+     2,
+     BOOT_FALLBACK,
+     6},
+    {"a_damaged_active_set_is_not_loaded",
+     {false, false, 0, 7, false, 6, true},
+     0,
+     BOOT_FALLBACK,
+     6},
+    {"two_damaged_sets_leave_the_empty_one",
+     {false, false, 0, 7, false, 6, false},
+     0,
+     BOOT_EMPTY,
+     0},
+    {"a_damaged_fallback_is_not_used", {true, false, 1, 7, true, 6, false}, 2, BOOT_EMPTY, 0},
+    {"the_active_set_is_no_fallback_of_itself",
+     {true, false, 1, 7, true, 7, true},
+     2,
+     BOOT_EMPTY,
+     0},
+};
+
+TEST_EACH(starts_choose_the_set, cases)
+{
+    struct boot_rule_result r = boot_rule_decide(&it->e);
+    assert_int_equal(r.unclean, it->unclean);
+    assert_int_equal(r.slot, it->slot);
+    assert_int_equal(r.set, it->set);
+    assert_true(r.reason[0] != '\0');
+}
+
+TEST(three_starts_in_a_row_never_load_a_killer_three_times)
+{
+    struct boot_rule_evidence e = {true, false, 0, 7, true, 6, true};
+    int loads = 0;
+    for (int start = 0; start < 3; start++) {
+        struct boot_rule_result r = boot_rule_decide(&e);
+        loads += r.set == 7 ? 1 : 0;
+        e.unclean = r.unclean;
+        e.active = r.set;
+        e.fallback = r.slot == BOOT_ACTIVE ? e.fallback : 0;
+    }
+    assert_int_equal(loads, 1);
+    assert_int_equal(e.active, 0);
+}
+
+static const struct loop_case {
+    const char *id;
+    int64_t ages[BOOT_RULE_CRASHES];
+    int64_t commit_age_ms;
+    bool want;
+} loops[] = {
+    {"three_in_ten_minutes", {0, 300000, 600000}, 3600000, true},
+    {"two_are_not_three", {0, 300000, -1}, 1000, false},
+    {"spread_over_more_than_ten_minutes", {0, 300000, 600001}, 1000, false},
+    {"long_after_the_commit", {0, 1, 2}, 3600001, false},
+    {"commit_unknown", {0, 1, 2}, -1, false},
+};
+
+TEST_EACH(crash_loops_are_told_from_bad_luck, loops)
+{
+    assert_int_equal(boot_rule_crash_loop(it->ages, it->commit_age_ms), it->want);
+}
+
+RUN_TESTS(cmocka_unit_test(starts_choose_the_set),
+          cmocka_unit_test(three_starts_in_a_row_never_load_a_killer_three_times),
+          cmocka_unit_test(crash_loops_are_told_from_bad_luck))
