@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { BATCH_RETRY_MS = 1000 };
+
 /* --- the rollouts and what they need from outside --- */
 
 static RW_RC point(void *ctx, const char *ring, const char *family, int64_t release, bool hold,
@@ -116,6 +118,20 @@ RW_RC api_core_finish(struct api_core *c, struct rw_rc done, struct rw_err *err)
     return rc;
 }
 
+/* Keeps a failure as alarm and logs it when it is new; "" clears it. */
+static void note(char alarm[static RW_ERR_TEXT_BYTES], const char *event, struct rw_rc rc,
+                 const struct rw_err *err)
+{
+    if (rw_is_ok(rc)) {
+        if (alarm[0] != '\0') { rw_log(RW_LOG_INFO, event, "state", "works again"); }
+        alarm[0] = '\0';
+        return;
+    }
+    if (strcmp(alarm, err->text) == 0) { return; }
+    (void)snprintf(alarm, RW_ERR_TEXT_BYTES, "%s", err->text);
+    log_failure(event, err);
+}
+
 /* --- batches --- */
 
 /* Cuts the chain behind the jobs that go together: a run of batched ones, or one other. Gives the rest. */
@@ -132,6 +148,9 @@ static struct api_job *cut(struct api_job *jobs)
 
 static RW_RC commit_batch(struct api_core *c, struct api_job *batch, struct rw_err *err)
 {
+    if (rw_clock_mono(&c->clock).ms < c->batch_retry.ms) {
+        return rw_fail(err, RW_E_STORE, "%s", c->store_alarm);
+    }
     RW_TRY(api_core_heal(c, err));
     RW_TRY(store_begin(c->store, err));
     for (struct api_job *job = batch; job != NULL; job = job->next) {
@@ -157,16 +176,20 @@ static void refuse_batch(struct api_core *c, struct api_job *batch, const struct
         api_reply_error(job, &err);
     }
     c->stats.commit_failures++;
-    log_failure("batch_failed", why);
 }
 
 static void run_batch(struct api_core *c, struct api_job *batch)
 {
     struct rw_err err;
-    if (rw_is_ok(commit_batch(c, batch, &err))) {
+    struct rw_rc rc = commit_batch(c, batch, &err);
+    note(c->store_alarm, "store", rc, &err);
+    if (rw_is_ok(rc)) {
         c->stats.batches++;
     } else {
         refuse_batch(c, batch, &err);
+    }
+    if (c->fleet_stale) {
+        c->batch_retry.ms = rw_clock_mono(&c->clock).ms + BATCH_RETRY_MS;
         if (!rw_is_ok(api_core_heal(c, &err))) { log_failure("reload_failed", &err); }
     }
     for (struct api_job *job = batch; job != NULL; job = job->next) {
@@ -247,20 +270,6 @@ static RW_RC turn(struct api_core *c, struct rw_err *err)
     return RW_OK;
 }
 
-/* Keeps a failure as alarm and logs it when it is new; "" clears it. */
-static void note(char alarm[static RW_ERR_TEXT_BYTES], const char *event, struct rw_rc rc,
-                 const struct rw_err *err)
-{
-    if (rw_is_ok(rc)) {
-        if (alarm[0] != '\0') { rw_log(RW_LOG_INFO, event, "state", "works again"); }
-        alarm[0] = '\0';
-        return;
-    }
-    if (strcmp(alarm, err->text) == 0) { return; }
-    (void)snprintf(alarm, RW_ERR_TEXT_BYTES, "%s", err->text);
-    log_failure(event, err);
-}
-
 void api_core_tick(struct api_core *c)
 {
     struct rw_err err;
@@ -305,8 +314,11 @@ void api_core_fold(struct api_core *c)
 
 bool api_core_ready(const struct api_core *c, const char **why_out)
 {
+    /* A failed batch counts while none is tried: later only the next one can tell, and it must get here. */
+    bool refusing = rw_clock_mono(&c->clock).ms < c->batch_retry.ms;
     *why_out = c->fleet_stale || c->rollouts_stale ? "the store does not answer"
                : !c->ticked                        ? "the controller has not run yet"
+               : refusing                          ? c->store_alarm
                : c->tick_alarm[0] != '\0'          ? c->tick_alarm
                : !c->signer_answers                ? "the signer does not answer"
                                                    : NULL;

@@ -48,11 +48,13 @@ struct api_core {
     struct api_core_outside outside;
     struct rw_clock clock;
     struct rw_wall started;
-    bool fleet_stale;    /* memory is ahead of the store: load before the next use */
-    bool rollouts_stale; /* the same for the rollouts */
-    bool tick_wanted;    /* a change waits for the controller: tick before the next wait */
-    bool ticked;         /* one whole tick succeeded since the start */
-    bool signer_answers; /* the last renewal succeeded */
+    bool fleet_stale;           /* memory is ahead of the store: load before the next use */
+    bool rollouts_stale;        /* the same for the rollouts */
+    bool tick_wanted;           /* a change waits for the controller: tick before the next wait */
+    bool ticked;                /* one whole tick succeeded since the start */
+    bool signer_answers;        /* the last renewal succeeded */
+    struct rw_mono batch_retry; /* after a failed commit: no batch is tried earlier */
+    char store_alarm[RW_ERR_TEXT_BYTES];  /* failure of the last batch; "": none */
     char tick_alarm[RW_ERR_TEXT_BYTES];   /* failure of the last tick; "": none */
     char signer_alarm[RW_ERR_TEXT_BYTES]; /* failure of the last renewal; "": none */
     struct api_core_stats stats;
@@ -64,7 +66,8 @@ void api_core_end(struct api_core *c); /* drops the rollouts */
 
 /* Works a chain of jobs off in order and gives every job back. Consecutive batched jobs share one transaction:
  * applied, flushed, committed, then answered. When flush or commit fails, memory is loaded anew from the store and
- * all of them are answered with that failure (503), whatever their handlers said. */
+ * all of them are answered with that failure (503), whatever their handlers said; for the next second batches are
+ * refused at once, since each failure costs a load of the whole state. */
 void api_core_run(struct api_core *c, struct api_job *jobs);
 
 /* Loads what is stale. Every handler may rely on it: api_core_run and api_core_tick call it first. */

@@ -66,6 +66,7 @@ static void put_alarms(const struct api_core *c, struct rw_wall now, struct json
     json_open_array(w, "alarms");
     api_trust_write_alarms(c->trust, now, w);
     put_alarm(w, "signer", c->signer_alarm);
+    put_alarm(w, "store", c->store_alarm);
     put_alarm(w, "controller", c->tick_alarm);
     rollout_run_write_alarms(c->rollouts, w);
     json_close_array(w);

@@ -276,12 +276,37 @@ TEST(the_answer_of_a_lost_batch_says_nothing_of_what_was_granted)
     api_core_end(&c);
 }
 
+TEST(after_a_failure_batches_are_refused_for_a_while_without_trying)
+{
+    struct api_core c = fresh_core();
+    const char *why = NULL;
+    api_core_renew(&c);
+    api_core_tick(&c);
+    trace[0] = '\0';
+    fails = 'C';
+    run(&c, "bsb");
+    assert_string_equal(trace, "BafCRlDO-s+-");
+    assert_false(api_core_ready(&c, &why));
+    assert_string_equal(why, "step C fails");
+    assert_true(c.batch_retry.ms > 0);
+    c.batch_retry.ms = 0; /* the while is over: somebody must be let in to find out */
+    assert_true(api_core_ready(&c, &why));
+    assert_string_equal(c.store_alarm, "step C fails");
+    fails = '\0';
+    trace[0] = '\0';
+    run(&c, "b");
+    assert_string_equal(trace, "BafC+");
+    assert_string_equal(c.store_alarm, "");
+    api_core_end(&c);
+}
+
 TEST(nothing_is_served_while_the_state_cannot_be_loaded)
 {
     struct api_core c = fresh_core();
     fails = 'C';
     run(&c, "b");
     c.fleet_stale = true; /* as if the reload had failed too */
+    c.batch_retry.ms = 0;
     fails = 'l';
     trace[0] = '\0';
     run(&c, "bs");
@@ -290,6 +315,7 @@ TEST(nothing_is_served_while_the_state_cannot_be_loaded)
     const char *why = NULL;
     assert_false(api_core_ready(&c, &why));
     fails = '\0';
+    c.batch_retry.ms = 0;
     trace[0] = '\0';
     run(&c, "b");
     assert_string_equal(trace, "lBafC+");
@@ -378,6 +404,7 @@ TEST(a_refused_command_is_rolled_back_and_reloads_nothing)
 
 RUN_TESTS(cmocka_unit_test(batches_are_committed_before_they_are_answered),
           cmocka_unit_test(the_answer_of_a_lost_batch_says_nothing_of_what_was_granted),
+          cmocka_unit_test(after_a_failure_batches_are_refused_for_a_while_without_trying),
           cmocka_unit_test(nothing_is_served_while_the_state_cannot_be_loaded),
           cmocka_unit_test(a_turn_keeps_its_order_and_tells_its_failures),
           cmocka_unit_test(ready_needs_a_turn_and_a_signer_that_answers),
