@@ -81,8 +81,8 @@ static void start_reply(struct http_conn *c, struct http_reply *reply)
                    c->requests >= w->shared->set.limits.requests_per_conn;
     move(c, HTTP_CONN_SEND);
     http_send_begin(c, reply);
-    c->unsent_seen = http_send_unsent(c);
-    c->rate_unsent = c->unsent_seen;
+    c->untaken_seen = http_send_unsent(c);
+    c->rate_untaken = c->untaken_seen;
     c->rate_since_ms = http_worker_now_ms(w);
 }
 
@@ -195,6 +195,8 @@ void http_conn_sent(struct http_conn *c)
         move(c, HTTP_CONN_IDLE);
         set_reading(c, true);
         take_request(c);
+        /* The drain may have begun behind the head of this reply, which did not say so. */
+        if (c->state == HTTP_CONN_IDLE && c->worker->draining) { c->doomed = true; }
         return;
     }
     if (c->eof || (!c->unread && !more_came)) {

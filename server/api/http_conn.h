@@ -63,9 +63,9 @@ struct http_conn {
     size_t body_left;
     size_t lingered; /* bytes read while lingering */
     struct http_outgoing out;
-    uint64_t unsent_seen; /* bytes not sent, at the last look */
-    int64_t rate_since_ms;
-    uint64_t rate_unsent; /* bytes not sent, when the window of the rate began */
+    uint64_t untaken_seen; /* bytes that the client had not taken, at the last look */
+    int64_t rate_since_ms; /* when the window of the rate began */
+    uint64_t rate_untaken; /* bytes that it had not taken then */
     struct event *page_wait;
     unsigned page_tries;
     struct http_conn_peer peer;

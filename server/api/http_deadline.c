@@ -4,6 +4,8 @@
 #include "server/api/http_worker.h"
 
 #include <event2/bufferevent.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 
 enum { BODY_BYTES_S = 65536 }; /* slowest upload that is waited for */
 
@@ -38,22 +40,31 @@ static void cut(struct http_conn *c)
     http_conn_free(c);
 }
 
+/* What the client has not taken: the kernel's queue counts too, as it becomes writable in large steps only. */
+uint64_t http_deadline_untaken(const struct http_conn *c)
+{
+    int queued = 0;
+    if (ioctl(bufferevent_getfd(c->bev), SIOCOUTQ, &queued) != 0 || queued < 0) { queued = 0; }
+    return http_send_unsent(c) + (uint64_t)queued;
+}
+
 /* A reply must move at all within stall_ms, and a long one at the floor's rate on average. */
 static void look_at_sending(struct http_conn *c, int64_t now)
 {
     const struct http_limits *l = &c->worker->shared->set.limits;
-    uint64_t unsent = http_send_unsent(c);
+    uint64_t untaken = http_deadline_untaken(c);
     int64_t window_ms = l->stall_ms * HTTP_RATE_WINDOW_STALLS;
-    if (unsent < c->unsent_seen) { c->deadline_ms = now + l->stall_ms; }
-    c->unsent_seen = unsent;
+    if (untaken < c->untaken_seen) { c->deadline_ms = now + l->stall_ms; }
+    c->untaken_seen = untaken;
     if (now - c->rate_since_ms >= window_ms) {
-        uint64_t moved = c->rate_unsent - unsent;
+        /* TLS makes more bytes of what it sends: the difference may be below zero. */
+        uint64_t moved = c->rate_untaken > untaken ? c->rate_untaken - untaken : 0;
         if (moved * 1000 / (uint64_t)window_ms < HTTP_RATE_BYTES_S) {
             cut(c);
             return;
         }
         c->rate_since_ms = now;
-        c->rate_unsent = unsent;
+        c->rate_untaken = untaken;
     }
     if (c->deadline_ms <= now) { cut(c); }
 }

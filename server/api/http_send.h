@@ -16,7 +16,7 @@ void http_send_begin(struct http_conn *c, struct http_reply *reply);
 /* The output buffer is empty: the next slice. True: there is nothing left. Dooms the connection when the
  * file is shorter than it was, because the promised length cannot be kept. */
 bool http_send_more(struct http_conn *c);
-/* Bytes of the reply that the kernel has not taken yet. */
+/* Bytes of the reply that the kernel has not got yet. */
 uint64_t http_send_unsent(const struct http_conn *c);
 void http_send_drop(struct http_conn *c); /* forgets what is left */
 
