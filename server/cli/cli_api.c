@@ -206,7 +206,7 @@ static RW_RC parse_answer(int status, const struct rw_buf *body, struct json **t
 static RW_RC explain_transport(const struct cli_api *api, struct rw_rc rc, struct rw_err *err)
 {
     if (rc.code != RW_E_NET) { return rc; }
-    return rw_hint(err, "is the server running? Its URL is in %.100s", api->profile);
+    return rw_hint(err, "is the server running? server and ca_file stand in %.90s", api->profile);
 }
 
 RW_RC cli_api_get(struct cli_api *api, const char *path, struct json **tree_out, struct rw_err *err)

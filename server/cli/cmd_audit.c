@@ -42,6 +42,10 @@ static RW_RC walk(struct cli_api *api, int64_t after, int64_t limit, const struc
             return rw_fail(err, RW_E_PROTOCOL, "the server's pages do not advance");
         }
     } while (next != 0 && limit > 0);
+    if (next != 0) {
+        (void)fprintf(stderr, "ringward: there are more records; go on with --after %lld\n",
+                      (long long)next);
+    }
     return RW_OK;
 }
 

@@ -11,7 +11,6 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,17 +24,21 @@ struct scratch {
     int dir; /* -1: not made */
 };
 
+static int is_entry(const struct dirent *e)
+{
+    return strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0;
+}
+
 static void scratch_drop(struct scratch *s)
 {
+    struct dirent **entries = NULL;
     if (s->dir < 0) { return; }
-    int copy = dup(s->dir);
-    DIR *d = copy < 0 ? NULL : fdopendir(copy);
-    for (struct dirent *e = d == NULL ? NULL : readdir(d); e != NULL; e = readdir(d)) {
-        if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0) {
-            (void)unlinkat(s->dir, e->d_name, 0);
-        }
+    int count = scandirat(s->dir, ".", &entries, is_entry, alphasort);
+    for (int i = 0; i < count; i++) {
+        (void)unlinkat(s->dir, entries[i]->d_name, 0);
+        rw_mem_free(entries[i]);
     }
-    if (d != NULL) { (void)closedir(d); }
+    rw_mem_free((void *)entries);
     (void)close(s->dir);
     (void)rmdir(s->path);
     s->dir = -1;

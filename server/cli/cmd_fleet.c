@@ -24,23 +24,26 @@ struct list_job {
     struct json_writer w; /* CLI_JSON */
 };
 
-/* "yara/2" for every family, and what is in the way of it. */
+/* "yara/2" for every family, and what is being tried in its place. Release 0: nothing is loaded. */
 static void content_text(const struct json *endpoint, char *dst, size_t cap)
 {
     size_t used = 0;
     const struct json *list = json_find(endpoint, "content");
-    dst[0] = '\0';
+    (void)snprintf(dst, cap, "-");
     for (const struct json *c = list == NULL ? NULL : json_first(list); c != NULL && used < cap;
          c = json_next(c)) {
         char family[WORD_BYTES];
+        char trying[48] = "";
         const struct json *permit = json_find(c, "permit");
-        int n = snprintf(dst + used, cap - used, "%s%s/%lld", used == 0 ? "" : " ",
-                         cli_view_str(c, "family", family, sizeof(family)),
-                         (long long)cli_view_int(c, "release", 0));
-        used += n > 0 ? (size_t)n : 0;
-        if (permit == NULL || json_type(permit) != JSON_OBJECT || used >= cap) { continue; }
-        n = snprintf(dst + used, cap - used, " (trying %lld)",
-                     (long long)cli_view_int(permit, "release", 0));
+        int64_t release = cli_view_int(c, "release", 0);
+        if (permit != NULL && json_type(permit) == JSON_OBJECT) {
+            (void)snprintf(trying, sizeof(trying), " (trying %lld)",
+                           (long long)cli_view_int(permit, "release", 0));
+        }
+        if (release == 0 && trying[0] == '\0') { continue; }
+        int n =
+            snprintf(dst + used, cap - used, "%s%s/%lld%s", used == 0 ? "" : " ",
+                     cli_view_str(c, "family", family, sizeof(family)), (long long)release, trying);
         used += n > 0 ? (size_t)n : 0;
     }
 }
@@ -52,7 +55,7 @@ static RW_RC add_endpoint(struct cli_table *t, const struct json *e, struct rw_e
     RW_TRY(cli_table_add(t, cli_view_str(e, "endpoint", word, sizeof(word)), err));
     RW_TRY(cli_table_add(t, cli_view_or_dash(e, "ring", word, sizeof(word)), err));
     content_text(e, word, sizeof(word));
-    RW_TRY(cli_table_add(t, word[0] == '\0' ? "-" : word, err));
+    RW_TRY(cli_table_add(t, word, err));
     RW_TRY(cli_table_add(t, cli_view_cohort(json_find(e, "cohort"), word, sizeof(word)), err));
     for (size_t i = 0; i < RW_LEN(plain); i++) {
         RW_TRY(cli_table_add(t, cli_view_or_dash(e, plain[i], word, sizeof(word)), err));
@@ -202,10 +205,15 @@ static void print_content(const struct json *c)
     char until[WORD_BYTES];
     const struct json *permit = json_find(c, "permit");
     const struct json *outcomes = json_find(c, "outcomes");
-    printf("%s/%lld loaded, generation %lld, SHA-256 %s\n",
-           cli_view_str(c, "family", word, sizeof(word)), (long long)cli_view_int(c, "release", 0),
-           (long long)cli_view_int(c, "generation", 0),
-           cli_view_or_dash(c, "sha256", until, sizeof(until)));
+    int64_t release = cli_view_int(c, "release", 0);
+    (void)cli_view_str(c, "family", word, sizeof(word));
+    if (release > 0) {
+        printf("%s/%lld loaded, generation %lld, SHA-256 %s\n", word, (long long)release,
+               (long long)cli_view_int(c, "generation", 0),
+               cli_view_or_dash(c, "sha256", until, sizeof(until)));
+    } else {
+        printf("%s: nothing loaded\n", word);
+    }
     if (permit != NULL && json_type(permit) == JSON_OBJECT) {
         printf("  permit for release %lld, granted %s, dark after %s\n",
                (long long)cli_view_int(permit, "release", 0),

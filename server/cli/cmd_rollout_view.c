@@ -130,10 +130,13 @@ static size_t print_ring_reasons(const struct json *rings, size_t columns)
     for (const struct json *r = json_first(rings); r != NULL; r = json_next(r)) {
         char ring[WORD_BYTES];
         char reason[TEXT_BYTES + WORD_BYTES];
+        bool through = word_is(r, "state", "passed") || word_is(r, "state", "complete");
         ring_reason(r, reason, sizeof(reason));
-        if (reason[0] == '\0') { continue; }
-        lines += print_line(columns, "%s: %s", cli_view_str(r, "ring", ring, sizeof(ring)), reason);
-        if (word_is(r, "state", "pending")) { break; } /* the rings behind it wait for it */
+        if (reason[0] != '\0') {
+            lines +=
+                print_line(columns, "%s: %s", cli_view_str(r, "ring", ring, sizeof(ring)), reason);
+        }
+        if (!through) { break; } /* the rings behind it wait for it */
     }
     return lines;
 }
