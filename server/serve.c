@@ -26,7 +26,7 @@ struct options {
     const char *dir;
     const char *listen;
     const char *port_file;
-    const char *ready_fd;
+    int64_t ready_fd; /* -1: none */
 };
 
 struct serve {
@@ -255,11 +255,7 @@ static RW_RC tell_ready(const struct serve *s, const struct options *o, struct r
 {
     unsigned port = http_server_port(s->http);
     if (o->port_file != NULL) { RW_TRY(server_notify_port_file(o->port_file, port, err)); }
-    if (o->ready_fd != NULL) {
-        int64_t fd = 0;
-        RW_TRY(rw_parse_i64(rw_span_str(o->ready_fd), 3, READY_FD_MAX, "--ready-fd", &fd, err));
-        RW_TRY(server_notify_fd((int)fd, port, err));
-    }
+    if (o->ready_fd >= 0) { RW_TRY(server_notify_fd((int)o->ready_fd, port, err)); }
     return server_notify_systemd("READY=1", err);
 }
 
@@ -349,12 +345,13 @@ static RW_RC run(const struct options *o, struct rw_err *err)
 
 RW_RC serve(int argc, char **argv, struct rw_err *err)
 {
-    struct options o = {.dir = NULL};
+    struct options o = {.ready_fd = -1};
+    const char *ready_fd = NULL;
     const struct opt opts[] = {
         {"dir", "DIR", "directory of the server (required)", &o.dir, NULL},
         {"listen", "ADDRESS", "instead of the setting, for instance 127.0.0.1:0", &o.listen, NULL},
         {"port-file", "FILE", "write the port there once the server accepts", &o.port_file, NULL},
-        {"ready-fd", "N", "write the port to this descriptor once the server accepts", &o.ready_fd,
+        {"ready-fd", "N", "write the port to this descriptor once the server accepts", &ready_fd,
          NULL},
     };
     const struct opt_command command = {
@@ -374,6 +371,10 @@ RW_RC serve(int argc, char **argv, struct rw_err *err)
     int count = 0;
     RW_TRY(opt_parse(&command, argc, argv, &outcome, &operands, &count, err));
     if (outcome == OPT_HELP_SHOWN) { return RW_OK; }
+    if (ready_fd != NULL) {
+        RW_TRY(
+            rw_parse_i64(rw_span_str(ready_fd), 3, READY_FD_MAX, "--ready-fd", &o.ready_fd, err));
+    }
     RW_TRY(run(&o, err));
     rw_log(RW_LOG_INFO, "stopped", NULL, NULL);
     return RW_OK;

@@ -19,6 +19,7 @@
 
   const STATES = { ramping: 'go', baking: 'go', passed: 'good', complete: 'good', held: 'held', halted: 'stop',
                    rolling_back: 'stop', rolled_back: 'stop' };
+  const OPEN = ['ramping', 'baking', 'held'];
   const pill = (state) => el('span', 'pill ' + (STATES[state] || ''), String(state || '').replace('_', ' '));
 
   const span = (s) => {
@@ -65,8 +66,8 @@
     if (dark) add(counts, ', ', el('span', 'bad', `${shown(dark)} dark`));
     const why = [];
     why.push(`${shown(r.exposed)} of ${shown(r.members)} exposed, window ${shown(r.window && r.window.allowed)}`);
-    if (num(r.bake_left_s) > 0) why.push(`bakes ${span(r.bake_left_s)} more`);
-    if (r.gate) why.push(`gate ${r.gate}${r.gate_reason ? ': ' + r.gate_reason : ''}`);
+    if (num(r.bake_left_s) > 0 && OPEN.includes(r.state)) why.push(`bakes ${span(r.bake_left_s)} more`);
+    if (r.gate && OPEN.includes(r.state)) why.push(`gate ${r.gate}${r.gate_reason ? ': ' + r.gate_reason : ''}`);
     if (r.reason) why.push(r.reason);
     const label = `${r.ring}: ${healthy} healthy, ${pending} pending, ${failed} failed, ${dark} dark of ${whole}`;
     return add(el('div', 'ring'), el('b', '', r.ring), add(el('span'), pill(r.state)),
@@ -112,7 +113,7 @@
     const head = add(el('div', 'head'), el('h2', '', name), pill(r.state),
       el('span', 'muted', `before it: ${num(r.previous) ? r.family + '/' + r.previous : 'nothing'} · started ${ago(r.started)}`));
     const c = add(el('article', 'card'), head);
-    if (r.reason) add(c, el('div', 'muted', r.reason));
+    if (r.reason && !r.halt) add(c, el('div', 'muted', r.reason));
     if (r.halt) add(c, haltBox(r.halt));
     for (const ring of Array.isArray(r.rings) ? r.rings : []) add(c, ringRow(ring));
     if (r.health) add(c, evidence(r.health));
@@ -135,7 +136,7 @@
     if (!cards.length) cards.push(add(el('article', 'card'), el('span', 'muted', 'No rollout yet. Begin one: '),
       el('code', '', 'ringward rollout start FAMILY/NUMBER')));
     at('rollouts').replaceChildren(...cards);
-    at('link').textContent = `version ${s.server.version}, up since ${ago(s.server.started).replace(' ago', '')}`;
+    at('link').textContent = `version ${s.server.version}, up for ${ago(s.server.started).replace(' ago', '')}`;
   };
 
   const show = (loggedIn) => {
