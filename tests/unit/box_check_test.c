@@ -113,7 +113,7 @@ TEST(files_are_chosen_by_seed_without_links_and_each_at_most_once)
 {
     char link_path[128];
     for (int i = 0; i < 20; i++) {
-        char name[16];
+        char name[24];
         (void)snprintf(name, sizeof(name), "file-%02d", i);
         make_file(name);
     }
