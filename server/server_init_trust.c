@@ -19,6 +19,7 @@ enum {
     ONLINE_S = 7 * DAY_S,
     TIMESTAMP_S = 36 * 3600,
     DOC_BYTES_MAX = 256 * 1024,
+    ENVELOPE_BYTES_MAX = 512 * 1024,
     PATH_BYTES = 4096,
     ROLE_BYTES = 64,
     FILE_BYTES = 256,
@@ -155,7 +156,7 @@ static RW_RC put_listed(struct trust *t, const struct signing *by, const struct 
                         struct rw_err *err)
 {
     char file[FILE_BYTES];
-    RW_AUTO(rw_buf) struct rw_buf envelope = rw_buf_make(2 * DOC_BYTES_MAX);
+    RW_AUTO(rw_buf) struct rw_buf envelope = rw_buf_make(ENVELOPE_BYTES_MAX);
     RW_TRY(put_file(t, by, text, &envelope, err));
     RW_TRY(tuf_path_metadata_name(by->role, 0, file, sizeof(file), err));
     return tuf_make_meta(&t->meta_json, file, by->version, rw_buf_span(&envelope), err);
@@ -176,7 +177,7 @@ static RW_RC put_root_copies(const struct trust *t, struct rw_span envelope, str
 static RW_RC write_root(struct trust *t, struct rw_err *err)
 {
     RW_AUTO(rw_buf) struct rw_buf text = rw_buf_make(DOC_BYTES_MAX);
-    RW_AUTO(rw_buf) struct rw_buf envelope = rw_buf_make(2 * DOC_BYTES_MAX);
+    RW_AUTO(rw_buf) struct rw_buf envelope = rw_buf_make(ENVELOPE_BYTES_MAX);
     const struct signing by = {"root", 1, &t->root, 1};
     struct json_writer w = json_begin(&text);
     tuf_make_open(&w, "root", 1, in(t, ROOT_S));
@@ -288,7 +289,7 @@ static RW_RC write_delegated(struct trust *t, struct rw_err *err)
 static RW_RC write_snapshot_and_timestamp(struct trust *t, struct rw_err *err)
 {
     RW_AUTO(rw_buf) struct rw_buf text = rw_buf_make(DOC_BYTES_MAX);
-    RW_AUTO(rw_buf) struct rw_buf envelope = rw_buf_make(2 * DOC_BYTES_MAX);
+    RW_AUTO(rw_buf) struct rw_buf envelope = rw_buf_make(ENVELOPE_BYTES_MAX);
     const struct signing snapshot = {"snapshot", 1, &t->snapshot, 1};
     const struct signing timestamp = {"timestamp", 0, &t->timestamp, 1};
     json_close_object(&t->meta_json);

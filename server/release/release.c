@@ -81,6 +81,7 @@ static RW_RC after_upload(struct release *r, bool *check_wanted_out, struct rw_e
     return RW_OK;
 }
 
+/* NOLINTNEXTLINE(readability-function-size): one part in, whether to check it and the object out */
 RW_RC release_upload(struct release_domain *d, const struct release_id *id, enum release_part part,
                      struct rw_span bytes, bool *check_wanted_out, struct rw_buf *out,
                      struct rw_err *err)

@@ -8,6 +8,9 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Of the canonical form and of the envelope: the document and what stands around it. */
+#define CANON_BYTES_MAX ((size_t)2 * RELEASE_TOSIGN_BYTES_MAX)
+
 /* A release and the repository that its document must fit. */
 struct session {
     struct release_domain *d;
@@ -89,7 +92,7 @@ static RW_RC check_signature(const struct session *s, const struct release_signa
                              struct rw_err *err)
 {
     RW_AUTO(json_tree) json_tree tree = NULL;
-    RW_AUTO(rw_buf) struct rw_buf canon = rw_buf_make(2 * RELEASE_TOSIGN_BYTES_MAX);
+    RW_AUTO(rw_buf) struct rw_buf canon = rw_buf_make(CANON_BYTES_MAX);
     RW_TRY(json_parse(rw_buf_span(&s->r.tosign), &json_limits_metadata, &tree, err));
     RW_TRY(json_canon(tree, &canon, err));
     return tuf_sigset_check_one(&s->repo.authority, rw_span_str(sig->keyid), rw_buf_span(&canon),
@@ -168,7 +171,7 @@ static RW_RC hand_to_publisher(const struct session *s, struct rw_err *err)
 {
     struct tuf_write_sig sigs[RELEASE_SIGNATURES_MAX];
     char payload[RELEASE_PATH_BYTES];
-    RW_AUTO(rw_buf) struct rw_buf envelope = rw_buf_make(2 * RELEASE_TOSIGN_BYTES_MAX);
+    RW_AUTO(rw_buf) struct rw_buf envelope = rw_buf_make(CANON_BYTES_MAX);
     for (size_t i = 0; i < s->r.signature_count; i++) {
         rw_copy(sigs[i].keyid, sizeof(sigs[i].keyid), s->r.signatures[i].keyid,
                 sizeof(s->r.signatures[i].keyid));

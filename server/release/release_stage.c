@@ -64,25 +64,35 @@ RW_RC release_stage_write(int staging_dir, const struct release_id *id, enum rel
     return rw_file_replace_at(own, part_names[part], 0600, bytes, err);
 }
 
-RW_RC release_stage_open(int staging_dir, const struct release_id *id, enum release_part part,
-                         const struct release_file *declared, int *fd_out, struct rw_err *err)
+static RW_RC check_and_rewind(int fd, const char *path, const struct release_file *declared,
+                              struct rw_err *err)
 {
-    char path[RELEASE_PATH_BYTES];
     char hex[DIGEST_HEX_BYTES];
     uint8_t sha256[DIGEST_BYTES];
     uint64_t length = 0;
-    release_stage_path(id, part, path);
-    RW_AUTO(rw_fd) rw_fd fd = openat(staging_dir, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-    if (fd < 0) {
-        return rw_fail_errno(err, errno == ENOENT ? RW_E_NOT_FOUND : RW_E_IO, errno, "%s", path);
-    }
     RW_TRY(digest_fd(fd, RELEASE_FILE_BYTES_MAX, sha256, &length, err));
     rw_hex_encode(hex, sizeof(hex), sha256, sizeof(sha256));
     if ((int64_t)length != declared->bytes || strcmp(hex, declared->sha256) != 0) {
         return rw_fail(err, RW_E_TUF_HASH, "%s changed on the disk of the server", path);
     }
     if (lseek(fd, 0, SEEK_SET) != 0) { return rw_fail_errno(err, RW_E_IO, errno, "%s", path); }
+    return RW_OK;
+}
+
+RW_RC release_stage_open(int staging_dir, const struct release_id *id, enum release_part part,
+                         const struct release_file *declared, int *fd_out, struct rw_err *err)
+{
+    char path[RELEASE_PATH_BYTES];
+    release_stage_path(id, part, path);
+    int fd = openat(staging_dir, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0) {
+        return rw_fail_errno(err, errno == ENOENT ? RW_E_NOT_FOUND : RW_E_IO, errno, "%s", path);
+    }
+    struct rw_rc rc = check_and_rewind(fd, path, declared, err);
+    if (!rw_is_ok(rc)) {
+        (void)close(fd);
+        return rc;
+    }
     *fd_out = fd;
-    fd = -1; /* handed over */
     return RW_OK;
 }

@@ -97,14 +97,13 @@ static RW_RC publish(struct signer *s, const struct signer_view *v, const struct
                      struct rw_err *err)
 {
     char role[SIGNER_ROLE_BYTES];
-    int64_t version = 0;
-    bool published = false;
+    struct signer_check_result content;
     struct signer_view proof;
     RW_TRY(require_fresh(v, err));
-    RW_TRY(signer_check_content(s, v, r->family, r->envelope, &version, &published, err));
-    if (published) { return RW_OK; }
+    RW_TRY(signer_check_content(s, v, r, &content, err));
+    if (content.published) { return RW_OK; }
     (void)snprintf(role, sizeof(role), "content-%s", r->family);
-    RW_TRY(signer_batch_add(&s->batch, role, version, r->envelope, err));
+    RW_TRY(signer_batch_add(&s->batch, role, content.version, r->envelope, err));
     RW_TRY(signer_sign_seal(s, v, true, err));
     RW_TRY(signer_view_prove(s, v, &proof, err));
     struct rw_rc rc = signer_check_proof(&proof, NULL, r->family, NULL, err);
@@ -115,7 +114,7 @@ static RW_RC publish(struct signer *s, const struct signer_view *v, const struct
 static RW_RC point(struct signer *s, const struct signer_view *v, const struct signer_request *r,
                    struct rw_err *err)
 {
-    struct install_rule_pointer pointer;
+    struct install_rule_pointer pointer = {.release = 0};
     struct signer_view proof;
     const struct signer_sign_move move = {
         .ring = r->ring, .family = r->family, .pointer = r->release == 0 ? NULL : &pointer};
@@ -164,22 +163,25 @@ static RW_RC renew(struct signer *s, const struct signer_view *v, struct rw_err 
     return RW_OK;
 }
 
+static RW_RC run_on(struct signer *s, const struct signer_view *v, const struct signer_request *r,
+                    struct rw_err *err)
+{
+    switch (r->type) {
+    case SIGNER_PUBLISH:
+        return publish(s, v, r, err);
+    case SIGNER_POINT:
+        return point(s, v, r, err);
+    case SIGNER_RENEW:
+        return renew(s, v, err);
+    }
+    return rw_fail(err, RW_E_PROTOCOL, "request: unknown type");
+}
+
 static RW_RC run(struct signer *s, const struct signer_request *r, struct rw_err *err)
 {
     struct signer_view v;
-    struct rw_rc rc = RW_OK;
     RW_TRY(signer_view_open(s, &v, err));
-    switch (r->type) {
-    case SIGNER_PUBLISH:
-        rc = publish(s, &v, r, err);
-        break;
-    case SIGNER_POINT:
-        rc = point(s, &v, r, err);
-        break;
-    case SIGNER_RENEW:
-        rc = renew(s, &v, err);
-        break;
-    }
+    struct rw_rc rc = run_on(s, &v, r, err);
     signer_view_drop(&v);
     return rc;
 }

@@ -13,11 +13,15 @@
 #include "common/policy/install_rule.h"
 #include "server/signer/signer_view.h"
 
-/* Checks a content role that is to follow the published one: signed by enough engineers, version exactly one up,
- * nothing dropped that a ring points at, every newly listed payload in repo/targets with its length and hash.
- * *published_out: this very file is published already. *version_out is set then too. */
-RW_RC signer_check_content(struct signer *s, const struct signer_view *v, const char *family,
-                           struct rw_span envelope, int64_t *version_out, bool *published_out,
+struct signer_check_result {
+    int64_t version; /* of the content role */
+    bool published;  /* this very file is published already: nothing is to be signed */
+};
+
+/* Checks a content role (a PUBLISH request) that is to follow the published one: signed by enough engineers, version exactly one up,
+ * nothing dropped that a ring points at, every newly listed payload in repo/targets with its length and hash. */
+RW_RC signer_check_content(struct signer *s, const struct signer_view *v,
+                           const struct signer_request *request, struct signer_check_result *out,
                            struct rw_err *err);
 /* Builds the pointer to a release from its verified content entry (so that both must agree) and asks the agent's
  * own rule whether an endpoint of the ring may take it now. `published` is the ring's pointer today. */

@@ -91,7 +91,7 @@ static RW_RC check_entry(const struct content_check *c, const struct json *entry
                          struct rw_err *err)
 {
     struct tuf_target t;
-    struct install_rule_content content;
+    struct install_rule_content content = {.listed = false};
     bool same = false;
     if (!rw_is_ok(read_entry(c, entry, &t, &content, err))) { return rw_wrap(err, "entry"); }
     const struct json *had = json_find(targets_of(&c->before), t.path);
@@ -179,26 +179,27 @@ static RW_RC is_published(const struct content_check *c, struct rw_span envelope
     return RW_OK;
 }
 
-RW_RC signer_check_content(struct signer *s, const struct signer_view *v, const char *family,
-                           struct rw_span envelope, int64_t *version_out, bool *published_out,
+RW_RC signer_check_content(struct signer *s, const struct signer_view *v,
+                           const struct signer_request *request, struct signer_check_result *out,
                            struct rw_err *err)
 {
-    RW_AUTO(content_check) struct content_check c = {.s = s, .v = v, .family = family};
-    if (!rw_is_ok(ring_policy_check_name(family, "family", err))) {
+    RW_AUTO(content_check) struct content_check c = {.s = s, .v = v, .family = request->family};
+    *out = (struct signer_check_result){.published = false};
+    if (!rw_is_ok(ring_policy_check_name(c.family, "family", err))) {
         return rw_wrap(err, "unknown-family");
     }
-    (void)snprintf(c.role, sizeof(c.role), "content-%s", family);
+    (void)snprintf(c.role, sizeof(c.role), "content-%s", c.family);
     struct rw_rc rc = signer_view_role(s, v, c.role, &c.before, err);
     if (!rw_is_ok(rc)) {
         return rw_wrap(err, rc.code == RW_E_TUF_ROLE ? "unknown-family" : "repository");
     }
-    if (!rw_is_ok(tuf_doc_parse(envelope, "targets", &c.after, err))) {
+    if (!rw_is_ok(tuf_doc_parse(request->envelope, "targets", &c.after, err))) {
         return rw_wrap(err, "document");
     }
     RW_TRY(check_signatures(&c, err));
-    RW_TRY(is_published(&c, envelope, published_out, err));
-    *version_out = c.after.version;
-    if (*published_out) { return RW_OK; }
+    RW_TRY(is_published(&c, request->envelope, &out->published, err));
+    out->version = c.after.version;
+    if (out->published) { return RW_OK; }
     RW_TRY(check_document(&c, err));
     RW_TRY(measure_before(&c, err));
     for (const struct json *e = json_first(targets_of(&c.after)); e != NULL; e = json_next(e)) {
