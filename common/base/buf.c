@@ -40,12 +40,16 @@ void *rw_mem_new(size_t n)
 void *rw_mem_new_array(size_t count, size_t each)
 {
     RW_ASSERT(count >= 1 && each >= 1);
-    return calloc(count, each); /* calloc checks the product */
+    size_t bytes = 0;
+    /* calloc checks the product too, but sanitizers stop the program there. */
+    return __builtin_mul_overflow(count, each, &bytes) ? NULL : calloc(1, bytes);
 }
 
 void *rw_mem_grow(void *p, size_t count, size_t each)
 {
-    return reallocarray(p, count, each);
+    size_t bytes = 0;
+    RW_ASSERT(count >= 1 && each >= 1);
+    return __builtin_mul_overflow(count, each, &bytes) ? NULL : realloc(p, bytes);
 }
 
 void rw_mem_free(void *p)
@@ -76,7 +80,7 @@ void rw_copy(void *dst, size_t cap, const void *src, size_t n)
 
 void rw_wipe(void *p, size_t n)
 {
-    explicit_bzero(p, n);
+    if (n > 0) { explicit_bzero(p, n); }
 }
 
 RW_RC rw_span_to_str(char *dst, size_t cap, struct rw_span s, const char *what, struct rw_err *err)
@@ -141,6 +145,7 @@ RW_RC rw_buf_reserve(struct rw_buf *b, size_t extra, uint8_t **at_out, struct rw
         if (p == NULL) { return rw_fail(err, RW_E_NOMEM, "no memory for %zu bytes", cap); }
         b->p = p;
         b->cap = cap;
+        b->p[b->n] = 0; /* also when nothing will be appended */
     }
     *at_out = b->p + b->n;
     return RW_OK;

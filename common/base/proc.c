@@ -36,6 +36,8 @@ static void child_exec(const struct proc_spec *spec, const int *safe_fds, pid_t 
         return;
     }
     if (!give_standard_fds()) { return; }
+    /* Also descriptors that we inherited ourselves without CLOEXEC; dup2 below clears the flag where it must. */
+    if (close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC) != 0) { return; }
     for (size_t i = 0; i < spec->fd_count; i++) {
         if (dup2(safe_fds[i], spec->fds[i].to) < 0) { return; }
     }

@@ -20,8 +20,8 @@ struct proc_spec {
     const char *path;  /* program; never searched in PATH */
     char *const *argv; /* NULL-terminated */
     char *const *envp; /* NULL-terminated; NULL: our own environment */
-    const struct proc_fd
-        *fds; /* what the child gets; else 0 and 1 are /dev/null, 2 is our stderr */
+    /* What the child gets, and nothing else: 0 and 1 are /dev/null, 2 is our stderr, unless listed. */
+    const struct proc_fd *fds;
     size_t fd_count;
     bool die_with_parent; /* SIGKILL when the *thread* that started it ends (PR_SET_PDEATHSIG) */
 };
