@@ -143,8 +143,7 @@ RW_RC http_listen_bind(struct http_listen *l, int *fd_out, struct rw_err *err)
             return rw_fail_errno(err, RW_E_IO, errno, "name of the listening socket");
         }
     }
-    *fd_out = fd;
-    fd = -1; /* handed over */
+    *fd_out = rw_fd_steal(&fd);
     return RW_OK;
 }
 

@@ -34,8 +34,7 @@ static bool fits(const char *pattern, struct rw_span path, struct rw_span params
             if (!rw_span_eq(w, p)) { return false; }
             continue;
         }
-        if (p.n == 0) { return false; }
-        RW_ASSERT(n < API_PARAMS_MAX); /* http_route_check */
+        if (p.n == 0 || n == API_PARAMS_MAX) { return false; }
         params[n++] = p;
     }
     return want.n == 0 && path.n == 0;

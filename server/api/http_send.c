@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 /* A cold page is asked for without waiting; after 40 * 5 ms the read may block after all. */
-enum { PAGE_WAIT_MS = 5, PAGE_TRIES_MAX = 40 };
+enum { PAGE_WAIT_US = 5000, PAGE_TRIES_MAX = 40 };
 
 void http_send_drop(struct http_conn *c)
 {
@@ -47,7 +47,7 @@ static void on_page_wait(evutil_socket_t fd, short what, void *arg)
 /* Starts reading ahead and asks again in a moment. */
 static bool wait_for_page(struct http_conn *c, size_t n)
 {
-    const struct timeval soon = {.tv_usec = PAGE_WAIT_MS * 1000};
+    const struct timeval soon = {.tv_usec = PAGE_WAIT_US};
     c->page_tries++;
     (void)posix_fadvise(c->out.fd, (off_t)c->out.offset, (off_t)n, POSIX_FADV_WILLNEED);
     if (c->page_wait == NULL) { c->page_wait = event_new(c->worker->base, -1, 0, on_page_wait, c); }

@@ -29,8 +29,8 @@ struct http_limits http_limits_default(void)
 {
     struct rlimit files = {.rlim_cur = 1024};
     (void)getrlimit(RLIMIT_NOFILE, &files);
-    rlim_t most = files.rlim_cur > 2 * DESCRIPTOR_RESERVE ? files.rlim_cur - DESCRIPTOR_RESERVE
-                                                          : DESCRIPTOR_RESERVE;
+    rlim_t most = files.rlim_cur / 2;
+    if (most > DESCRIPTOR_RESERVE) { most = files.rlim_cur - DESCRIPTOR_RESERVE; }
     if (most > CONNECTIONS_DEFAULT_MAX) { most = CONNECTIONS_DEFAULT_MAX; }
     return (struct http_limits){.tick_ms = 1000,
                                 .head_ms = 10000,

@@ -69,8 +69,7 @@ static RW_RC open_below(int repo_dir, struct rw_span path, int *fd_out, struct r
         if (last) { break; }
         path = rw_span_of(path.p + 1, path.n - 1);
     }
-    *fd_out = dir;
-    dir = -1; /* handed over */
+    *fd_out = rw_fd_steal(&dir);
     return RW_OK;
 }
 
@@ -175,8 +174,7 @@ static RW_RC find(int repo_dir, struct rw_span path, int *fd_out, struct stat *s
     if (!S_ISREG(st->st_mode)) {
         return rw_fail(err, RW_E_NOT_FOUND, "there is no such file in the repository");
     }
-    *fd_out = fd;
-    fd = -1; /* handed over */
+    *fd_out = rw_fd_steal(&fd);
     return RW_OK;
 }
 

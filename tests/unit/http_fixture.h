@@ -403,6 +403,15 @@ static inline void client_body(struct client *c, struct answer *a)
     }
 }
 
+static inline size_t number_at(const char *text)
+{
+    size_t n = 0;
+    while (*text >= '0' && *text <= '9') {
+        n = n * 10 + (size_t)(*text++ - '0');
+    }
+    return n;
+}
+
 /* The next answer; `head_only`: to a HEAD request. */
 static inline void client_read(struct client *c, struct answer *a, bool head_only)
 {
@@ -416,9 +425,9 @@ static inline void client_read(struct client *c, struct answer *a, bool head_onl
     rw_copy(a->head, sizeof(a->head), c->in, n);
     client_use(c, n);
     assert_memory_equal(a->head, "HTTP/1.1 ", 9);
-    a->status = (int)strtol(a->head + 9, NULL, 10);
+    a->status = (int)number_at(a->head + 9);
     const char *length = strstr(a->head, "\r\nContent-Length: ");
-    if (length != NULL) { a->body_bytes = strtoul(length + 18, NULL, 10); }
+    if (length != NULL) { a->body_bytes = number_at(length + 18); }
     if (!head_only) { client_body(c, a); }
 }
 
