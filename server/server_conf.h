@@ -23,7 +23,7 @@ struct server_conf {
     int64_t queue;                        /* requests that may wait for the core thread */
     int64_t connections;                  /* 0: by the limit of descriptors */
     int64_t connections_per_address;
-    int64_t renew_ms;                     /* how often signatures and trust are looked at */
+    int64_t renew_ms; /* how often signatures and trust are looked at */
     char log_level[8];
 };
 

@@ -5,7 +5,6 @@
 #include "server/api/api_operator.h"
 
 #include <stdio.h>
-#include <string.h>
 
 enum { BODY_BYTES_MAX = 4096, REASON_BYTES = 401 };
 
@@ -125,8 +124,9 @@ static void apply_start(void *core, struct api_job *job)
     api_core_answer(job, rc, &err, 201);
 }
 
+/* `verb` is for the log: rollback is halt inside. */
 static RW_RC steer(struct api_core *c, struct api_job *job, enum rollout_rule_command command,
-                   struct rw_err *err)
+                   const char *verb, struct rw_err *err)
 {
     const struct steering *s = job->prepared;
     const struct rollout_run_actor actor = {.name = job->req.who.name, .reason = s->reason};
@@ -139,38 +139,41 @@ static RW_RC steer(struct api_core *c, struct api_job *job, enum rollout_rule_co
                         rollout_run_command(c->rollouts, id.family, id.number, command,
                                             s->generation, &actor, rw_clock_wall(&c->clock), err),
                         err));
-    /* The log names the verb as it was asked for: rollback is halt inside. */
-    const char *slash = strrchr(job->route->pattern, '/');
-    RW_ASSERT(slash != NULL);
-    log_change(slash + 1, job, &id, s->reason);
+    log_change(verb, job, &id, s->reason);
     return write_rollout(c, &id, &job->reply.body, err);
 }
 
-static void apply_command(void *core, struct api_job *job, enum rollout_rule_command command)
+static void apply_command(void *core, struct api_job *job, enum rollout_rule_command command,
+                          const char *verb)
 {
     struct rw_err err;
-    struct rw_rc rc = steer(core, job, command, &err);
+    struct rw_rc rc = steer(core, job, command, verb, &err);
     api_core_answer(job, rc, &err, 200);
 }
 
 static void apply_pause(void *core, struct api_job *job)
 {
-    apply_command(core, job, ROLLOUT_PAUSE);
+    apply_command(core, job, ROLLOUT_PAUSE, "pause");
 }
 
 static void apply_resume(void *core, struct api_job *job)
 {
-    apply_command(core, job, ROLLOUT_RESUME);
+    apply_command(core, job, ROLLOUT_RESUME, "resume");
 }
 
 static void apply_promote(void *core, struct api_job *job)
 {
-    apply_command(core, job, ROLLOUT_PROMOTE);
+    apply_command(core, job, ROLLOUT_PROMOTE, "promote");
 }
 
 static void apply_halt(void *core, struct api_job *job)
 {
-    apply_command(core, job, ROLLOUT_HALT);
+    apply_command(core, job, ROLLOUT_HALT, "halt");
+}
+
+static void apply_rollback(void *core, struct api_job *job)
+{
+    apply_command(core, job, ROLLOUT_HALT, "rollback");
 }
 
 /* --- views --- */
@@ -238,6 +241,6 @@ const struct api_route api_rollout_routes[] = {
     STEER("resume", prepare_without_reason, apply_resume),
     STEER("promote", prepare_with_reason, apply_promote),
     STEER("halt", prepare_with_reason, apply_halt),
-    STEER("rollback", prepare_with_reason, apply_halt),
+    STEER("rollback", prepare_with_reason, apply_rollback),
 };
 const size_t api_rollout_route_count = RW_LEN(api_rollout_routes);
