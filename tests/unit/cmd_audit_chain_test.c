@@ -5,6 +5,21 @@
 
 enum { RECORDS = 4, LINE_BYTES = 512 };
 
+/* Chains a text to what came before, as the server does: the hash behind it as the last member. */
+static void chain_on(uint8_t hash[static DIGEST_BYTES], const char *text,
+                     char line[static LINE_BYTES])
+{
+    struct rw_err err = {0};
+    char hex[DIGEST_HEX_BYTES];
+    RW_AUTO(digest) struct digest d = {.ctx = NULL};
+    MUST(digest_begin(&d, &err));
+    MUST(digest_add(&d, rw_span_of(hash, DIGEST_BYTES), &err));
+    MUST(digest_add(&d, rw_span_str(text), &err));
+    MUST(digest_end(&d, hash, &err));
+    rw_hex_encode(hex, sizeof(hex), hash, DIGEST_BYTES);
+    (void)snprintf(line, LINE_BYTES, "%.*s,\"hash\":\"%s\"}", (int)strlen(text) - 1, text, hex);
+}
+
 /* An honest log, written as the server writes it: text first, hash behind it. */
 static void make_log(char lines[RECORDS][LINE_BYTES])
 {
@@ -20,18 +35,9 @@ static void make_log(char lines[RECORDS][LINE_BYTES])
         "{\"seq\":4,\"at\":\"2026-11-22T05:34:19Z\",\"actor\":\"bob\",\"action\":\"y\","
         "\"object\":\"\",\"reason\":\"\",\"details\":{}}",
     };
-    struct rw_err err = {0};
     uint8_t hash[DIGEST_BYTES] = {0};
     for (size_t i = 0; i < RECORDS; i++) {
-        char hex[DIGEST_HEX_BYTES];
-        RW_AUTO(digest) struct digest d = {.ctx = NULL};
-        MUST(digest_begin(&d, &err));
-        MUST(digest_add(&d, rw_span_of(hash, DIGEST_BYTES), &err));
-        MUST(digest_add(&d, rw_span_str(texts[i]), &err));
-        MUST(digest_end(&d, hash, &err));
-        rw_hex_encode(hex, sizeof(hex), hash, DIGEST_BYTES);
-        (void)snprintf(lines[i], LINE_BYTES, "%.*s,\"hash\":\"%s\"}", (int)strlen(texts[i]) - 1,
-                       texts[i], hex);
+        chain_on(hash, texts[i], lines[i]);
     }
 }
 
@@ -113,6 +119,19 @@ TEST_EACH(a_changed_record_is_found, bends)
     assert_int_equal(err.code, RW_E_TUF_HASH);
 }
 
+/* A log written anew around a hole has fitting hashes, but its numbers tell. */
+TEST(a_hole_in_the_numbers_is_found_though_the_hashes_fit)
+{
+    static const size_t both[] = {0, 1};
+    char lines[RECORDS][LINE_BYTES];
+    struct rw_err err = {0};
+    uint8_t hash[DIGEST_BYTES] = {0};
+    chain_on(hash, "{\"seq\":1,\"at\":\"x\"}", lines[0]);
+    chain_on(hash, "{\"seq\":3,\"at\":\"x\"}", lines[1]);
+    assert_int_equal(check(lines, both, 2, &err), 2);
+    assert_int_equal(err.code, RW_E_TUF_HASH);
+}
+
 TEST(a_record_that_does_not_end_with_its_hash_is_refused)
 {
     static const char *const texts[] = {
@@ -130,4 +149,5 @@ RUN_TESTS(cmocka_unit_test(an_honest_log_fits_together),
           cmocka_unit_test(a_missing_record_is_found),
           cmocka_unit_test(records_in_another_order_are_found),
           cmocka_unit_test(a_changed_record_is_found),
+          cmocka_unit_test(a_hole_in_the_numbers_is_found_though_the_hashes_fit),
           cmocka_unit_test(a_record_that_does_not_end_with_its_hash_is_refused))
