@@ -18,8 +18,9 @@ struct signer_check_result {
     bool published;  /* this very file is published already: nothing is to be signed */
 };
 
-/* Checks a content role (a PUBLISH request) that is to follow the published one: signed by enough engineers, version exactly one up,
- * nothing dropped that a ring points at, every newly listed payload in repo/targets with its length and hash. */
+/* Checks a content role (a PUBLISH request) that is to follow the published one: signed by enough engineers,
+ * version exactly one up, nothing dropped that a ring points at, every newly listed payload in repo/targets with
+ * its length and hash. */
 RW_RC signer_check_content(struct signer *s, const struct signer_view *v,
                            const struct signer_request *request, struct signer_check_result *out,
                            struct rw_err *err);
