@@ -19,6 +19,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <unistd.h>
 
 enum { READY_FD_MAX = 1023 };
 
@@ -162,6 +163,18 @@ static RW_RC open_signer(struct serve *s, const char *dir, struct rw_err *err)
     return release_signer_start(&settings, &s->signer, err);
 }
 
+/* A missing box refuses nothing by itself: every check will fail and say so. Told now, not with the first release. */
+static void warn_without_box(const struct serve *s)
+{
+    char box[SERVER_CONF_PATH_BYTES] = "";
+    struct rw_err err;
+    if (rw_is_ok(server_conf_program(s->conf.box_dir, "ringward-box", box, &err)) &&
+        access(box, X_OK) == 0) {
+        return;
+    }
+    rw_log(RW_LOG_WARN, "no_box", "path", box);
+}
+
 /* The signer renews first: after a long stop the server's own metadata would be expired otherwise. */
 static RW_RC open_trust(struct serve *s, const char *dir, struct rw_err *err)
 {
@@ -211,6 +224,7 @@ static RW_RC open_core(struct serve *s, const char *dir, struct rw_err *err)
                                                  .wall_ms = s->conf.check_time_ms,
                                                  .wake = wake,
                                                  .ctx = s};
+    warn_without_box(s);
     RW_TRY(server_check_start(&checks, &s->check, err));
     const struct server_core_settings core = {
         .api = &s->api, .queue = s->queue, .check = s->check, .renew_ms = s->conf.renew_ms};

@@ -1,6 +1,7 @@
 #include "server/server_core.h"
 
 #include "common/base/log.h"
+#include "common/box/verdict_codec.h"
 #include "server/api/api_release.h"
 #include "server/api/api_token.h"
 
@@ -34,13 +35,18 @@ static void log_failure(const char *event, const struct rw_err *err)
     rw_log_end(&l);
 }
 
-static void log_verdict(const struct release_id *id)
+static void log_verdict(const struct release_id *id, struct rw_span verdict)
 {
     struct rw_log_line l;
+    struct rw_err unused;
+    struct verdict v;
+    bool reached = verdict.n > 0 && rw_is_ok(verdict_read(verdict, &v, &unused));
     char text[RELEASE_KEY_BYTES];
     (void)snprintf(text, sizeof(text), "%s/%lld", id->family, (long long)id->number);
     rw_log_begin(&l, RW_LOG_INFO, "check_recorded");
     rw_log_str(&l, "release", text);
+    rw_log_str(&l, "verdict", reached ? verdict_kind_name(v.kind) : "none");
+    if (reached) { rw_log_str(&l, "reason", v.reason); }
     rw_log_end(&l);
 }
 
@@ -55,7 +61,7 @@ static void take_verdicts(struct server_core *s)
         s->has_verdict = !rw_is_ok(rc) && rw_code_retry(rc.code);
         if (s->has_verdict) { return; }
         if (rw_is_ok(rc)) {
-            log_verdict(&s->verdict_id);
+            log_verdict(&s->verdict_id, rw_buf_span(&s->verdict));
             continue;
         }
         log_failure("verdict_refused", &err);
