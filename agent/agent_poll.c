@@ -85,12 +85,16 @@ static void run_send(void *ctx)
 
 static void begin_poll(struct agent *a)
 {
+    struct rw_err unused;
     struct poll_input *in = &a->poll_job.in;
     const struct slot_state *s = &a->activate.slots;
     *in = (struct poll_input){.active = a->activate.active,
                               .may_begin = activate_idle(&a->activate),
                               .abandoned_count = s->abandoned_count};
     rw_copy(in->abandoned, sizeof(in->abandoned), s->abandoned, sizeof(s->abandoned));
+    if (!rw_is_ok(set_store_read(&a->activate.sets, s->previous, &in->previous, &unused))) {
+        in->previous = (struct manifest){.count = 0}; /* costs a second verdict, no more */
+    }
     a->polls_begun++;
     agent_worker_submit(&a->poll_worker, run_poll, &a->poll_job);
 }

@@ -66,8 +66,9 @@ struct poll_family {
 };
 
 struct poll_input {
-    struct manifest active; /* a running trial included */
-    bool may_begin;         /* nothing is under way: permits may be asked for */
+    struct manifest active;   /* a running trial included */
+    struct manifest previous; /* proven before it */
+    bool may_begin;           /* nothing is under way: permits may be asked for */
     uint8_t abandoned[INSTALL_ABANDONED_MAX][DIGEST_BYTES];
     size_t abandoned_count;
 };

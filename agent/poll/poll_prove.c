@@ -79,13 +79,18 @@ static bool run_box(struct poll *p, struct poll_memory *m, struct poll_family *f
     return is_accepted(v, hex, f->content.length);
 }
 
-/* What is active, or was proven in this life, needs no second verdict. */
+static bool holds(const struct manifest *m, const struct poll_family *f)
+{
+    const struct manifest_entry *e = manifest_find(m, f->family);
+    return e != NULL && memcmp(e->sha256, f->content.sha256, DIGEST_BYTES) == 0;
+}
+
+/* What is or was active, or was accepted in this life, needs no second verdict: going back must not wait. */
 static bool is_proven(const struct poll_memory *m, const struct poll_input *in,
                       const struct poll_family *f)
 {
-    const struct manifest_entry *active = manifest_find(&in->active, f->family);
     return (m->has_proven && memcmp(m->proven, f->content.sha256, DIGEST_BYTES) == 0) ||
-           (active != NULL && memcmp(active->sha256, f->content.sha256, DIGEST_BYTES) == 0);
+           holds(&in->active, f) || holds(&in->previous, f);
 }
 
 bool poll_prove(struct poll *p, struct poll_memory *m, const struct poll_input *in,
