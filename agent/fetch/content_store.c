@@ -56,14 +56,14 @@ static RW_RC open_part(int store_dir, const char *part, int64_t length, int *fd_
     return RW_OK;
 }
 
-/* A server that does not know ranges is asked for the whole. */
+/* A server that does not know ranges answers with the whole, which is not what was asked for, or too long. */
 static RW_RC download(struct http_client *http, const struct content_store_want *want, int fd,
                       int64_t offset, struct rw_err *err)
 {
     if (offset == want->length) { return RW_OK; }
     struct rw_rc rc = http_client_download(http, want->url_path, fd, (uint64_t)offset,
                                            (uint64_t)want->length, err);
-    if (rc.code != RW_E_HTTP || offset == 0) { return rc; }
+    if (offset == 0 || (rc.code != RW_E_HTTP && rc.code != RW_E_TOO_BIG)) { return rc; }
     if (ftruncate(fd, 0) != 0 || lseek(fd, 0, SEEK_SET) != 0) {
         return rw_fail_errno(err, RW_E_IO, errno, "cannot begin the download anew");
     }
