@@ -52,8 +52,10 @@ static struct trial_rule_result probation(const struct trial_rule_evidence *e)
     if (e->now.ms >= hung_ms) {
         return go_back(0, true, "the sensor was silent for %lld ms", (long long)e->silence_ms);
     }
-    if (e->now.ms >= end_ms) { return (struct trial_rule_result){.decision = TRIAL_COMMIT}; }
-    return wait_until(hung_ms < end_ms ? hung_ms : end_ms);
+    /* Only a sign of life from behind the probation's end proves that it was lived through: a sensor that
+     * hangs right after its proof of load must not pass by silence when the probation is short. */
+    if (e->last_seen.ms >= end_ms) { return (struct trial_rule_result){.decision = TRIAL_COMMIT}; }
+    return wait_until(e->now.ms >= end_ms || hung_ms < end_ms ? hung_ms : end_ms);
 }
 
 struct trial_rule_result trial_rule_decide(const struct trial_rule_evidence *e)

@@ -19,7 +19,10 @@
 #include <unistd.h>
 
 enum {
-    ALIVE_EVERY_MS = 2000, /* the contract asks for one each 10 s */
+    ALIVE_EVERY_MS = 10000, /* the contract's limit: an idle endpoint is woken no more often */
+    ALIVE_DENSE_MS =
+        1000, /* while content is fresh, so that probation ends when its time is over */
+    FRESH_MS = 120000,
     STATS_EVERY_MS = 10000,
     LOOK_EVERY_MS = 1000,
     CRASH_AFTER_MS = 5000,
@@ -36,6 +39,7 @@ struct sensor {
     int signals;                         /* signalfd */
     int64_t generation;                  /* of the set in force; 0: none was loaded yet */
     int64_t alive_ms, stats_ms, look_ms; /* when the next is due */
+    int64_t loaded_ms;                   /* when the set in force was loaded */
     int64_t crash_ms;                    /* rehearsed crash; NEVER */
     bool hang;                           /* rehearsed */
     bool stop;
@@ -171,6 +175,8 @@ static void load(struct sensor *s)
     sensor_set_drop(&s->set);
     s->set = fresh;
     s->generation++;
+    s->loaded_ms = now_ms(s);
+    s->alive_ms = s->loaded_ms; /* tell at once that the loop goes on */
     s->hang = fault == SENSOR_FAULT_HANG;
     s->crash_ms = fault == SENSOR_FAULT_CRASH_AFTER_5S ? now_ms(s) + CRASH_AFTER_MS : NEVER;
     log_loaded(s);
@@ -216,7 +222,8 @@ static void alive_if_due(struct sensor *s)
 {
     const struct sensor_message m = {.type = SENSOR_ALIVE, .generation = s->generation};
     if (now_ms(s) < s->alive_ms) { return; }
-    s->alive_ms = now_ms(s) + ALIVE_EVERY_MS;
+    bool fresh = now_ms(s) - s->loaded_ms < FRESH_MS;
+    s->alive_ms = now_ms(s) + (fresh ? ALIVE_DENSE_MS : ALIVE_EVERY_MS);
     send_message(s, &m);
 }
 

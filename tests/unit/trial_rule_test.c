@@ -67,6 +67,10 @@ static void silent(struct trial_rule_evidence *e)
 {
     e->last_seen.ms = e->now.ms - SILENCE_MS;
 }
+static void last_seen_before_the_end(struct trial_rule_evidence *e)
+{
+    e->last_seen.ms = BEGIN_MS + PROBATION_MS - 1;
+}
 static void nearly_silent(struct trial_rule_evidence *e)
 {
     e->last_seen.ms = e->now.ms - SILENCE_MS + 1;
@@ -100,6 +104,10 @@ static const struct trial_case {
     {"probation_under_way_waits", TRIAL_PROBATION, PROBATION_MS - 1, no_change, TRIAL_WAIT, 0,
      false},
     {"a_whole_probation_commits", TRIAL_PROBATION, PROBATION_MS, no_change, TRIAL_COMMIT, 0, false},
+    {"a_probation_without_a_sign_of_life_behind_its_end_waits", TRIAL_PROBATION, PROBATION_MS + 100,
+     last_seen_before_the_end, TRIAL_WAIT, 0, false},
+    {"and_goes_back_when_none_comes", TRIAL_PROBATION, PROBATION_MS + SILENCE_MS,
+     last_seen_before_the_end, TRIAL_GO_BACK, 0, true},
     {"death_in_probation_goes_back", TRIAL_PROBATION, 5000, died, TRIAL_GO_BACK, 11, false},
     {"death_at_the_very_end_goes_back", TRIAL_PROBATION, PROBATION_MS, died, TRIAL_GO_BACK, 11,
      false},
