@@ -248,6 +248,24 @@ void cmd_rollout_view_why(const struct json *rollout, char *dst, size_t cap)
     }
 }
 
+/* One ring in a few words: the state, and only those counts that are not zero. */
+static int line_of_ring(const struct json *r, char *dst, size_t cap)
+{
+    static const char *const counts[] = {"healthy", "failed", "dark", "refused"};
+    char ring[WORD_BYTES];
+    char state[WORD_BYTES];
+    int used = snprintf(dst, cap, "  %s %s %lld/%lld", cli_view_str(r, "ring", ring, sizeof(ring)),
+                        cli_view_str(r, "state", state, sizeof(state)),
+                        (long long)cli_view_int(r, "exposed", 0),
+                        (long long)cli_view_int(r, "members", 0));
+    for (size_t i = 0; i < RW_LEN(counts) && used > 0 && (size_t)used < cap; i++) {
+        int64_t n = cli_view_int(r, counts[i], 0);
+        if (n == 0) { continue; }
+        used += snprintf(dst + used, cap - (size_t)used, " %s=%lld", counts[i], (long long)n);
+    }
+    return used;
+}
+
 void cmd_rollout_view_line(const struct json *rollout, char *dst, size_t cap)
 {
     char state[WORD_BYTES];
@@ -257,20 +275,17 @@ void cmd_rollout_view_line(const struct json *rollout, char *dst, size_t cap)
     if (rings == NULL || used < 0) { return; }
     for (const struct json *r = json_first(rings); r != NULL && (size_t)used < cap;
          r = json_next(r)) {
-        char ring[WORD_BYTES];
-        int more = snprintf(
-            dst + used, cap - (size_t)used,
-            "  %s=%s exposed=%lld healthy=%lld failed=%lld dark=%lld refused=%lld",
-            cli_view_str(r, "ring", ring, sizeof(ring)),
-            cli_view_str(r, "state", state, sizeof(state)),
-            (long long)cli_view_int(r, "exposed", 0), (long long)cli_view_int(r, "healthy", 0),
-            (long long)cli_view_int(r, "failed", 0), (long long)cli_view_int(r, "dark", 0),
-            (long long)cli_view_int(r, "refused", 0));
+        /* A ring that nobody touched yet, and one that is done, say nothing new. */
+        bool quiet = word_is(r, "state", "pending") || word_is(r, "state", "passed") ||
+                     (word_is(r, "state", "rolled_back") && cli_view_int(r, "exposed", 0) == 0 &&
+                      cli_view_int(r, "refused", 0) == 0);
+        if (quiet) { continue; }
+        int more = line_of_ring(r, dst + used, cap - (size_t)used);
         if (more < 0) { return; }
         used += more;
     }
     cmd_rollout_view_why(rollout, why, sizeof(why));
-    append(dst, cap, "  why: ", why);
+    if (!word_is(rollout, "state", "ramping")) { append(dst, cap, "  why: ", why); }
 }
 
 bool cmd_rollout_view_ended(const struct json *rollout)

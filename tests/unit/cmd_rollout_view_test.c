@@ -85,9 +85,8 @@ TEST(the_line_of_a_pipe_holds_counts_and_cause)
     RW_AUTO(json_tree) json_tree tree = NULL;
     parse(ROLLOUT("held", "\"reason\":\"change freeze\","), &tree);
     cmd_rollout_view_line(tree, line, sizeof(line));
-    assert_string_equal(
-        line, "held  canary=ramping exposed=16 healthy=9 failed=5 dark=2 refused=0  broad=pending "
-              "exposed=16 healthy=9 failed=5 dark=2 refused=0  why: change freeze");
+    assert_string_equal(line,
+                        "held  canary ramping 16/99 healthy=9 failed=5 dark=2  why: change freeze");
 }
 
 static const struct sentence {
