@@ -205,7 +205,11 @@ class Lab:
         return release
 
     def rollout(self, release: str) -> dict:
-        return self.json("rollout", "status", release)
+        """The rollout object; the exit status tells halted, rolled back and held ones apart (docs/cli.md)."""
+        r = self.cli("rollout", "status", release, "-o", "json")
+        if r.returncode not in (0, 4, 5, 6):
+            raise LabError(f"rollout status {release}: exit status {r.returncode}\n{r.stderr}")
+        return json.loads(r.stdout)
 
     def wait_rollout(self, release: str, states: set[str], timeout_s: float = 180) -> dict:
         last = {}
@@ -220,7 +224,12 @@ class Lab:
         return last
 
     def fleet(self) -> list[dict]:
-        return self.json("fleet", "list")["endpoints"]
+        return self.json("fleet", "list", "--limit", 1000)["endpoints"]
+
+    def marked(self, number: int, *marks: str) -> list[dict]:
+        """Endpoints for which the server keeps one of these outcomes of the release."""
+        return [e for e in self.fleet() for c in e["content"] for o in c["outcomes"]
+                if o["release"] == number and set(marks) & set(o["marks"])]
 
     # --- endpoints ---
     def add_agent(self, ring: str, **settings) -> Agent:
@@ -239,7 +248,7 @@ class Lab:
 
     def server_says_on(self, number: int) -> int:
         """Endpoints whose sensor has proven this release, as the server counts them."""
-        return sum(1 for e in self.fleet() for f in e.get("families", []) if f["family"] == "yara" and f["release"] == number)
+        return sum(c["family"] == "yara" and c["release"] == number for e in self.fleet() for c in e["content"])
 
     # --- the end ---
     def close(self):
