@@ -2,7 +2,6 @@
 
 #include "common/base/utf8.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -119,14 +118,6 @@ void json_put_int(struct json_writer *w, const char *name, int64_t value)
     (void)snprintf(text, sizeof(text), "%lld", (long long)value);
     lead(w, name);
     put_text(w, text);
-}
-
-void json_put_real(struct json_writer *w, const char *name, double value)
-{
-    char text[48];
-    (void)snprintf(text, sizeof(text), "%.6g", value);
-    lead(w, name);
-    put_text(w, isfinite(value) ? text : "null");
 }
 
 void json_put_bool(struct json_writer *w, const char *name, bool value)

@@ -31,9 +31,6 @@ void json_close_array(struct json_writer *w);
 void json_put_str(struct json_writer *w, const char *name, const char *value);
 void json_put_span(struct json_writer *w, const char *name, struct rw_span value);
 void json_put_int(struct json_writer *w, const char *name, int64_t value);
-/* A measured figure for people and dashboards, printed with 6 significant digits. NaN and infinities
- * become null. Never used in signed documents. */
-void json_put_real(struct json_writer *w, const char *name, double value);
 void json_put_bool(struct json_writer *w, const char *name, bool value);
 void json_put_null(struct json_writer *w, const char *name);
 /* A value that is JSON text already (checked by the caller). */
