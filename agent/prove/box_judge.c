@@ -15,7 +15,7 @@ static void give_example(const struct box_said *said, size_t hit_index, const ch
     char shown[EXAMPLE_BYTES / 2];
     size_t n = 0;
     if (dst[0] != '\0') { return; }
-    for (; path[n] != '\0' && n < sizeof(shown) - 1; n++) {
+    for (; n < sizeof(shown) - 1 && path[n] != '\0'; n++) {
         shown[n] = (char)(path[n] >= 0x20 && path[n] < 0x7f ? path[n] : '?');
     }
     shown[n] = '\0';

@@ -10,6 +10,7 @@
 #include <linux/seccomp.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
@@ -29,6 +30,7 @@ enum {
     /* A uid of its own, outside the ranges that Debian and systemd hand out, so that RLIMIT_NPROC counts us alone. */
     BOX_UID = 61001,
     EXIT_SETUP = 125,
+    ARG_BYTES = 64,
 };
 
 static const char *const layer_names[BOX_LAYERS] = {
@@ -189,13 +191,13 @@ static int install_filter(struct box_lockdown_report *r)
     return -1;
 }
 
-static bool send_report(const struct box_lockdown_report *r, int listener)
+static bool send_report(struct box_lockdown_report *r, int listener)
 {
     union {
         char bytes[CMSG_SPACE(sizeof(int))];
         struct cmsghdr align;
     } control = {.bytes = {0}};
-    struct iovec iov = {.iov_base = (void *)(uintptr_t)r, .iov_len = sizeof(*r)};
+    struct iovec iov = {.iov_base = r, .iov_len = sizeof(*r)};
     struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
     if (listener >= 0) {
         msg.msg_control = control.bytes;
@@ -249,8 +251,12 @@ _Noreturn void box_lockdown_and_exec(const struct box_lockdown_spec *spec)
     if (!send_report(&r, listener) || read(BOX_SECCOMP_CONTROL_FD, &leave, 1) != 1) {
         _exit(EXIT_SETUP);
     }
-    char *const argv[] = {(char *)(uintptr_t)spec->name, (char *)(uintptr_t) "validate",
-                          (char *)(uintptr_t)spec->type, NULL};
+    char name[ARG_BYTES]; /* exec wants what it could write to */
+    char type[ARG_BYTES];
+    (void)snprintf(name, sizeof(name), "%s", spec->name);
+    (void)snprintf(type, sizeof(type), "%s", spec->type);
+    static char verb[] = "validate";
+    char *const argv[] = {name, verb, type, NULL};
     static char locale[] = "LC_ALL=C";
     static char marker[] = "RINGWARD_VALIDATOR=1";
     char *const envp[] = {locale, marker, NULL};

@@ -21,17 +21,16 @@ enum { CHUNK_BYTES = 32768 };
 RW_RC box_memory_open(struct box_memory *m, const char *name, bool exec, struct rw_err *err)
 {
     unsigned flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
-    RW_AUTO(rw_fd) rw_fd fd = memfd_create(name, flags | (exec ? MFD_EXEC : MFD_NOEXEC_SEAL));
+    int fd = memfd_create(name, flags | (exec ? MFD_EXEC : MFD_NOEXEC_SEAL));
     if (fd < 0 && errno == EINVAL) { /* kernels before 6.3 know neither flag */
         fd = memfd_create(name, flags);
     }
     if (fd < 0) { return rw_fail_errno(err, RW_E_IO, errno, "memory file '%s'", name); }
+    *m = (struct box_memory){.fd = fd, .exec = exec};
+    (void)snprintf(m->name, sizeof(m->name), "%s", name);
     if (exec && fchmod(fd, 0555) != 0) {
         return rw_fail_errno(err, RW_E_IO, errno, "memory file '%s'", name);
     }
-    *m = (struct box_memory){.fd = fd, .exec = exec};
-    (void)snprintf(m->name, sizeof(m->name), "%s", name);
-    fd = -1; /* handed over */
     return RW_OK;
 }
 

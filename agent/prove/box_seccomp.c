@@ -20,10 +20,6 @@
 /* Newest call that was reviewed (mseal); later ones look as if the kernel did not have them. */
 enum { NEWEST_REVIEWED = 462, X32_BIT = 0x40000000 };
 
-#ifndef PROT_EXEC
-#error "PROT_EXEC is not defined"
-#endif
-
 enum rule_kind {
     RULE_ALLOW,
     RULE_ERRNO,     /* refused softly: C start-up code asks and copes */

@@ -12,6 +12,7 @@ verdict(enum box_verdict_rule_kind kind, bool final, const char *fmt, ...)
     struct box_verdict_rule_result r = {.kind = kind, .final = final};
     va_list ap;
     va_start(ap, fmt);
+    /* NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): va_start stands one line above */
     (void)vsnprintf(r.reason, sizeof(r.reason), fmt, ap);
     va_end(ap);
     return r;

@@ -11,29 +11,29 @@
 
 /* Facts, as the launcher saw them. */
 struct box_verdict_rule_facts {
-    bool setup_failed;        /* set-up, exec, or a required layer */
-    const char *setup_reason; /* borrowed */
-    bool denied;              /* a system call was denied */
-    const char *denied_call;  /* borrowed; "" when not named */
-    bool output_too_long;     /* verdict or diagnostics over their limit */
-    bool deadline_passed;     /* killed by the launcher's clock */
-    int signal;               /* that ended it; 0: none */
-    int exit_status;          /* -1: ended by a signal */
+    const char *setup_reason;           /* borrowed */
+    const char *denied_call;            /* borrowed; "" when not named */
+    const char *said_reason;            /* borrowed; printable ASCII */
+    const char *own_files_example;      /* borrowed; which file, by what */
+    const char *must_not_match_example; /* borrowed */
     int64_t cpu_ms;
     int64_t cpu_limit_ms;
     int64_t peak_rss_kib;
     int64_t memory_limit_kib;
-    bool said_valid; /* one well-formed object came */
-    bool said_accepted;
-    const char *said_reason;       /* borrowed; printable ASCII */
-    bool hash_echoed;              /* it read the very bytes that it was given */
-    int64_t own_files_hit;         /* files of ringward itself that matched */
-    const char *own_files_example; /* borrowed; which, by what */
+    int64_t own_files_hit; /* files of ringward itself that matched */
     int64_t must_match_missed;
     int64_t must_match_count;
     int64_t must_not_match_hit;
     int64_t must_not_match_count;
-    const char *must_not_match_example; /* borrowed */
+    int signal;           /* that ended it; 0: none */
+    int exit_status;      /* -1: ended by a signal */
+    bool setup_failed;    /* set-up, exec, or a required layer */
+    bool denied;          /* a system call was denied */
+    bool output_too_long; /* verdict or diagnostics over their limit */
+    bool deadline_passed; /* killed by the launcher's clock */
+    bool said_valid;      /* one well-formed object came */
+    bool said_accepted;
+    bool hash_echoed; /* it read the very bytes that it was given */
 };
 
 enum box_verdict_rule_kind {

@@ -147,32 +147,42 @@ static void drain(struct box_watch *w)
     }
 }
 
+enum { POLL_PIDFD, POLL_VERDICT, POLL_DIAGNOSTICS, POLL_CONTROL, POLL_LISTENER, POLL_COUNT };
+
+/* Looks once at everything that may have happened; true when the child has gone. */
+static bool take_events(struct box_watch *w, int timeout_ms)
+{
+    struct pollfd p[POLL_COUNT] = {[POLL_PIDFD] = {.fd = w->pidfd, .events = POLLIN},
+                                   [POLL_VERDICT] = {.fd = w->verdict_fd, .events = POLLIN},
+                                   [POLL_DIAGNOSTICS] = {.fd = w->diagnostics_fd, .events = POLLIN},
+                                   [POLL_CONTROL] = {.fd = w->control_fd, .events = POLLIN},
+                                   [POLL_LISTENER] = {.fd = w->listener_fd, .events = POLLIN}};
+    if (poll(p, POLL_COUNT, timeout_ms) <= 0) { return false; }
+    if (p[POLL_CONTROL].revents != 0) { take_report(w); }
+    if ((p[POLL_LISTENER].revents & POLLIN) != 0) {
+        take_notification(w);
+    } else if (p[POLL_LISTENER].revents != 0) {
+        rw_fd_drop(&w->listener_fd); /* nobody is left under the filter */
+    }
+    if (p[POLL_VERDICT].revents != 0) { take_said(w); }
+    if (p[POLL_DIAGNOSTICS].revents != 0) { take_diagnostics(w); }
+    return p[POLL_PIDFD].revents != 0;
+}
+
 void box_watch_run(struct box_watch *w)
 {
+    enum { AFTER_KILL_MS = 1000 };
     struct rw_clock clock = rw_clock_system();
     int64_t start_ms = rw_clock_mono(&clock).ms;
     int64_t end_ms = start_ms + w->wall_ms;
-    for (;;) {
-        struct pollfd p[] = {{.fd = w->pidfd, .events = POLLIN},
-                             {.fd = w->verdict_fd, .events = POLLIN},
-                             {.fd = w->diagnostics_fd, .events = POLLIN},
-                             {.fd = w->control_fd, .events = POLLIN},
-                             {.fd = w->listener_fd, .events = POLLIN}};
+    bool gone = false;
+    while (!gone) {
         int64_t left_ms = end_ms - rw_clock_mono(&clock).ms;
         if (left_ms <= 0 && !w->deadline_passed) {
             w->deadline_passed = true;
             kill_child(w);
         }
-        int ready = poll(p, RW_LEN(p), w->deadline_passed ? 1000 : (int)left_ms);
-        if (ready <= 0) { continue; }
-        if (p[3].revents != 0) { take_report(w); }
-        if (w->listener_fd >= 0 && (p[4].revents & POLLIN) != 0) { take_notification(w); }
-        if (w->listener_fd >= 0 && (p[4].revents & (POLLHUP | POLLERR)) != 0) {
-            rw_fd_drop(&w->listener_fd);
-        }
-        if (p[1].revents != 0) { take_said(w); }
-        if (p[2].revents != 0) { take_diagnostics(w); }
-        if (p[0].revents != 0) { break; }
+        gone = take_events(w, w->deadline_passed ? AFTER_KILL_MS : (int)left_ms);
     }
     reap(w);
     drain(w);

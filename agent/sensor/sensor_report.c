@@ -41,7 +41,7 @@ RW_RC sensor_report_send(const struct sensor_report *r, const struct sensor_mess
 void sensor_report_detail(struct sensor_message *m, const char *text)
 {
     size_t n = 0;
-    for (; text[n] != '\0' && n < sizeof(m->detail) - 1; n++) {
+    for (; n < sizeof(m->detail) - 1 && text[n] != '\0'; n++) {
         m->detail[n] = (char)(text[n] >= 0x20 && text[n] < 0x7f ? text[n] : '?');
     }
     m->detail[n] = '\0';

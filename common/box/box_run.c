@@ -21,7 +21,7 @@ RW_RC box_beside_self(const char *name, char *dst, size_t cap, struct rw_err *er
     if (n <= 0) { return rw_fail_errno(err, RW_E_IO, errno, "own executable's path"); }
     self[n] = '\0';
     char *slash = strrchr(self, '/');
-    RW_ASSERT(slash != NULL);
+    if (slash == NULL) { return rw_fail(err, RW_E_IO, "own executable's path is not absolute"); }
     *slash = '\0';
     int used = snprintf(dst, cap, "%s/%s", self, name);
     if (used < 0 || (size_t)used >= cap) { return rw_fail(err, RW_E_RANGE, "path too long"); }
@@ -60,7 +60,8 @@ struct arguments {
 static void add(struct arguments *a, const char *text)
 {
     RW_ASSERT(a->n + 1 < ARGS_MAX);
-    a->at[a->n++] = (char *)(uintptr_t)text; /* execve takes char* and does not write */
+    /* execve takes char* and does not write: the pointer is copied, its text is not touched. */
+    rw_copy((void *)&a->at[a->n++], sizeof(a->at[0]), (const void *)&text, sizeof(text));
 }
 
 static void fill(struct arguments *a, const struct box_request *req, int64_t wall_ms)
@@ -131,6 +132,6 @@ RW_RC box_check_text(const struct box_request *req, struct verdict *out, struct 
 
 RW_RC box_check(const struct box_request *req, struct verdict *out, struct rw_err *err)
 {
-    RW_AUTO(rw_buf) struct rw_buf text = rw_buf_make(2 * VERDICT_TEXT_BYTES_MAX);
+    RW_AUTO(rw_buf) struct rw_buf text = rw_buf_make((size_t)2 * VERDICT_TEXT_BYTES_MAX);
     return box_check_text(req, out, &text, err);
 }
