@@ -1,0 +1,299 @@
+/* Goal: the real sensor over a real datagram socket: proof of what is loaded, reload beside the old set, errors that
+ * leave the old set in force, rehearsed faults only when asked for. */
+#include "common/base/clock.h"
+#include "common/base/file.h"
+#include "common/base/proc.h"
+#include "common/crypto/digest.h"
+#include "common/wire/sensor_codec.h"
+#include "tests/harness.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define SENSOR         RW_BIN_DIR "/ringward-sensor"
+#define GOOD           "rule needle { strings: $a = \"needle 4711\" condition: $a }"
+#define BETTER         GOOD " rule pin { strings: $a = \"pin 4711\" condition: $a }"
+#define CRASHING       "rule a { meta: rehearse = \"crash-on-load\" condition: false }"
+#define CRASHING_LATER "rule a { meta: rehearse = \"crash-after-5s\" condition: false }"
+#define HANGING        "rule a { meta: rehearse = \"hang\" condition: false }"
+
+enum { PATIENCE_MS = 20000 };
+
+static struct rw_err err;
+static char folder[64];
+static int listener = -1;
+
+static void put(const char *name, const char *text)
+{
+    char path[128];
+    (void)snprintf(path, sizeof(path), "%s/%s", folder, name);
+    MUST(rw_file_replace(path, 0600, rw_span_str(text), &err));
+}
+
+/* NULL: the empty set. */
+static void put_set(int64_t release, const char *text)
+{
+    char hex[DIGEST_HEX_BYTES];
+    char manifest[400];
+    if (text == NULL) {
+        put("manifest.json", "{\"set\":0,\"content\":[]}");
+        return;
+    }
+    MUST(digest_sha256_hex(rw_span_str(text), hex, &err));
+    (void)snprintf(
+        manifest, sizeof(manifest),
+        "{\"set\":1,\"content\":[{\"family\":\"yara\",\"release\":%lld,\"sha256\":\"%s\","
+        "\"bytes\":%zu}]}",
+        (long long)release, hex, strlen(text));
+    put("yara.rwc", text);
+    put("manifest.json", manifest);
+}
+
+static struct proc start(bool rehearse, const char *watch, int out_fd)
+{
+    static char active[96];
+    static char address[96];
+    struct proc p;
+    char *argv[6] = {"ringward-sensor"};
+    size_t n = 1;
+    if (rehearse) { argv[n++] = "--rehearse"; }
+    if (watch != NULL) {
+        argv[n++] = "--watch";
+        argv[n++] = (char *)(uintptr_t)watch;
+    }
+    (void)snprintf(active, sizeof(active), "RINGWARD_ACTIVE=%s", folder);
+    (void)snprintf(address, sizeof(address), "RINGWARD_SOCKET=%s/socket", folder);
+    char *const envp[] = {active, address, "RINGWARD_ENDPOINT=0123", NULL};
+    const struct proc_fd fds[] = {{out_fd, STDOUT_FILENO}};
+    const struct proc_spec spec = {.path = SENSOR,
+                                   .argv = argv,
+                                   .envp = envp,
+                                   .fds = fds,
+                                   .fd_count = out_fd >= 0 ? 1 : 0,
+                                   .die_with_parent = true};
+    MUST(proc_start(&spec, &p, &err));
+    return p;
+}
+
+/* The next message of a type; others in between are passed over. */
+static struct sensor_message await(enum sensor_type type)
+{
+    struct rw_clock clock = rw_clock_system();
+    int64_t end_ms = rw_clock_mono(&clock).ms + PATIENCE_MS;
+    for (;;) {
+        uint8_t text[SENSOR_MESSAGE_BYTES_MAX + 1];
+        struct sensor_message m;
+        struct pollfd p = {.fd = listener, .events = POLLIN};
+        int64_t left_ms = end_ms - rw_clock_mono(&clock).ms;
+        if (left_ms <= 0 || poll(&p, 1, (int)left_ms) != 1) {
+            fail_msg("no message of type %d", type);
+        }
+        ssize_t got = recv(listener, text, sizeof(text), 0);
+        assert_true(got > 0 && got <= SENSOR_MESSAGE_BYTES_MAX);
+        MUST(sensor_read(rw_span_of(text, (size_t)got), &m, &err));
+        if (m.type == type) { return m; }
+    }
+}
+
+static void drain(void)
+{
+    uint8_t text[SENSOR_MESSAGE_BYTES_MAX];
+    while (recv(listener, text, sizeof(text), MSG_DONTWAIT) > 0) {}
+}
+
+static void stop(struct proc *p)
+{
+    struct proc_exit gone;
+    proc_signal(p, SIGTERM);
+    MUST(proc_wait(p, PATIENCE_MS, &gone, &err));
+    assert_false(gone.signaled);
+    assert_int_equal(gone.status, 0);
+    drain();
+}
+
+static void is_loaded(const struct sensor_message *m, int64_t release, const char *text,
+                      int64_t generation)
+{
+    uint8_t want[DIGEST_BYTES];
+    MUST(digest_sha256(rw_span_str(text), want, &err));
+    assert_string_equal(m->family, "yara");
+    assert_int_equal(m->release, release);
+    assert_int_equal(m->generation, generation);
+    assert_memory_equal(m->sha256, want, sizeof(want));
+}
+
+TEST(a_load_is_proven_by_hash_and_generation_and_a_self_test)
+{
+    put_set(1, GOOD);
+    RW_AUTO(proc) struct proc p = start(false, NULL, -1);
+    struct sensor_message m = await(SENSOR_LOADED);
+    is_loaded(&m, 1, GOOD, 1);
+    assert_true(await(SENSOR_SELFTEST).ok);
+    assert_int_equal(await(SENSOR_ALIVE).generation, 1);
+    stop(&p);
+}
+
+TEST(the_empty_set_is_proven_too)
+{
+    put_set(0, NULL);
+    RW_AUTO(proc) struct proc p = start(false, NULL, -1);
+    struct sensor_message m = await(SENSOR_LOADED);
+    assert_string_equal(m.family, "");
+    assert_int_equal(m.release, 0);
+    assert_int_equal(m.generation, 1);
+    assert_true(await(SENSOR_SELFTEST).ok);
+    stop(&p);
+}
+
+TEST(a_hangup_loads_the_new_set)
+{
+    put_set(1, GOOD);
+    RW_AUTO(proc) struct proc p = start(false, NULL, -1);
+    (void)await(SENSOR_LOADED);
+    put_set(2, BETTER);
+    proc_signal(&p, SIGHUP);
+    struct sensor_message m = await(SENSOR_LOADED);
+    is_loaded(&m, 2, BETTER, 2);
+    stop(&p);
+}
+
+TEST(a_bad_set_is_reported_and_the_old_one_stays_in_force)
+{
+    char inbox[96];
+    char line[1024] = "";
+    int pair[2];
+    (void)snprintf(inbox, sizeof(inbox), "%s/inbox", folder);
+    assert_int_equal(mkdir(inbox, 0700), 0);
+    assert_int_equal(pipe(pair), 0);
+    put_set(1, GOOD);
+    RW_AUTO(proc) struct proc p = start(false, inbox, pair[1]);
+    (void)await(SENSOR_LOADED);
+    put_set(2, "rule broken {");
+    proc_signal(&p, SIGHUP);
+    struct sensor_message m = await(SENSOR_ERROR);
+    assert_non_null(strstr(m.detail, "yara/2"));
+    drain();
+    assert_int_equal(await(SENSOR_ALIVE).generation, 1);
+    put("inbox/suspect", "a needle 4711 in hay"); /* the old set still protects */
+    struct pollfd readable = {.fd = pair[0], .events = POLLIN};
+    assert_int_equal(poll(&readable, 1, PATIENCE_MS), 1);
+    assert_true(read(pair[0], line, sizeof(line) - 1) > 0);
+    assert_non_null(strstr(line, "\"rule\":\"needle\""));
+    stop(&p);
+    (void)close(pair[0]);
+    (void)close(pair[1]);
+    (void)snprintf(inbox, sizeof(inbox), "%s/inbox/suspect", folder);
+    assert_int_equal(unlink(inbox), 0);
+    (void)snprintf(inbox, sizeof(inbox), "%s/inbox", folder);
+    assert_int_equal(rmdir(inbox), 0);
+}
+
+TEST(a_rehearsed_crash_on_load_comes_before_the_proof)
+{
+    struct proc_exit gone;
+    uint8_t text[SENSOR_MESSAGE_BYTES_MAX];
+    put_set(3, CRASHING);
+    RW_AUTO(proc) struct proc p = start(true, NULL, -1);
+    MUST(proc_wait(&p, PATIENCE_MS, &gone, &err));
+    assert_true(gone.signaled);
+    assert_int_equal(gone.status, SIGSEGV);
+    assert_int_equal(recv(listener, text, sizeof(text), MSG_DONTWAIT), -1);
+}
+
+TEST(without_the_switch_a_rehearsal_is_a_comment)
+{
+    put_set(3, CRASHING);
+    RW_AUTO(proc) struct proc p = start(false, NULL, -1);
+    struct sensor_message m = await(SENSOR_LOADED);
+    is_loaded(&m, 3, CRASHING, 1);
+    stop(&p);
+}
+
+TEST(a_rehearsed_late_crash_comes_after_the_proof)
+{
+    struct proc_exit gone;
+    put_set(4, CRASHING_LATER);
+    RW_AUTO(proc) struct proc p = start(true, NULL, -1);
+    struct sensor_message m = await(SENSOR_LOADED);
+    is_loaded(&m, 4, CRASHING_LATER, 1);
+    assert_true(await(SENSOR_SELFTEST).ok);
+    MUST(proc_wait(&p, PATIENCE_MS, &gone, &err));
+    assert_true(gone.signaled && gone.status == SIGSEGV);
+    drain();
+}
+
+TEST(a_rehearsed_hang_is_silent_after_the_proof)
+{
+    struct proc_exit gone;
+    uint8_t text[SENSOR_MESSAGE_BYTES_MAX];
+    put_set(5, HANGING);
+    RW_AUTO(proc) struct proc p = start(true, NULL, -1);
+    (void)await(SENSOR_SELFTEST);
+    struct pollfd readable = {.fd = listener, .events = POLLIN};
+    assert_int_equal(poll(&readable, 1, 3000), 0); /* one "alive" each 2 s would have come */
+    proc_signal(&p, SIGTERM);
+    MUST_FAIL(proc_wait(&p, 200, &gone, &err), RW_E_TIMEOUT);
+    assert_int_equal(recv(listener, text, sizeof(text), MSG_DONTWAIT), -1);
+    proc_kill(&p);
+}
+
+TEST(a_sensor_goes_on_when_nobody_listens)
+{
+    char path[96];
+    put_set(1, GOOD);
+    (void)snprintf(path, sizeof(path), "%s/socket", folder);
+    char moved[100];
+    (void)snprintf(moved, sizeof(moved), "%s/moved", folder);
+    assert_int_equal(rename(path, moved), 0);
+    RW_AUTO(proc) struct proc p = start(false, NULL, -1);
+    struct proc_exit gone;
+    MUST_FAIL(proc_wait(&p, 500, &gone, &err), RW_E_TIMEOUT);
+    assert_int_equal(rename(moved, path), 0);
+    assert_int_equal(await(SENSOR_ALIVE).generation, 1); /* found again by its name */
+    stop(&p);
+}
+
+static int begin(void **state)
+{
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
+    (void)state;
+    (void)snprintf(folder, sizeof(folder), "/tmp/rw-sensor-XXXXXX");
+    if (mkdtemp(folder) == NULL) { return -1; }
+    (void)snprintf(at.sun_path, sizeof(at.sun_path), "%s/socket", folder);
+    listener = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    return bind(listener, (const struct sockaddr *)&at, sizeof(at));
+}
+
+static int end(void **state)
+{
+    static const char *const names[] = {"manifest.json", "yara.rwc", "socket"};
+    (void)state;
+    for (size_t i = 0; i < RW_LEN(names); i++) {
+        char path[128];
+        (void)snprintf(path, sizeof(path), "%s/%s", folder, names[i]);
+        (void)unlink(path);
+    }
+    (void)close(listener);
+    return rmdir(folder);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_load_is_proven_by_hash_and_generation_and_a_self_test),
+        cmocka_unit_test(the_empty_set_is_proven_too),
+        cmocka_unit_test(a_hangup_loads_the_new_set),
+        cmocka_unit_test(a_bad_set_is_reported_and_the_old_one_stays_in_force),
+        cmocka_unit_test(a_rehearsed_crash_on_load_comes_before_the_proof),
+        cmocka_unit_test(without_the_switch_a_rehearsal_is_a_comment),
+        cmocka_unit_test(a_rehearsed_late_crash_comes_after_the_proof),
+        cmocka_unit_test(a_rehearsed_hang_is_silent_after_the_proof),
+        cmocka_unit_test(a_sensor_goes_on_when_nobody_listens),
+    };
+    return cmocka_run_group_tests(tests, begin, end);
+}
