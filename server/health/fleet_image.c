@@ -148,11 +148,14 @@ static RW_RC get_track(struct fleet_cursor *c, struct fleet_table *t, struct fle
                        struct rw_err *err)
 {
     struct fleet_track track = {.next = 0};
+    size_t active = 0;
     RW_TRY(GET(c, &track, track_fields, err));
     for (size_t i = 0; i < FLEET_SLOTS; i++) {
-        RW_TRY(GET(c, &track.slots[i], slot_fields, err));
-        if (!names_fit(t, track.slots[i].ring, track.slots[i].cohort)) {
-            return bad_image("a slot with an unknown ring or cohort", err);
+        struct fleet_slot *s = &track.slots[i];
+        RW_TRY(GET(c, s, slot_fields, err));
+        active += (s->marks & FLEET_ACTIVE) != 0;
+        if (!names_fit(t, s->ring, s->cohort) || s->release < 0 || active > 1) {
+            return bad_image("a slot with impossible values", err);
         }
     }
     if (track.family >= t->names[FLEET_FAMILIES].count ||

@@ -33,17 +33,17 @@ static RW_RC put_groups(const struct groups *g, struct rw_buf *into, struct rw_e
                              "the box has not run there.\n"
                              "# TYPE ringward_endpoints_sandbox gauge\n",
                              err));
-    for (uint8_t i = 0; i < FLEET_GRADES; i++) {
+    for (unsigned i = 0; i < FLEET_GRADES; i++) {
         RW_TRY(rw_buf_appendf(into, err, "ringward_endpoints_sandbox{grade=\"%s\"} %lld\n",
-                              fleet_hot_grade(i), (long long)g->grades[i]));
+                              fleet_hot_grade((uint8_t)i), (long long)g->grades[i]));
     }
     RW_TRY(rw_buf_append_str(into,
                              "# HELP ringward_endpoints_trust Endpoints by state of their trusted "
                              "metadata.\n# TYPE ringward_endpoints_trust gauge\n",
                              err));
-    for (uint8_t i = 0; i < FLEET_TRUSTS; i++) {
+    for (unsigned i = 0; i < FLEET_TRUSTS; i++) {
         RW_TRY(rw_buf_appendf(into, err, "ringward_endpoints_trust{trust=\"%s\"} %lld\n",
-                              fleet_hot_trust(i), (long long)g->trusts[i]));
+                              fleet_hot_trust((uint8_t)i), (long long)g->trusts[i]));
     }
     return RW_OK;
 }

@@ -37,44 +37,45 @@ static enum fleet_permit_past past_of(const struct fleet_slot *slot,
     return (slot->marks & FLEET_EXPOSED) != 0 ? FLEET_PERMIT_AGAIN : FLEET_PERMIT_FRESH;
 }
 
-RW_RC fleet_state_permit_look(const struct fleet_state *f, const struct fleet_who *who,
-                              const struct beacon_permit_request *request, struct rw_wall now,
+RW_RC fleet_state_permit_look(const struct fleet_state *f, const struct fleet_ask *ask,
                               struct fleet_permit *out, struct rw_err *err)
 {
+    const struct beacon_permit_request *request = ask->request;
     const struct fleet_table *t = &f->table;
     const struct fleet_endpoint *e = NULL;
     struct fleet_permit p = {.past = FLEET_PERMIT_FRESH};
     uint16_t family = fleet_table_name(t, FLEET_FAMILIES, request->family);
     const struct fleet_release *release = fleet_table_release(t, family, request->release);
-    RW_TRY(fleet_hot_check_owner(f, who, &e, err));
+    RW_TRY(fleet_hot_check_owner(f, ask->who, &e, err));
     struct fleet_track *track = e == NULL ? NULL : fleet_table_track(t, e, family);
     const struct fleet_slot *slot =
         track == NULL ? NULL : fleet_table_slot(track, request->release);
-    if (release == NULL || request->release <= 0) {
+    bool forgotten = slot == NULL && track != NULL && request->release <= track->forgotten;
+    if (release == NULL || request->release <= 0 || forgotten) {
         p.past = FLEET_PERMIT_NEVER;
     } else if (slot != NULL) {
-        p.past = past_of(slot, release, now);
+        p.past = past_of(slot, release, ask->now);
         p.number = slot->permit;
         p.deadline_s = slot->deadline_s;
-    } else if (track != NULL && request->release <= track->forgotten) {
-        p.past = FLEET_PERMIT_NEVER;
     }
     *out = p;
     return RW_OK;
 }
 
-RW_RC fleet_state_permit_grant(struct fleet_state *f, const struct fleet_who *who,
-                               const struct beacon_permit_request *request, struct rw_wall now,
-                               int64_t deadline_s, uint64_t *number_out, struct rw_err *err)
+RW_RC fleet_state_permit_grant(struct fleet_state *f, const struct fleet_ask *ask,
+                               uint64_t *number_out, struct rw_err *err)
 {
+    const struct beacon_permit_request *request = ask->request;
+    const struct fleet_who *who = ask->who;
     struct fleet_permit look = {.past = FLEET_PERMIT_NEVER};
-    struct fleet_record r = {.type = FLEET_PERMIT, .release = request->release, .now_s = now.s};
+    struct fleet_record r = {
+        .type = FLEET_PERMIT, .release = request->release, .now_s = ask->now.s};
     if (f->lost) { RW_TRY(fleet_state_reload(f, err)); }
-    RW_TRY(fleet_state_permit_look(f, who, request, now, &look, err));
+    RW_TRY(fleet_state_permit_look(f, ask, &look, err));
     r.ring = fleet_table_name(&f->table, FLEET_RINGS, request->ring);
     r.family = fleet_table_name(&f->table, FLEET_FAMILIES, request->family);
     if ((look.past != FLEET_PERMIT_FRESH && look.past != FLEET_PERMIT_AGAIN) ||
-        r.ring == FLEET_NO_NAME || !rw_add_i64(now.s, deadline_s, &r.deadline_s)) {
+        r.ring == FLEET_NO_NAME || !rw_add_i64(ask->now.s, ask->deadline_s, &r.deadline_s)) {
         return rw_fail(err, RW_E_POLICY, "no permit may be granted to this endpoint");
     }
     RW_TRY(fleet_hot_name(f, FLEET_TENANTS, who->tenant, &r.tenant, err));
@@ -123,15 +124,14 @@ struct fleet_counts fleet_state_counts(const struct fleet_state *f, const char *
     return counts_of(t, serial_of(t, family, release), ring_number, cohort_number);
 }
 
-RW_RC fleet_state_each_cohort(const struct fleet_state *f, const char *family, int64_t release,
-                              const char *ring,
+RW_RC fleet_state_each_cohort(const struct fleet_state *f, const struct fleet_place *place,
                               RW_RC (*each)(void *arg, const struct beacon_cohort *cohort,
                                             const struct fleet_counts *counts, struct rw_err *err),
                               void *arg, struct rw_err *err)
 {
     const struct fleet_table *t = &f->table;
-    uint32_t serial = serial_of(t, family, release);
-    uint16_t ring_number = fleet_table_name(t, FLEET_RINGS, ring);
+    uint32_t serial = serial_of(t, place->family, place->release);
+    uint16_t ring_number = fleet_table_name(t, FLEET_RINGS, place->ring);
     for (size_t i = 0; i < t->names[FLEET_COHORTS].count; i++) {
         struct fleet_counts c = counts_of(t, serial, ring_number, (uint16_t)i);
         if (c.members == 0 && c.exposed == 0 && c.refused == 0) { continue; }

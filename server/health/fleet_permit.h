@@ -31,23 +31,35 @@ struct fleet_permit {
     int64_t deadline_s; /* OPEN: wall clock */
 };
 
+/* A request as it came in; everything borrowed. */
+struct fleet_ask {
+    const struct fleet_who *who;
+    const struct beacon_permit_request *request;
+    struct rw_wall now;
+    int64_t deadline_s; /* for granting: from now */
+};
+
 /* Fails with RW_E_FORBIDDEN when the endpoint is another tenant's. */
-RW_RC fleet_state_permit_look(const struct fleet_state *f, const struct fleet_who *who,
-                              const struct beacon_permit_request *request, struct rw_wall now,
+RW_RC fleet_state_permit_look(const struct fleet_state *f, const struct fleet_ask *ask,
                               struct fleet_permit *out, struct rw_err *err);
 /* Grants the next permit; the caller has looked and found room. Ring known, release watched.
  * Fails with RW_E_FULL, RW_E_NOMEM, RW_E_POLICY; nothing changed then. */
-RW_RC fleet_state_permit_grant(struct fleet_state *f, const struct fleet_who *who,
-                               const struct beacon_permit_request *request, struct rw_wall now,
-                               int64_t deadline_s, uint64_t *number_out, struct rw_err *err);
+RW_RC fleet_state_permit_grant(struct fleet_state *f, const struct fleet_ask *ask,
+                               uint64_t *number_out, struct rw_err *err);
+
+/* A release in a ring; borrowed. */
+struct fleet_place {
+    const char *family;
+    int64_t release;
+    const char *ring;
+};
 
 /* Counts of a release in a ring; `cohort` NULL: the whole ring. Zeros when there is nothing. */
 struct fleet_counts fleet_state_counts(const struct fleet_state *f, const char *family,
                                        int64_t release, const char *ring,
                                        const struct beacon_cohort *cohort);
 /* Calls `each` for the cohorts that have members in the ring, or an exposure or vote of the release there. */
-RW_RC fleet_state_each_cohort(const struct fleet_state *f, const char *family, int64_t release,
-                              const char *ring,
+RW_RC fleet_state_each_cohort(const struct fleet_state *f, const struct fleet_place *place,
                               RW_RC (*each)(void *arg, const struct beacon_cohort *cohort,
                                             const struct fleet_counts *counts, struct rw_err *err),
                               void *arg, struct rw_err *err);

@@ -53,7 +53,7 @@ static double log_sum_exp(const double *x, size_t n)
 
 double health_rule_log_e(const struct health_rule_grid *g, int64_t failures, int64_t exposures)
 {
-    double x[HEALTH_RULE_GRID];
+    double x[HEALTH_RULE_GRID] = {0};
     for (int j = 0; j < HEALTH_RULE_GRID; j++) {
         x[j] = (double)failures * g->gain[j] + (double)exposures * g->cost[j];
     }
@@ -82,7 +82,7 @@ int64_t health_rule_n_max(const struct health_rule_grid *g, int64_t k, double lo
 
 double health_rule_combine(const double *weights, const double *log_e, size_t n)
 {
-    double x[32];
+    double x[32] = {0};
     RW_ASSERT(n >= 1 && n <= RW_LEN(x));
     for (size_t i = 0; i < n; i++) {
         x[i] = log(weights[i]) + log_e[i];

@@ -156,10 +156,10 @@ static void cover(const struct rollout_facts_from *from, size_t index, bool by_h
     const char *next = r->rings[index + 1].name;
     struct rw_err err;
     struct coverage c = {.from = from, .index = index, .f = f};
+    const struct fleet_place place = {r->family, r->release, next};
     c.members = fleet_state_counts(from->fleet, r->family, r->release, next, NULL).members;
-    RW_IGNORE(
-        fleet_state_each_cohort(from->fleet, r->family, r->release, next, check_cohort, &c, &err),
-        "check_cohort never fails");
+    RW_IGNORE(fleet_state_each_cohort(from->fleet, &place, check_cohort, &c, &err),
+              "check_cohort never fails");
 }
 
 static void judge(const struct rollout_facts_from *from, size_t index,

@@ -52,7 +52,7 @@ void rollout_plan_make(const struct rollout_run *r, const struct rollout *ro,
                        struct rollout_plan *plan);
 /* Writes document and audit records of a changed plan; needs a transaction (INV-9). */
 RW_RC rollout_plan_store(struct rollout_run *r, const struct rollout *ro, struct rollout_plan *plan,
-                         const char *who, struct rw_wall now, struct rw_err *err);
+                         const char *who, struct rw_err *err);
 
 /* Fractions travel as text: readers of our JSON take integers only. */
 void rollout_live_number(char dst[static ROLLOUT_NUMBER_BYTES], double value);

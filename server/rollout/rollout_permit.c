@@ -114,20 +114,53 @@ static bool has_room(const struct rollout_run *r, const struct rollout *ro, size
     return true;
 }
 
-static RW_RC grant_new(struct rollout_run *r, const struct fleet_who *who,
-                       const struct beacon_permit_request *q, struct rw_wall now,
+static RW_RC grant_new(struct rollout_run *r, const struct fleet_ask *ask,
                        struct beacon_permit_answer *a, struct rw_err *err)
 {
     uint64_t number = 0;
-    RW_TRY(fleet_state_permit_grant(r->fleet, who, q, now, r->policy.confirm_deadline_s, &number,
-                                    err));
-    grant(a, &r->policy, number, r->policy.confirm_deadline_s);
+    RW_TRY(fleet_state_permit_grant(r->fleet, ask, &number, err));
+    grant(a, &r->policy, number, ask->deadline_s);
     return RW_OK;
 }
 
+/* The ring is open. */
 static RW_RC decide(struct rollout_run *r, const struct rollout *ro, size_t ring,
-                    const struct fleet_who *who, const struct beacon_permit_request *q,
-                    struct rw_wall now, struct beacon_permit_answer *a, struct rw_err *err);
+                    const struct fleet_ask *ask, struct beacon_permit_answer *a, struct rw_err *err)
+{
+    struct fleet_permit look = {.past = FLEET_PERMIT_NEVER};
+    RW_TRY(fleet_state_permit_look(r->fleet, ask, &look, err));
+    switch (look.past) {
+    case FLEET_PERMIT_OPEN:
+        grant(a, &r->policy, look.number, look.deadline_s - ask->now.s);
+        return RW_OK;
+    case FLEET_PERMIT_AGAIN: /* its place in the window was never given back */
+        return grant_new(r, ask, a, err);
+    case FLEET_PERMIT_FRESH:
+        if (!has_room(r, ro, ring, ask->request, a)) { return RW_OK; }
+        return grant_new(r, ask, a, err);
+    case FLEET_PERMIT_NEVER:
+        break;
+    }
+    refuse(a, "this endpoint has failed with the release, or has forgotten it");
+    return RW_OK;
+}
+
+/* True when the request goes no further than the ring. */
+static bool turned_away(const struct rollout_run *r, const struct rollout *ro, const char *name,
+                        size_t *ring_out, struct beacon_permit_answer *a)
+{
+    char why[ROLLOUT_REASON_BYTES];
+    if (!find_ring(ro, name, ring_out)) {
+        (void)snprintf(why, sizeof(why), "ring '%s' is not part of this rollout", name);
+        refuse(a, why);
+        return true;
+    }
+    if (ro->rings[*ring_out].open) { return false; }
+    (void)snprintf(why, sizeof(why), "ring %s is %s", name,
+                   sm_name(&rollout_rule_table, ro->rings[*ring_out].state));
+    wait(a, r->policy.poll_rollout_s, why);
+    return true;
+}
 
 RW_RC rollout_run_permit(struct rollout_run *r, const struct fleet_who *who,
                          const struct beacon_permit_request *request, struct rw_wall now,
@@ -135,52 +168,16 @@ RW_RC rollout_run_permit(struct rollout_run *r, const struct fleet_who *who,
 {
     size_t ring = 0;
     size_t expired = 0;
-    char why[ROLLOUT_REASON_BYTES];
     struct beacon_permit_answer a = {.decision = BEACON_PERMIT_REFUSED};
-    struct rollout *ro = rollout_of(r, request, &a);
-    if (ro == NULL) {
-        *answer_out = a;
-        return RW_OK;
+    const struct fleet_ask ask = {
+        .who = who, .request = request, .now = now, .deadline_s = r->policy.confirm_deadline_s};
+    const struct rollout *ro = rollout_of(r, request, &a);
+    if (ro != NULL && !turned_away(r, ro, request->ring, &ring, &a)) {
+        /* A deadline that has passed is dark first, else asking again would be a way to never be (INV-4). */
+        RW_TRY(fleet_state_expire(r->fleet, now, &expired, err));
+        RW_TRY(decide(r, ro, ring, &ask, &a, err));
     }
-    if (!find_ring(ro, request->ring, &ring)) {
-        (void)snprintf(why, sizeof(why), "ring '%s' is not part of this rollout", request->ring);
-        refuse(&a, why);
-        *answer_out = a;
-        return RW_OK;
-    }
-    if (!ro->rings[ring].open) {
-        (void)snprintf(why, sizeof(why), "ring %s is %s", request->ring,
-                       sm_name(&rollout_rule_table, ro->rings[ring].state));
-        wait(&a, r->policy.poll_rollout_s, why);
-        *answer_out = a;
-        return RW_OK;
-    }
-    /* A deadline that has passed is dark first, else asking again would be a way to never be (INV-4). */
-    RW_TRY(fleet_state_expire(r->fleet, now, &expired, err));
-    RW_TRY(decide(r, ro, ring, who, request, now, &a, err));
     *answer_out = a;
-    return RW_OK;
-}
-
-static RW_RC decide(struct rollout_run *r, const struct rollout *ro, size_t ring,
-                    const struct fleet_who *who, const struct beacon_permit_request *q,
-                    struct rw_wall now, struct beacon_permit_answer *a, struct rw_err *err)
-{
-    struct fleet_permit look = {.past = FLEET_PERMIT_NEVER};
-    RW_TRY(fleet_state_permit_look(r->fleet, who, q, now, &look, err));
-    switch (look.past) {
-    case FLEET_PERMIT_OPEN:
-        grant(a, &r->policy, look.number, look.deadline_s - now.s);
-        return RW_OK;
-    case FLEET_PERMIT_AGAIN: /* its place in the window was never given back */
-        return grant_new(r, who, q, now, a, err);
-    case FLEET_PERMIT_FRESH:
-        if (!has_room(r, ro, ring, q, a)) { return RW_OK; }
-        return grant_new(r, who, q, now, a, err);
-    case FLEET_PERMIT_NEVER:
-        break;
-    }
-    refuse(a, "this endpoint has failed with the release, or has forgotten it");
     return RW_OK;
 }
 

@@ -141,32 +141,39 @@ void rollout_plan_make(const struct rollout_run *r, const struct rollout *ro,
     }
 }
 
-static RW_RC audit_move(struct rollout_run *r, const struct rollout *ro,
-                        const struct rollout_plan *plan, size_t i, const char *who,
-                        struct rw_wall now, struct rw_err *err)
+static RW_RC write_details(const struct rollout *ro, const struct rollout_plan *plan, size_t i,
+                           struct rw_buf *into, struct rw_err *err)
 {
-    const struct rollout_ring *ring = &plan->next.rings[i];
     const struct rollout_facts *f = &plan->facts[i];
-    char action[48];
-    char object[128];
+    const struct fleet_counts *c = &f->ring.counts;
     char number[ROLLOUT_NUMBER_BYTES];
-    RW_AUTO(rw_buf) struct rw_buf details = rw_buf_make(DETAILS_BYTES_MAX);
-    struct json_writer w = json_begin(&details);
+    struct json_writer w = json_begin(into);
     json_open_object(&w, NULL);
     json_put_str(&w, "from", sm_name(&rollout_rule_table, ro->rings[i].state));
-    json_put_str(&w, "to", sm_name(&rollout_rule_table, ring->state));
-    json_put_int(&w, "exposed", f->ring.counts.exposed);
-    json_put_int(&w, "pending", f->ring.counts.pending);
-    json_put_int(&w, "healthy", f->ring.counts.healthy);
-    json_put_int(&w, "failed", f->ring.counts.failed);
-    json_put_int(&w, "dark", f->ring.counts.dark);
-    json_put_int(&w, "refused", f->ring.counts.refused);
+    json_put_str(&w, "to", sm_name(&rollout_rule_table, plan->next.rings[i].state));
+    json_put_int(&w, "exposed", c->exposed);
+    json_put_int(&w, "pending", c->pending);
+    json_put_int(&w, "healthy", c->healthy);
+    json_put_int(&w, "failed", c->failed);
+    json_put_int(&w, "dark", c->dark);
+    json_put_int(&w, "refused", c->refused);
     rollout_live_number(number, f->log_e);
     json_put_str(&w, "log_e", number);
     rollout_live_number(number, f->threshold);
     json_put_str(&w, "threshold", number);
     json_close_object(&w);
-    RW_TRY(json_done(&w, err));
+    return json_done(&w, err);
+}
+
+static RW_RC audit_move(struct rollout_run *r, const struct rollout *ro,
+                        const struct rollout_plan *plan, size_t i, const char *who,
+                        struct rw_err *err)
+{
+    const struct rollout_ring *ring = &plan->next.rings[i];
+    char action[48];
+    char object[128];
+    RW_AUTO(rw_buf) struct rw_buf details = rw_buf_make(DETAILS_BYTES_MAX);
+    RW_TRY(write_details(ro, plan, i, &details, err));
     (void)snprintf(action, sizeof(action), "rollout.%s", sm_name(&rollout_rule_table, ring->state));
     (void)snprintf(object, sizeof(object), "ring %s of %s/%lld", ring->name, ro->family,
                    (long long)ro->release);
@@ -175,16 +182,16 @@ static RW_RC audit_move(struct rollout_run *r, const struct rollout *ro,
                                           .object = object,
                                           .reason = ring->reason,
                                           .details = rw_buf_span(&details)};
-    return audit_log_append(r->store, &entry, now, err);
+    return audit_log_append(r->store, &entry, ring->since, err);
 }
 
 RW_RC rollout_plan_store(struct rollout_run *r, const struct rollout *ro, struct rollout_plan *plan,
-                         const char *who, struct rw_wall now, struct rw_err *err)
+                         const char *who, struct rw_err *err)
 {
     plan->next.generation = ro->generation + 1;
     RW_TRY(rollout_doc_put(r->store, &plan->next, err));
     for (size_t i = 0; i < ro->ring_count; i++) {
-        if (plan->out.moved[i]) { RW_TRY(audit_move(r, ro, plan, i, who, now, err)); }
+        if (plan->out.moved[i]) { RW_TRY(audit_move(r, ro, plan, i, who, err)); }
     }
     return RW_OK;
 }

@@ -256,8 +256,8 @@ static RW_RC fill(struct rollout_run *r, struct rollout *ro, struct rw_wall now,
     }
     RW_TRY(fleet_state_watch(r->fleet, ro->family, ro->release, ro->sha256, err));
     for (size_t i = 0; i < ro->ring_count; i++) {
-        RW_TRY(fleet_state_each_cohort(r->fleet, ro->family, ro->release, ro->rings[i].name,
-                                       take_cohort, &list, err));
+        const struct fleet_place place = {ro->family, ro->release, ro->rings[i].name};
+        RW_TRY(fleet_state_each_cohort(r->fleet, &place, take_cohort, &list, err));
     }
     return RW_OK;
 }
@@ -338,7 +338,7 @@ static RW_RC obey(struct rollout_run *r, struct rollout *ro, enum rollout_rule_c
                   struct rw_err *err)
 {
     RW_TRY(audit_verb(r, ro, verbs[command], actor, r->now, err));
-    RW_TRY(rollout_plan_store(r, ro, plan, actor->name, r->now, err));
+    RW_TRY(rollout_plan_store(r, ro, plan, actor->name, err));
     struct rollout before = *ro;
     *ro = plan->next;
     for (size_t i = 0; i < ro->ring_count; i++) {
@@ -349,6 +349,7 @@ static RW_RC obey(struct rollout_run *r, struct rollout *ro, enum rollout_rule_c
     return RW_OK;
 }
 
+/* NOLINTNEXTLINE(readability-function-size): which rollout, what, by whom and when */
 RW_RC rollout_run_command(struct rollout_run *r, const char *family, int64_t release,
                           enum rollout_rule_command command, int64_t generation,
                           const struct rollout_run_actor *actor, struct rw_wall now,
@@ -366,7 +367,7 @@ RW_RC rollout_run_command(struct rollout_run *r, const char *family, int64_t rel
     if (plan == NULL) { return rw_fail(err, RW_E_NOMEM, "no memory for a step"); }
     if (now.s > r->now.s) { r->now = now; }
     rollout_plan_make(r, ro, command, actor->name, r->now, plan);
-    struct rw_rc rc = RW_OK;
+    struct rw_rc rc;
     if (obeyed(ro, plan, command)) {
         rc = obey(r, ro, command, actor, plan, err);
     } else {

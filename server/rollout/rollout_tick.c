@@ -40,11 +40,11 @@ static bool point_all(struct rollout_run *r, struct rollout *ro,
     return good;
 }
 
-static RW_RC commit_plan(struct rollout_run *r, struct rollout *ro, struct rollout_plan *plan,
-                         struct rw_wall now, struct rw_err *err)
+static RW_RC commit_plan(struct rollout_run *r, const struct rollout *ro, struct rollout_plan *plan,
+                         struct rw_err *err)
 {
     RW_TRY(store_begin(r->store, err));
-    struct rw_rc rc = rollout_plan_store(r, ro, plan, "controller", now, err);
+    struct rw_rc rc = rollout_plan_store(r, ro, plan, "controller", err);
     if (!rw_is_ok(rc)) {
         store_rollback(r->store);
         return rc;
@@ -86,7 +86,7 @@ static RW_RC step_rollout(struct rollout_run *r, struct rollout *ro, struct roll
         close_rings(ro, &plan->out);
         bool changed = plan->changed || dirty;
         if (changed) {
-            RW_TRY(commit_plan(r, ro, plan, now, err));
+            RW_TRY(commit_plan(r, ro, plan, err));
             take_over(ro, plan);
             dirty = false;
         }
@@ -98,7 +98,7 @@ static RW_RC step_rollout(struct rollout_run *r, struct rollout *ro, struct roll
     if (dirty) {
         rollout_plan_make(r, ro, ROLLOUT_NO_COMMAND, "controller", now, plan);
         close_rings(ro, &plan->out);
-        RW_TRY(commit_plan(r, ro, plan, now, err));
+        RW_TRY(commit_plan(r, ro, plan, err));
         take_over(ro, plan);
     }
     return RW_OK;
@@ -148,7 +148,7 @@ RW_RC rollout_run_tick(struct rollout_run *r, struct rw_wall now, struct rw_err 
 {
     RW_ASSERT(!r->store->in_transaction);
     struct rollout_plan *plan = rw_mem_new(sizeof(*plan));
-    struct rw_rc rc = RW_OK;
+    struct rw_rc rc;
     if (now.s > r->now.s) { r->now = now; }
     if (plan == NULL) {
         rc = rw_fail(err, RW_E_NOMEM, "no memory for a step");

@@ -285,8 +285,8 @@ static RW_RC explain_ring(const struct rollout_run *r, const struct rollout *ro,
     put_terms(w, &f.ring);
     put_window(w, &f.ring.window);
     json_open_array(w, "cohorts");
-    RW_TRY(fleet_state_each_cohort(r->fleet, ro->family, ro->release, ro->rings[i].name,
-                                   put_cohort_scope, &cohorts, err));
+    const struct fleet_place place = {ro->family, ro->release, ro->rings[i].name};
+    RW_TRY(fleet_state_each_cohort(r->fleet, &place, put_cohort_scope, &cohorts, err));
     json_close_array(w);
     json_close_object(w);
     return RW_OK;

@@ -152,7 +152,7 @@ static RW_RC doc_get(void *ctx, const char *kind, const char *id, struct rw_buf 
     bind_text(st, 1, kind);
     bind_text(st, 2, id);
     int step = sqlite3_step(st);
-    struct rw_rc rc = RW_OK;
+    struct rw_rc rc;
     if (step == SQLITE_ROW) {
         *generation = sqlite3_column_int64(st, 0);
         rc = rw_buf_append(body, column_blob(st, 1), err);

@@ -1,6 +1,7 @@
-/* Goal: INV-8: whatever a server acknowledged is there after kill -9 at any moment. A child commits batches of permits and
- * beacons and writes each acknowledged number to a pipe; it is killed at random moments, again and again over the
- * same database. */
+/* Goal: INV-8: whatever a server acknowledged is there after kill -9 at any moment. A child commits batches of
+ * permits and beacons and writes each acknowledged number to a pipe; it is killed at random moments, again and again
+ * over the same database. */
+#include "common/base/num.h"
 #include "server/health/fleet_permit.h"
 #include "server/store/store_sqlite.h"
 #include "tests/harness.h"
@@ -58,7 +59,8 @@ static RW_RC live_one(struct fleet_state *fleet, uint64_t number, struct ack *ac
     bool duplicate = false;
     struct rw_wall now = {1000};
     ack->endpoint = number;
-    RW_TRY(fleet_state_permit_grant(fleet, &me, &q, now, 900, &ack->permit, err));
+    const struct fleet_ask ask = {&me, &q, now, 900};
+    RW_TRY(fleet_state_permit_grant(fleet, &ask, &ack->permit, err));
     rw_copy(b.id, sizeof(b.id), &number, sizeof(number));
     (void)snprintf(b.ring, sizeof(b.ring), "canary");
     b.cohort = q.cohort;
@@ -133,7 +135,8 @@ static uint64_t check_all(const char *path, const struct acked *acked)
         struct fleet_permit p;
         struct fleet_who me = who(acked->list[i].endpoint);
         struct beacon_permit_request q = request();
-        MUST(fleet_state_permit_look(fleet, &me, &q, (struct rw_wall){1001}, &p, &err));
+        const struct fleet_ask ask = {&me, &q, {1001}, 900};
+        MUST(fleet_state_permit_look(fleet, &ask, &p, &err));
         assert_int_equal(p.past, FLEET_PERMIT_AGAIN); /* exposed, and its beacon came through */
         assert_true(p.number == acked->list[i].permit);
         assert_true(i == 0 || acked->list[i].permit > acked->list[i - 1].permit);
@@ -150,8 +153,13 @@ static uint64_t check_all(const char *path, const struct acked *acked)
 
 TEST(inv_8_what_was_acknowledged_survives_kill_9_at_any_moment)
 {
+    struct rw_err err;
     const char *given = getenv("RW_TEST_SEED");
-    unsigned seed = given == NULL ? 20261126U : (unsigned)strtoul(given, NULL, 10);
+    int64_t number = 20261126;
+    if (given != NULL) {
+        MUST(rw_parse_i64(rw_span_str(given), 0, INT32_MAX, "RW_TEST_SEED", &number, &err));
+    }
+    unsigned seed = (unsigned)number;
     char dir[] = "/tmp/rw-crash-XXXXXX";
     char path[64];
     print_message("           seed %u (RW_TEST_SEED)\n", seed);

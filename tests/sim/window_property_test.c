@@ -3,6 +3,7 @@
  * only what endpoints were told; after every step
  *     exposed - survived <= U + k * survived      in each ring and in each cohort of it
  * must hold in the model, no permit may follow a halt, and whatever was acknowledged must be there after a restart. */
+#include "common/base/num.h"
 #include "server/rollout/rollout_live.h"
 #include "server/store/store_sqlite.h"
 #include "tests/harness.h"
@@ -276,7 +277,8 @@ static void check_promises(struct world *w)
         struct fleet_permit p;
         struct fleet_who me = who(i);
         struct beacon_permit_request q = {.family = "yara", .release = 1};
-        MUST(fleet_state_permit_look(w->fleet, &me, &q, w->now, &p, &err));
+        const struct fleet_ask look = {&me, &q, w->now, 900};
+        MUST(fleet_state_permit_look(w->fleet, &look, &p, &err));
         bool exposed = w->promised[i].cohort != NO_COHORT;
         if (exposed && !w->promised[i].marked) { assert_true(p.past != FLEET_PERMIT_FRESH); }
         if (w->promised[i].marked) { assert_int_equal(p.past, FLEET_PERMIT_NEVER); }
@@ -390,8 +392,13 @@ static void end(struct world *w)
 
 TEST(inv_1_and_inv_2_hold_over_random_interleavings)
 {
+    struct rw_err err;
     const char *given = getenv("RW_TEST_SEED");
-    unsigned seed = given == NULL ? 20261126U : (unsigned)strtoul(given, NULL, 10);
+    int64_t number = 20261126;
+    if (given != NULL) {
+        MUST(rw_parse_i64(rw_span_str(given), 0, INT32_MAX, "RW_TEST_SEED", &number, &err));
+    }
+    unsigned seed = (unsigned)number;
     size_t exposed = 0;
     for (unsigned run = 0; run < RUNS; run++) {
         struct world w;

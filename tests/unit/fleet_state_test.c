@@ -115,7 +115,8 @@ static uint64_t grant(struct world *w, unsigned endpoint, int64_t now_s)
     struct fleet_who me = who(endpoint);
     struct beacon_permit_request r = request(2);
     uint64_t number = 0;
-    MUST(fleet_state_permit_grant(w->fleet, &me, &r, (struct rw_wall){now_s}, 900, &number, &err));
+    const struct fleet_ask ask = {&me, &r, {now_s}, 900};
+    MUST(fleet_state_permit_grant(w->fleet, &ask, &number, &err));
     return number;
 }
 
@@ -125,7 +126,8 @@ static enum fleet_permit_past look(struct world *w, unsigned endpoint, int64_t n
     struct fleet_who me = who(endpoint);
     struct beacon_permit_request r = request(2);
     struct fleet_permit p;
-    MUST(fleet_state_permit_look(w->fleet, &me, &r, (struct rw_wall){now_s}, &p, &err));
+    const struct fleet_ask ask = {&me, &r, {now_s}, 900};
+    MUST(fleet_state_permit_look(w->fleet, &ask, &p, &err));
     return p.past;
 }
 
