@@ -188,7 +188,7 @@ static void do_poll(void)
 
 static void do_write_content(void)
 {
-    (void)pwrite(CONTENT_FD, "x", 1, 0);
+    if (pwrite(CONTENT_FD, "x", 1, 0) != 1) { return; }
 }
 
 static void do_int80(void)
