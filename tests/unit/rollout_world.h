@@ -53,6 +53,13 @@ static inline RW_RC point(void *ctx, const char *ring, const char *family, int64
     struct world *w = ctx;
     assert_false(w->store.in_transaction); /* effects come after the commit */
     assert_string_equal(family, "yara");
+    /* A halt closes permits before anything is signed (INV-1). */
+    for (int64_t halted = 1; halted < 10; halted++) {
+        const struct rollout *ro = rollout_live_find(w->run, family, halted);
+        for (size_t i = 0; ro != NULL && ro->halt.there && i < ro->ring_count; i++) {
+            assert_false(ro->rings[i].open);
+        }
+    }
     if (w->signing_fails) { return rw_fail(err, RW_E_PROCESS, "the signer is away"); }
     for (size_t i = 0; i < RINGS; i++) {
         if (strcmp(ring_names[i], ring) == 0) {
