@@ -252,7 +252,7 @@ RW_RC tuf_doc_check_bytes(const struct tuf_meta *meta, const char *file, struct 
         return rw_fail(err, RW_E_TUF_HASH, "'%s' has %zu bytes, signed are %lld", file, bytes.n,
                        (long long)meta->length);
     }
-    if (meta->sha256.n == 0) { return RW_OK; }
+    if (meta->sha256.p == NULL) { return RW_OK; }
     char hex[DIGEST_HEX_BYTES];
     RW_TRY(digest_sha256_hex(bytes, hex, err));
     if (!rw_span_is(meta->sha256, hex)) {

@@ -43,7 +43,7 @@ void tuf_doc_drop(struct tuf_doc *doc);
 struct tuf_meta {
     int64_t version;
     int64_t length;        /* negative: not given */
-    struct rw_span sha256; /* hex, borrowed; n 0: not given */
+    struct rw_span sha256; /* hex, borrowed; p NULL: not given */
 };
 /* Looks `file` ("snapshot.json") up in timestamp or snapshot. Fails with RW_E_TUF_ROLE when it is not listed. */
 RW_RC tuf_doc_meta(const struct tuf_doc *doc, const char *file, struct tuf_meta *out,
