@@ -1,8 +1,8 @@
 /* rollout_facts.h: what the counts say about one ring of a rollout: evidence, window, gate.
  *
  * The ring as a whole has weight 0.6, the cohorts known at the start share 0.4: a fault of a small cohort keeps its
- * contrast, and the sum is still one e-process (docs/health.md "Combination"). Each ring is a process of its own at its own
- * alpha, so a release with n rings has at most n times the false-halt budget of one.
+ * contrast, and the sum is still one e-process (docs/health.md "Combination"). Each ring is a process of its own at
+ * its own alpha, so a release with n rings has at most n times the false-halt budget of one.
  * memory   values only; borrows fleet, policy and rollout
  * threads  the core thread only
  * source   docs/health.md

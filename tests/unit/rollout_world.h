@@ -1,5 +1,5 @@
-/* rollout_world.h: a controller on a virtual clock, its store, a fake publisher and a fleet of endpoints, for the tests of
- * server/rollout. */
+/* rollout_world.h: a controller on a virtual clock, its store, a fake publisher and a fleet of endpoints, for the
+ * tests of server/rollout. */
 #ifndef RINGWARD_TEST_ROLLOUT_WORLD_H
 #define RINGWARD_TEST_ROLLOUT_WORLD_H
 
