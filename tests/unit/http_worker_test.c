@@ -1,5 +1,6 @@
 /* Goal: connections come and go, jobs outlive them, caps hold, and a stop is graceful: no answer that was under
  * way is lost, nothing waits for ever, nothing is used after it was freed (run under ASan and TSan). */
+#include "server/api/http_server.h"
 #include "tests/unit/http_fixture.h"
 
 #define GET(path) "GET " path " HTTP/1.1\r\nHost: t\r\n\r\n"
@@ -140,6 +141,28 @@ TEST(a_drain_ends_idle_connections_and_lets_running_ones_finish)
     client_expect_end(busy);
     client_close(idle);
     client_close(busy);
+    rig_stop(&rig);
+}
+
+/* Its head did not say so, for the drain came later; a stop must not wait for the client to see it. */
+TEST(a_reply_begun_before_the_drain_ends_its_connection)
+{
+    struct rig rig = {.repo_dir = -1};
+    static struct answer a;
+    rig_start(&rig, rig_settings());
+    struct client *c = client_open(&rig);
+    struct client *idle = client_open(&rig);
+    assert_int_equal(client_ask(idle, GET("/healthz"))->status, 200);
+    client_send(c, GET("/v1/large"));
+    client_wait(c, POLLIN);
+    http_server_drain(rig.server);
+    client_expect_end(idle); /* the drain has begun */
+    client_read(c, &a, false);
+    assert_int_equal(a.wrong, 0);
+    assert_false(head_has(&a, "Connection: close"));
+    client_expect_end(c);
+    client_close(idle);
+    client_close(c);
     rig_stop(&rig);
 }
 
@@ -348,6 +371,7 @@ RUN_TESTS(cmocka_unit_test(parallel_clients_are_all_answered_and_the_next_is_tur
           cmocka_unit_test(a_job_outlives_its_client),
           cmocka_unit_test(a_client_that_leaves_in_the_middle_of_anything_is_forgotten),
           cmocka_unit_test(a_drain_ends_idle_connections_and_lets_running_ones_finish),
+          cmocka_unit_test(a_reply_begun_before_the_drain_ends_its_connection),
           cmocka_unit_test(a_stop_waits_for_the_answer_that_is_under_way),
           cmocka_unit_test(a_stop_drops_what_takes_too_long_and_late_jobs_are_freed),
           cmocka_unit_test(a_stop_is_quick_when_nothing_runs),
