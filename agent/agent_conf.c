@@ -9,7 +9,9 @@
 #include <string.h>
 #include <sys/utsname.h>
 
-enum { CONF_BYTES_MAX = 65536, OS_RELEASE_BYTES_MAX = 16384, HOUR_MS = 3600 * 1000 };
+enum { CONF_BYTES_MAX = 65536, OS_RELEASE_BYTES_MAX = 16384 };
+
+#define HOUR_MS INT64_C(3600000)
 
 #define FIELD(name) offsetof(struct agent_conf, name), sizeof(((struct agent_conf *)0)->name)
 
@@ -49,10 +51,10 @@ void agent_conf_print_sample(void)
 
 static RW_RC add_family(struct agent_conf *c, struct rw_span name, struct rw_err *err)
 {
-    char *dst = c->families[c->family_count];
     if (c->family_count == MANIFEST_FAMILIES_MAX) {
         return rw_fail(err, RW_E_CONFIG, "families: more than %d", MANIFEST_FAMILIES_MAX);
     }
+    char *dst = c->families[c->family_count];
     RW_TRY(rw_span_to_str(dst, INSTALL_NAME_BYTES, name, "families", err));
     RW_TRY(ring_policy_check_name(dst, "families", err));
     for (size_t i = 0; i < c->family_count; i++) {
@@ -132,15 +134,27 @@ static RW_RC find_machine(struct agent_conf *c, struct rw_err *err)
     return RW_OK;
 }
 
+/* The endpoint's token travels in every request: without TLS only inside this host. */
+static bool is_server_url(struct rw_span url)
+{
+    static const char *const plain[] = {"http://127.0.0.1", "http://localhost", "http://[::1]"};
+    if (rw_span_starts(url, "https://")) { return url.n > strlen("https://"); }
+    for (size_t i = 0; i < RW_LEN(plain); i++) {
+        size_t n = strlen(plain[i]);
+        if (rw_span_starts(url, plain[i]) && (url.n == n || url.p[n] == ':')) { return true; }
+    }
+    return false;
+}
+
 static RW_RC check_paths(struct agent_conf *c, struct rw_err *err)
 {
     size_t n = strlen(c->server);
     while (n > 0 && c->server[n - 1] == '/') {
         c->server[--n] = '\0';
     }
-    struct rw_span server = rw_span_str(c->server);
-    if (!rw_span_starts(server, "https://") && !rw_span_starts(server, "http://")) {
-        return rw_fail(err, RW_E_CONFIG, "server: '%.80s' is not an http(s) URL", c->server);
+    if (!is_server_url(rw_span_str(c->server))) {
+        return rw_fail(err, RW_E_CONFIG,
+                       "server: '%.80s' is not an https URL (http: loopback only)", c->server);
     }
     if (c->state_dir[0] != '/') {
         return rw_fail(err, RW_E_CONFIG, "state_dir: '%.80s' is not an absolute path",

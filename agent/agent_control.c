@@ -88,18 +88,18 @@ static bool add_waiter(struct agent *a, int fd)
     return true;
 }
 
-static void serve_one(struct agent *a, int fd)
+/* True: the connection is kept for a later answer. */
+static bool serve(struct agent *a, int fd)
 {
     char line[REQUEST_BYTES_MAX];
-    RW_AUTO(rw_fd) rw_fd own = fd;
-    if (!read_request(own, line)) { return; }
+    if (!read_request(fd, line)) { return false; }
+    if (strcmp(line, "check") == 0) { return add_waiter(a, fd); }
     if (strcmp(line, "status") == 0) {
-        answer_status(a, own);
-    } else if (strcmp(line, "check") == 0) {
-        if (add_waiter(a, own)) { own = -1; }
+        answer_status(a, fd);
     } else {
-        send_text(own, rw_span_str("{\"error\":\"unknown request\"}\n"));
+        send_text(fd, rw_span_str("{\"error\":\"unknown request\"}\n"));
     }
+    return false;
 }
 
 void agent_control_accept(struct agent *a)
@@ -107,7 +107,7 @@ void agent_control_accept(struct agent *a)
     for (int i = 0; i < ACCEPTS_MAX; i++) {
         int fd = accept4(a->control, NULL, NULL, SOCK_CLOEXEC);
         if (fd < 0) { return; }
-        serve_one(a, fd);
+        if (!serve(a, fd)) { rw_fd_drop(&fd); }
     }
 }
 

@@ -197,6 +197,15 @@ static void take_refusal(struct agent *a, const struct poll_family *f)
     report_add(&a->report, &b);
 }
 
+/* The poll looked at a copy: what it found holds only while that copy is still true. */
+static bool is_stale(const struct agent *a, const struct poll_family *f)
+{
+    const struct manifest_entry *e = activate_installed(&a->activate, f->family);
+    bool given_up =
+        f->action == POLL_ACTIVATE && slot_is_abandoned(&a->activate.slots, f->content.sha256);
+    return given_up || (e == NULL ? 0 : e->release) != f->state.installed;
+}
+
 static bool goes_back(const struct poll_family *f)
 {
     return f->action == POLL_REMOVE || f->result.decision == INSTALL_REVERT;
@@ -233,10 +242,8 @@ static void act_on_families(struct agent *a)
         for (size_t i = 0; i < a->last.family_count; i++) {
             const struct poll_family *f = &a->last.families[i];
             bool back = goes_back(f);
-            if (f->action == POLL_NONE || back != (round == 0) || !activate_idle(&a->activate)) {
-                continue;
-            }
-            begin_change(a, f);
+            bool due = f->action != POLL_NONE && back == (round == 0);
+            if (due && activate_idle(&a->activate) && !is_stale(a, f)) { begin_change(a, f); }
         }
     }
     drop_unconfigured(a);

@@ -194,6 +194,10 @@ static void print_list(const struct json *tree, const char *name, const char *ti
     const struct json *list = json_find(tree, name);
     for (const struct json *e = list == NULL ? NULL : json_first(list); e != NULL;
          e = json_next(e)) {
+        if (int_of(e, "release") == 0) {
+            printf("%-12s the empty set\n", title);
+            continue;
+        }
         printf("%-12s %s/%lld", title, text_of(e, "family", t), int_of(e, "release"));
         printf("  %.16s\n", text_of(e, "sha256", t));
     }

@@ -161,22 +161,31 @@ bool sensor_reap(struct sensor *s)
     return s->proc.pid == 0;
 }
 
+/* A repeated message says nothing new; a different one for the same family is kept beside the first, so that a
+ * sensor that contradicts itself proves nothing. */
 static void take_loaded(struct sensor *s, const struct sensor_message *m)
 {
+    struct sensor_loaded l = {.release = m->release};
     if (m->generation < s->generation) { return; } /* of an earlier load */
     if (m->generation > s->generation) {
         s->generation = m->generation;
         s->loaded_count = 0;
         s->too_many = false;
     }
+    (void)snprintf(l.family, sizeof(l.family), "%s", m->family);
+    rw_copy(l.sha256, sizeof(l.sha256), m->sha256, sizeof(m->sha256));
+    for (size_t i = 0; i < s->loaded_count; i++) {
+        const struct sensor_loaded *had = &s->loaded[i];
+        if (strcmp(had->family, l.family) == 0 && had->release == l.release &&
+            memcmp(had->sha256, l.sha256, sizeof(l.sha256)) == 0) {
+            return;
+        }
+    }
     if (s->loaded_count == MANIFEST_FAMILIES_MAX) {
         s->too_many = true;
         return;
     }
-    struct sensor_loaded *l = &s->loaded[s->loaded_count++];
-    *l = (struct sensor_loaded){.release = m->release};
-    (void)snprintf(l->family, sizeof(l->family), "%s", m->family);
-    rw_copy(l->sha256, sizeof(l->sha256), m->sha256, sizeof(m->sha256));
+    s->loaded[s->loaded_count++] = l;
 }
 
 /* Foreign text goes into files and beacons of ours: printable ASCII only, so that any cut stays valid. */
@@ -184,7 +193,7 @@ static void take_detail(struct sensor *s, const char *text)
 {
     size_t n = 0;
     for (; text[n] != '\0' && n + 1 < sizeof(s->detail); n++) {
-        s->detail[n] = text[n] >= ' ' && text[n] <= '~' ? text[n] : '?';
+        s->detail[n] = (char)(text[n] >= ' ' && text[n] <= '~' ? text[n] : '?');
     }
     s->detail[n] = '\0';
 }

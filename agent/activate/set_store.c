@@ -2,12 +2,10 @@
 
 #include "common/base/file.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 enum { SET_NAME_BYTES = 24, FILE_NAME_BYTES = INSTALL_NAME_BYTES + 8 };
@@ -25,24 +23,20 @@ static void file_name(const struct manifest_entry *e, char dst[static FILE_NAME_
     (void)snprintf(dst, FILE_NAME_BYTES, "%s.rwc", e->family);
 }
 
+static RW_RC remove_file(void *ctx, const char *name, struct rw_err *err)
+{
+    const int *dir = ctx;
+    return rw_file_remove_at(*dir, name, err);
+}
+
 /* Removes the files of a set, then the set. A missing one is success. */
 static RW_RC remove_set(const struct set_store *s, const char *name, struct rw_err *err)
 {
-    int dir = openat(s->sets, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (dir < 0 && errno == ENOENT) { return RW_OK; }
-    DIR *list = dir < 0 ? NULL : fdopendir(dir);
-    if (list == NULL) {
-        struct rw_rc rc = rw_fail_errno(err, RW_E_IO, errno, "cannot list set %s", name);
-        rw_fd_drop(&dir);
-        return rc;
-    }
-    struct rw_rc rc = RW_OK;
-    for (struct dirent *d = readdir(list); rw_is_ok(rc) && d != NULL; d = readdir(list)) {
-        if (strcmp(d->d_name, ".") == 0 || strcmp(d->d_name, "..") == 0) { continue; }
-        rc = rw_file_remove_at(dir, d->d_name, err);
-    }
-    (void)closedir(list);
+    RW_AUTO(rw_fd) rw_fd dir = -1;
+    struct rw_rc rc = rw_dir_open_at(s->sets, name, &dir, err);
+    if (rc.code == RW_E_NOT_FOUND) { return RW_OK; }
     RW_TRY(rc);
+    RW_TRY(rw_dir_each(dir, remove_file, &dir, err));
     if (unlinkat(s->sets, name, AT_REMOVEDIR) != 0 && errno != ENOENT) {
         return rw_fail_errno(err, RW_E_IO, errno, "cannot remove set %s", name);
     }
@@ -153,36 +147,29 @@ RW_RC set_store_active(const struct set_store *s, int64_t *set_out, struct rw_er
                         err);
 }
 
-static bool is_listed(const char *name, const int64_t *keep, size_t keep_count)
+struct collection {
+    const struct set_store *s;
+    const int64_t *keep;
+    size_t keep_count;
+};
+
+static RW_RC remove_unlisted(void *ctx, const char *name, struct rw_err *err)
 {
+    const struct collection *c = ctx;
     char kept[SET_NAME_BYTES];
-    if (strcmp(name, "0") == 0) { return true; }
-    for (size_t i = 0; i < keep_count; i++) {
-        set_name(keep[i], kept);
-        if (strcmp(name, kept) == 0) { return true; }
+    if (strcmp(name, "0") == 0) { return RW_OK; }
+    for (size_t i = 0; i < c->keep_count; i++) {
+        set_name(c->keep[i], kept);
+        if (strcmp(name, kept) == 0) { return RW_OK; }
     }
-    return false;
+    return remove_set(c->s, name, err);
 }
 
 RW_RC set_store_collect(const struct set_store *s, const int64_t *keep, size_t keep_count,
                         struct rw_err *err)
 {
-    int copy = openat(s->sets, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *list = copy < 0 ? NULL : fdopendir(copy);
-    if (list == NULL) {
-        rw_fd_drop(&copy);
-        return rw_fail(err, RW_E_IO, "cannot list the sets");
-    }
-    struct rw_rc rc = RW_OK;
-    for (struct dirent *d = readdir(list); rw_is_ok(rc) && d != NULL; d = readdir(list)) {
-        if (strcmp(d->d_name, ".") == 0 || strcmp(d->d_name, "..") == 0 ||
-            is_listed(d->d_name, keep, keep_count)) {
-            continue;
-        }
-        rc = remove_set(s, d->d_name, err);
-    }
-    (void)closedir(list);
-    return rc;
+    struct collection c = {.s = s, .keep = keep, .keep_count = keep_count};
+    return rw_dir_each(s->sets, remove_unlisted, &c, err);
 }
 
 RW_RC set_store_open(int state_dir, struct set_store *out, struct rw_err *err)

@@ -2,7 +2,6 @@
 
 #include "common/base/file.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -40,9 +39,9 @@ bool content_store_has(int store_dir, const uint8_t sha256[static DIGEST_BYTES],
 static RW_RC open_part(int store_dir, const char *part, int64_t length, int *fd_out,
                        int64_t *offset_out, struct rw_err *err)
 {
-    RW_AUTO(rw_fd)
-    rw_fd fd = openat(store_dir, part, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+    int fd = openat(store_dir, part, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0) { return rw_fail_errno(err, RW_E_IO, errno, "store file '%s'", part); }
+    *fd_out = fd; /* the caller closes it in any case */
     int64_t at = lseek(fd, 0, SEEK_END);
     if (at > length || at < 0) {
         at = 0;
@@ -51,8 +50,6 @@ static RW_RC open_part(int store_dir, const char *part, int64_t length, int *fd_
         }
     }
     *offset_out = at;
-    *fd_out = fd;
-    fd = -1; /* handed over */
     return RW_OK;
 }
 
@@ -112,40 +109,41 @@ RW_RC content_store_put(int store_dir, struct rw_span content, struct rw_err *er
     return rw_file_replace_at(store_dir, name, 0400, content, err);
 }
 
+struct collection {
+    int dir;
+    const uint8_t (*keep)[DIGEST_BYTES];
+    size_t keep_count;
+    size_t removed;
+};
+
 /* "HEX" or ".HEX.part" of a hash that is to be kept. */
-static bool is_kept(const char *name, const uint8_t (*keep)[DIGEST_BYTES], size_t keep_count)
+static bool is_kept(const struct collection *c, const char *name)
 {
     struct rw_err unused;
     uint8_t hash[DIGEST_BYTES];
     struct rw_span s = rw_span_str(name);
     if (name[0] == '.' && s.n == DIGEST_HEX_BYTES - 1 + 6) { s = rw_span_of(s.p + 1, s.n - 6); }
     if (!rw_is_ok(rw_hex_decode(hash, sizeof(hash), s, "hash", &unused))) { return false; }
-    for (size_t i = 0; i < keep_count; i++) {
-        if (memcmp(hash, keep[i], DIGEST_BYTES) == 0) { return true; }
+    for (size_t i = 0; i < c->keep_count; i++) {
+        if (memcmp(hash, c->keep[i], DIGEST_BYTES) == 0) { return true; }
     }
     return false;
+}
+
+static RW_RC remove_unkept(void *ctx, const char *name, struct rw_err *err)
+{
+    struct collection *c = ctx;
+    if (is_kept(c, name)) { return RW_OK; }
+    RW_TRY(rw_file_remove_at(c->dir, name, err));
+    c->removed++;
+    return RW_OK;
 }
 
 RW_RC content_store_collect(int store_dir, const uint8_t (*keep)[DIGEST_BYTES], size_t keep_count,
                             size_t *removed_out, struct rw_err *err)
 {
-    int copy = openat(store_dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *list = copy < 0 ? NULL : fdopendir(copy);
-    if (list == NULL) {
-        rw_fd_drop(&copy);
-        return rw_fail(err, RW_E_IO, "cannot list the store");
-    }
-    struct rw_rc rc = RW_OK;
-    size_t removed = 0;
-    for (struct dirent *d = readdir(list); rw_is_ok(rc) && d != NULL; d = readdir(list)) {
-        if (strcmp(d->d_name, ".") == 0 || strcmp(d->d_name, "..") == 0 ||
-            is_kept(d->d_name, keep, keep_count)) {
-            continue;
-        }
-        rc = rw_file_remove_at(store_dir, d->d_name, err);
-        removed += rw_is_ok(rc) ? 1 : 0;
-    }
-    (void)closedir(list);
-    *removed_out = removed;
-    return rc;
+    struct collection c = {.dir = store_dir, .keep = keep, .keep_count = keep_count};
+    RW_TRY(rw_dir_each(store_dir, remove_unkept, &c, err));
+    *removed_out = c.removed;
+    return RW_OK;
 }

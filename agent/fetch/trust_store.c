@@ -8,12 +8,6 @@
 
 enum { FULL_EVERY_S = 24 * 3600, URL_PATH_BYTES = 512, ROLES_SHOWN_MAX = 72 };
 
-static RW_RC get(struct trust_store *t, const char *url, const char *condition, size_t max,
-                 struct rw_buf *into, struct http_client_answer *answer, struct rw_err *err)
-{
-    return http_client_get(t->http, url, condition, max, into, answer, err);
-}
-
 /* Only the end of the root chain may be "not there". Any other missing file is a fault of the server: taken
  * for absence it would look like a withdrawn ring entry, and the endpoint would drop its protection. */
 static RW_RC fetch_metadata(void *ctx, const char *path, size_t max, struct rw_buf *into,
@@ -29,7 +23,7 @@ static RW_RC fetch_metadata(void *ctx, const char *path, size_t max, struct rw_b
     }
     (void)snprintf(url, sizeof(url), "/repo/metadata/%s", path);
     size_t had = into->n;
-    RW_TRY(get(t, url, NULL, max, into, &answer, err));
+    RW_TRY(http_client_get(t->http, url, NULL, max, into, &answer, err));
     if (answer.status == 200) { return RW_OK; }
     into->n = had;
     bool root = strcmp(path + strspn(path, "0123456789"), ".root.json") == 0;
@@ -38,27 +32,27 @@ static RW_RC fetch_metadata(void *ctx, const char *path, size_t max, struct rw_b
                    answer.status);
 }
 
+static RW_RC open_client(struct trust_store *t, struct rw_span root, bool *reset_out,
+                         struct rw_err *err)
+{
+    const struct tuf_fetch fetch = {.get = fetch_metadata, .ctx = t};
+    struct rw_rc rc = tuf_client_open(t->dir, fetch, &t->tuf, err);
+    if (rw_is_ok(rc)) { return RW_OK; }
+    *reset_out = rc.code != RW_E_NOT_FOUND;
+    if (!rw_is_ok(tuf_client_init(t->dir, root, err))) { return rw_wrap(err, "trusted root"); }
+    return tuf_client_open(t->dir, fetch, &t->tuf, err);
+}
+
 RW_RC trust_store_open(int state_dir, struct rw_span root, struct http_client *http,
                        struct trust_store *out, bool *reset_out, struct rw_err *err)
 {
-    RW_AUTO(trust_store) struct trust_store t = {.dir = -1, .http = http};
-    t.timestamp = rw_buf_make(TUF_TIMESTAMP_BYTES_MAX);
-    RW_TRY(rw_dir_make_at(state_dir, "trust", 0700, &t.dir, err));
-    *out = t; /* the fetch context must have its final address */
-    t = (struct trust_store){.dir = -1};
-    const struct tuf_fetch fetch = {.get = fetch_metadata, .ctx = out};
+    *out = (struct trust_store){
+        .dir = -1, .http = http, .timestamp = rw_buf_make(TUF_TIMESTAMP_BYTES_MAX)};
     *reset_out = false;
-    struct rw_rc rc = tuf_client_open(out->dir, fetch, &out->tuf, err);
-    if (!rw_is_ok(rc)) {
-        *reset_out = rc.code != RW_E_NOT_FOUND;
-        rc = tuf_client_init(out->dir, root, err);
-        if (rw_is_ok(rc)) { rc = tuf_client_open(out->dir, fetch, &out->tuf, err); }
-    }
-    if (!rw_is_ok(rc)) {
-        trust_store_drop(out);
-        return rw_wrap(err, "trusted root");
-    }
-    return RW_OK;
+    struct rw_rc rc = rw_dir_make_at(state_dir, "trust", 0700, &out->dir, err);
+    if (rw_is_ok(rc)) { rc = open_client(out, root, reset_out, err); }
+    if (!rw_is_ok(rc)) { trust_store_drop(out); }
+    return rc;
 }
 
 void trust_store_drop(struct trust_store *t)
@@ -92,8 +86,8 @@ RW_RC trust_store_poll(struct trust_store *t, struct rw_wall now, bool *changed_
                  now.s - t->last_full.s < FULL_EVERY_S && trust_store_expires(t).s > now.s;
     *changed_out = false;
     rw_buf_clear(&t->timestamp);
-    RW_TRY(get(t, "/repo/metadata/timestamp.json", fresh ? t->etag : NULL, TUF_TIMESTAMP_BYTES_MAX,
-               &t->timestamp, &answer, err));
+    RW_TRY(http_client_get(t->http, "/repo/metadata/timestamp.json", fresh ? t->etag : NULL,
+                           TUF_TIMESTAMP_BYTES_MAX, &t->timestamp, &answer, err));
     if (answer.status == 304 && fresh) { return RW_OK; }
     if (answer.status != 200) {
         rw_buf_clear(&t->timestamp);
@@ -122,7 +116,7 @@ RW_RC trust_store_read(struct trust_store *t, const struct tuf_target *target, s
     }
     RW_TRY(tuf_target_url(target, tail, sizeof(tail), err));
     (void)snprintf(url, sizeof(url), "/repo/targets/%s", tail);
-    RW_TRY(get(t, url, NULL, (size_t)target->length, into, &answer, err));
+    RW_TRY(http_client_get(t->http, url, NULL, (size_t)target->length, into, &answer, err));
     if (answer.status != 200) {
         return rw_fail(err, RW_E_HTTP, "%s: status %d", url, answer.status);
     }

@@ -236,13 +236,13 @@ void poll_run(struct poll *p, const struct poll_input *in, struct poll_output *o
 RW_RC poll_recheck(const struct poll_family *f, struct rw_wall expires, struct rw_wall now,
                    struct rw_err *err)
 {
-    struct install_rule_result r = {.decision = INSTALL_NOTHING};
     if (expires.s <= now.s) {
         return rw_fail(err, RW_E_TUF_EXPIRED, "the metadata behind %s/%lld have expired", f->family,
                        (long long)f->content.release);
     }
     if (f->action == POLL_REMOVE) { return RW_OK; }
-    r = install_rule_decide(&f->pointer, &f->content, &f->state, now);
+    const struct install_rule_result r =
+        install_rule_decide(&f->pointer, &f->content, &f->state, now);
     enum install_rule_decision wanted = f->action == POLL_REVERT ? INSTALL_REVERT : INSTALL_GO;
     if (f->action == POLL_NONE || r.decision != wanted) {
         return rw_fail(err, RW_E_POLICY, "%s/%lld may not begin any more: %s", f->family,

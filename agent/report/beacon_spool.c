@@ -3,12 +3,9 @@
 #include "common/base/file.h"
 #include "common/base/num.h"
 
-#include <dirent.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { SEQ_DIGITS = 16, ID_DIGITS = 2 * BEACON_ID_BYTES };
 
@@ -48,34 +45,17 @@ static int by_seq(const void *a, const void *b)
     return (x->seq > y->seq) - (x->seq < y->seq);
 }
 
-/* One slot more than `max` while the directory is read: the spool may have been larger before. */
-static RW_RC take_name(struct beacon_spool *s, const char *name, struct rw_err *err)
+static RW_RC take_name(void *ctx, const char *name, struct rw_err *err)
 {
+    struct beacon_spool *s = ctx;
     struct beacon_spool_entry e;
-    if (name[0] == '.' && (name[1] == '\0' || strcmp(name, "..") == 0)) { return RW_OK; }
-    if (!entry_of(name, &e) || s->count == BEACON_SPOOL_MAX) {
-        s->dropped += entry_of(name, &e) ? 1 : 0;
+    bool is_beacon = entry_of(name, &e);
+    if (!is_beacon || s->count == BEACON_SPOOL_MAX) {
+        s->dropped += is_beacon ? 1 : 0;
         return rw_file_remove_at(s->dir, name, err);
     }
     s->entries[s->count++] = e;
     return RW_OK;
-}
-
-static RW_RC read_directory(struct beacon_spool *s, struct rw_err *err)
-{
-    int copy = openat(s->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *list = copy < 0 ? NULL : fdopendir(copy);
-    if (list == NULL) {
-        rw_fd_drop(&copy);
-        return rw_fail(err, RW_E_IO, "cannot list the spool");
-    }
-    struct rw_rc rc = RW_OK;
-    /* The stream belongs to this function alone. */
-    for (struct dirent *d = readdir(list); rw_is_ok(rc) && d != NULL; d = readdir(list)) {
-        rc = take_name(s, d->d_name, err);
-    }
-    (void)closedir(list);
-    return rc;
 }
 
 RW_RC beacon_spool_open(int state_dir, size_t max, struct beacon_spool *out, struct rw_err *err)
@@ -85,7 +65,7 @@ RW_RC beacon_spool_open(int state_dir, size_t max, struct beacon_spool *out, str
     RW_TRY(rw_dir_make_at(state_dir, "spool", 0700, &s.dir, err));
     s.entries = rw_mem_new_array(BEACON_SPOOL_MAX, sizeof(s.entries[0]));
     if (s.entries == NULL) { return rw_fail(err, RW_E_NOMEM, "no memory for the spool's index"); }
-    RW_TRY(read_directory(&s, err));
+    RW_TRY(rw_dir_each(s.dir, take_name, &s, err));
     qsort(s.entries, s.count, sizeof(s.entries[0]), by_seq);
     if (s.count > 0) { s.next_seq = s.entries[s.count - 1].seq + 1; }
     *out = s;

@@ -13,7 +13,7 @@ void report_detail(struct beacon *b, const char *text)
 {
     size_t n = 0;
     for (; text[n] != '\0' && n + 1 < sizeof(b->detail); n++) {
-        b->detail[n] = text[n] >= ' ' && text[n] <= '~' ? text[n] : '?';
+        b->detail[n] = (char)(text[n] >= ' ' && text[n] <= '~' ? text[n] : '?');
     }
     b->detail[n] = '\0';
 }

@@ -1,5 +1,6 @@
 #include "common/base/file.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
@@ -231,4 +232,24 @@ RW_RC rw_link_replace_at(int dir, const char *name, const char *target, struct r
         return rw_fail_errno(err, RW_E_IO, errno, "cannot make link '%s'", temp);
     }
     return rename_and_sync(dir, temp, name, err);
+}
+
+RW_RC rw_dir_each(int dir, RW_RC (*each)(void *ctx, const char *name, struct rw_err *err),
+                  void *ctx, struct rw_err *err)
+{
+    /* A description of its own: the caller's offset stays, and closedir takes only ours. */
+    int own = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *list = own < 0 ? NULL : fdopendir(own);
+    if (list == NULL) {
+        int failed = errno;
+        rw_fd_drop(&own);
+        return rw_fail_errno(err, RW_E_IO, failed, "cannot list a directory");
+    }
+    struct rw_rc rc = RW_OK;
+    for (struct dirent *d = readdir(list); rw_is_ok(rc) && d != NULL; d = readdir(list)) {
+        if (strcmp(d->d_name, ".") == 0 || strcmp(d->d_name, "..") == 0) { continue; }
+        rc = each(ctx, d->d_name, err);
+    }
+    (void)closedir(list);
+    return rc;
 }

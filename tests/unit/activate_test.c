@@ -252,7 +252,7 @@ TEST(three_crashes_after_the_commit_lead_to_the_set_before)
     begin(SLOT_TRIAL, &two, 0);
     bench_until(ACTIVATE_STEADY);
     for (int i = 0; i < 3; i++) {
-        proc_signal(&bench.a.sensor.proc, SIGSEGV);
+        proc_signal(&bench.a.sensor.proc, SIGABRT);
         bench_until(ACTIVATE_STARTING);
         bench_until(ACTIVATE_STEADY);
     }
