@@ -17,14 +17,14 @@ static const struct verb {
     {"self-test", box_cmd_self_test, "Proves that the sandbox tells five behaviours apart."},
 };
 
-static void print_help(FILE *to)
+static void print_help(void)
 {
-    (void)fprintf(to, "Usage: ringward-box VERB [options]\n\n"
-                      "Runs validators of content in a sandbox.\n\nVerbs:\n");
+    printf("Usage: ringward-box VERB [options]\n\n"
+           "Runs validators of content in a sandbox.\n\nVerbs:\n");
     for (size_t i = 0; i < RW_LEN(verbs); i++) {
-        (void)fprintf(to, "  %-14s %s\n", verbs[i].name, verbs[i].about);
+        printf("  %-14s %s\n", verbs[i].name, verbs[i].about);
     }
-    (void)fprintf(to, "\n'ringward-box VERB --help' tells more.\n");
+    printf("\n'ringward-box VERB --help' tells more.\n");
 }
 
 int main(int argc, char **argv)
@@ -36,7 +36,7 @@ int main(int argc, char **argv)
     const struct sigaction ignore = {.sa_handler = SIG_IGN};
     (void)sigaction(SIGPIPE, &ignore, NULL);
     if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) {
-        print_help(stdout);
+        print_help();
         return 0;
     }
     if (strcmp(name, "--version") == 0) {
@@ -48,6 +48,7 @@ int main(int argc, char **argv)
         if (rw_is_ok(verbs[i].run(argc - 1, argv + 1, &status, &err))) { return status; }
         return opt_report("ringward-box", &err);
     }
-    print_help(stderr);
-    return rw_code_exit_status(RW_E_USAGE);
+    RW_IGNORE(rw_fail(&err, RW_E_USAGE, "'%.40s' is not a verb", name), "told by opt_report");
+    RW_IGNORE(rw_hint(&err, "try 'ringward-box --help'"), "told by opt_report");
+    return opt_report("ringward-box", &err);
 }
