@@ -60,9 +60,14 @@ class Api:
             request.add_header("Content-Type", "application/json")
         try:
             with urllib.request.urlopen(request, context=self.context, timeout=20) as answer:
-                return answer.status, json.loads(answer.read() or b"null"), answer.headers
+                return answer.status, self.body(answer), answer.headers
         except urllib.error.HTTPError as e:
-            return e.code, json.loads(e.read() or b"null"), e.headers
+            return e.code, self.body(e), e.headers
+
+    @staticmethod
+    def body(answer):
+        text = answer.read()
+        return json.loads(text) if "json" in answer.headers.get("Content-Type", "") and text else text
 
 
 @pytest.fixture(scope="module")
