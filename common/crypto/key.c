@@ -1,6 +1,7 @@
 #include "common/crypto/key.h"
 
 #include "common/crypto/key_pem.h"
+#include "common/crypto/key_token.h"
 #include "common/json/json_canon.h"
 #include "common/json/json_write.h"
 
@@ -32,6 +33,7 @@ static const struct scheme_name {
 void key_drop(struct key *k)
 {
     EVP_PKEY_free(k->pkey);
+    key_token_release(k->engine);
     *k = (struct key){.pkey = NULL, .scheme = KEY_UNKNOWN};
 }
 

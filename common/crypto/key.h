@@ -13,7 +13,8 @@
 enum key_scheme { KEY_ED25519, KEY_ECDSA_P256, KEY_RSA_PSS, KEY_UNKNOWN };
 
 struct key {
-    void *pkey; /* EVP_PKEY; NULL for KEY_UNKNOWN: such a key never verifies */
+    void *pkey;   /* EVP_PKEY; NULL for KEY_UNKNOWN: such a key never verifies */
+    void *engine; /* that holds the private half of a token's key (key_token.h); else NULL */
     enum key_scheme scheme;
     bool is_private;
     char id[DIGEST_HEX_BYTES]; /* TUF key id: SHA-256 of the canonical key object */

@@ -1,7 +1,9 @@
 #include "server/cli/cli_key.h"
 
 #include "common/base/file.h"
+#include "common/crypto/key_token.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 RW_RC cli_key_passphrase(const char *path, char dst[static CLI_KEY_PASSPHRASE_BYTES],
@@ -19,13 +21,33 @@ RW_RC cli_key_passphrase(const char *path, char dst[static CLI_KEY_PASSPHRASE_BY
     return rc;
 }
 
-RW_RC cli_key_load(const char *path, const char *passphrase_file, struct key *out,
-                   struct rw_err *err)
+static RW_RC load_token(const struct cli_key_source *source, struct key *out, struct rw_err *err)
+{
+    char pin[CLI_KEY_PASSPHRASE_BYTES] = "";
+    const char *env = getenv("RINGWARD_PIN");
+    const struct key_token token = {
+        .uri = source->name, .module = getenv("RINGWARD_PKCS11_MODULE"), .pin = pin};
+    if (source->pin_file != NULL) {
+        RW_TRY(cli_key_passphrase(source->pin_file, pin, err));
+    } else if (env != NULL && env[0] != '\0') {
+        RW_TRY(rw_span_to_str(pin, sizeof(pin), rw_span_str(env), "RINGWARD_PIN", err));
+    } else {
+        RW_IGNORE(rw_fail(err, RW_E_USAGE, "the token of key '%s' wants a PIN", source->name),
+                  "hint");
+        return rw_hint(err, "give --pin-file FILE or set RINGWARD_PIN");
+    }
+    struct rw_rc rc = key_token_load(&token, out, err);
+    rw_wipe(pin, sizeof(pin));
+    return rc;
+}
+
+RW_RC cli_key_load(const struct cli_key_source *source, struct key *out, struct rw_err *err)
 {
     char passphrase[CLI_KEY_PASSPHRASE_BYTES];
-    if (passphrase_file == NULL) { return key_load_private(path, NULL, out, err); }
-    RW_TRY(cli_key_passphrase(passphrase_file, passphrase, err));
-    struct rw_rc rc = key_load_private(path, passphrase, out, err);
+    if (key_token_is_uri(source->name)) { return load_token(source, out, err); }
+    if (source->passphrase_file == NULL) { return key_load_private(source->name, NULL, out, err); }
+    RW_TRY(cli_key_passphrase(source->passphrase_file, passphrase, err));
+    struct rw_rc rc = key_load_private(source->name, passphrase, out, err);
     rw_wipe(passphrase, sizeof(passphrase));
     return rc;
 }

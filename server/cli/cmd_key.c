@@ -113,17 +113,21 @@ static RW_RC run_generate(int argc, char **argv, struct rw_err *err)
 
 static RW_RC run_show(int argc, char **argv, struct rw_err *err)
 {
-    const char *passphrase_file = NULL;
+    struct cli_key_source source = {.name = NULL};
     struct cli_view_args args = {0};
     const struct opt opts[] = {
         CLI_OPT_OUTPUT(args.output),
-        {"passphrase-file", "FILE", "file with the key's passphrase", &passphrase_file, NULL},
+        CLI_OPT_PASSPHRASE(source),
+        CLI_OPT_PIN(source),
     };
     const struct opt_command command = {
         .program = "ringward key show",
-        .usage = "FILE",
-        .about = "Shows the public half of a private key file: key id and TUF key object.",
-        .examples = "  ringward key show alice.key\n  ringward key show -o json alice.key\n",
+        .usage = "KEY",
+        .about = "Shows the public half of a private key, a file or a pkcs11: URI: key id and TUF\n"
+                 "key object. The JSON form is what a ceremony takes.",
+        .examples = "  ringward key show alice.key\n"
+                    "  ringward key show -o json alice.key > alice.pub\n"
+                    "  ringward key show --pin-file pin 'pkcs11:token=alice;object=release'\n",
         .opts = opts,
         .opt_count = RW_LEN(opts),
         .operands_min = 1,
@@ -132,13 +136,14 @@ static RW_RC run_show(int argc, char **argv, struct rw_err *err)
     RW_TRY(cli_view_args(&command, argc, argv, &args, err));
     if (args.help_shown) { return RW_OK; }
     RW_AUTO(key) struct key k = {0};
-    RW_TRY(cli_key_load(args.operands[0], passphrase_file, &k, err));
+    source.name = args.operands[0];
+    RW_TRY(cli_key_load(&source, &k, err));
     return print_key(&k, args.format, err);
 }
 
 static const struct cli_verb verbs[] = {
     {"generate", run_generate, "makes a private key file and prints its public half"},
-    {"show", run_show, "prints key id and public half of a key file"},
+    {"show", run_show, "prints key id and public half of a key file or token"},
 };
 
 RW_RC cmd_key(int argc, char **argv, struct rw_err *err)

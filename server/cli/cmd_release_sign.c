@@ -16,8 +16,7 @@
 enum { DOCUMENT_BYTES_MAX = 2 * 1024 * 1024, BODY_BYTES_MAX = 8192 };
 
 struct sign_job {
-    const char *key_file;
-    const char *passphrase_file;
+    struct cli_key_source key;
     const char *payload_file;
     char family[CLI_FAMILY_BYTES];
     int64_t release;
@@ -78,7 +77,7 @@ static RW_RC sign_and_send(struct cli_api *api, const struct sign_job *job, stru
     char path[CLI_PATH_BYTES + 16];
     RW_AUTO(key) struct key key = {0};
     RW_AUTO(rw_buf) struct rw_buf body = rw_buf_make(BODY_BYTES_MAX);
-    RW_TRY(cli_key_load(job->key_file, job->passphrase_file, &key, err));
+    RW_TRY(cli_key_load(&job->key, &key, err));
     RW_TRY(tuf_write_sign(document, &key, sig, err));
     struct json_writer w = json_begin(&body);
     json_open_object(&w, NULL);
@@ -121,12 +120,14 @@ static RW_RC run(const char *profile, enum cli_format format, const struct sign_
 RW_RC cmd_release_sign(int argc, char **argv, struct rw_err *err)
 {
     struct cli_view_args args = {0};
-    struct sign_job job = {.key_file = NULL};
+    struct sign_job job = {.key = {.name = NULL}};
     const struct opt opts[] = {
         CLI_OPT_PROFILE(args.profile),
         CLI_OPT_OUTPUT(args.output),
-        {"key", "FILE", "private key of a release engineer (required)", &job.key_file, NULL},
-        {"passphrase-file", "FILE", "file with the key's passphrase", &job.passphrase_file, NULL},
+        {"key", "KEY", "private key of a release engineer: a file or a pkcs11: URI (required)",
+         &job.key.name, NULL},
+        CLI_OPT_PASSPHRASE(job.key),
+        CLI_OPT_PIN(job.key),
         {"payload", "FILE", "compare with this file (default: the server's copy)",
          &job.payload_file, NULL},
     };
@@ -137,7 +138,9 @@ RW_RC cmd_release_sign(int argc, char **argv, struct rw_err *err)
             "Signs a checked release. The key never leaves this machine; the document is checked\n"
             "against the payload before it is signed. As many engineers must sign as the trust\n"
             "root demands, and each key counts once.",
-        .examples = "  ringward release sign --key alice.key --payload rules.yar yara/2\n",
+        .examples = "  ringward release sign --key alice.key --payload rules.yar yara/2\n"
+                    "  ringward release sign --key 'pkcs11:token=alice;object=release' \\\n"
+                    "      --pin-file pin yara/2\n",
         .opts = opts,
         .opt_count = RW_LEN(opts),
         .operands_min = 1,
@@ -146,7 +149,7 @@ RW_RC cmd_release_sign(int argc, char **argv, struct rw_err *err)
     RW_TRY(cli_view_args(&command, argc, argv, &args, err));
     if (args.help_shown) { return RW_OK; }
     RW_TRY(cli_view_release_id(args.operands[0], job.family, &job.release, err));
-    if (job.key_file == NULL) { return rw_fail(err, RW_E_USAGE, "--key FILE is required"); }
+    if (job.key.name == NULL) { return rw_fail(err, RW_E_USAGE, "--key KEY is required"); }
     RW_TRY(cli_view_release_path("/v1/releases", args.operands[0], "", job.path, err));
     return run(args.profile, args.format, &job, err);
 }
