@@ -138,6 +138,8 @@ TEST(the_payload_that_is_given_out_is_the_declared_one)
     approve(&r, &id);
     MUST_FAIL(release_publish(domain(&r), &id, "pat", &r.out, &err), RW_E_TUF_HASH);
     assert_string_equal(state_of(&r, &id), "approved");
+    (void)snprintf(path, sizeof(path), "%s/repo/targets/content/yara", r.d.path);
+    assert_int_equal(rmdir(path), 0); /* nothing was put there: it is still empty */
 }
 
 /* --- the box: INV-3 --- */

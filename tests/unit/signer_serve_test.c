@@ -128,6 +128,21 @@ TEST(a_change_cut_off_before_the_timestamp_is_harmless)
     assert_int_equal(agent_sees(&r, "canary", NULL), 1);
 }
 
+/* What was proven and never written may leave no floor behind: other changes must go on. */
+TEST(a_publication_that_was_never_written_blocks_nothing)
+{
+    RW_AUTO(rig) struct rig r = rig_make(0);
+    struct plan p = good_plan();
+    put_payload(&r, &p.entries[0], p.entries[0].text);
+    publish(&r, &p);
+    must_grant(&r);
+    point(&r, "canary", 0, false);
+    must_grant(&r);
+    write_answer(&r);
+    publish(&r, &p);
+    must_grant(&r);
+}
+
 TEST(versions_have_an_end_that_is_told)
 {
     struct rw_err err = {0};
@@ -240,6 +255,7 @@ RUN_TESTS(cmocka_unit_test(an_expired_timestamp_refuses_until_it_is_renewed),
           cmocka_unit_test(renewal_is_due_below_half_of_the_life),
           cmocka_unit_test(a_version_that_left_is_never_given_again),
           cmocka_unit_test(a_change_cut_off_before_the_timestamp_is_harmless),
+          cmocka_unit_test(a_publication_that_was_never_written_blocks_nothing),
           cmocka_unit_test(versions_have_an_end_that_is_told),
           cmocka_unit_test(a_repository_that_went_back_is_not_built_upon),
           cmocka_unit_test(a_forged_role_is_not_built_upon),
