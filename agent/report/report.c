@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The ring's name before any policy was seen; no policy may use it, it has no letter of a real ring. */
+/* Stands for the ring before any policy was seen: a beacon must name one. */
 static const char ring_unknown[] = "unknown";
 
 void report_detail(struct beacon *b, const char *text)
