@@ -108,7 +108,7 @@ TEST(a_cycle_ends_and_a_role_is_asked_for_once)
 TEST(one_search_visits_a_bounded_number_of_roles)
 {
     RW_AUTO(tuf_peer) struct tuf_peer p = tuf_peer_new();
-    char names[40][4];
+    char names[40][16];
     for (int i = 0; i < 40; i++) {
         (void)snprintf(names[i], sizeof(names[i]), "r%d", i);
     }
