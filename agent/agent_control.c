@@ -105,7 +105,9 @@ static bool serve(struct agent *a, int fd)
 void agent_control_accept(struct agent *a)
 {
     for (int i = 0; i < ACCEPTS_MAX; i++) {
-        int fd = accept4(a->control, NULL, NULL, SOCK_CLOEXEC);
+        struct sockaddr_un peer;
+        socklen_t peer_bytes = sizeof(peer);
+        int fd = accept4(a->control, (struct sockaddr *)&peer, &peer_bytes, SOCK_CLOEXEC);
         if (fd < 0) { return; }
         if (!serve(a, fd)) { rw_fd_drop(&fd); }
     }
