@@ -138,10 +138,11 @@ TEST(a_frozen_client_notices_when_the_stored_timestamp_expires)
 {
     RW_AUTO(tuf_peer) struct tuf_peer p = tuf_peer_new();
     struct rw_err err = {0};
+    p.repo->timestamp_expires = "2028-01-01T00:00:00Z"; /* before everything else */
+    tuf_repo_publish(p.repo);
     tuf_peer_refresh(&p, RW_E_NONE);
-    MUST_FAIL(tuf_client_refresh(p.client, (struct rw_wall){1893456000}, &err), RW_E_TUF_EXPIRED);
-    MUST(tuf_client_refresh(p.client, (struct rw_wall){1893455999},
-                            &err)); /* expires > now is valid */
+    MUST_FAIL(tuf_client_refresh(p.client, (struct rw_wall){1830297600}, &err), RW_E_TUF_EXPIRED);
+    MUST(tuf_client_refresh(p.client, (struct rw_wall){1830297599}, &err)); /* one second before */
 }
 
 /* Stored, such a timestamp would lock the client out for ever. */

@@ -196,6 +196,16 @@ TEST(a_changed_delegator_makes_its_roles_be_verified_anew)
     (void)tuf_peer_find(&p, "t", RW_E_TUF_THRESHOLD);
 }
 
+TEST(a_new_version_of_a_role_is_seen_though_its_delegator_stayed)
+{
+    RW_AUTO(tuf_peer) struct tuf_peer p = family(false);
+    assert_string_equal(tuf_peer_find(&p, "a/c1", RW_E_NONE), "c");
+    role(&p, "c", "C", "a/c9", NULL, 0);
+    ready(&p);
+    assert_string_equal(tuf_peer_find(&p, "a/c9", RW_E_NONE), "c");
+    (void)tuf_peer_find(&p, "a/c1", RW_E_NOT_FOUND);
+}
+
 TEST(stored_roles_are_used_again_without_a_request)
 {
     RW_AUTO(tuf_peer) struct tuf_peer p = family(false);
@@ -273,6 +283,7 @@ RUN_TESTS(cmocka_unit_test(the_search_is_pre_order_and_terminating_ends_it),
           cmocka_unit_test(a_role_that_cannot_be_trusted_ends_the_search),
           cmocka_unit_test(trust_is_per_edge_and_not_per_name),
           cmocka_unit_test(a_changed_delegator_makes_its_roles_be_verified_anew),
+          cmocka_unit_test(a_new_version_of_a_role_is_seen_though_its_delegator_stayed),
           cmocka_unit_test(stored_roles_are_used_again_without_a_request),
           cmocka_unit_test(odd_role_names_are_encoded_and_stay_in_the_folder),
           cmocka_unit_test(found_targets_carry_length_hash_and_custom),
