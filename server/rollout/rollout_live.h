@@ -46,10 +46,10 @@ struct rollout_plan {
     bool changed; /* next differs from what is stored */
 };
 
-/* Asks the rule and works the answer into plan->next. */
+/* Asks the rule and works the answer into plan->next. `actor`: who gives the command; NULL: the controller. */
 void rollout_plan_make(const struct rollout_run *r, const struct rollout *ro,
-                       enum rollout_rule_command command, const char *who, struct rw_wall now,
-                       struct rollout_plan *plan);
+                       enum rollout_rule_command command, const struct rollout_run_actor *actor,
+                       struct rw_wall now, struct rollout_plan *plan);
 /* Writes document and audit records of a changed plan; needs a transaction (INV-9). */
 RW_RC rollout_plan_store(struct rollout_run *r, const struct rollout *ro, struct rollout_plan *plan,
                          const char *who, struct rw_err *err);

@@ -156,8 +156,12 @@ static bool turned_away(const struct rollout_run *r, const struct rollout *ro, c
         return true;
     }
     if (ro->rings[*ring_out].open) { return false; }
-    (void)snprintf(why, sizeof(why), "ring %s is %s", name,
-                   sm_name(&rollout_rule_table, ro->rings[*ring_out].state));
+    if (rollout_doc_overall(ro) == ROLLOUT_HELD) {
+        (void)snprintf(why, sizeof(why), "the rollout is held");
+    } else {
+        (void)snprintf(why, sizeof(why), "ring %s is %s", name,
+                       sm_name(&rollout_rule_table, ro->rings[*ring_out].state));
+    }
     wait(a, r->policy.poll_rollout_s, why);
     return true;
 }

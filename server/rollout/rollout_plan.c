@@ -41,6 +41,7 @@ static void gather(const struct rollout_run *r, const struct rollout *ro, struct
             .since = ring->since,
             .not_before = ring->not_before,
             .pointed = pointed,
+            .opened = ring->opened.s != 0,
             .pending = f->ring.counts.pending,
             .healthy = f->ring.counts.healthy,
             .failed = f->ring.counts.marked,
@@ -54,17 +55,22 @@ static void gather(const struct rollout_run *r, const struct rollout *ro, struct
     }
 }
 
-/* Keeps why: the evidence of the ring whose gate failed, or the person. */
-static void keep_halt(struct rollout_plan *plan, enum rollout_rule_command command, const char *who,
+/* Keeps why: the evidence of the ring whose gate failed, or what the person typed. */
+static void keep_halt(struct rollout_plan *plan, const struct rollout_rule_input *in,
                       struct rw_wall now)
 {
     struct rollout_halt h = {.there = true, .at = now};
-    rollout_doc_text(h.by, sizeof(h.by), command == ROLLOUT_HALT ? who : "controller");
+    bool by_person = in->command == ROLLOUT_HALT;
+    rollout_doc_text(h.by, sizeof(h.by), by_person ? in->who : "controller");
+    if (by_person) {
+        rollout_doc_text(h.reason, sizeof(h.reason), in->why);
+        plan->next.halt = h;
+        return;
+    }
     for (size_t i = 0; i < plan->next.ring_count; i++) {
         const struct rollout_facts *f = &plan->facts[i];
         if (!plan->out.moved[i] || plan->out.to[i] != ROLLOUT_HALTED) { continue; }
         rollout_doc_text(h.reason, sizeof(h.reason), plan->out.reason[i]);
-        if (command == ROLLOUT_HALT) { break; }
         if (f->gate != GATE_FAIL || !f->has_culprit) { continue; }
         int term = (int)f->culprit_term;
         rw_copy(h.ring, sizeof(h.ring), plan->next.rings[i].name, ROLLOUT_NAME_BYTES);
@@ -116,13 +122,14 @@ static void apply_intentions(struct rollout_plan *plan)
 }
 
 void rollout_plan_make(const struct rollout_run *r, const struct rollout *ro,
-                       enum rollout_rule_command command, const char *who, struct rw_wall now,
-                       struct rollout_plan *plan)
+                       enum rollout_rule_command command, const struct rollout_run_actor *actor,
+                       struct rw_wall now, struct rollout_plan *plan)
 {
     struct rollout_rule_input in = {.command = command};
     plan->next = *ro;
     plan->changed = false;
-    rollout_doc_text(in.who, sizeof(in.who), who);
+    rollout_doc_text(in.who, sizeof(in.who), actor == NULL ? "controller" : actor->name);
+    rollout_doc_text(in.why, sizeof(in.why), actor == NULL ? "" : actor->reason);
     gather(r, ro, now, plan, &in);
     bool was_halted = ro->halt.there;
     (void)rollout_rule_step(&in, &plan->out);
@@ -130,7 +137,7 @@ void rollout_plan_make(const struct rollout_run *r, const struct rollout *ro,
     for (size_t i = 0; i < ro->ring_count; i++) {
         halts = halts || (plan->out.moved[i] && plan->out.to[i] == ROLLOUT_HALTED);
     }
-    if (halts && !was_halted) { keep_halt(plan, command, who, now); }
+    if (halts && !was_halted) { keep_halt(plan, &in, now); }
     apply_moves(plan, now);
     apply_intentions(plan);
     enum rollout_rule_state overall = rollout_doc_overall(&plan->next);

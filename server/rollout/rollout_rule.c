@@ -6,12 +6,15 @@
     (SM_TO(ROLLOUT_PASSED) | SM_TO(ROLLOUT_HELD) | SM_TO(ROLLOUT_HALTED) | SM_TO(ROLLOUT_COMPLETE))
 
 static const struct sm_state states[ROLLOUT_STATES] = {
-    [ROLLOUT_PENDING] = {"pending", SM_TO(ROLLOUT_RAMPING) | SM_TO(ROLLOUT_HALTED), SM_INITIAL},
+    [ROLLOUT_PENDING] = {"pending",
+                         SM_TO(ROLLOUT_RAMPING) | SM_TO(ROLLOUT_HELD) | SM_TO(ROLLOUT_HALTED),
+                         SM_INITIAL},
     [ROLLOUT_RAMPING] = {"ramping", ACTIVE_NEXT | SM_TO(ROLLOUT_BAKING), 0},
     [ROLLOUT_BAKING] = {"baking", ACTIVE_NEXT | SM_TO(ROLLOUT_RAMPING), 0},
     [ROLLOUT_PASSED] = {"passed",
                         SM_TO(ROLLOUT_COMPLETE) | SM_TO(ROLLOUT_HALTED) | SM_TO(ROLLOUT_HELD), 0},
-    [ROLLOUT_HELD] = {"held", SM_TO(ROLLOUT_RAMPING) | SM_TO(ROLLOUT_HALTED), 0},
+    [ROLLOUT_HELD] = {"held",
+                      SM_TO(ROLLOUT_PENDING) | SM_TO(ROLLOUT_RAMPING) | SM_TO(ROLLOUT_HALTED), 0},
     [ROLLOUT_HALTED] = {"halted", SM_TO(ROLLOUT_ROLLING_BACK) | SM_TO(ROLLOUT_ROLLED_BACK), 0},
     [ROLLOUT_ROLLING_BACK] = {"rolling_back", SM_TO(ROLLOUT_ROLLED_BACK), 0},
     [ROLLOUT_ROLLED_BACK] = {"rolled_back", 0, SM_FINAL},
@@ -43,11 +46,19 @@ static void move(struct rollout_rule_output *out, size_t ring, enum rollout_rule
     (void)snprintf(out->reason[ring], sizeof(out->reason[ring]), "%s", why);
 }
 
+/* "paused by ada: ticket 4711": whoever reads the state reads the cause, without the audit log. */
+static void by_person(const struct rollout_rule_input *in, const char *did,
+                      char dst[static ROLLOUT_REASON_BYTES])
+{
+    (void)snprintf(dst, ROLLOUT_REASON_BYTES, "%s by %s%s%s", did, in->who,
+                   in->why[0] == '\0' ? "" : ": ", in->why);
+}
+
 /* A release halted in one ring is halted in all (design: no ring learns by its own harm). */
 static bool halt_if_needed(const struct rollout_rule_input *in, struct rollout_rule_output *out)
 {
     char why[ROLLOUT_REASON_BYTES] = "";
-    if (in->command == ROLLOUT_HALT) { (void)snprintf(why, sizeof(why), "halted by %s", in->who); }
+    if (in->command == ROLLOUT_HALT) { by_person(in, "halted", why); }
     for (size_t i = 0; i < in->ring_count && why[0] == '\0'; i++) {
         const struct rollout_rule_ring *r = &in->rings[i];
         if (r->gate == GATE_FAIL && !is_ending(r->state)) {
@@ -87,12 +98,12 @@ static void step_running(const struct rollout_rule_input *in, size_t i,
     char why[ROLLOUT_REASON_BYTES];
     bool enough = r->healthy >= r->min_healthy && r->bake_left_s > 0;
     if (in->command == ROLLOUT_PAUSE) {
-        (void)snprintf(why, sizeof(why), "paused by %s", in->who);
+        by_person(in, "paused", why);
         move(out, i, ROLLOUT_HELD, why);
     } else if (r->gate == GATE_PASS) {
         move(out, i, ROLLOUT_PASSED, r->gate_reason); /* INV-3: the only way without a person */
     } else if (in->command == ROLLOUT_PROMOTE) {
-        (void)snprintf(why, sizeof(why), "stepped over by %s: %.150s", in->who, r->gate_reason);
+        by_person(in, "stepped over", why);
         move(out, i, ROLLOUT_PASSED, why);
     } else if (r->room == 0 && r->pending == 0 && r->failed > 0) {
         (void)snprintf(why, sizeof(why),
@@ -132,8 +143,11 @@ static void step_forward(const struct rollout_rule_input *in, struct rollout_rul
     if (is_running(r->state)) {
         step_running(in, i, out);
     } else if (r->state == ROLLOUT_HELD && in->command == ROLLOUT_RESUME) {
-        (void)snprintf(why, sizeof(why), "resumed by %s", in->who);
-        move(out, i, ROLLOUT_RAMPING, why);
+        by_person(in, "resumed", why);
+        move(out, i, r->opened ? ROLLOUT_RAMPING : ROLLOUT_PENDING, why);
+    } else if (r->state == ROLLOUT_PENDING && in->command == ROLLOUT_PAUSE) {
+        by_person(in, "paused", why);
+        move(out, i, ROLLOUT_HELD, why);
     } else if (r->state == ROLLOUT_PENDING && r->pointed) {
         move(out, i, ROLLOUT_RAMPING, "opened");
     }
@@ -143,13 +157,17 @@ static void step_forward(const struct rollout_rule_input *in, struct rollout_rul
 static void want(const struct rollout_rule_input *in, struct rollout_rule_output *out)
 {
     size_t front = front_ring(in);
+    bool held = false; /* then no ring grants permits, also not one that has passed */
+    for (size_t i = 0; i < in->ring_count; i++) {
+        held = held || (out->moved[i] ? out->to[i] : in->rings[i].state) == ROLLOUT_HELD;
+    }
     for (size_t i = 0; i < in->ring_count; i++) {
         const struct rollout_rule_ring *r = &in->rings[i];
         enum rollout_rule_state s = out->moved[i] ? out->to[i] : r->state;
-        bool opening = s == ROLLOUT_PENDING && i == front && in->now.s >= r->not_before.s &&
-                       in->command != ROLLOUT_PAUSE;
-        out->want_pointed[i] = opening || is_running(s) || is_through(s) || s == ROLLOUT_HELD;
-        out->open[i] = r->pointed && (is_running(s) || is_through(s));
+        bool opening = s == ROLLOUT_PENDING && i == front && in->now.s >= r->not_before.s;
+        bool kept = s == ROLLOUT_HELD && r->opened;
+        out->want_pointed[i] = opening || is_running(s) || is_through(s) || kept;
+        out->open[i] = r->pointed && (is_running(s) || is_through(s)) && !held;
     }
 }
 

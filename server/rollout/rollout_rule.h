@@ -18,7 +18,7 @@ enum rollout_rule_state {
     ROLLOUT_RAMPING,      /* permits are granted by the window */
     ROLLOUT_BAKING,       /* enough healthy endpoints, bake time runs */
     ROLLOUT_PASSED,       /* the gate said PASS, or a person stepped over NONE */
-    ROLLOUT_HELD,         /* by a person, or by a window full of failures */
+    ROLLOUT_HELD,         /* by a person, or by a window full of failures; also before it opened */
     ROLLOUT_HALTED,       /* no permits; the ring's pointer goes back */
     ROLLOUT_ROLLING_BACK, /* pointer is back; endpoints follow */
     ROLLOUT_ROLLED_BACK,  /* every endpoint is back, or dark past the limit */
@@ -28,7 +28,7 @@ enum rollout_rule_state {
 
 extern const struct sm_table rollout_rule_table;
 
-enum { ROLLOUT_RINGS_MAX = 16, ROLLOUT_REASON_BYTES = 240 };
+enum { ROLLOUT_RINGS_MAX = 16, ROLLOUT_REASON_BYTES = 240, ROLLOUT_WHY_BYTES = 150 };
 
 enum rollout_rule_command {
     ROLLOUT_NO_COMMAND,
@@ -43,6 +43,7 @@ struct rollout_rule_ring {
     struct rw_wall since;      /* of the state */
     struct rw_wall not_before; /* signed bake: not opened earlier */
     bool pointed;              /* the published pointer of this ring names the release */
+    bool opened;               /* it was ramping once */
     int64_t pending;
     int64_t healthy;
     int64_t failed;   /* failed, crashed and dark */
@@ -57,8 +58,9 @@ struct rollout_rule_ring {
 struct rollout_rule_input {
     struct rw_wall now;
     enum rollout_rule_command command;
-    char who[64];             /* of the command */
-    int64_t rollback_limit_s; /* ROLLING_BACK ends after this time at the latest */
+    char who[64];                /* of the command */
+    char why[ROLLOUT_WHY_BYTES]; /* as that person typed it; "": nothing */
+    int64_t rollback_limit_s;    /* ROLLING_BACK ends after this time at the latest */
     size_t ring_count;
     struct rollout_rule_ring rings[ROLLOUT_RINGS_MAX];
 };

@@ -191,16 +191,17 @@ static RW_RC may_start(const struct rollout_run *r, const char *family, int64_t 
         return rw_fail(err, RW_E_EXISTS, "there is a rollout of %s/%lld already", family,
                        (long long)release);
     }
-    if (live != NULL && rollout_doc_overall(live) != ROLLOUT_COMPLETE) {
+    enum rollout_rule_state state = live == NULL ? ROLLOUT_COMPLETE : rollout_doc_overall(live);
+    /* A fix must not wait for endpoints that do not report back: their ring points to the older release already. */
+    if (state != ROLLOUT_COMPLETE && state != ROLLOUT_ROLLING_BACK) {
         return rw_fail(err, RW_E_POLICY, "%s/%lld is being rolled out (%s): one at a time", family,
-                       (long long)live->release,
-                       sm_name(&rollout_rule_table, (int)rollout_doc_overall(live)));
+                       (long long)live->release, sm_name(&rollout_rule_table, (int)state));
     }
     if (live != NULL && release < live->release) {
         return rw_fail(err, RW_E_POLICY, "%s/%lld is older than %s/%lld, which is out", family,
                        (long long)release, family, (long long)live->release);
     }
-    *previous_out = live == NULL ? 0 : live->release;
+    *previous_out = live == NULL ? 0 : state == ROLLOUT_COMPLETE ? live->release : live->previous;
     return RW_OK;
 }
 
@@ -306,9 +307,11 @@ static bool obeyed(const struct rollout *ro, const struct rollout_plan *plan,
         [ROLLOUT_HALT] = ROLLOUT_HALTED,
     };
     for (size_t i = 0; i < ro->ring_count; i++) {
-        if (!plan->out.moved[i] || plan->out.to[i] != wanted[command]) { continue; }
-        if (command == ROLLOUT_RESUME && ro->rings[i].state != ROLLOUT_HELD) { continue; }
-        return true;
+        if (!plan->out.moved[i]) { continue; }
+        bool resumed = ro->rings[i].state == ROLLOUT_HELD && plan->out.to[i] != ROLLOUT_HALTED;
+        if (command == ROLLOUT_RESUME ? resumed : plan->out.to[i] == wanted[command]) {
+            return true;
+        }
     }
     return false;
 }
@@ -366,7 +369,7 @@ RW_RC rollout_run_command(struct rollout_run *r, const char *family, int64_t rel
     struct rollout_plan *plan = rw_mem_new(sizeof(*plan));
     if (plan == NULL) { return rw_fail(err, RW_E_NOMEM, "no memory for a step"); }
     if (now.s > r->now.s) { r->now = now; }
-    rollout_plan_make(r, ro, command, actor->name, r->now, plan);
+    rollout_plan_make(r, ro, command, actor, r->now, plan);
     struct rw_rc rc;
     if (obeyed(ro, plan, command)) {
         rc = obey(r, ro, command, actor, plan, err);

@@ -82,7 +82,7 @@ static RW_RC step_rollout(struct rollout_run *r, struct rollout *ro, struct roll
 {
     bool dirty = false;
     for (int turn = 0; turn < TURNS_MAX; turn++) {
-        rollout_plan_make(r, ro, ROLLOUT_NO_COMMAND, "controller", now, plan);
+        rollout_plan_make(r, ro, ROLLOUT_NO_COMMAND, NULL, now, plan);
         close_rings(ro, &plan->out);
         bool changed = plan->changed || dirty;
         if (changed) {
@@ -96,7 +96,7 @@ static RW_RC step_rollout(struct rollout_run *r, struct rollout *ro, struct roll
     }
     /* A pointer that changed although another failed: stored now, else a restart signs it again. */
     if (dirty) {
-        rollout_plan_make(r, ro, ROLLOUT_NO_COMMAND, "controller", now, plan);
+        rollout_plan_make(r, ro, ROLLOUT_NO_COMMAND, NULL, now, plan);
         close_rings(ro, &plan->out);
         RW_TRY(commit_plan(r, ro, plan, err));
         take_over(ro, plan);
@@ -132,7 +132,9 @@ static RW_RC tick(struct rollout_run *r, struct rollout_plan *plan, struct rw_er
     RW_TRY(prepare_fleet(r, r->now, err));
     for (size_t i = 0; i < r->count; i++) {
         struct rollout *ro = r->all[i];
-        if (rollout_live_of(r, ro->family) == ro) {
+        /* Rolling back, superseded or not: every pointer is back, so that the steps only count who follows. */
+        bool following = rollout_doc_overall(ro) == ROLLOUT_ROLLING_BACK;
+        if (rollout_live_of(r, ro->family) == ro || following) {
             RW_TRY(step_rollout(r, ro, plan, r->now, err));
             continue;
         }

@@ -96,9 +96,16 @@ static void put_ring(struct json_writer *w, const struct rollout_ring *ring,
     json_close_object(w);
 }
 
-static const char *reason_of(const struct rollout *ro)
+/* Why the whole stands where it stands. */
+static const char *reason_of(const struct rollout *ro, char dst[static ROLLOUT_REASON_BYTES])
 {
-    if (ro->halt.there) { return ro->halt.reason; }
+    const struct rollout_halt *h = &ro->halt;
+    if (h->there && h->ring[0] != '\0') { return h->reason; }
+    if (h->there) {
+        (void)snprintf(dst, ROLLOUT_REASON_BYTES, "halted by %s%s%.160s", h->by,
+                       h->reason[0] == '\0' ? "" : ": ", h->reason);
+        return dst;
+    }
     for (size_t i = 0; i < ro->ring_count; i++) {
         if (ro->rings[i].state != ROLLOUT_PASSED && ro->rings[i].state != ROLLOUT_COMPLETE) {
             return ro->rings[i].reason;
@@ -123,12 +130,13 @@ static void put_rollout(const struct rollout_run *r, const struct rollout *ro, s
     const struct rollout_facts_from from = rollout_live_from(r, ro, now);
     struct rollout_facts nearest = {.threshold = 0};
     size_t nearest_ring = 0;
+    char reason[ROLLOUT_REASON_BYTES];
     json_open_object(w, NULL);
     json_put_str(w, "family", ro->family);
     json_put_int(w, "release", ro->release);
     json_put_int(w, "previous", ro->previous);
     json_put_str(w, "state", state_name((int)rollout_doc_overall(ro)));
-    json_put_str(w, "reason", reason_of(ro));
+    json_put_str(w, "reason", reason_of(ro, reason));
     json_put_int(w, "generation", ro->generation);
     put_time(w, "started", ro->started);
     if (ro->ended.s != 0) { put_time(w, "ended", ro->ended); }
@@ -266,6 +274,7 @@ static RW_RC explain_ring(const struct rollout_run *r, const struct rollout *ro,
     json_open_object(w, NULL);
     json_put_str(w, "ring", ro->rings[i].name);
     json_put_str(w, "state", state_name(ro->rings[i].state));
+    json_put_str(w, "reason", ro->rings[i].reason);
     put_time(w, "not_before", ro->rings[i].not_before);
     json_put_str(w, "gate", gate_rule_name(f.gate));
     json_put_str(w, "gate_reason", f.gate_reason);
@@ -296,11 +305,13 @@ RW_RC rollout_run_explain(const struct rollout_run *r, const char *family, int64
                           struct json_writer *w, struct rw_err *err)
 {
     const struct rollout *ro = NULL;
+    char reason[ROLLOUT_REASON_BYTES];
     RW_TRY(find(r, family, release, &ro, err));
     json_open_object(w, NULL);
     json_put_str(w, "family", ro->family);
     json_put_int(w, "release", ro->release);
     json_put_str(w, "state", state_name((int)rollout_doc_overall(ro)));
+    json_put_str(w, "reason", reason_of(ro, reason));
     json_open_array(w, "rings");
     for (size_t i = 0; i < ro->ring_count; i++) {
         RW_TRY(explain_ring(r, ro, i, w, err));

@@ -26,6 +26,7 @@ static void apply(struct rollout_rule_input *in, const struct rollout_rule_outpu
         if (out->moved[i]) {
             in->rings[i].state = out->to[i];
             in->rings[i].since = in->now;
+            in->rings[i].opened = in->rings[i].opened || out->to[i] == ROLLOUT_RAMPING;
         }
         in->rings[i].pointed = out->want_pointed[i];
     }
@@ -192,6 +193,43 @@ TEST(a_window_full_of_failures_is_held_and_resumes_in_place)
     assert_int_equal(in.rings[1].state, ROLLOUT_PENDING);
 }
 
+TEST(a_pause_before_a_ring_opens_holds_it_unpointed_until_resume)
+{
+    struct rollout_rule_input in = fresh();
+    struct rollout_rule_output out;
+    (void)snprintf(in.why, sizeof(in.why), "ticket 4711");
+    in.rings[0].not_before.s = in.now.s + 3;
+    play(&in, 3 * ROLLOUT_PAUSE, &out);
+    assert_int_equal(in.rings[0].state, ROLLOUT_HELD);
+    assert_string_equal(out.reason[0], "paused by ada: ticket 4711");
+    for (int i = 0; i < 10; i++) {
+        play(&in, GATE_PASS, &out);
+        assert_false(out.want_pointed[0] || out.open[0] || out.moved[0]);
+    }
+    play(&in, 3 * ROLLOUT_RESUME, &out);
+    assert_int_equal(in.rings[0].state, ROLLOUT_PENDING);
+    play(&in, GATE_NONE, &out);
+    play(&in, GATE_NONE, &out);
+    assert_int_equal(in.rings[0].state, ROLLOUT_RAMPING);
+}
+
+TEST(while_a_later_ring_is_held_no_earlier_one_grants_permits)
+{
+    struct rollout_rule_input in = fresh();
+    struct rollout_rule_output out;
+    while (in.rings[0].state != ROLLOUT_PASSED) {
+        play(&in, GATE_PASS, &out);
+    }
+    assert_true(out.open[0]);
+    in.rings[1].not_before.s = in.now.s + 100;
+    play(&in, 3 * ROLLOUT_PAUSE, &out);
+    assert_int_equal(in.rings[1].state, ROLLOUT_HELD);
+    assert_false(out.open[0]);
+    assert_true(out.want_pointed[0]);
+    play(&in, 3 * ROLLOUT_RESUME, &out);
+    assert_true(out.open[0]);
+}
+
 TEST(the_signed_bake_keeps_a_ring_unpointed)
 {
     struct rollout_rule_input in = fresh();
@@ -212,4 +250,6 @@ RUN_TESTS(cmocka_unit_test(every_short_sequence_of_verdicts_and_commands_keeps_t
           cmocka_unit_test(a_halt_reaches_every_ring_and_ends_rolled_back),
           cmocka_unit_test(rolling_back_waits_for_endpoints_but_not_for_ever),
           cmocka_unit_test(a_window_full_of_failures_is_held_and_resumes_in_place),
+          cmocka_unit_test(a_pause_before_a_ring_opens_holds_it_unpointed_until_resume),
+          cmocka_unit_test(while_a_later_ring_is_held_no_earlier_one_grants_permits),
           cmocka_unit_test(the_signed_bake_keeps_a_ring_unpointed))
