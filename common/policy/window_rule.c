@@ -4,10 +4,12 @@
 
 int64_t window_rule_allowed(const struct window_rule_law *law, const struct window_rule_counts *c)
 {
+    int64_t factor_m = 0;
     int64_t grown_m = 0;
     int64_t allowed = 0;
     if (c->survived < 0 || law->start < 0 || law->per_survivor_m < 0) { return 0; }
-    if (!rw_mul_i64(c->survived, 1000 + law->per_survivor_m, &grown_m) ||
+    if (!rw_add_i64(law->per_survivor_m, 1000, &factor_m) ||
+        !rw_mul_i64(c->survived, factor_m, &grown_m) ||
         !rw_add_i64(law->start, grown_m / 1000, &allowed)) {
         return INT64_MAX;
     }
@@ -24,9 +26,13 @@ int64_t window_rule_room(const struct window_rule_law *law, const struct window_
 int64_t window_rule_retry_s(int64_t waiting, int64_t room_per_probation, int64_t probation_s,
                             int64_t poll_s)
 {
-    int64_t rounds = waiting / (room_per_probation < 1 ? 1 : room_per_probation) + 1;
+    int64_t rounds = 0;
     int64_t wait_s = 0;
-    int64_t longest_s = poll_s * 12;
+    int64_t longest_s = 0;
+    if (!rw_mul_i64(poll_s, 12, &longest_s)) { longest_s = INT64_MAX; }
+    if (!rw_add_i64(waiting / (room_per_probation < 1 ? 1 : room_per_probation), 1, &rounds)) {
+        rounds = INT64_MAX;
+    }
     if (!rw_mul_i64(rounds, probation_s < 1 ? 1 : probation_s, &wait_s) || wait_s > longest_s) {
         wait_s = longest_s;
     }

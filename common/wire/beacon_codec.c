@@ -11,17 +11,48 @@ static const char *const stage_names[] = {"", "box", "load", "probation", "activ
 static const char *const grade_names[] = {"", "full", "good", "weak", "none"};
 static const char *const trust_names[] = {"ok", "expired", "development"};
 
+_Static_assert((int)BEACON_NAME_BYTES == (int)BEACON_COHORT_BYTES, "one size of label");
+
 const char *beacon_kind_name(enum beacon_kind kind)
 {
     return kind_names[kind];
 }
 
+/* Labels become keys of counts and cells of tables: printable ASCII only, on both sides. */
+static bool is_label_byte(char c)
+{
+    return c >= ' ' && c <= '~';
+}
+
+static void write_label(struct json_writer *w, const char *name, const char *value)
+{
+    char label[BEACON_COHORT_BYTES];
+    (void)snprintf(label, sizeof(label), "%s", value);
+    for (char *p = label; *p != '\0'; p++) {
+        if (!is_label_byte(*p)) { *p = '?'; }
+    }
+    json_put_str(w, name, label);
+}
+
+static RW_RC read_label(const struct json *object, const char *name,
+                        char dst[static BEACON_COHORT_BYTES], struct rw_err *err)
+{
+    RW_TRY(json_get_str(object, name, dst, BEACON_COHORT_BYTES, err));
+    for (const char *p = dst; *p != '\0'; p++) {
+        if (!is_label_byte(*p)) {
+            return rw_fail(err, RW_E_SCHEMA, "line %u: '%s' has a byte that is not printable ASCII",
+                           json_line(object), name);
+        }
+    }
+    return RW_OK;
+}
+
 static void write_cohort(struct json_writer *w, const struct beacon_cohort *c)
 {
     json_open_object(w, "cohort");
-    json_put_str(w, "os", c->os);
-    json_put_str(w, "arch", c->arch);
-    json_put_str(w, "engine", c->engine);
+    write_label(w, "os", c->os);
+    write_label(w, "arch", c->arch);
+    write_label(w, "engine", c->engine);
     json_close_object(w);
 }
 
@@ -96,9 +127,9 @@ static RW_RC read_cohort(const struct json *object, struct beacon_cohort *out, s
     const struct json *cohort = NULL;
     RW_TRY(json_get(object, "cohort", JSON_OBJECT, &cohort, err));
     RW_TRY(json_only(cohort, known, RW_LEN(known), err));
-    RW_TRY(json_get_str(cohort, "os", out->os, sizeof(out->os), err));
-    RW_TRY(json_get_str(cohort, "arch", out->arch, sizeof(out->arch), err));
-    return json_get_str(cohort, "engine", out->engine, sizeof(out->engine), err);
+    RW_TRY(read_label(cohort, "os", out->os, err));
+    RW_TRY(read_label(cohort, "arch", out->arch, err));
+    return read_label(cohort, "engine", out->engine, err);
 }
 
 static RW_RC read_content(const struct json *object, struct beacon *b, struct rw_err *err)
@@ -108,7 +139,7 @@ static RW_RC read_content(const struct json *object, struct beacon *b, struct rw
         return rw_fail(err, RW_E_SCHEMA, "line %u: a '%s' beacon needs 'release'",
                        json_line(object), kind_names[b->kind]);
     }
-    RW_TRY(json_get_str(object, "family", b->family, sizeof(b->family), err));
+    RW_TRY(read_label(object, "family", b->family, err));
     RW_TRY(json_get_int(object, "release", 1, RW_JSON_INT_MAX, &b->release, err));
     RW_TRY(read_hash(object, "sha256", b->sha256, err));
     return json_get_int(object, "generation", 0, RW_JSON_INT_MAX, &b->generation, err);
@@ -129,7 +160,7 @@ RW_RC beacon_read(const struct json *object, struct beacon *out, struct rw_err *
     RW_TRY(rw_wall_parse(text, "at", &b.at, err));
     RW_TRY(read_word(object, "kind", kind_names, RW_LEN(kind_names), &index, err));
     b.kind = (enum beacon_kind)index;
-    RW_TRY(json_get_str(object, "ring", b.ring, sizeof(b.ring), err));
+    RW_TRY(read_label(object, "ring", b.ring, err));
     RW_TRY(read_cohort(object, &b.cohort, err));
     RW_TRY(read_content(object, &b, err));
     RW_TRY(read_optional_word(object, "stage", stage_names, RW_LEN(stage_names), &index, err));
@@ -192,10 +223,10 @@ RW_RC beacon_permit_read_request(struct rw_span body, struct beacon_permit_reque
     RW_AUTO(json_tree) json_tree tree = NULL;
     RW_TRY(json_parse(body, &json_limits_small, &tree, err));
     RW_TRY(json_only(tree, known, RW_LEN(known), err));
-    RW_TRY(json_get_str(tree, "family", r.family, sizeof(r.family), err));
+    RW_TRY(read_label(tree, "family", r.family, err));
     RW_TRY(json_get_int(tree, "release", 1, RW_JSON_INT_MAX, &r.release, err));
     RW_TRY(read_hash(tree, "sha256", r.sha256, err));
-    RW_TRY(json_get_str(tree, "ring", r.ring, sizeof(r.ring), err));
+    RW_TRY(read_label(tree, "ring", r.ring, err));
     RW_TRY(json_get_int(tree, "from", 0, RW_JSON_INT_MAX, &r.from, err));
     RW_TRY(read_cohort(tree, &r.cohort, err));
     *out = r;
