@@ -64,6 +64,7 @@ static RW_RC open_parts(struct agent *a, struct rw_err *err)
                                        .endpoint = a->identity.endpoint,
                                        .load_timeout_ms = a->conf.load_timeout_ms,
                                        .alive_ms = a->conf.sensor_alive_ms,
+                                       .stable_ms = a->conf.stable_after_ms,
                                        .report = &a->report,
                                        .clock = a->clock};
     return activate_open(&a->activate, &o, err);

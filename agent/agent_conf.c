@@ -34,6 +34,8 @@ static const struct conf_setting settings[] = {
      "the sensor and its arguments, split at blanks"},
     {"sensor_alive", CONF_DURATION_MS, FIELD(sensor_alive_ms), 1000, HOUR_MS, "30s",
      "a sensor silent for longer is hung"},
+    {"stable_after", CONF_DURATION_MS, FIELD(stable_after_ms), 100, HOUR_MS, "5m",
+     "a start that lasted so long with a proven set does not count as part of a boot loop"},
     {"load_timeout", CONF_DURATION_MS, FIELD(load_timeout_ms), 100, HOUR_MS, "60s",
      "the sensor must prove a load within this time"},
     {"box_dir", CONF_STR, FIELD(box_dir), 0, 0, "",

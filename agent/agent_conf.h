@@ -26,6 +26,7 @@ struct agent_conf {
     int64_t poll_interval_ms;
     char sensor_command[AGENT_CONF_COMMAND_BYTES];
     int64_t sensor_alive_ms;
+    int64_t stable_after_ms;
     int64_t load_timeout_ms;
     char box_dir[AGENT_CONF_PATH_BYTES];
     int64_t clean_files;

@@ -146,6 +146,7 @@ RW_RC agent_view_write(const struct agent *a, struct rw_buf *into, struct rw_err
     json_put_int(&w, "set", a->activate.active.set);
     json_put_int(&w, "previous", s->previous);
     json_put_int(&w, "unclean_starts", s->boot.unclean);
+    json_put_bool(&w, "stable", a->activate.settled && s->boot.unclean == 0);
     put_content(&w, a);
     put_change(&w, a);
     put_sensor(&w, a);

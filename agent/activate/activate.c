@@ -84,6 +84,7 @@ RW_RC activate_open(struct activate *a, const struct activate_options *o, struct
                            .clock = o->clock,
                            .load_timeout_ms = o->load_timeout_ms,
                            .alive_ms = o->alive_ms,
+                           .stable_ms = o->stable_ms,
                            .collect_due = true};
     RW_TRY(set_store_open(o->state_dir, &a->sets, err));
     struct rw_rc rc = set_store_active(&a->sets, &active, err);

@@ -32,6 +32,7 @@ struct activate_options {
     const char *endpoint; /* hex */
     int64_t load_timeout_ms;
     int64_t alive_ms;
+    int64_t stable_ms;     /* a start that has lasted so long with a proven set was no boot loop */
     struct report *report; /* borrowed */
     struct rw_clock clock;
 };
@@ -46,6 +47,7 @@ struct activate {
     struct rw_clock clock;
     int64_t load_timeout_ms;
     int64_t alive_ms;
+    int64_t stable_ms;
     enum activate_phase phase;
     struct rw_mono since;      /* when the phase began */
     struct rw_mono begun;      /* start of this run */

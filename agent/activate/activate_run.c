@@ -6,7 +6,6 @@
 #include <stdio.h>
 
 enum {
-    BOOT_STABLE_MS = 5 * 60 * 1000, /* a run that lived so long was no boot loop */
     RESTARTS_FORGOTTEN_MS = 60 * 1000,
     BACK_OFF_MS_MAX = 60 * 1000,
     RETRY_MS = 1000,
@@ -180,7 +179,7 @@ static void step_proven_set(struct activate *a, bool ended)
 
 static void clear_boot_counter(struct activate *a)
 {
-    bool stable = a->phase == ACTIVATE_STEADY && activate_now(a).ms - a->begun.ms >= BOOT_STABLE_MS;
+    bool stable = a->phase == ACTIVATE_STEADY && activate_now(a).ms - a->begun.ms >= a->stable_ms;
     if (!stable || a->slots.boot.unclean == 0) { return; }
     a->slots.boot.unclean = 0;
     (void)activate_save(a); /* the counter only makes the guard more careful than needed */
@@ -239,8 +238,8 @@ struct rw_mono activate_wake(const struct activate *a)
     int64_t ms = phase_wake_ms(a);
     if (ms < a->hold_until.ms) { ms = a->hold_until.ms; }
     if (a->slots.boot.unclean > 0 && a->phase == ACTIVATE_STEADY &&
-        activate_now(a).ms - a->begun.ms < BOOT_STABLE_MS) {
-        ms = earlier(ms, a->begun.ms + BOOT_STABLE_MS);
+        activate_now(a).ms - a->begun.ms < a->stable_ms) {
+        ms = earlier(ms, a->begun.ms + a->stable_ms);
     }
     return (struct rw_mono){ms};
 }

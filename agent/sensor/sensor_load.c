@@ -1,6 +1,8 @@
 #include "agent/sensor/sensor_load.h"
 
+#include "agent/sensor/sensor_supply.h"
 #include "common/base/file.h"
+#include "common/box/content_type.h"
 #include "common/crypto/digest.h"
 #include "common/json/json_read.h"
 
@@ -15,6 +17,7 @@ void sensor_set_drop(struct sensor_set *s)
 {
     for (size_t i = 0; i < s->count; i++) {
         yara_set_drop(&s->at[i].rules);
+        template_set_drop(&s->at[i].templates);
     }
     s->count = 0;
 }
@@ -29,6 +32,16 @@ static RW_RC check_name(const char *name, struct rw_err *err)
     return RW_OK;
 }
 
+static RW_RC load_templates(struct rw_span text, struct sensor_family *f, struct rw_err *err)
+{
+    RW_AUTO(template_set) struct template_set set = {.tree = NULL};
+    RW_TRY(template_set_read(text, &set, err));
+    RW_TRY(template_manifest_check(&sensor_supply, &set, err));
+    f->templates = set;
+    set = (struct template_set){.tree = NULL}; /* handed over */
+    return RW_OK;
+}
+
 static RW_RC load_family(int dir, struct sensor_family *f, int64_t bytes, struct rw_err *err)
 {
     char file[SENSOR_FAMILY_BYTES + 8];
@@ -39,6 +52,9 @@ static RW_RC load_family(int dir, struct sensor_family *f, int64_t bytes, struct
     RW_TRY(digest_sha256(rw_buf_span(&source), found, err));
     if (source.n != (size_t)bytes || !digest_same(found, f->sha256, sizeof(found))) {
         return rw_fail(err, RW_E_TUF_HASH, "'%s' is not the content that the manifest names", file);
+    }
+    if (strcmp(content_type_of(f->name), "template") == 0) {
+        return load_templates(rw_buf_span(&source), f, err);
     }
     return yara_compile(&source, &f->rules, err);
 }

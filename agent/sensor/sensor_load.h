@@ -1,12 +1,13 @@
 /* sensor_load.h: reads an active set (manifest and content) and compiles all of it.
  *
- * memory   a set owns its compiled rules until sensor_set_drop
+ * memory   a set owns its compiled rules and templates until sensor_set_drop
  * threads  one thread
  * source   docs/protocol.md 9 and 10
  */
 #ifndef RINGWARD_SENSOR_LOAD_H
 #define RINGWARD_SENSOR_LOAD_H
 
+#include "common/template/template_set.h"
 #include "common/wire/sensor_codec.h"
 #include "common/yara/yara_engine.h"
 
@@ -15,8 +16,9 @@ enum { SENSOR_FAMILIES_MAX = 32 };
 struct sensor_family {
     char name[SENSOR_FAMILY_BYTES];
     int64_t release;
-    uint8_t sha256[32]; /* of the bytes that were compiled */
-    struct yara_rules *rules;
+    uint8_t sha256[32];            /* of the bytes that were compiled */
+    struct yara_rules *rules;      /* NULL: the family holds templates */
+    struct template_set templates; /* empty: the family holds rules */
 };
 
 struct sensor_set {
@@ -25,7 +27,8 @@ struct sensor_set {
 };
 
 /* Loads the whole set or nothing of it. `active` may be a link; it is opened once, so a switch meanwhile
- * cannot mix two sets. Fails with RW_E_NOT_FOUND, RW_E_TUF_HASH (content differs from the manifest),
+ * cannot mix two sets. Templates are compared with what this sensor supplies, although the box did that too: it may
+ * have judged for another version of it. Fails with RW_E_NOT_FOUND, RW_E_TUF_HASH (content differs from the manifest),
  * RW_E_SYNTAX, RW_E_SCHEMA and the like, naming the family. */
 RW_RC sensor_load_set(const char *active, struct sensor_set *out, struct rw_err *err);
 void sensor_set_drop(struct sensor_set *s);

@@ -1,33 +1,62 @@
-/* ringward-sensor: a small real detection engine (YARA on files) that speaks the sensor contract. */
+/* ringward-sensor: a small real detection engine (YARA on files, templates on events) that speaks the sensor contract. */
 #include "agent/sensor/sensor_confine.h"
 #include "agent/sensor/sensor_run.h"
+#include "agent/sensor/sensor_supply.h"
+#include "common/base/file.h"
 #include "common/base/log.h"
 #include "common/base/opt.h"
 #include "common/yara/yara_engine.h"
 
 #include <signal.h>
 #include <stdlib.h>
+#include <unistd.h>
+
+static RW_RC print_manifest(struct rw_err *err)
+{
+    RW_AUTO(rw_buf) struct rw_buf text = rw_buf_make(TEMPLATE_MANIFEST_BYTES_MAX);
+    RW_TRY(template_manifest_write(&sensor_supply, &text, err));
+    RW_TRY(rw_buf_append_str(&text, "\n", err));
+    return rw_fd_write_all(STDOUT_FILENO, rw_buf_span(&text), err);
+}
+
+/* What is to be done with the set: one file, one file of events, or serving an agent. */
+static RW_RC work(const struct sensor_run_options *options, const char *scan, const char *events,
+                  struct rw_err *err)
+{
+    if (scan != NULL) { return sensor_run_once(options, scan, err); }
+    if (events != NULL) { return sensor_run_events(options, events, err); }
+    return sensor_run(options, err);
+}
 
 static RW_RC run(int argc, char **argv, struct rw_err *err)
 {
     const char *active = getenv("RINGWARD_ACTIVE"); /* NOLINT(concurrency-mt-unsafe) one thread */
     const char *scan = NULL;
+    const char *events = NULL;
+    bool manifest = false;
     struct sensor_run_options options = {.rehearse = false};
     const struct opt opts[] = {
         {"active", "DIR", "active set (default: RINGWARD_ACTIVE)", &active, NULL},
         {"watch", "DIR", "scan new and changed files of this directory", &options.watch, NULL},
         {"scan", "FILE", "scan one file and end", &scan, NULL},
+        {"events", "FILE", "match the events of this file (JSON lines, '-': stdin) and end",
+         &events, NULL},
+        {"follow", "FILE", "match events as they are appended to this file", &options.follow, NULL},
+        {"manifest", NULL, "print what this sensor supplies to templates, and end", NULL,
+         &manifest},
         {"rehearse", NULL, "obey the meta 'rehearse' of rules: crash or hang on purpose", NULL,
          &options.rehearse},
     };
     const struct opt_command command = {
         .program = "ringward-sensor",
         .usage = "",
-        .about =
-            "Loads the active set, scans files, prints detections as JSON lines on stdout and\n"
-            "reports to the agent at RINGWARD_SOCKET. SIGHUP loads the set again.",
+        .about = "Loads the active set, scans files, matches events, prints detections as JSON "
+                 "lines on\n"
+                 "stdout and reports to the agent at RINGWARD_SOCKET. SIGHUP loads the set again.",
         .examples = "  ringward-sensor --active /var/lib/ringward/current --scan suspect.bin\n"
-                    "  ringward-sensor --active /var/lib/ringward/current --watch /srv/upload\n",
+                    "  ringward-sensor --active /var/lib/ringward/current --watch /srv/upload\n"
+                    "  ringward-sensor --active /var/lib/ringward/current --events events.jsonl\n"
+                    "  ringward-sensor --manifest > ringward-sensor.manifest\n",
         .opts = opts,
         .opt_count = RW_LEN(opts),
     };
@@ -37,6 +66,7 @@ static RW_RC run(int argc, char **argv, struct rw_err *err)
     char missing[SENSOR_CONFINE_MISSING_BYTES];
     RW_TRY(opt_parse(&command, argc, argv, &outcome, &operands, &count, err));
     if (outcome == OPT_HELP_SHOWN) { return RW_OK; }
+    if (manifest) { return print_manifest(err); }
     if (active == NULL || active[0] == '\0') {
         RW_IGNORE(rw_fail(err, RW_E_USAGE,
                           "there is no active set: neither --active nor "
@@ -50,8 +80,7 @@ static RW_RC run(int argc, char **argv, struct rw_err *err)
     sensor_confine(missing);
     if (missing[0] != '\0') { rw_log(RW_LOG_WARN, "confinement_missing", "layers", missing); }
     RW_TRY(yara_begin(err));
-    struct rw_rc rc =
-        scan != NULL ? sensor_run_once(&options, scan, err) : sensor_run(&options, err);
+    struct rw_rc rc = work(&options, scan, events, err);
     yara_end();
     return rc;
 }

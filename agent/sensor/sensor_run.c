@@ -1,5 +1,6 @@
 #include "agent/sensor/sensor_run.h"
 
+#include "agent/sensor/sensor_events.h"
 #include "agent/sensor/sensor_rehearse_rule.h"
 #include "agent/sensor/sensor_report.h"
 #include "agent/sensor/sensor_scan.h"
@@ -34,6 +35,7 @@ struct sensor {
     struct rw_clock clock;
     struct sensor_report report;
     struct sensor_watch watch;
+    struct sensor_events events;
     struct sensor_set set;
     struct sensor_scan scan;
     int signals;                         /* signalfd */
@@ -50,6 +52,7 @@ static void sensor_drop(struct sensor *s)
     sensor_set_drop(&s->set);
     sensor_report_drop(&s->report);
     sensor_watch_drop(&s->watch);
+    sensor_events_drop(&s->events);
     rw_fd_drop(&s->signals);
 }
 
@@ -120,7 +123,8 @@ static enum sensor_rehearse_rule_fault find_fault(const struct sensor *s,
     for (size_t i = 0; s->options->rehearse && i < set->count; i++) {
         char text[64];
         int64_t after = 0;
-        while (yara_meta(set->at[i].rules, "rehearse", &after, text, sizeof(text))) {
+        while (set->at[i].rules != NULL &&
+               yara_meta(set->at[i].rules, "rehearse", &after, text, sizeof(text))) {
             enum sensor_rehearse_rule_fault fault = sensor_rehearse_rule(text, hash);
             if (fault != SENSOR_FAULT_NONE && (gravest == SENSOR_FAULT_NONE || fault < gravest)) {
                 gravest = fault;
@@ -142,7 +146,8 @@ static void report_loaded(const struct sensor *s)
     }
     if (s->set.count == 0) { send_message(s, &m); }
     const struct sensor_message tested = {.type = SENSOR_SELFTEST,
-                                          .ok = rw_is_ok(sensor_scan_selftest(&s->set, &err))};
+                                          .ok = rw_is_ok(sensor_scan_selftest(&s->set, &err)) &&
+                                                rw_is_ok(sensor_events_selftest(&err))};
     if (!tested.ok) { log_failure("selftest_failed", &err); }
     send_message(s, &tested);
 }
@@ -238,9 +243,25 @@ static void on_file(void *ctx, int dir, const char *name)
     alive_if_due(s); /* many files must not look like a hang */
 }
 
-static void do_due(struct sensor *s)
+static void look(struct sensor *s)
 {
     struct rw_err err = {.code = RW_E_NONE};
+    if (s->options->watch != NULL && !rw_is_ok(sensor_watch_look(&s->watch, on_file, s, &err))) {
+        log_failure("watch_failed", &err);
+    }
+    if (s->options->follow != NULL &&
+        !rw_is_ok(sensor_events_pump(&s->events, &s->scan, &s->set, false, &err))) {
+        log_failure("events_failed", &err);
+    }
+}
+
+static bool looks(const struct sensor *s)
+{
+    return s->options->watch != NULL || s->options->follow != NULL;
+}
+
+static void do_due(struct sensor *s)
+{
     int64_t now = now_ms(s);
     if (s->crash_ms != NEVER && now >= s->crash_ms) { crash(); }
     alive_if_due(s);
@@ -248,10 +269,8 @@ static void do_due(struct sensor *s)
         s->stats_ms = now + STATS_EVERY_MS;
         report_stats(s);
     }
-    if (s->options->watch != NULL && now >= s->look_ms) {
-        if (!rw_is_ok(sensor_watch_look(&s->watch, on_file, s, &err))) {
-            log_failure("watch_failed", &err);
-        }
+    if (looks(s) && now >= s->look_ms) {
+        look(s);
         s->look_ms = now_ms(s) + LOOK_EVERY_MS;
     }
 }
@@ -259,7 +278,7 @@ static void do_due(struct sensor *s)
 static int wait_ms(const struct sensor *s)
 {
     int64_t next = s->alive_ms < s->stats_ms ? s->alive_ms : s->stats_ms;
-    if (s->options->watch != NULL && s->look_ms < next) { next = s->look_ms; }
+    if (looks(s) && s->look_ms < next) { next = s->look_ms; }
     if (s->crash_ms != NEVER && s->crash_ms < next) { next = s->crash_ms; }
     int64_t left = next - now_ms(s);
     return left < 0 ? 0 : (int)left;
@@ -281,6 +300,9 @@ static RW_RC prepare(struct sensor *s, struct rw_err *err)
     sigset_t set = handled_signals();
     RW_TRY(sensor_report_open(s->options->socket, &s->report, err));
     if (s->options->watch != NULL) { RW_TRY(sensor_watch_open(s->options->watch, &s->watch, err)); }
+    if (s->options->follow != NULL) {
+        RW_TRY(sensor_events_open(s->options->follow, &s->events, err));
+    }
     s->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
     if (s->signals < 0) { return rw_fail_errno(err, RW_E_IO, errno, "signalfd"); }
     return RW_OK;
@@ -293,6 +315,7 @@ RW_RC sensor_run(const struct sensor_run_options *options, struct rw_err *err)
                        .clock = rw_clock_system(),
                        .report.fd = -1,
                        .watch.dir = -1,
+                       .events = {.fd = -1, .line = rw_buf_make(TEMPLATE_EVENT_BYTES_MAX)},
                        .scan.out_fd = STDOUT_FILENO,
                        .signals = -1,
                        .crash_ms = NEVER};
@@ -317,4 +340,21 @@ RW_RC sensor_run_once(const struct sensor_run_options *options, const char *file
     struct sensor_scan scan = {.out_fd = STDOUT_FILENO};
     RW_TRY(sensor_load_set(options->active, &set, err));
     return sensor_scan_path(&scan, &set, file, err);
+}
+
+RW_RC sensor_run_events(const struct sensor_run_options *options, const char *file,
+                        struct rw_err *err)
+{
+    RW_AUTO(sensor_set) struct sensor_set set = {.count = 0};
+    RW_AUTO(sensor_events)
+    struct sensor_events events = {.fd = -1, .line = rw_buf_make(TEMPLATE_EVENT_BYTES_MAX)};
+    struct sensor_scan scan = {.out_fd = STDOUT_FILENO};
+    RW_TRY(sensor_load_set(options->active, &set, err));
+    RW_TRY(sensor_events_open(file, &events, err));
+    RW_TRY(sensor_events_pump(&events, &scan, &set, true, err));
+    if (events.refused > 0) {
+        return rw_fail(err, RW_E_SYNTAX, "%lld of %lld lines are no events, the last because: %s",
+                       (long long)events.refused, (long long)events.number, events.err.text);
+    }
+    return RW_OK;
 }

@@ -13,6 +13,7 @@ struct sensor_run_options {
     const char *active;   /* directory of the active set */
     const char *socket;   /* of the agent; NULL: stand-alone */
     const char *watch;    /* directory to scan; NULL: none */
+    const char *follow;   /* file of events: lines that are appended are matched; NULL: none */
     const char *endpoint; /* id, for rehearsed faults; NULL: none */
     bool rehearse;        /* obey the meta "rehearse" of rules */
 };
@@ -25,5 +26,10 @@ RW_RC sensor_run(const struct sensor_run_options *options, struct rw_err *err);
 /* Loads the set, scans one file, prints detections. */
 RW_RC sensor_run_once(const struct sensor_run_options *options, const char *file,
                       struct rw_err *err);
+
+/* Loads the set, matches all events of a file ("-": standard input), prints detections; says how many lines were
+ * no events. */
+RW_RC sensor_run_events(const struct sensor_run_options *options, const char *file,
+                        struct rw_err *err);
 
 #endif

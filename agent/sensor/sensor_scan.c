@@ -14,31 +14,35 @@ struct hit_context {
     bool failed;
 };
 
-static RW_RC print_detection(const struct hit_context *c, const char *rule, struct rw_err *err)
+RW_RC sensor_scan_report(struct sensor_scan *scan, const struct sensor_family *family,
+                         const char *rule, const char *action, const char *shown,
+                         struct rw_err *err)
 {
     char at[RW_TIME_TEXT_BYTES];
     struct rw_clock clock = rw_clock_system();
     RW_AUTO(rw_buf) struct rw_buf line = rw_buf_make(LINE_BYTES_MAX);
+    scan->detections++;
     rw_wall_format(at, rw_clock_wall(&clock));
     struct json_writer w = json_begin(&line);
     json_open_object(&w, NULL);
     json_put_str(&w, "event", "detection");
     json_put_str(&w, "at", at);
-    json_put_str(&w, "family", c->family->name);
-    json_put_int(&w, "release", c->family->release);
+    json_put_str(&w, "family", family->name);
+    json_put_int(&w, "release", family->release);
     json_put_str(&w, "rule", rule);
-    json_put_str(&w, "file", c->shown);
+    if (action != NULL) { json_put_str(&w, "action", action); }
+    json_put_str(&w, "file", shown);
     json_close_object(&w);
     RW_TRY(json_done(&w, err));
     RW_TRY(rw_buf_append_str(&line, "\n", err));
-    return rw_fd_write_all(c->scan->out_fd, rw_buf_span(&line), err);
+    return rw_fd_write_all(scan->out_fd, rw_buf_span(&line), err);
 }
 
 static void on_hit(void *ctx, const char *rule)
 {
     struct hit_context *c = ctx;
-    c->scan->detections++;
-    if (!c->failed) { c->failed = !rw_is_ok(print_detection(c, rule, &c->err)); }
+    if (c->failed) { return; }
+    c->failed = !rw_is_ok(sensor_scan_report(c->scan, c->family, rule, NULL, c->shown, &c->err));
 }
 
 static RW_RC scan_bytes(struct sensor_scan *scan, const struct sensor_set *set,
@@ -47,6 +51,7 @@ static RW_RC scan_bytes(struct sensor_scan *scan, const struct sensor_set *set,
     scan->scanned++;
     for (size_t i = 0; i < set->count; i++) {
         struct hit_context c = {.scan = scan, .family = &set->at[i], .shown = shown};
+        if (set->at[i].rules == NULL) { continue; } /* templates judge events, not files */
         if (!rw_is_ok(yara_scan(set->at[i].rules, bytes, SCAN_TIMEOUT_S, on_hit, &c, err))) {
             return rw_wrap(err, "%s with %s", shown, set->at[i].name);
         }
@@ -91,6 +96,7 @@ RW_RC sensor_scan_selftest(const struct sensor_set *set, struct rw_err *err)
     RW_TRY(yara_scan(own, rw_span_str(sample), SCAN_TIMEOUT_S, on_expected, &found, err));
     if (!found) { return rw_fail(err, RW_E_PROCESS, "the engine does not detect its own sample"); }
     for (size_t i = 0; i < set->count; i++) {
+        if (set->at[i].rules == NULL) { continue; }
         if (!rw_is_ok(yara_scan(set->at[i].rules, rw_span_str(sample), SCAN_TIMEOUT_S, on_expected,
                                 &ignored, err))) {
             return rw_wrap(err, "self-test of %s", set->at[i].name);

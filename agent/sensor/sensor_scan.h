@@ -12,8 +12,8 @@
 enum { SENSOR_SCAN_BYTES_MAX = 64 * 1024 * 1024 };
 
 struct sensor_scan {
-    int64_t scanned;    /* files */
-    int64_t detections; /* rules that matched */
+    int64_t scanned;    /* files and events */
+    int64_t detections; /* rules and templates that matched */
     int out_fd;         /* where detections go; borrowed */
 };
 
@@ -24,6 +24,10 @@ RW_RC sensor_scan_at(struct sensor_scan *scan, const struct sensor_set *set, int
 /* By path, for one file that a person names; follows links. */
 RW_RC sensor_scan_path(struct sensor_scan *scan, const struct sensor_set *set, const char *path,
                        struct rw_err *err);
+/* Prints one detection and counts it. `action` NULL: the rule says none. */
+RW_RC sensor_scan_report(struct sensor_scan *scan, const struct sensor_family *family,
+                         const char *rule, const char *action, const char *shown,
+                         struct rw_err *err);
 /* Proves that the engine detects (a built-in rule on a built-in sample) and that every family of the set can
  * scan. Fails with the first fault. */
 RW_RC sensor_scan_selftest(const struct sensor_set *set, struct rw_err *err);

@@ -109,7 +109,10 @@ class Agent:
             "poll_interval": "2s",
             "sensor_command": f"{lab.bin / 'ringward-sensor'} --rehearse",
             "clean_files": lab.clean_files,
+            "stable_after": "1s",
         }
+        if ring == "computed":
+            del values["ring"]
         values.update(settings)
         self.conf.write_text("".join(f"{k} = {v}\n" for k, v in values.items() if v is not None))
         self.process = None
@@ -233,6 +236,7 @@ class Lab:
 
     # --- endpoints ---
     def add_agent(self, ring: str, **settings) -> Agent:
+        """`ring` "computed": the endpoint is not told and uses its own bucket."""
         agent = Agent(self, f"{ring}-{sum(a.ring == ring for a in self.agents) + 1:02d}", ring, **settings)
         self.agents.append(agent)
         return agent.start()

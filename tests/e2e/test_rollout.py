@@ -138,13 +138,16 @@ def test_a_person_halts_and_everyone_goes_back(fleet):
 
 
 def test_an_agent_that_is_killed_comes_back_on_a_valid_set(fleet):
-    """INV-6, from outside: SIGKILL of the agent at any time leaves a set that its sensor loads again."""
+    """INV-6, from outside: SIGKILL of the agent leaves a set that its sensor loads again. Kills that lie further apart
+    than the time after which a start counts as stable are no boot loop, however many they are."""
     agent = fleet.agents[0]
-    for _ in range(3):
+    for _ in range(4):
         agent.process.kill()
         assert agent.active_release() == number(fleet.good)
         agent.start()
-        wait_for("the sensor proves its load again", lambda: agent.status().get("sensor", {}).get("proven"), 60, 0.3)
+        wait_for("the sensor proves its load again and the start is stable",
+                 lambda: agent.status().get("sensor", {}).get("proven") and agent.status().get("stable"), 60, 0.3)
+    assert agent.active_release() == number(fleet.good)
 
 
 def test_without_a_server_protection_goes_on_and_nothing_new_is_installed(fleet):
@@ -157,3 +160,19 @@ def test_without_a_server_protection_goes_on_and_nothing_new_is_installed(fleet)
     assert agent.active_release() == number(fleet.good)
     fleet.start_server()
     wait_for("the agent is back", lambda: fleet.server_says_on(number(fleet.good)) == len(fleet.agents), 60, 0.5)
+
+
+def test_a_boot_loop_ends_on_the_previous_set(fleet):
+    """INV-6: unclean starts in a row, each before the former was stable: one more try, then the previous set."""
+    agent = fleet.agents[2]
+    before = number(fleet.good)
+    agent.process.stop()
+    agent.conf.write_text(agent.conf.read_text().replace("stable_after = 1s", "stable_after = 10m"))
+    for _ in range(3):
+        agent.start()
+        wait_for("the sensor proves a load", lambda: agent.status().get("sensor", {}).get("proven"), 60, 0.2)
+        agent.process.kill()
+    assert agent.active_release() != before
+    agent.start()
+    wait_for("the sensor runs on what was proven before", lambda: agent.status().get("sensor", {}).get("proven"), 60, 0.3)
+    assert agent.active_release() in (0, 1)

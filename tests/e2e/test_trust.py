@@ -64,7 +64,7 @@ def test_development_trust_is_said_everywhere(lab):
 
 def test_the_ring_is_the_endpoints_own_choice(lab):
     """INV-7: without a local setting the ring comes from the endpoint's own bucket, and the server only hears of it."""
-    agent = lab.add_agent("computed", ring=None)
+    agent = lab.add_agent("computed")
     ring = wait_for("the agent knows its ring", lambda: agent.status().get("ring"), 40, 0.3)
     assert ring in {"canary", "early", "broad"}
     wait_for("the server hears of it", lambda: any(e.get("ring") == ring for e in lab.fleet()), 40, 0.5)

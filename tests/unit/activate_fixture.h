@@ -49,6 +49,7 @@ static inline void bench_open_again(const char *sensor)
                                        .sensor_command = sensor,
                                        .endpoint = "00112233445566778899aabbccddeeff",
                                        .load_timeout_ms = 1500,
+                                       .stable_ms = 300000,
                                        .alive_ms = 600,
                                        .report = &bench.report,
                                        .clock = rw_clock_system()};
