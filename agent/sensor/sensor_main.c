@@ -1,4 +1,4 @@
-/* ringward-sensor: a small real detection engine (YARA on files, templates on events) that speaks the sensor contract. */
+/* ringward-sensor: a small real detection engine (YARA on files, templates on events) with the sensor contract. */
 #include "agent/sensor/sensor_confine.h"
 #include "agent/sensor/sensor_run.h"
 #include "agent/sensor/sensor_supply.h"
