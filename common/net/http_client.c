@@ -6,6 +6,7 @@
 #include <curl/curl.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -14,13 +15,15 @@ enum {
     CONNECT_MS = 10000,
     STALL_BYTES_PER_S = 64,
     STALL_S = 20,
-    TOTAL_MS = 60000
+    TOTAL_MS = 60000,
+    SLOWEST_BYTES_PER_MS = 8, /* downloads get the time that a line of 8 kB/s needs */
 };
 
 struct http_client {
     CURL *curl;
     char *base_url;
     char *ca_file;
+    char *no_proxy; /* hosts that are asked directly: this machine and what the environment names */
     char *authorization; /* whole header line; NULL: none */
     int64_t total_ms;
     void (*on_sent)(void *ctx, int64_t sent_bytes, int64_t total_bytes);
@@ -37,6 +40,9 @@ struct sink {
     CURL *curl;
     bool demand_status; /* a body of an error page must not reach the file */
     long status_wanted;
+    const char *range_wanted; /* how Content-Range must begin; NULL: no range was asked for */
+    bool range_given;
+    bool head_complete; /* libcurl takes a head that breaks off for an answer without a body */
     struct http_client_answer answer;
 };
 
@@ -62,6 +68,18 @@ RW_RC http_client_set_token(struct http_client *c, const char *token, struct rw_
     return RW_OK;
 }
 
+static char *hosts_without_proxy(void)
+{
+    static const char own[] = "127.0.0.1,localhost,::1";
+    char list[1024];
+    const char *more = getenv("no_proxy");
+    if (more == NULL) { more = getenv("NO_PROXY"); }
+    int n = snprintf(list, sizeof(list), "%s,%s", own, more == NULL ? "" : more);
+    /* A list that is too long is left out whole: half a host name would be another host. */
+    bool fits = more != NULL && n > 0 && (size_t)n < sizeof(list);
+    return rw_str_dup(fits ? list : own);
+}
+
 RW_RC http_client_open(const struct http_client_options *o, struct http_client **out,
                        struct rw_err *err)
 {
@@ -71,12 +89,13 @@ RW_RC http_client_open(const struct http_client_options *o, struct http_client *
     c->curl = curl_easy_init();
     c->base_url = rw_str_dup(o->base_url);
     c->ca_file = o->ca_file == NULL ? NULL : rw_str_dup(o->ca_file);
+    c->no_proxy = hosts_without_proxy();
     c->total_ms = o->total_ms > 0 ? o->total_ms : TOTAL_MS;
     c->on_sent = o->on_sent;
     c->on_sent_ctx = o->on_sent_ctx;
     struct rw_rc rc = http_client_set_token(c, o->token, err);
-    if (rw_is_ok(rc) &&
-        (c->curl == NULL || c->base_url == NULL || (o->ca_file != NULL && c->ca_file == NULL))) {
+    if (rw_is_ok(rc) && (c->curl == NULL || c->base_url == NULL || c->no_proxy == NULL ||
+                         (o->ca_file != NULL && c->ca_file == NULL))) {
         rc = rw_fail(err, RW_E_NOMEM, "no memory for an HTTP client");
     }
     if (!rw_is_ok(rc)) {
@@ -93,6 +112,7 @@ void http_client_drop(struct http_client **c)
     curl_easy_cleanup((*c)->curl);
     rw_mem_free((*c)->base_url);
     rw_mem_free((*c)->ca_file);
+    rw_mem_free((*c)->no_proxy);
     rw_mem_free((*c)->authorization);
     rw_mem_free(*c);
     *c = NULL;
@@ -104,9 +124,11 @@ static size_t on_body(char *data, size_t size, size_t count, void *ctx)
     size_t n = size * count; /* libcurl: size is always 1 */
     long status = 0;
     (void)curl_easy_getinfo(s->curl, CURLINFO_RESPONSE_CODE, &status);
-    if (s->demand_status && status != s->status_wanted) { return n; } /* told by status */
+    if (s->demand_status && status != s->status_wanted) { return 0; } /* told by status */
     struct rw_rc rc;
-    if (n > s->left) {
+    if (s->range_wanted != NULL && !s->range_given) {
+        rc = rw_fail(&s->err, RW_E_PROTOCOL, "the answer is not the part that was asked for");
+    } else if (n > s->left) {
         rc = rw_fail(&s->err, RW_E_TOO_BIG, "the answer is longer than allowed");
     } else if (s->into != NULL) {
         rc = rw_buf_append(s->into, rw_span_of(data, n), &s->err);
@@ -136,6 +158,15 @@ static bool header_value(struct rw_span line, const char *name, struct rw_span *
     return true;
 }
 
+/* It travels back to the server in a header line. */
+static bool is_plain(struct rw_span s)
+{
+    for (size_t i = 0; i < s.n; i++) {
+        if (s.p[i] < ' ' || s.p[i] > '~') { return false; }
+    }
+    return true;
+}
+
 static size_t on_header(char *data, size_t size, size_t count, void *ctx)
 {
     struct sink *s = ctx;
@@ -145,9 +176,15 @@ static size_t on_header(char *data, size_t size, size_t count, void *ctx)
     int64_t n = 0;
     if (rw_span_starts(line, "HTTP/")) {
         s->answer = (struct http_client_answer){.retry_after_s = -1};
-    } else if (header_value(line, "etag", &value) && value.n < sizeof(s->answer.etag)) {
+        s->range_given = false;
+        s->head_complete = false;
+    } else if (line.n <= 2 && (line.n == 0 || line.p[line.n - 1] == '\n')) {
+        s->head_complete = true;
+    } else if (header_value(line, "content-range", &value)) {
+        s->range_given = s->range_wanted != NULL && rw_span_starts(value, s->range_wanted);
+    } else if (header_value(line, "etag", &value) && is_plain(value)) {
         RW_IGNORE(rw_span_to_str(s->answer.etag, sizeof(s->answer.etag), value, "etag", &unused),
-                  "an odd ETag is no ETag");
+                  "a long ETag is no ETag");
     } else if (header_value(line, "retry-after", &value)) {
         if (rw_is_ok(rw_parse_i64(value, 0, 86400, "Retry-After", &n, &unused))) {
             s->answer.retry_after_s = n;
@@ -182,9 +219,8 @@ static void set_common(struct http_client *c, struct sink *s, const char *url, c
     (void)curl_easy_setopt(c->curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
     if (c->ca_file != NULL) { (void)curl_easy_setopt(c->curl, CURLOPT_CAINFO, c->ca_file); }
     (void)curl_easy_setopt(c->curl, CURLOPT_NOSIGNAL, 1L);
-    (void)curl_easy_setopt(c->curl, CURLOPT_NOPROXY, "127.0.0.1,localhost,::1");
+    (void)curl_easy_setopt(c->curl, CURLOPT_NOPROXY, c->no_proxy);
     (void)curl_easy_setopt(c->curl, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_MS);
-    (void)curl_easy_setopt(c->curl, CURLOPT_TIMEOUT_MS, (long)c->total_ms);
     (void)curl_easy_setopt(c->curl, CURLOPT_LOW_SPEED_LIMIT, (long)STALL_BYTES_PER_S);
     (void)curl_easy_setopt(c->curl, CURLOPT_LOW_SPEED_TIME, (long)STALL_S);
     (void)curl_easy_setopt(c->curl, CURLOPT_MAXFILESIZE_LARGE,
@@ -219,7 +255,8 @@ struct request {
     const char *path;
     const char *header; /* one more header line; NULL: none */
     const char *content_type;
-    struct rw_span body; /* p NULL: GET */
+    struct rw_span body;  /* p NULL: GET */
+    int64_t more_time_ms; /* beyond the client's total_ms */
 };
 
 static RW_RC perform(struct http_client *c, const struct request *r, struct sink *s,
@@ -244,6 +281,7 @@ static RW_RC perform(struct http_client *c, const struct request *r, struct sink
     }
     s->curl = c->curl;
     set_common(c, s, url, detail, headers);
+    (void)curl_easy_setopt(c->curl, CURLOPT_TIMEOUT_MS, (long)(c->total_ms + r->more_time_ms));
     if (r->body.p != NULL) {
         (void)curl_easy_setopt(c->curl, CURLOPT_POST, 1L);
         (void)curl_easy_setopt(c->curl, CURLOPT_POSTFIELDS, r->body.p);
@@ -260,6 +298,9 @@ static RW_RC perform(struct http_client *c, const struct request *r, struct sink
     curl_slist_free_all(headers);
     s->answer.status = (int)status;
     if (code != CURLE_OK) { return transport_error(c, s, code, detail, err); }
+    if (!s->head_complete) {
+        return rw_fail(err, RW_E_NET, "%s: the answer's head broke off", c->base_url);
+    }
     return RW_OK;
 }
 
@@ -298,21 +339,26 @@ RW_RC http_client_download(struct http_client *c, const char *path, int fd, uint
                            uint64_t total_bytes, struct rw_err *err)
 {
     char range[64];
+    char part[64];
     RW_ASSERT(offset <= total_bytes);
+    if (offset > 0 && offset == total_bytes) { return RW_OK; }
     struct sink s = {.fd = fd,
                      .left = total_bytes - offset,
                      .demand_status = true,
                      .status_wanted = offset > 0 ? 206 : 200};
-    struct request r = {.path = path};
+    struct request r = {.path = path, .more_time_ms = (int64_t)(s.left / SLOWEST_BYTES_PER_MS)};
     if (offset > 0) {
         (void)snprintf(range, sizeof(range), "Range: bytes=%llu-", (unsigned long long)offset);
+        (void)snprintf(part, sizeof(part), "bytes %llu-", (unsigned long long)offset);
         r.header = range;
+        s.range_wanted = part;
     }
-    RW_TRY(perform(c, &r, &s, err));
-    if (s.answer.status != s.status_wanted) {
+    struct rw_rc rc = perform(c, &r, &s, err);
+    /* A status says more than that the page behind it was too long. */
+    if (s.answer.status != 0 && s.answer.status != s.status_wanted) {
         return rw_fail(err, s.answer.status == 404 ? RW_E_NOT_FOUND : RW_E_HTTP,
                        "%s%s: status %d, want %ld", c->base_url, path, s.answer.status,
                        s.status_wanted);
     }
-    return RW_OK;
+    return rc;
 }

@@ -15,7 +15,7 @@ struct http_client_options {
     const char *base_url; /* "https://host:port", without a path; copied */
     const char *ca_file;  /* PEM; NULL: the system's store; copied */
     const char *token;    /* bearer token; NULL: none; copied */
-    int64_t total_ms;     /* greatest time for one request; 0: 60 s */
+    int64_t total_ms;     /* greatest time for one request (downloads: more by length); 0: 60 s */
     /* Told now and then how much of a request's body has been sent; NULL: nobody wants to know. */
     void (*on_sent)(void *ctx, int64_t sent_bytes, int64_t total_bytes);
     void *on_sent_ctx; /* borrowed until http_client_drop */
@@ -44,8 +44,10 @@ RW_RC http_client_get(struct http_client *c, const char *path, const char *if_no
 RW_RC http_client_post(struct http_client *c, const char *path, const char *content_type,
                        struct rw_span body, size_t max, struct rw_buf *into,
                        struct http_client_answer *answer_out, struct rw_err *err);
-/* Appends the body to the descriptor from `offset` on (Range when offset > 0; 206 is demanded then).
- * At most `total_bytes` in the file altogether. Fails also with RW_E_HTTP (other status), RW_E_IO. */
+/* Appends the body to the descriptor from `offset` on (Range when offset > 0; 206 and the right Content-Range are
+ * demanded then). At most `total_bytes` in the file altogether; it may become shorter: the caller checks length and
+ * hash. The time allowed grows with the length.
+ * Fails also with RW_E_NOT_FOUND (404), RW_E_HTTP (other status), RW_E_PROTOCOL (another part), RW_E_IO, RW_E_FULL. */
 RW_RC http_client_download(struct http_client *c, const char *path, int fd, uint64_t offset,
                            uint64_t total_bytes, struct rw_err *err);
 
