@@ -2,7 +2,7 @@
  *
  * memory   a queue owns the jobs in it until they are taken; at most its capacity
  * threads  submit, wake and depth from any thread; take from the core thread
- * source   docs/architecture.md "Threads"
+ * source   docs/server.md "Threads"
  */
 #ifndef RINGWARD_API_QUEUE_H
 #define RINGWARD_API_QUEUE_H

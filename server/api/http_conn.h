@@ -3,7 +3,7 @@
  * memory   a connection belongs to its worker's lists; it owns its socket, the job that it reads and the
  *          reply that it sends
  * threads  its worker's thread only
- * source   RFC 9112 9 (connections); every wait has a deadline: docs/architecture.md "HTTP"
+ * source   RFC 9112 9 (connections); every wait has a deadline: docs/server.md "HTTP"
  */
 #ifndef RINGWARD_HTTP_CONN_H
 #define RINGWARD_HTTP_CONN_H

@@ -2,7 +2,7 @@
  *
  * memory   allocates nothing; connections that are over their time are freed
  * threads  the worker's
- * source   docs/architecture.md "HTTP": a client that drips holds a connection for a bounded time only
+ * source   docs/server.md "HTTP": a client that drips holds a connection for a bounded time only
  */
 #ifndef RINGWARD_HTTP_DEADLINE_H
 #define RINGWARD_HTTP_DEADLINE_H
