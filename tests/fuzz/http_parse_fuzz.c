@@ -1,5 +1,5 @@
 /* Any bytes as the head of a request: the parser stays inside them, and what it says about them does not
- * depend on the pieces in which they arrive. Seeds: fuzz/http_parse/. */
+ * depend on the pieces in which they arrive. Seeds: fuzz/corpus/http_parse/. */
 #include "server/api/http_cond.h"
 #include "server/api/http_parse.h"
 
