@@ -8,6 +8,19 @@
 enum { FRAME_GRANTED = 101, FRAME_REFUSED = 102 };
 
 /* --- requests --- */
+static RW_RC put_trust(const struct signer_request *r, struct frame_writer *w, struct rw_err *err)
+{
+    RW_ASSERT(r->content_count <= SIGNER_CONTENTS_MAX);
+    RW_TRY(frame_put_bytes(w, r->root, err));
+    RW_TRY(frame_put_bytes(w, r->targets, err));
+    RW_TRY(frame_put_u32(w, (uint32_t)r->content_count, err));
+    for (size_t i = 0; i < r->content_count; i++) {
+        RW_TRY(frame_put_str(w, r->contents[i].family, err));
+        RW_TRY(frame_put_bytes(w, r->contents[i].envelope, err));
+    }
+    return RW_OK;
+}
+
 static RW_RC put_request(const struct signer_request *r, struct frame_writer *w, struct rw_err *err)
 {
     switch (r->type) {
@@ -22,6 +35,8 @@ static RW_RC put_request(const struct signer_request *r, struct frame_writer *w,
         return frame_put_u32(w, r->hold ? 1 : 0, err);
     case SIGNER_RENEW:
         return RW_OK;
+    case SIGNER_TRUST:
+        return put_trust(r, w, err);
     }
     return rw_fail(err, RW_E_PROTOCOL, "unknown type of request");
 }
@@ -62,6 +77,24 @@ static RW_RC get_point(struct frame_reader *f, struct signer_request *r, struct 
     return RW_OK;
 }
 
+static RW_RC get_trust(struct frame_reader *f, struct signer_request *r, struct rw_err *err)
+{
+    uint32_t count = 0;
+    RW_TRY(frame_get_bytes(f, SIGNER_ENVELOPE_BYTES_MAX, "root", &r->root, err));
+    RW_TRY(frame_get_bytes(f, SIGNER_ENVELOPE_BYTES_MAX, "targets", &r->targets, err));
+    RW_TRY(frame_get_u32(f, "number of content roles", &count, err));
+    if (count > SIGNER_CONTENTS_MAX) {
+        return rw_fail(err, RW_E_PROTOCOL, "%u content roles, at most %d are allowed", count,
+                       SIGNER_CONTENTS_MAX);
+    }
+    for (; r->content_count < count; r->content_count++) {
+        struct signer_content *c = &r->contents[r->content_count];
+        RW_TRY(frame_get_str(f, c->family, sizeof(c->family), "family", err));
+        RW_TRY(frame_get_bytes(f, SIGNER_ENVELOPE_BYTES_MAX, c->family, &c->envelope, err));
+    }
+    return RW_OK;
+}
+
 RW_RC signer_request_read(struct frame_reader *frame, struct signer_request *out,
                           struct rw_err *err)
 {
@@ -78,6 +111,10 @@ RW_RC signer_request_read(struct frame_reader *frame, struct signer_request *out
         break;
     case SIGNER_RENEW:
         r.type = SIGNER_RENEW;
+        break;
+    case SIGNER_TRUST:
+        r.type = SIGNER_TRUST;
+        RW_TRY(get_trust(frame, &r, err));
         break;
     default:
         return rw_fail(err, RW_E_PROTOCOL, "unknown type of request: %u", frame->type);
@@ -186,4 +223,16 @@ RW_RC signer_answer_read(struct frame_reader *frame, struct signer_answer *out, 
         return rw_fail(err, RW_E_PROTOCOL, "unknown type of answer: %u", frame->type);
     }
     return frame_end(frame, err);
+}
+
+RW_RC signer_answer_kept(struct rw_span frame, struct signer_answer *out, struct rw_err *err)
+{
+    if (frame.n < FRAME_HEADER_BYTES || (frame.p[4] | frame.p[5] << 8) != FRAME_GRANTED) {
+        return rw_fail(err, RW_E_PROTOCOL, "the bytes are no kept answer of the signer");
+    }
+    /* The length in the header says nothing new: the kept file is the frame. */
+    struct frame_reader r = {
+        .type = FRAME_GRANTED,
+        .rest = rw_span_of(frame.p + FRAME_HEADER_BYTES, frame.n - FRAME_HEADER_BYTES)};
+    return signer_answer_read(&r, out, err);
 }

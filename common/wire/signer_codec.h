@@ -14,18 +14,28 @@
 
 enum {
     SIGNER_ENVELOPE_BYTES_MAX = 2 * 1024 * 1024,
-    SIGNER_REQUEST_BYTES_MAX = SIGNER_ENVELOPE_BYTES_MAX + 4096, /* a whole request frame */
+    /* A whole request frame; what a TRUST request carries together is within it, too. */
+    SIGNER_REQUEST_BYTES_MAX = 2 * SIGNER_ENVELOPE_BYTES_MAX + 4096,
     SIGNER_FILES_MAX = 40,
     SIGNER_FILE_NAME_BYTES = 128,
     SIGNER_FILE_BYTES_MAX = 2 * 1024 * 1024,
     SIGNER_NAME_BYTES = 33,
     SIGNER_REASON_BYTES = 33,
+    SIGNER_CONTENTS_MAX = 16,
 };
 
 enum signer_request_type {
     SIGNER_PUBLISH = 1, /* a content role that engineers signed becomes part of the snapshot */
     SIGNER_POINT = 2,   /* a ring's pointer moves, is held, or goes */
     SIGNER_RENEW = 3,   /* what has less than half of its life left is signed anew */
+    SIGNER_TRUST =
+        4, /* a ceremony's root, targets or content roles take the place of the published ones */
+};
+
+/* A content role that a ceremony brings along. */
+struct signer_content {
+    char family[SIGNER_NAME_BYTES];
+    struct rw_span envelope;
 };
 
 struct signer_request {
@@ -35,6 +45,10 @@ struct signer_request {
     int64_t release;                /* POINT; 0: no pointer any more */
     bool hold;                      /* POINT */
     struct rw_span envelope;        /* PUBLISH: the signed content role, as agents will read it */
+    struct rw_span root;            /* TRUST: the next root; n 0: stays */
+    struct rw_span targets;         /* TRUST: the next targets; n 0: stay */
+    struct signer_content contents[SIGNER_CONTENTS_MAX]; /* TRUST */
+    size_t content_count;
 };
 
 struct signer_file {
@@ -64,5 +78,7 @@ RW_RC signer_answer_write(const struct signer_answer *a, struct frame_writer *ou
                           struct rw_err *err);
 /* Fails with RW_E_PROTOCOL; also for a file name that is not a plain name ending in ".json". */
 RW_RC signer_answer_read(struct frame_reader *frame, struct signer_answer *out, struct rw_err *err);
+/* The same from a whole frame that was kept, header included: what signer_answer_write made. */
+RW_RC signer_answer_kept(struct rw_span frame, struct signer_answer *out, struct rw_err *err);
 
 #endif

@@ -1,8 +1,11 @@
 #include "server/signer/signer.h"
 
+#include "common/policy/trust_check.h"
 #include "server/signer/signer_check.h"
+#include "server/signer/signer_key.h"
 #include "server/signer/signer_rule.h"
 #include "server/signer/signer_sign.h"
+#include "server/signer/signer_trust.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -30,13 +33,12 @@ static RW_RC take_lock(struct signer *s, struct rw_err *err)
 
 static RW_RC open_folders(struct signer *s, const char *repo_dir, struct rw_err *err)
 {
-    RW_AUTO(rw_fd) rw_fd keys = -1;
     RW_AUTO(rw_fd) rw_fd repo = -1;
-    RW_TRY(rw_dir_open(s->key_dir, &keys, err));
+    RW_TRY(rw_dir_open(s->key_dir, &s->keys, err));
     RW_TRY(rw_dir_open(repo_dir, &repo, err));
     RW_TRY(rw_dir_open_at(repo, "metadata", &s->metadata, err));
     RW_TRY(rw_dir_open_at(repo, "targets", &s->targets, err));
-    RW_TRY(rw_dir_make_at(keys, "state", 0700, &s->state, err));
+    RW_TRY(rw_dir_make_at(s->keys, "state", 0700, &s->state, err));
     RW_TRY(rw_dir_open_at(s->state, "trust", &s->trust, err));
     return rw_dir_make_at(s->state, "proof", 0700, &s->proof, err);
 }
@@ -47,8 +49,8 @@ static RW_RC fill(struct signer *s, const struct signer_settings *settings, stru
                           "key directory", err));
     RW_TRY(open_folders(s, settings->repo_dir, err));
     RW_TRY(take_lock(s, err));
-    RW_TRY(signer_key_load(s, "snapshot", &s->snapshot, err));
-    RW_TRY(signer_key_load(s, "timestamp", &s->timestamp, err));
+    RW_TRY(signer_key_look(s, "snapshot", err));
+    RW_TRY(signer_key_look(s, "timestamp", err));
     return signer_state_load(s, err);
 }
 
@@ -57,7 +59,7 @@ RW_RC signer_open(const struct signer_settings *settings, struct signer **out, s
     struct signer *s = rw_mem_new(sizeof(*s));
     if (s == NULL) { return rw_fail(err, RW_E_NOMEM, "no memory for a signer"); }
     s->clock = settings->clock;
-    s->lock = s->metadata = s->targets = s->state = s->trust = s->proof = -1;
+    s->lock = s->keys = s->metadata = s->targets = s->state = s->trust = s->proof = -1;
     struct rw_rc rc = fill(s, settings, err);
     if (!rw_is_ok(rc)) {
         signer_drop(&s);
@@ -71,13 +73,12 @@ void signer_drop(struct signer **s)
 {
     if (*s == NULL) { return; }
     signer_batch_clear(&(*s)->batch);
-    key_drop(&(*s)->snapshot);
-    key_drop(&(*s)->timestamp);
     rw_fd_drop(&(*s)->metadata);
     rw_fd_drop(&(*s)->targets);
     rw_fd_drop(&(*s)->trust);
     rw_fd_drop(&(*s)->proof);
     rw_fd_drop(&(*s)->state);
+    rw_fd_drop(&(*s)->keys);
     rw_fd_drop(&(*s)->lock);
     rw_mem_free(*s);
     *s = NULL;
@@ -97,10 +98,12 @@ static RW_RC publish(struct signer *s, const struct signer_view *v, const struct
                      struct rw_err *err)
 {
     char role[SIGNER_ROLE_BYTES];
+    struct signer_content what = {.envelope = r->envelope};
     struct signer_check_result content;
     struct signer_view proof;
+    rw_copy(what.family, sizeof(what.family), r->family, sizeof(r->family));
     RW_TRY(require_fresh(v, err));
-    RW_TRY(signer_check_content(s, v, r, &content, err));
+    RW_TRY(signer_check_content(s, v, &what, &content, err));
     if (content.published) { return RW_OK; }
     (void)snprintf(role, sizeof(role), "content-%s", r->family);
     RW_TRY(signer_batch_add(&s->batch, role, content.version, r->envelope, err));
@@ -133,6 +136,11 @@ struct renewal {
     const struct signer_view *v;
 };
 
+static bool due(const struct signer_view *v, struct rw_wall expires, int64_t life_s)
+{
+    return signer_rule_renew_due(expires, life_s, v->now, v->root.expires);
+}
+
 static RW_RC renew_ring(void *ctx, const char *ring, struct rw_err *err)
 {
     const struct renewal *job = ctx;
@@ -140,8 +148,8 @@ static RW_RC renew_ring(void *ctx, const char *ring, struct rw_err *err)
     RW_AUTO(tuf_doc) struct tuf_doc doc = {0};
     const struct signer_sign_move keep_all = {.ring = ring};
     (void)snprintf(role, sizeof(role), "ring-%s", ring);
-    RW_TRY(signer_view_role(job->s, job->v, role, &doc, err));
-    if (!signer_rule_renew_due(doc.expires, SIGNER_RING_LIFE_S, job->v->now)) { return RW_OK; }
+    RW_TRY(signer_view_role(job->v, role, &doc, err));
+    if (!due(job->v, doc.expires, SIGNER_RING_LIFE_S)) { return RW_OK; }
     return signer_sign_ring(job->s, job->v, &keep_all, err);
 }
 
@@ -150,13 +158,10 @@ static RW_RC renew(struct signer *s, const struct signer_view *v, struct rw_err 
 {
     struct renewal job = {s, v};
     struct signer_view proof;
-    RW_TRY(signer_view_each(v, "ring-", renew_ring, &job, err));
-    bool with_snapshot = s->batch.count > 0 ||
-                         signer_rule_renew_due(v->snapshot.expires, SIGNER_SNAPSHOT_LIFE_S, v->now);
-    if (!with_snapshot &&
-        !signer_rule_renew_due(v->timestamp_expires, SIGNER_TIMESTAMP_LIFE_S, v->now)) {
-        return RW_OK;
-    }
+    RW_TRY(signer_key_settle(s, v, err));
+    RW_TRY(trust_check_each(&v->targets, "ring-", renew_ring, &job, err));
+    bool with_snapshot = s->batch.count > 0 || due(v, v->snapshot.expires, SIGNER_SNAPSHOT_LIFE_S);
+    if (!with_snapshot && !due(v, v->timestamp_expires, SIGNER_TIMESTAMP_LIFE_S)) { return RW_OK; }
     RW_TRY(signer_sign_seal(s, v, with_snapshot, err));
     RW_TRY(signer_view_prove(s, v, &proof, err));
     signer_view_drop(&proof);
@@ -173,6 +178,8 @@ static RW_RC run_on(struct signer *s, const struct signer_view *v, const struct 
         return point(s, v, r, err);
     case SIGNER_RENEW:
         return renew(s, v, err);
+    case SIGNER_TRUST:
+        break; /* has a view of its own */
     }
     return rw_fail(err, RW_E_PROTOCOL, "request: unknown type");
 }
@@ -180,10 +187,31 @@ static RW_RC run_on(struct signer *s, const struct signer_view *v, const struct 
 static RW_RC run(struct signer *s, const struct signer_request *r, struct rw_err *err)
 {
     struct signer_view v;
+    if (r->type == SIGNER_TRUST) { return signer_trust_change(s, r, err); }
     RW_TRY(signer_view_open(s, &v, err));
-    struct rw_rc rc = run_on(s, &v, r, err);
+    struct rw_rc rc = signer_view_require_people(&v, err);
+    if (rw_is_ok(rc)) { rc = run_on(s, &v, r, err); }
     signer_view_drop(&v);
     return rc;
+}
+
+/* In the order in which they are to be written. A root stands right before the timestamp, whatever the order in which
+ * they were made: between the two an agent would find a root and a timestamp that do not fit. */
+static void give_files(const struct signer_batch *b, struct signer_answer *out)
+{
+    size_t root = b->count;
+    for (size_t i = 0; i < b->count; i++) {
+        if (strcmp(b->files[i].role, "root") == 0) { root = i; }
+    }
+    for (size_t i = 0; i < b->count; i++) {
+        size_t from = root == b->count || i == b->count - 1 || i < root ? i
+                      : i == b->count - 2                               ? root
+                                                                        : i + 1;
+        struct signer_file *f = &out->files[i];
+        rw_copy(f->name, sizeof(f->name), b->files[from].name, sizeof(f->name));
+        f->bytes = rw_buf_span(&b->files[from].bytes);
+    }
+    out->file_count = b->count;
 }
 
 void signer_answer(struct signer *s, const struct signer_request *request,
@@ -198,10 +226,5 @@ void signer_answer(struct signer *s, const struct signer_request *request,
         signer_refusal(&err, out);
         return;
     }
-    for (size_t i = 0; i < s->batch.count; i++) {
-        struct signer_file *f = &out->files[i];
-        rw_copy(f->name, sizeof(f->name), s->batch.files[i].name, sizeof(f->name));
-        f->bytes = rw_buf_span(&s->batch.files[i].bytes);
-    }
-    out->file_count = s->batch.count;
+    give_files(&s->batch, out);
 }

@@ -1,7 +1,7 @@
 /* signer_check.h: may this change be made? The refusals of the checking signer, each with its fixed word.
  *
  * The words: unknown-family, unknown-ring, document, threshold, version, expired, entry, number, payload, dropped,
- * unlisted, bake, rule.
+ * unlisted, bake, rule; of ceremonies also root, targets, content, policy, key.
  *
  * memory   borrows its arguments
  * threads  one thread
@@ -18,11 +18,11 @@ struct signer_check_result {
     bool published;  /* this very file is published already: nothing is to be signed */
 };
 
-/* Checks a content role (a PUBLISH request) that is to follow the published one: signed by enough engineers,
- * version exactly one up, nothing dropped that a ring points at, every newly listed payload in repo/targets with
- * its length and hash. */
+/* Checks a content role that is to follow the published one: signed by enough engineers by v->targets, version exactly
+ * one up (1 when nothing was published of the family), nothing dropped that a ring points at, every newly listed
+ * payload in repo/targets with its length and hash. */
 RW_RC signer_check_content(struct signer *s, const struct signer_view *v,
-                           const struct signer_request *request, struct signer_check_result *out,
+                           const struct signer_content *content, struct signer_check_result *out,
                            struct rw_err *err);
 /* Builds the pointer to a release from its verified content entry (so that both must agree) and asks the agent's
  * own rule whether an endpoint of the ring may take it now. `published` is the ring's pointer today. */

@@ -2,6 +2,7 @@
 
 #include "common/json/json_canon.h"
 #include "common/policy/entry_codec.h"
+#include "common/policy/trust_check.h"
 #include "server/signer/signer_payload.h"
 #include "server/signer/signer_rule.h"
 
@@ -15,7 +16,8 @@ struct content_check {
     const struct signer_view *v;
     const char *family;
     char role[SIGNER_ROLE_BYTES];
-    struct tuf_doc before; /* the published role; may have expired: this change is its cure */
+    struct tuf_doc
+        before; /* the published role; may have expired: this change is its cure; no tree: none */
     struct tuf_doc after;
     int64_t newest;             /* greatest release listed before */
     struct rw_wall last_signed; /* latest signed_at listed before */
@@ -30,6 +32,11 @@ static void content_check_drop(struct content_check *c)
 static const struct json *targets_of(const struct tuf_doc *doc)
 {
     return json_find(doc->signed_part, "targets");
+}
+
+static const struct json *find_before(const struct content_check *c, const char *path)
+{
+    return c->before.tree == NULL ? NULL : json_find(targets_of(&c->before), path);
 }
 
 /* --- one entry --- */
@@ -94,7 +101,7 @@ static RW_RC check_entry(const struct content_check *c, const struct json *entry
     struct install_rule_content content = {.listed = false};
     bool same = false;
     if (!rw_is_ok(read_entry(c, entry, &t, &content, err))) { return rw_wrap(err, "entry"); }
-    const struct json *had = json_find(targets_of(&c->before), t.path);
+    const struct json *had = find_before(c, t.path);
     if (had == NULL) { return check_new_entry(c, &t, &content, err); }
     RW_TRY(same_entry(had, entry, &same, err));
     if (same) { return RW_OK; }
@@ -104,6 +111,7 @@ static RW_RC check_entry(const struct content_check *c, const struct json *entry
 
 static RW_RC measure_before(struct content_check *c, struct rw_err *err)
 {
+    if (c->before.tree == NULL) { return RW_OK; }
     for (const struct json *e = json_first(targets_of(&c->before)); e != NULL; e = json_next(e)) {
         struct tuf_target t;
         struct install_rule_content content;
@@ -172,6 +180,8 @@ static RW_RC is_published(const struct content_check *c, struct rw_span envelope
     char file[SIGNER_FILE_NAME_BYTES];
     struct tuf_meta meta;
     struct rw_err unused;
+    *out = false;
+    if (c->before.tree == NULL) { return RW_OK; }
     (void)snprintf(file, sizeof(file), "%s.json", c->role);
     RW_TRY(tuf_doc_meta(&c->v->snapshot, file, &meta, err));
     *out = c->after.version == meta.version &&
@@ -179,25 +189,38 @@ static RW_RC is_published(const struct content_check *c, struct rw_span envelope
     return RW_OK;
 }
 
+/* A family that targets delegate and snapshot does not list yet is new: its first role has version 1. */
+static RW_RC load_before(struct content_check *c, struct rw_err *err)
+{
+    char file[SIGNER_FILE_NAME_BYTES];
+    struct tuf_meta unused;
+    struct rw_err not_listed;
+    RW_AUTO(tuf_sigset_authority) struct tuf_sigset_authority a = {.count = 0};
+    (void)snprintf(file, sizeof(file), "%s.json", c->role);
+    struct rw_rc rc = tuf_sigset_of_delegation(&c->v->targets, c->role, &a, err);
+    if (rw_is_ok(rc) && rw_is_ok(tuf_doc_meta(&c->v->snapshot, file, &unused, &not_listed))) {
+        rc = signer_view_role(c->v, c->role, &c->before, err);
+    }
+    if (rw_is_ok(rc)) { return RW_OK; }
+    return rw_wrap(err, rc.code == RW_E_TUF_ROLE ? "unknown-family" : "repository");
+}
+
 RW_RC signer_check_content(struct signer *s, const struct signer_view *v,
-                           const struct signer_request *request, struct signer_check_result *out,
+                           const struct signer_content *content, struct signer_check_result *out,
                            struct rw_err *err)
 {
-    RW_AUTO(content_check) struct content_check c = {.s = s, .v = v, .family = request->family};
+    RW_AUTO(content_check) struct content_check c = {.s = s, .v = v, .family = content->family};
     *out = (struct signer_check_result){.published = false};
     if (!rw_is_ok(ring_policy_check_name(c.family, "family", err))) {
         return rw_wrap(err, "unknown-family");
     }
     (void)snprintf(c.role, sizeof(c.role), "content-%s", c.family);
-    struct rw_rc rc = signer_view_role(s, v, c.role, &c.before, err);
-    if (!rw_is_ok(rc)) {
-        return rw_wrap(err, rc.code == RW_E_TUF_ROLE ? "unknown-family" : "repository");
-    }
-    if (!rw_is_ok(tuf_doc_parse(request->envelope, "targets", &c.after, err))) {
+    RW_TRY(load_before(&c, err));
+    if (!rw_is_ok(tuf_doc_parse(content->envelope, "targets", &c.after, err))) {
         return rw_wrap(err, "document");
     }
     RW_TRY(check_signatures(&c, err));
-    RW_TRY(is_published(&c, request->envelope, &out->published, err));
+    RW_TRY(is_published(&c, content->envelope, &out->published, err));
     out->version = c.after.version;
     if (out->published) { return RW_OK; }
     RW_TRY(check_document(&c, err));
@@ -205,5 +228,5 @@ RW_RC signer_check_content(struct signer *s, const struct signer_view *v,
     for (const struct json *e = json_first(targets_of(&c.after)); e != NULL; e = json_next(e)) {
         RW_TRY(check_entry(&c, e, err));
     }
-    return signer_view_each(v, "ring-", check_ring_keeps, &c, err);
+    return trust_check_each(&v->targets, "ring-", check_ring_keeps, &c, err);
 }

@@ -1,6 +1,7 @@
 #include "server/signer/signer_check.h"
 
 #include "common/policy/entry_codec.h"
+#include "common/policy/trust_check.h"
 #include "server/signer/signer_payload.h"
 
 #include <stdio.h>
@@ -101,8 +102,8 @@ static RW_RC published_release(const struct signer_view *v, const char *ring, co
     return entry_codec_read_pointer(&t, out, err);
 }
 
-static RW_RC check_names(struct signer *s, const struct signer_view *v,
-                         const struct signer_request *r, struct rw_err *err)
+static RW_RC check_names(const struct signer_view *v, const struct signer_request *r,
+                         struct rw_err *err)
 {
     char role[SIGNER_ROLE_BYTES];
     size_t unused = 0;
@@ -115,7 +116,7 @@ static RW_RC check_names(struct signer *s, const struct signer_view *v,
         return rw_wrap(err, "unknown-family");
     }
     (void)snprintf(role, sizeof(role), "content-%s", r->family);
-    struct rw_rc rc = signer_view_role(s, v, role, &content, err);
+    struct rw_rc rc = signer_view_role(v, role, &content, err);
     if (!rw_is_ok(rc)) {
         return rw_wrap(err, rc.code == RW_E_TUF_ROLE ? "unknown-family" : "repository");
     }
@@ -131,7 +132,7 @@ RW_RC signer_check_point(struct signer *s, const struct signer_view *v,
     bool found = false;
     struct install_rule_pointer published;
     struct candidate c = {.min_bake_s = 0};
-    RW_TRY(check_names(s, v, request, err));
+    RW_TRY(check_names(v, request, err));
     if (request->release == 0) { return RW_OK; }
     RW_TRY(find_candidate(v, request->ring, request->family, request->release, &c, err));
     RW_TRY(published_release(v, request->ring, request->family, &published, &found, err));
@@ -177,7 +178,9 @@ RW_RC signer_check_proof(const struct signer_view *proof, const char *ring, cons
     bool found = false;
     struct install_rule_pointer p;
     struct proof_check pc = {proof, family};
-    if (ring == NULL) { return signer_view_each(proof, "ring-", check_agreement, &pc, err); }
+    if (ring == NULL) {
+        return trust_check_each(&proof->targets, "ring-", check_agreement, &pc, err);
+    }
     RW_TRY(published_release(proof, ring, family, &p, &found, err));
     if (!found && pointer == NULL) { return RW_OK; }
     if (found && pointer != NULL && p.release == pointer->release && p.hold == pointer->hold) {

@@ -11,7 +11,15 @@ RW_RC signer_rule_next_version(int64_t published, int64_t floor, int64_t *out, s
     return RW_OK;
 }
 
-bool signer_rule_renew_due(struct rw_wall expires, int64_t life_s, struct rw_wall now)
+struct rw_wall signer_rule_expires(struct rw_wall now, int64_t life_s, struct rw_wall root_expires)
 {
-    return expires.s < now.s + life_s / 2;
+    if (now.s + life_s >= root_expires.s) { return root_expires; }
+    return (struct rw_wall){now.s + life_s};
+}
+
+bool signer_rule_renew_due(struct rw_wall expires, int64_t life_s, struct rw_wall now,
+                           struct rw_wall root_expires)
+{
+    return expires.s < now.s + life_s / 2 &&
+           expires.s < signer_rule_expires(now, life_s, root_expires).s;
 }

@@ -20,7 +20,10 @@ enum {
 /* The version after everything that was ever signed: max(published, floor) + 1. Versions never reach 2^31, so that
  * no peer rounds them. Fails with RW_E_RANGE. */
 RW_RC signer_rule_next_version(int64_t published, int64_t floor, int64_t *out, struct rw_err *err);
-/* Whether less than half of a role's life is left; also when it is over. */
-bool signer_rule_renew_due(struct rw_wall expires, int64_t life_s, struct rw_wall now);
+/* When a role that is signed now ends: after its life, never after root does. */
+struct rw_wall signer_rule_expires(struct rw_wall now, int64_t life_s, struct rw_wall root_expires);
+/* Whether less than half of a role's life is left, also when it is over, and signing it anew would give it more. */
+bool signer_rule_renew_due(struct rw_wall expires, int64_t life_s, struct rw_wall now,
+                           struct rw_wall root_expires);
 
 #endif

@@ -4,23 +4,24 @@
 #include "common/tuf/tuf_make.h"
 #include "common/tuf/tuf_path.h"
 #include "common/tuf/tuf_write.h"
+#include "server/signer/signer_key.h"
 #include "server/signer/signer_rule.h"
 
 #include <stdio.h>
 #include <string.h>
 
-static RW_RC next_version(const struct signer *s, const char *role, int64_t published, int64_t *out,
-                          struct rw_err *err)
+static RW_RC next_version(const struct signer *s, const char *role, const struct key *key,
+                          int64_t published, int64_t *out, struct rw_err *err)
 {
-    if (!rw_is_ok(signer_rule_next_version(published, signer_state_floor(s, role), out, err))) {
-        return rw_wrap(err, "role '%s'", role);
-    }
-    return RW_OK;
+    int64_t floor = signer_state_floor(s, role, key->id);
+    if (rw_is_ok(signer_rule_next_version(published, floor, out, err))) { return RW_OK; }
+    RW_IGNORE(rw_wrap(err, "role '%s'", role), "hint");
+    return rw_hint(err, "somebody pushed the version up: rotate the key (docs/trust.md, Rotation)");
 }
 
 static struct rw_wall in(const struct signer_view *v, int64_t life_s)
 {
-    return (struct rw_wall){v->now.s + life_s};
+    return signer_rule_expires(v->now, life_s, v->root.expires);
 }
 
 /* Signs the text, adds it to the batch, raises the role's floor in memory. */
@@ -31,7 +32,8 @@ static RW_RC add_signed(struct signer *s, const char *role, int64_t version,
     int64_t in_name = strcmp(role, "timestamp") == 0 ? 0 : version;
     RW_TRY(tuf_write_envelope(rw_buf_span(text), key, 1, &envelope, err));
     RW_TRY(signer_batch_add(&s->batch, role, in_name, rw_buf_span(&envelope), err));
-    return signer_state_raise(s, role, version, err);
+    signer_state_raise(s, role, key->id, version);
+    return RW_OK;
 }
 
 /* --- ring roles --- */
@@ -39,11 +41,12 @@ static RW_RC put_entries(struct json_writer *w, const struct tuf_doc *doc,
                          const struct signer_sign_move *move, struct rw_err *err)
 {
     char own[TUF_PATH_BYTES] = "";
-    const struct json *targets = json_find(doc->signed_part, "targets");
+    const struct json *targets = json_find(doc->signed_part, "targets"); /* NULL: a new ring */
     if (move->family != NULL) {
         RW_TRY(entry_codec_pointer_path(move->ring, move->family, own, err));
     }
-    for (const struct json *e = json_first(targets); e != NULL; e = json_next(e)) {
+    for (const struct json *e = targets == NULL ? NULL : json_first(targets); e != NULL;
+         e = json_next(e)) {
         char path[TUF_PATH_BYTES];
         RW_TRY(rw_span_to_str(path, sizeof(path), json_name(e), "target path", err));
         if (strcmp(path, own) != 0) { json_put_tree(w, path, e); }
@@ -62,9 +65,9 @@ RW_RC signer_sign_ring(struct signer *s, const struct signer_view *v,
     RW_AUTO(rw_buf) struct rw_buf text = rw_buf_make(SIGNER_FILE_BYTES_MAX);
     RW_TRY(ring_policy_check_name(move->ring, "ring", err));
     (void)snprintf(role, sizeof(role), "ring-%s", move->ring);
-    RW_TRY(signer_view_role(s, v, role, &doc, err));
-    RW_TRY(signer_key_load(s, role, &key, err));
-    RW_TRY(next_version(s, role, doc.version, &version, err));
+    if (!move->first) { RW_TRY(signer_view_role(v, role, &doc, err)); }
+    RW_TRY(signer_key_of_delegation(s, v, role, &key, err));
+    RW_TRY(next_version(s, role, &key, v->restart.roles ? 0 : doc.version, &version, err));
     struct json_writer w = json_begin(&text);
     tuf_make_open(&w, "targets", version, in(v, SIGNER_RING_LIFE_S));
     json_open_object(&w, "targets");
@@ -113,7 +116,7 @@ static RW_RC put_snapshot_meta(const struct signer *s, const struct signer_view 
         }
     }
     for (size_t i = 0; i < s->batch.count; i++) {
-        if (written[i]) { continue; }
+        if (written[i] || strcmp(s->batch.files[i].role, "root") == 0) { continue; }
         (void)snprintf(name, sizeof(name), "%s.json", s->batch.files[i].role);
         RW_TRY(put_batch_meta(s, i, name, w, err));
     }
@@ -123,8 +126,11 @@ static RW_RC put_snapshot_meta(const struct signer *s, const struct signer_view 
 static RW_RC sign_snapshot(struct signer *s, const struct signer_view *v, struct rw_err *err)
 {
     int64_t version = 0;
+    int64_t published = v->restart.snapshot ? 0 : v->snapshot.version;
+    RW_AUTO(key) struct key key = {.scheme = KEY_UNKNOWN};
     RW_AUTO(rw_buf) struct rw_buf text = rw_buf_make(TUF_SNAPSHOT_BYTES_MAX);
-    RW_TRY(next_version(s, "snapshot", v->snapshot.version, &version, err));
+    RW_TRY(signer_key_of_root(s, v, "snapshot", &key, err));
+    RW_TRY(next_version(s, "snapshot", &key, published, &version, err));
     struct json_writer w = json_begin(&text);
     tuf_make_open(&w, "snapshot", version, in(v, SIGNER_SNAPSHOT_LIFE_S));
     json_open_object(&w, "meta");
@@ -132,7 +138,7 @@ static RW_RC sign_snapshot(struct signer *s, const struct signer_view *v, struct
     json_close_object(&w);
     json_close_object(&w);
     RW_TRY(json_done(&w, err));
-    return add_signed(s, "snapshot", version, &text, &s->snapshot, err);
+    return add_signed(s, "snapshot", version, &text, &key, err);
 }
 
 /* `snapshot` is the file as agents will read it. */
@@ -140,8 +146,11 @@ static RW_RC sign_timestamp(struct signer *s, const struct signer_view *v, int64
                             struct rw_span snapshot, struct rw_err *err)
 {
     int64_t version = 0;
+    int64_t published = v->restart.timestamp ? 0 : v->timestamp_version;
+    RW_AUTO(key) struct key key = {.scheme = KEY_UNKNOWN};
     RW_AUTO(rw_buf) struct rw_buf text = rw_buf_make(TUF_TIMESTAMP_BYTES_MAX);
-    RW_TRY(next_version(s, "timestamp", v->timestamp_version, &version, err));
+    RW_TRY(signer_key_of_root(s, v, "timestamp", &key, err));
+    RW_TRY(next_version(s, "timestamp", &key, published, &version, err));
     struct json_writer w = json_begin(&text);
     tuf_make_open(&w, "timestamp", version, in(v, SIGNER_TIMESTAMP_LIFE_S));
     json_open_object(&w, "meta");
@@ -149,7 +158,7 @@ static RW_RC sign_timestamp(struct signer *s, const struct signer_view *v, int64
     json_close_object(&w);
     json_close_object(&w);
     RW_TRY(json_done(&w, err));
-    return add_signed(s, "timestamp", version, &text, &s->timestamp, err);
+    return add_signed(s, "timestamp", version, &text, &key, err);
 }
 
 RW_RC signer_sign_seal(struct signer *s, const struct signer_view *v, bool with_snapshot,
@@ -165,7 +174,7 @@ RW_RC signer_sign_seal(struct signer *s, const struct signer_view *v, bool with_
     } else {
         RW_ASSERT(s->batch.count ==
                   0); /* a new role without a new snapshot would be seen by nobody */
-        RW_TRY(rw_file_read_at(s->trust, "snapshot.json", TUF_SNAPSHOT_BYTES_MAX, &published, err));
+        RW_TRY(rw_file_read_at(v->dir, "snapshot.json", TUF_SNAPSHOT_BYTES_MAX, &published, err));
         snapshot = rw_buf_span(&published);
     }
     RW_TRY(sign_timestamp(s, v, version, snapshot, err));

@@ -15,9 +15,10 @@ struct signer_sign_move {
     const char *ring;
     const char *family;                         /* whose entry is written anew; NULL: all stay */
     const struct install_rule_pointer *pointer; /* NULL: the family's entry goes */
+    bool first;                                 /* nothing was published of this ring yet */
 };
 
-/* Adds the ring's role with the next version. Fails with RW_E_NOT_FOUND (no key for this ring). */
+/* Adds the ring's role with the next version. Fails with RW_E_NOT_FOUND (no key for this ring), RW_E_RANGE. */
 RW_RC signer_sign_ring(struct signer *s, const struct signer_view *v,
                        const struct signer_sign_move *move, struct rw_err *err);
 /* Adds snapshot (all roles as listed now, those of the batch anew) and timestamp, then makes the versions durable:

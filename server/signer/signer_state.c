@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { FLOORS_BYTES_MAX = 16384 };
+enum { FLOORS_BYTES_MAX = 60 * 1024 };
 
 static const char floors_name[] = "floors";
 
@@ -22,47 +22,50 @@ RW_RC signer_refuse(struct rw_err *err, enum rw_code code, const char *reason, c
     return rw_fail(err, code, "%s: %s", reason, text);
 }
 
-RW_RC signer_key_load(const struct signer *s, const char *role, struct key *out, struct rw_err *err)
-{
-    char path[SIGNER_PATH_BYTES];
-    int n = snprintf(path, sizeof(path), "%s/%s.key", s->key_dir, role);
-    if (n < 0 || (size_t)n >= sizeof(path)) {
-        return rw_fail(err, RW_E_RANGE, "the path of key '%.60s' is too long", role);
-    }
-    return key_load_private(path, NULL, out, err);
-}
-
 /* --- floors --- */
-static struct signer_floor *find_floor(struct signer *s, const char *role)
+static void floor_name(char dst[static SIGNER_FLOOR_BYTES], const char *role, const char *keyid)
 {
-    for (size_t i = 0; i < s->floor_count; i++) {
-        if (strcmp(s->floors[i].role, role) == 0) { return &s->floors[i]; }
-    }
-    return NULL;
+    (void)snprintf(dst, SIGNER_FLOOR_BYTES, "%s/%s", role, keyid);
 }
 
-int64_t signer_state_floor(const struct signer *s, const char *role)
+int64_t signer_state_floor(const struct signer *s, const char *role, const char *keyid)
 {
+    char name[SIGNER_FLOOR_BYTES];
+    floor_name(name, role, keyid);
     for (size_t i = 0; i < s->floor_count; i++) {
-        if (strcmp(s->floors[i].role, role) == 0) { return s->floors[i].version; }
+        if (strcmp(s->floors[i].name, name) == 0) { return s->floors[i].version; }
     }
     return 0;
 }
 
-RW_RC signer_state_raise(struct signer *s, const char *role, int64_t version, struct rw_err *err)
+/* An entry that is raised moves to the end, so the first one rested the longest. */
+static void raise_named(struct signer *s, const char name[static SIGNER_FLOOR_BYTES],
+                        int64_t version)
 {
-    struct signer_floor *f = find_floor(s, role);
-    if (f == NULL) {
-        if (s->floor_count == SIGNER_ROLES_MAX) {
-            return rw_fail(err, RW_E_FULL, "more than %d online roles", SIGNER_ROLES_MAX);
-        }
-        f = &s->floors[s->floor_count];
-        *f = (struct signer_floor){.version = 0};
-        RW_TRY(rw_span_to_str(f->role, sizeof(f->role), rw_span_str(role), "role", err));
-        s->floor_count++;
+    size_t at = 0;
+    while (at < s->floor_count && strcmp(s->floors[at].name, name) != 0) {
+        at++;
     }
-    if (version > f->version) { f->version = version; }
-    return RW_OK;
+    if (at == s->floor_count && at == SIGNER_FLOORS_MAX) { at = 0; }
+    struct signer_floor f = {.version = version};
+    rw_copy(f.name, sizeof(f.name), name, SIGNER_FLOOR_BYTES);
+    if (at < s->floor_count) {
+        if (strcmp(s->floors[at].name, name) == 0 && s->floors[at].version > version) {
+            f.version = s->floors[at].version;
+        }
+        for (size_t i = at + 1; i < s->floor_count; i++) {
+            s->floors[i - 1] = s->floors[i];
+        }
+        s->floor_count--;
+    }
+    s->floors[s->floor_count++] = f;
+}
+
+void signer_state_raise(struct signer *s, const char *role, const char *keyid, int64_t version)
+{
+    char name[SIGNER_FLOOR_BYTES];
+    floor_name(name, role, keyid);
+    raise_named(s, name, version);
 }
 
 RW_RC signer_state_save(struct signer *s, struct rw_err *err)
@@ -71,7 +74,7 @@ RW_RC signer_state_save(struct signer *s, struct rw_err *err)
     struct json_writer w = json_begin(&text);
     json_open_object(&w, NULL);
     for (size_t i = 0; i < s->floor_count; i++) {
-        json_put_int(&w, s->floors[i].role, s->floors[i].version);
+        json_put_int(&w, s->floors[i].name, s->floors[i].version);
     }
     json_close_object(&w);
     RW_TRY(json_done(&w, err));
@@ -89,11 +92,11 @@ RW_RC signer_state_load(struct signer *s, struct rw_err *err)
     RW_TRY(rc);
     RW_TRY(json_parse(rw_buf_span(&text), &json_limits_small, &tree, err));
     for (const struct json *e = json_first(tree); e != NULL; e = json_next(e)) {
-        char role[SIGNER_ROLE_BYTES];
+        char name[SIGNER_FLOOR_BYTES] = "";
         int64_t version = 0;
-        RW_TRY(rw_span_to_str(role, sizeof(role), json_name(e), "role", err));
-        RW_TRY(json_get_int(tree, role, 1, INT32_MAX, &version, err));
-        RW_TRY(signer_state_raise(s, role, version, err));
+        RW_TRY(rw_span_to_str(name, sizeof(name), json_name(e), "role", err));
+        RW_TRY(json_get_int(tree, name, 1, INT32_MAX, &version, err));
+        raise_named(s, name, version);
     }
     return RW_OK;
 }

@@ -13,11 +13,17 @@
 #include "common/tuf/tuf_sigset.h"
 #include "server/signer/signer.h"
 
-enum { SIGNER_ROLES_MAX = 64, SIGNER_ROLE_BYTES = 64, SIGNER_PATH_BYTES = 4096 };
+enum {
+    SIGNER_FLOORS_MAX = 256,
+    SIGNER_ROLE_BYTES = 64,
+    SIGNER_FLOOR_BYTES = SIGNER_ROLE_BYTES + DIGEST_HEX_BYTES,
+    SIGNER_PATH_BYTES = 4096,
+};
 
-/* The highest version of each role that this signer ever signed. */
+/* The highest version that this signer ever signed for a role with one key: a new key begins anew, as it does for
+ * agents, so that versions which a thief pushed up do not outlive the stolen key. */
 struct signer_floor {
-    char role[SIGNER_ROLE_BYTES];
+    char name[SIGNER_FLOOR_BYTES]; /* "ROLE/KEYID" */
     int64_t version;
 };
 
@@ -36,14 +42,13 @@ struct signer {
     char key_dir[SIGNER_PATH_BYTES];
     struct rw_clock clock;
     rw_fd lock;
+    rw_fd keys;     /* of key_dir */
     rw_fd metadata; /* repo/metadata */
     rw_fd targets;  /* repo/targets */
     rw_fd state;    /* state/: floors */
     rw_fd trust;    /* state/trust: what was verified of the repository */
     rw_fd proof;    /* state/proof: the new state as an agent would take it; emptied each time */
-    struct key snapshot;
-    struct key timestamp;
-    struct signer_floor floors[SIGNER_ROLES_MAX];
+    struct signer_floor floors[SIGNER_FLOORS_MAX];
     size_t floor_count;
     struct signer_batch batch; /* of the last request; answers borrow from it */
 };
@@ -55,14 +60,11 @@ __attribute__((format(printf, 4, 5))) RW_RC signer_refuse(struct rw_err *err, en
 /* Makes a failure into the answer that tells it. */
 void signer_refusal(const struct rw_err *err, struct signer_answer *out);
 
-/* Loads ROLE.key from the key directory. */
-RW_RC signer_key_load(const struct signer *s, const char *role, struct key *out,
-                      struct rw_err *err);
-
 /* --- state on disk --- */
-int64_t signer_state_floor(const struct signer *s, const char *role);
-/* In memory; signer_state_save makes all of them durable. Fails with RW_E_FULL. */
-RW_RC signer_state_raise(struct signer *s, const char *role, int64_t version, struct rw_err *err);
+int64_t signer_state_floor(const struct signer *s, const char *role, const char *keyid);
+/* In memory; signer_state_save makes all of them durable. The oldest entries go when there are too many: those of
+ * keys that were rotated away long ago. */
+void signer_state_raise(struct signer *s, const char *role, const char *keyid, int64_t version);
 RW_RC signer_state_save(struct signer *s, struct rw_err *err);
 RW_RC signer_state_load(struct signer *s, struct rw_err *err);
 

@@ -28,6 +28,12 @@ static void request(struct frame_reader frame)
     RW_ASSERT(again.type == r.type && again.release == r.release && again.hold == r.hold);
     RW_ASSERT(strcmp(again.family, r.family) == 0 && strcmp(again.ring, r.ring) == 0);
     RW_ASSERT(rw_span_eq(again.envelope, r.envelope));
+    RW_ASSERT(rw_span_eq(again.root, r.root) && rw_span_eq(again.targets, r.targets));
+    RW_ASSERT(again.content_count == r.content_count);
+    for (size_t i = 0; i < r.content_count; i++) {
+        RW_ASSERT(strcmp(again.contents[i].family, r.contents[i].family) == 0);
+        RW_ASSERT(rw_span_eq(again.contents[i].envelope, r.contents[i].envelope));
+    }
     frame_writer_drop(&w);
 }
 
@@ -52,7 +58,7 @@ static void answer(struct frame_reader frame)
 /* The first byte chooses type and direction, the rest are the fields. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const uint16_t types[] = {1, 2, 3, 101, 102, 7};
+    static const uint16_t types[] = {1, 2, 3, 4, 101, 102, 7};
     if (size < 1) { return 0; }
     const struct frame_reader frame = {.type = types[data[0] % RW_LEN(types)],
                                        .rest = rw_span_of(data + 1, size - 1)};
