@@ -64,6 +64,12 @@ static RW_RC renew(void *ctx, struct rw_wall now, bool *signed_out, struct rw_er
     return release_signer_renew(s->signer, now, signed_out, err);
 }
 
+static RW_RC trust(void *ctx, const struct release_signer_trust *change, struct rw_err *err)
+{
+    struct serve *s = ctx;
+    return release_signer_trust(s->signer, change, err);
+}
+
 static RW_RC check(void *ctx, const struct release_check_job *job, struct rw_err *err)
 {
     struct serve *s = ctx;
@@ -208,6 +214,7 @@ static RW_RC open_core(struct serve *s, const char *dir, struct rw_err *err)
         .auth = s->auth,
         .outside = {.point = point,
                     .renew = renew,
+                    .trust = trust,
                     .check = check,
                     .counters = counters,
                     .queue_depth = queue_depth,

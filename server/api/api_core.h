@@ -3,7 +3,7 @@
  *
  * memory   struct api_core is plain; it owns `rollouts` and borrows everything else
  * threads  the core thread only, but api_core_prepared
- * source   docs/architecture.md "Threads"; INV-2 and INV-8: no reply of a batch leaves before its commit
+ * source   docs/server.md "Threads"; INV-2 and INV-8: no reply of a batch leaves before its commit
  */
 #ifndef RINGWARD_API_CORE_H
 #define RINGWARD_API_CORE_H
@@ -11,6 +11,7 @@
 #include "server/api/api_trust.h"
 #include "server/api/http_server.h"
 #include "server/release/release.h"
+#include "server/release/release_signer.h"
 #include "server/rollout/rollout_run.h"
 
 /* What lies outside the core's own state; serve.c wires it, tests replace it. */
@@ -21,6 +22,8 @@ struct api_core_outside {
      struct rw_err *err);
     /* Renews what the signer holds; proves that the signer answers. */
     RW_RC (*renew)(void *ctx, struct rw_wall now, bool *signed_out, struct rw_err *err);
+    /* Has a ceremony's documents verified and published. Fails as the signer refuses. */
+    RW_RC (*trust)(void *ctx, const struct release_signer_trust *change, struct rw_err *err);
     /* Queues one release for the box. Fails with RW_E_FULL. */
     RW_RC (*check)(void *ctx, const struct release_check_job *job, struct rw_err *err);
     void (*counters)(void *ctx, struct http_counters *out);

@@ -230,6 +230,19 @@ RW_RC api_trust_release_sha256(struct api_trust *t, const char *family, int64_t 
     return RW_OK;
 }
 
+void api_trust_write_roles(const struct api_trust *t, struct json_writer *w)
+{
+    for (size_t i = 0; i < t->role_count; i++) {
+        char when[RW_TIME_TEXT_BYTES];
+        rw_wall_format(when, t->roles[i].expires);
+        json_open_object(w, NULL);
+        json_put_str(w, "role", t->roles[i].role);
+        json_put_int(w, "version", t->roles[i].version);
+        json_put_str(w, "expires", when);
+        json_close_object(w);
+    }
+}
+
 static int64_t warn_below_s(const char *role)
 {
     if (strcmp(role, "root") == 0 || strcmp(role, "targets") == 0) { return OFFLINE_WARN_S; }

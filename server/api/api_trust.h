@@ -43,6 +43,8 @@ RW_RC api_trust_release(struct api_trust *t, const char *family, int64_t release
 RW_RC api_trust_release_sha256(struct api_trust *t, const char *family, int64_t release,
                                uint8_t sha256_out[static DIGEST_BYTES], struct rw_err *err);
 
+/* Appends {"role","version","expires"} of every role read last to an open array. */
+void api_trust_write_roles(const struct api_trust *t, struct json_writer *w);
 /* Appends alarms as strings to an open array: development trust, a failed refresh, roles near their end. */
 void api_trust_write_alarms(const struct api_trust *t, struct rw_wall now, struct json_writer *w);
 /* Appends Prometheus samples: seconds left per role, trust mode. */

@@ -14,11 +14,15 @@
 
 enum { SIGNER_TIMEOUT_MS = 60000, RENEW_EVERY_S = 60, DIR_BYTES_MAX = 4096, SIGNER_FD = 3 };
 
+/* The whole answer of a change of trust, until every file of it is written. */
+static const char kept_name[] = "unfinished";
+
 struct release_signer {
     char program[DIR_BYTES_MAX];
     char key_dir[DIR_BYTES_MAX];
     char repo_dir[DIR_BYTES_MAX];
     int staging_dir; /* borrowed */
+    rw_fd repo;
     rw_fd metadata;
     rw_fd targets;
     rw_fd socket; /* -1: no signer runs */
@@ -65,13 +69,48 @@ static RW_RC ensure_running(struct release_signer *s, struct rw_err *err)
     return start(s, err);
 }
 
+/* --- files --- */
+
+/* Roles, snapshot, timestamp: the signer gives them in the order that readers need. A crash in between leaves a
+ * repository whose timestamp still names the old state; the next request builds on that one. */
+static RW_RC write_files(struct release_signer *s, struct rw_err *err)
+{
+    for (size_t i = 0; i < s->answer.file_count; i++) {
+        const struct signer_file *f = &s->answer.files[i];
+        RW_TRY(rw_file_replace_at(s->metadata, f->name, 0644, f->bytes, err));
+    }
+    return RW_OK;
+}
+
+/* A new root and the timestamp under it only fit together: half of that change would be a repository that neither agents
+ * nor the signer accept. So the whole of it is kept before its first file is written. */
+static RW_RC write_kept(struct release_signer *s, struct rw_err *err)
+{
+    RW_AUTO(frame_writer) struct frame_writer w = {.buf = rw_buf_make(1)};
+    RW_TRY(signer_answer_write(&s->answer, &w, err));
+    RW_TRY(rw_file_replace_at(s->repo, kept_name, 0600, rw_buf_span(&w.buf), err));
+    RW_TRY(write_files(s, err));
+    return rw_file_remove_at(s->repo, kept_name, err);
+}
+
+static RW_RC finish_writing(struct release_signer *s, struct rw_err *err)
+{
+    RW_AUTO(rw_buf) struct rw_buf kept = rw_buf_make(FRAME_BYTES_MAX);
+    struct rw_rc rc = rw_file_read_at(s->repo, kept_name, FRAME_BYTES_MAX, &kept, err);
+    if (rc.code == RW_E_NOT_FOUND) { return RW_OK; }
+    RW_TRY(rc);
+    RW_TRY(signer_answer_kept(rw_buf_span(&kept), &s->answer, err));
+    RW_TRY(write_files(s, err));
+    rw_log(RW_LOG_WARN, "trust_change_finished", NULL, NULL);
+    return rw_file_remove_at(s->repo, kept_name, err);
+}
+
 RW_RC release_signer_start(const struct release_signer_settings *settings,
                            struct release_signer **out, struct rw_err *err)
 {
     struct release_signer *s = rw_mem_new(sizeof(*s));
-    RW_AUTO(rw_fd) rw_fd repo = -1;
     if (s == NULL) { return rw_fail(err, RW_E_NOMEM, "no memory for the signer's client"); }
-    s->metadata = s->targets = s->socket = s->child.pidfd = -1;
+    s->repo = s->metadata = s->targets = s->socket = s->child.pidfd = -1;
     s->staging_dir = settings->staging_dir;
     s->bytes = rw_buf_make(FRAME_BYTES_MAX);
     struct rw_rc rc = rw_span_to_str(s->program, DIR_BYTES_MAX, rw_span_str(settings->program),
@@ -84,9 +123,10 @@ RW_RC release_signer_start(const struct release_signer_settings *settings,
         rc = rw_span_to_str(s->repo_dir, DIR_BYTES_MAX, rw_span_str(settings->repo_dir),
                             "repository directory", err);
     }
-    if (rw_is_ok(rc)) { rc = rw_dir_open(settings->repo_dir, &repo, err); }
-    if (rw_is_ok(rc)) { rc = rw_dir_open_at(repo, "metadata", &s->metadata, err); }
-    if (rw_is_ok(rc)) { rc = rw_dir_open_at(repo, "targets", &s->targets, err); }
+    if (rw_is_ok(rc)) { rc = rw_dir_open(settings->repo_dir, &s->repo, err); }
+    if (rw_is_ok(rc)) { rc = rw_dir_open_at(s->repo, "metadata", &s->metadata, err); }
+    if (rw_is_ok(rc)) { rc = rw_dir_open_at(s->repo, "targets", &s->targets, err); }
+    if (rw_is_ok(rc)) { rc = finish_writing(s, err); }
     if (rw_is_ok(rc)) { rc = start(s, err); }
     if (!rw_is_ok(rc)) {
         release_signer_drop(&s);
@@ -100,6 +140,7 @@ void release_signer_drop(struct release_signer **s)
 {
     if (*s == NULL) { return; }
     stop(*s);
+    rw_fd_drop(&(*s)->repo);
     rw_fd_drop(&(*s)->metadata);
     rw_fd_drop(&(*s)->targets);
     rw_buf_drop(&(*s)->bytes);
@@ -116,17 +157,6 @@ static RW_RC exchange(struct release_signer *s, const struct signer_request *r, 
     RW_TRY(frame_send(s->socket, &w, SIGNER_TIMEOUT_MS, err));
     RW_TRY(frame_recv(s->socket, &s->bytes, SIGNER_TIMEOUT_MS, &frame, err));
     return signer_answer_read(&frame, &s->answer, err);
-}
-
-/* Roles, snapshot, timestamp: the signer gives them in the order that readers need. A crash in between leaves a
- * repository whose timestamp still names the old state; the next request builds on that one. */
-static RW_RC write_files(struct release_signer *s, struct rw_err *err)
-{
-    for (size_t i = 0; i < s->answer.file_count; i++) {
-        const struct signer_file *f = &s->answer.files[i];
-        RW_TRY(rw_file_replace_at(s->metadata, f->name, 0644, f->bytes, err));
-    }
-    return RW_OK;
 }
 
 static RW_RC ask(struct release_signer *s, const struct signer_request *r, struct rw_err *err)
@@ -149,7 +179,7 @@ static RW_RC ask(struct release_signer *s, const struct signer_request *r, struc
                   "the hint follows");
         return rw_hint(err, "%s", s->answer.hint);
     }
-    return write_files(s, err);
+    return r->type == SIGNER_TRUST ? write_kept(s, err) : write_files(s, err);
 }
 
 /* --- requests --- */
@@ -192,6 +222,30 @@ RW_RC release_signer_point(void *ctx, const char *ring, const char *family, int6
     RW_TRY(
         rw_span_to_str(request.family, sizeof(request.family), rw_span_str(family), "family", err));
     return ask(ctx, &request, err);
+}
+
+static RW_RC put_policy(struct release_signer *s, struct rw_span policy, struct rw_err *err)
+{
+    char name[2 * DIGEST_HEX_BYTES];
+    char hex[DIGEST_HEX_BYTES];
+    RW_AUTO(rw_fd) rw_fd dir = -1;
+    if (policy.n == 0) { return RW_OK; }
+    RW_TRY(digest_sha256_hex(policy, hex, err));
+    RW_TRY(rw_dir_make_at(s->targets, "policy", 0755, &dir, err));
+    (void)snprintf(name, sizeof(name), "%s.rings.json", hex);
+    return rw_file_replace_at(dir, name, 0644, policy, err);
+}
+
+RW_RC release_signer_trust(struct release_signer *s, const struct release_signer_trust *change,
+                           struct rw_err *err)
+{
+    struct signer_request request = {.type = SIGNER_TRUST,
+                                     .root = change->root,
+                                     .targets = change->targets,
+                                     .content_count = change->content_count};
+    rw_copy(request.contents, sizeof(request.contents), change->contents, sizeof(change->contents));
+    RW_TRY(put_policy(s, change->policy, err));
+    return ask(s, &request, err);
 }
 
 RW_RC release_signer_renew(struct release_signer *s, struct rw_wall now, bool *signed_out,

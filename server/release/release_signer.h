@@ -11,6 +11,7 @@
 #ifndef RINGWARD_RELEASE_SIGNER_H
 #define RINGWARD_RELEASE_SIGNER_H
 
+#include "common/wire/signer_codec.h"
 #include "server/release/release.h"
 
 struct release_signer;
@@ -35,6 +36,19 @@ RW_RC release_signer_publish(void *ctx, const struct release *r, struct rw_span 
  * Fails with RW_E_TRUST_RULE when the signer refuses (bake not passed, release not listed, ...). */
 RW_RC release_signer_point(void *ctx, const char *ring, const char *family, int64_t release,
                            bool hold, struct rw_err *err);
+/* What a ceremony hands over; spans with n 0: that document stays. */
+struct release_signer_trust {
+    struct rw_span root;
+    struct rw_span targets;
+    struct rw_span policy; /* text of rings.json, when targets list another one */
+    struct signer_content contents[SIGNER_CONTENTS_MAX];
+    size_t content_count;
+};
+
+/* Puts the policy into repo/targets, has the change verified and what it touches signed, writes all of it: after a crash
+ * in between, the next start finishes the writing. Sending the same again succeeds. Fails as the signer refuses. */
+RW_RC release_signer_trust(struct release_signer *s, const struct release_signer_trust *change,
+                           struct rw_err *err);
 /* Signs ring roles, snapshot and timestamp anew when less than half of their life is left; *signed_out tells
  * whether anything was. To be called every few minutes. */
 RW_RC release_signer_renew(struct release_signer *s, struct rw_wall now, bool *signed_out,
