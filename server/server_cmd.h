@@ -1,4 +1,4 @@
-/* server_cmd.h: the subcommands of ringward-server that run and end: init, token, check-config.
+/* server_cmd.h: the subcommands of ringward-server that run and end: init, keys, token, check-config.
  *
  * memory   nothing is kept
  * threads  the main thread
@@ -11,6 +11,7 @@
 
 /* argv[0] is the verb. */
 RW_RC server_cmd_init(int argc, char **argv, struct rw_err *err);
+RW_RC server_cmd_keys(int argc, char **argv, struct rw_err *err);
 RW_RC server_cmd_token(int argc, char **argv, struct rw_err *err);
 RW_RC server_cmd_check_config(int argc, char **argv, struct rw_err *err);
 

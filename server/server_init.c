@@ -5,6 +5,7 @@
 #include "common/json/json_write.h"
 #include "common/policy/ring_policy.h"
 #include "server/report/audit_log.h"
+#include "server/server_init_given.h"
 #include "server/server_init_trust.h"
 #include "server/store/store_sqlite.h"
 
@@ -45,14 +46,21 @@ static RW_RC put_text(const char *dir, const char *file, struct rw_span text, st
     return rw_file_replace(path, 0600, text, err);
 }
 
+static bool is_development(const struct server_init_settings *s)
+{
+    return s->trust == NULL;
+}
+
 /* --- folders --- */
-static RW_RC require_empty(const char *dir, struct rw_err *err)
+/* Before a ceremony the online keys were made: they alone may be there. */
+static RW_RC require_empty(const char *dir, bool keys_may_be_there, struct rw_err *err)
 {
     DIR *d = opendir(dir);
     if (d == NULL) { return rw_fail_errno(err, RW_E_IO, errno, "directory '%s'", dir); }
     bool empty = true;
     for (const struct dirent *e = readdir(d); e != NULL && empty; e = readdir(d)) {
-        empty = strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0;
+        empty = strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0 ||
+                (keys_may_be_there && strcmp(e->d_name, "signer") == 0);
     }
     (void)closedir(d);
     if (empty) { return RW_OK; }
@@ -69,14 +77,15 @@ static RW_RC make_folders(const struct server_init_settings *s, struct rw_err *e
                                           "tokens",
                                           "signer/state/trust",
                                           "signer/state/proof",
-                                          "offline",
-                                          "engineers",
                                           "store",
-                                          "staging"};
+                                          "staging",
+                                          "offline",
+                                          "engineers"};
+    size_t count = RW_LEN(folders) - (is_development(s) ? 0 : 2); /* no place for keys of people */
     char path[PATH_BYTES];
     RW_TRY(rw_dir_make(s->dir, 0700, err));
-    RW_TRY(require_empty(s->dir, err));
-    for (size_t i = 0; i < RW_LEN(folders); i++) {
+    RW_TRY(require_empty(s->dir, !is_development(s), err));
+    for (size_t i = 0; i < count; i++) {
         RW_TRY(join(path, s->dir, folders[i], err));
         RW_TRY(rw_dir_make(path, 0700, err));
     }
@@ -139,7 +148,8 @@ static RW_RC make_tls(const struct server_init_settings *s, const struct address
     RW_AUTO(key) struct key key = {.scheme = KEY_UNKNOWN};
     RW_AUTO(rw_buf) struct rw_buf ca = rw_buf_make(CERT_PEM_BYTES_MAX);
     RW_AUTO(rw_buf) struct rw_buf cert = rw_buf_make(CERT_PEM_BYTES_MAX);
-    struct cert_request request = {.common_name = "Ringward development CA",
+    struct cert_request request = {.common_name = is_development(s) ? "Ringward development CA"
+                                                                    : "Ringward CA",
                                    .not_before = {s->now.s - DAY_S},
                                    .not_after = {s->now.s + (int64_t)CA_DAYS * DAY_S}};
     RW_TRY(key_generate(KEY_ECDSA_P256, &ca_key, err));
@@ -206,10 +216,12 @@ static RW_RC fill_store(struct store *store, const struct server_init_settings *
         {"rwo1.admin", "tokens/admin.token", "admin", "", "admin"},
         {"rwj1.default", "tokens/enrol.token", "", "default", "enrol"},
     };
-    const struct audit_log_entry entry = {.actor = "server",
-                                          .action = "server.init",
-                                          .object = "server",
-                                          .reason = "development trust: all keys on one machine"};
+    const struct audit_log_entry entry = {
+        .actor = "server",
+        .action = "server.init",
+        .object = "server",
+        .reason = is_development(s) ? "development trust: all keys on one machine"
+                                    : "trust of a ceremony"};
     for (size_t i = 0; i < RW_LEN(tokens); i++) {
         RW_TRY(put_token(store, s->dir, &tokens[i], err));
     }
@@ -240,6 +252,13 @@ static RW_RC make_secret(const struct server_init_settings *s, struct rw_err *er
 }
 
 /* --- settings --- */
+static const char *development_note(const struct server_init_settings *s)
+{
+    return is_development(s)
+               ? "# Development trust: every key of this server lies on one machine.\n"
+               : "";
+}
+
 static RW_RC put_operator_conf(const struct server_init_settings *s, const struct address *a,
                                struct rw_err *err)
 {
@@ -247,12 +266,11 @@ static RW_RC put_operator_conf(const struct server_init_settings *s, const struc
     const char *host = is_wildcard(a->host) ? s->hosts[0] : a->host;
     bool v6 = strchr(host, ':') != NULL;
     RW_TRY(rw_buf_appendf(&text, err,
-                          "# Profile of the command line: ringward --profile FILE.\n"
-                          "# Development trust: every key of this server lies on one machine.\n"
+                          "# Profile of the command line: ringward --profile FILE.\n%s"
                           "server = https://%s%s%s:%s\n"
                           "ca_file = tls/ca.pem\n"
                           "token_file = tokens/admin.token\n",
-                          v6 ? "[" : "", host, v6 ? "]" : "", a->port));
+                          development_note(s), v6 ? "[" : "", host, v6 ? "]" : "", a->port));
     return put_text(s->dir, "operator.conf", rw_buf_span(&text), err);
 }
 
@@ -260,10 +278,9 @@ static RW_RC put_server_conf(const struct server_init_settings *s, struct rw_err
 {
     RW_AUTO(rw_buf) struct rw_buf text = rw_buf_make(2048);
     RW_TRY(rw_buf_appendf(&text, err,
-                          "# Settings of ringward-server; all others have defaults.\n"
-                          "# Development trust: every key of this server lies on one machine.\n"
+                          "# Settings of ringward-server; all others have defaults.\n%s"
                           "listen = %s\n",
-                          s->listen));
+                          development_note(s), s->listen));
     return put_text(s->dir, "server.conf", rw_buf_span(&text), err);
 }
 
@@ -277,28 +294,38 @@ static RW_RC check_counts(const struct server_init_settings *s, struct rw_err *e
     return RW_OK;
 }
 
-RW_RC server_init_dev(const struct server_init_settings *settings, struct rw_err *err)
+static void fill_defaults(struct server_init_settings *s)
+{
+    if (s->policy.n == 0) { s->policy = server_init_policy(); }
+    if (s->listen == NULL) { s->listen = default_listen; }
+    if (s->family_count == 0) {
+        s->families = default_families;
+        s->family_count = RW_LEN(default_families);
+    }
+    if (s->host_count == 0) {
+        s->hosts = default_hosts;
+        s->host_count = RW_LEN(default_hosts);
+    }
+}
+
+RW_RC server_init(const struct server_init_settings *settings, struct rw_err *err)
 {
     struct server_init_settings s = *settings;
     struct ring_policy policy;
     struct address address = {.port = NULL};
-    if (s.policy.n == 0) { s.policy = server_init_policy(); }
-    if (s.listen == NULL) { s.listen = default_listen; }
-    if (s.family_count == 0) {
-        s.families = default_families;
-        s.family_count = RW_LEN(default_families);
-    }
-    if (s.host_count == 0) {
-        s.hosts = default_hosts;
-        s.host_count = RW_LEN(default_hosts);
-    }
+    fill_defaults(&s);
     /* What can be refused is refused before the first file. */
     RW_TRY(check_counts(&s, err));
     if (!rw_is_ok(ring_policy_parse(s.policy, &policy, err))) { return rw_wrap(err, "policy"); }
     RW_TRY(split_listen(s.listen, &address, err));
+    if (!is_development(&s)) { RW_TRY(server_given_check(&s, err)); }
     RW_TRY(make_folders(&s, err));
     RW_TRY(make_tls(&s, &address, err));
-    RW_TRY(server_trust_make(&s, err));
+    if (is_development(&s)) {
+        RW_TRY(server_trust_make(&s, err));
+    } else {
+        RW_TRY(server_given_make(&s, err));
+    }
     RW_TRY(make_secret(&s, err));
     RW_TRY(make_store(&s, err));
     RW_TRY(put_operator_conf(&s, &address, err));

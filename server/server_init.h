@@ -1,7 +1,8 @@
-/* server_init.h: makes a whole server directory with development trust: every key on one machine.
+/* server_init.h: makes a whole server directory, with development trust or with that of a ceremony.
  *
- * Root, targets and the two engineers get ECDSA P-256 keys, the online roles Ed25519 keys. Root says in a signed
- * member that this is development trust, so that status, beacons and pages can say it too.
+ * Development trust has every key on one machine: root, targets and two engineers get ECDSA P-256 keys, the online roles
+ * Ed25519 keys; root says in a signed member what it is, so that status, beacons and pages can say it too. With a
+ * ceremony's trust the directory never sees a key of people.
  *
  * memory   borrows the settings until return
  * threads  one thread; nobody else may use the directory meanwhile
@@ -11,6 +12,8 @@
 #define RINGWARD_SERVER_INIT_H
 
 #include "common/base/clock.h"
+
+struct trust_bundle;
 
 enum { SERVER_INIT_FAMILIES_MAX = 16, SERVER_INIT_HOSTS_MAX = 16 };
 
@@ -23,11 +26,15 @@ struct server_init_settings {
     size_t host_count;           /* 0..SERVER_INIT_HOSTS_MAX */
     const char *listen;          /* "ADDRESS:PORT"; NULL: "127.0.0.1:8443" */
     struct rw_wall now;          /* when everything is signed */
+    /* Signed documents of a ceremony; NULL: development trust. Then `policy` is the bundle's and `families` are those
+     * of its targets; the online keys that they name lie in DIR/signer already (server_init_keys.h). */
+    const struct trust_bundle *trust;
 };
 
 /* Builds the directory; `server.conf` comes last, so a directory with it is complete.
- * Fails with RW_E_EXISTS (not empty), RW_E_SCHEMA and RW_E_RANGE (policy, family or host name), RW_E_IO. */
-RW_RC server_init_dev(const struct server_init_settings *settings, struct rw_err *err);
+ * Fails with RW_E_EXISTS (not empty), RW_E_SCHEMA and RW_E_RANGE (policy, family or host name), RW_E_IO, the
+ * RW_E_TRUST class (the ceremony's documents). */
+RW_RC server_init(const struct server_init_settings *settings, struct rw_err *err);
 /* The built-in policy: the text of rings.json. */
 struct rw_span server_init_policy(void);
 

@@ -3,10 +3,9 @@
 #include "common/base/file.h"
 #include "common/crypto/key.h"
 #include "common/policy/ring_policy.h"
-#include "common/tuf/tuf_client.h"
 #include "common/tuf/tuf_make.h"
-#include "common/tuf/tuf_path.h"
 #include "common/tuf/tuf_write.h"
+#include "server/server_init_online.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -16,8 +15,6 @@ enum {
     ROOT_S = 365 * DAY_S,
     TARGETS_S = 180 * DAY_S,
     CONTENT_S = 14 * DAY_S,
-    ONLINE_S = 7 * DAY_S,
-    TIMESTAMP_S = 36 * 3600,
     DOC_BYTES_MAX = 256 * 1024,
     ENVELOPE_BYTES_MAX = 512 * 1024,
     PATH_BYTES = 4096,
@@ -39,9 +36,7 @@ struct trust {
     struct key rings[RING_POLICY_RINGS_MAX];
     struct key snapshot;
     struct key timestamp;
-    struct rw_buf meta;           /* "meta" of snapshot, written entry by entry */
-    struct json_writer meta_json; /* over `meta` */
-    rw_fd metadata;               /* repo/metadata */
+    struct server_online online;
 };
 
 static void trust_drop(struct trust *t)
@@ -56,8 +51,7 @@ static void trust_drop(struct trust *t)
     }
     key_drop(&t->snapshot);
     key_drop(&t->timestamp);
-    rw_buf_drop(&t->meta);
-    rw_fd_drop(&t->metadata);
+    server_online_drop(&t->online);
 }
 
 static struct rw_wall in(const struct trust *t, int64_t seconds)
@@ -135,50 +129,10 @@ static void put_delegation(struct json_writer *w, const char *role, const char *
 }
 
 /* --- signing and writing --- */
-struct signing {
-    const char *role;
-    int64_t version; /* 0: the file name has none (timestamp) */
-    const struct key *keys;
-    size_t key_count;
-};
-
-static RW_RC put_file(struct trust *t, const struct signing *by, const struct rw_buf *text,
-                      struct rw_buf *envelope, struct rw_err *err)
-{
-    char name[FILE_BYTES];
-    RW_TRY(tuf_write_envelope(rw_buf_span(text), by->keys, by->key_count, envelope, err));
-    RW_TRY(tuf_path_metadata_name(by->role, by->version, name, sizeof(name), err));
-    return rw_file_replace_at(t->metadata, name, 0644, rw_buf_span(envelope), err);
-}
-
-/* Signs a role that snapshot lists. */
-static RW_RC put_listed(struct trust *t, const struct signing *by, const struct rw_buf *text,
-                        struct rw_err *err)
-{
-    char file[FILE_BYTES];
-    RW_AUTO(rw_buf) struct rw_buf envelope = rw_buf_make(ENVELOPE_BYTES_MAX);
-    RW_TRY(put_file(t, by, text, &envelope, err));
-    RW_TRY(tuf_path_metadata_name(by->role, 0, file, sizeof(file), err));
-    return tuf_make_meta(&t->meta_json, file, by->version, rw_buf_span(&envelope), err);
-}
-
-/* The installer's root for agents, the signer's anchor, and version 1 of the chain: the same bytes. */
-static RW_RC put_root_copies(const struct trust *t, struct rw_span envelope, struct rw_err *err)
-{
-    char path[PATH_BYTES];
-    RW_AUTO(rw_fd) rw_fd trust = -1;
-    (void)snprintf(path, sizeof(path), "%s/root.json", t->s->dir);
-    RW_TRY(rw_file_replace(path, 0644, envelope, err));
-    (void)snprintf(path, sizeof(path), "%s/signer/state/trust", t->s->dir);
-    RW_TRY(rw_dir_open(path, &trust, err));
-    return tuf_client_init(trust, envelope, err);
-}
-
 static RW_RC write_root(struct trust *t, struct rw_err *err)
 {
     RW_AUTO(rw_buf) struct rw_buf text = rw_buf_make(DOC_BYTES_MAX);
     RW_AUTO(rw_buf) struct rw_buf envelope = rw_buf_make(ENVELOPE_BYTES_MAX);
-    const struct signing by = {"root", 1, &t->root, 1};
     struct json_writer w = json_begin(&text);
     tuf_make_open(&w, "root", 1, in(t, ROOT_S));
     json_put_bool(&w, "consistent_snapshot", true);
@@ -199,8 +153,8 @@ static RW_RC write_root(struct trust *t, struct rw_err *err)
     json_close_object(&w);
     json_close_object(&w);
     RW_TRY(json_done(&w, err));
-    RW_TRY(put_file(t, &by, &text, &envelope, err));
-    return put_root_copies(t, rw_buf_span(&envelope), err);
+    RW_TRY(tuf_write_envelope(rw_buf_span(&text), &t->root, 1, &envelope, err));
+    return server_online_put_root(&t->online, 1, rw_buf_span(&envelope), err);
 }
 
 static RW_RC put_delegations(const struct trust *t, struct json_writer *w, struct rw_err *err)
@@ -235,7 +189,7 @@ static RW_RC put_delegations(const struct trust *t, struct json_writer *w, struc
 static RW_RC write_targets(struct trust *t, struct rw_err *err)
 {
     RW_AUTO(rw_buf) struct rw_buf text = rw_buf_make(DOC_BYTES_MAX);
-    const struct signing by = {"targets", 1, &t->targets, 1};
+    RW_AUTO(rw_buf) struct rw_buf envelope = rw_buf_make(ENVELOPE_BYTES_MAX);
     struct json_writer w = json_begin(&text);
     tuf_make_open(&w, "targets", 1, in(t, TARGETS_S));
     RW_TRY(put_delegations(t, &w, err));
@@ -244,91 +198,50 @@ static RW_RC write_targets(struct trust *t, struct rw_err *err)
     json_close_object(&w);
     json_close_object(&w);
     RW_TRY(json_done(&w, err));
-    return put_listed(t, &by, &text, err);
+    RW_TRY(tuf_write_envelope(rw_buf_span(&text), &t->targets, 1, &envelope, err));
+    return server_online_put_role(&t->online, "targets", 1, rw_buf_span(&envelope), err);
 }
 
-/* The policy itself is a target: byte for byte what people wrote, under its hash. */
-static RW_RC write_policy(const struct trust *t, struct rw_err *err)
+/* A family without releases, signed by both engineers. */
+static RW_RC write_content(struct trust *t, const char *family, struct rw_err *err)
 {
-    char path[PATH_BYTES];
-    char hex[DIGEST_HEX_BYTES];
-    RW_TRY(digest_sha256_hex(t->s->policy, hex, err));
-    (void)snprintf(path, sizeof(path), "%s/repo/targets/policy/%s.rings.json", t->s->dir, hex);
-    return rw_file_replace(path, 0644, t->s->policy, err);
-}
-
-static RW_RC write_empty_role(struct trust *t, const struct signing *by, int64_t life_s,
-                              struct rw_err *err)
-{
+    char role[ROLE_BYTES];
     RW_AUTO(rw_buf) struct rw_buf text = rw_buf_make(DOC_BYTES_MAX);
+    RW_AUTO(rw_buf) struct rw_buf envelope = rw_buf_make(ENVELOPE_BYTES_MAX);
+    (void)snprintf(role, sizeof(role), "content-%s", family);
     struct json_writer w = json_begin(&text);
-    tuf_make_open(&w, "targets", 1, in(t, life_s));
+    tuf_make_open(&w, "targets", 1, in(t, CONTENT_S));
     json_open_object(&w, "targets");
     json_close_object(&w);
     json_close_object(&w);
     RW_TRY(json_done(&w, err));
-    return put_listed(t, by, &text, err);
+    RW_TRY(tuf_write_envelope(rw_buf_span(&text), t->engineers, ENGINEERS, &envelope, err));
+    return server_online_put_role(&t->online, role, 1, rw_buf_span(&envelope), err);
 }
 
 static RW_RC write_delegated(struct trust *t, struct rw_err *err)
 {
-    char role[ROLE_BYTES];
     for (size_t i = 0; i < t->s->family_count; i++) {
-        (void)snprintf(role, sizeof(role), "content-%s", t->s->families[i]);
-        const struct signing by = {role, 1, t->engineers, ENGINEERS};
-        RW_TRY(write_empty_role(t, &by, CONTENT_S, err));
+        RW_TRY(write_content(t, t->s->families[i], err));
     }
     for (size_t i = 0; i < t->policy.ring_count; i++) {
-        (void)snprintf(role, sizeof(role), "ring-%s", t->policy.rings[i].name);
-        const struct signing by = {role, 1, &t->rings[i], 1};
-        RW_TRY(write_empty_role(t, &by, ONLINE_S, err));
+        RW_TRY(server_online_make_ring(&t->online, t->policy.rings[i].name, &t->rings[i], err));
     }
     return RW_OK;
 }
 
-static RW_RC write_snapshot_and_timestamp(struct trust *t, struct rw_err *err)
-{
-    RW_AUTO(rw_buf) struct rw_buf text = rw_buf_make(DOC_BYTES_MAX);
-    RW_AUTO(rw_buf) struct rw_buf envelope = rw_buf_make(ENVELOPE_BYTES_MAX);
-    const struct signing snapshot = {"snapshot", 1, &t->snapshot, 1};
-    const struct signing timestamp = {"timestamp", 0, &t->timestamp, 1};
-    json_close_object(&t->meta_json);
-    RW_TRY(json_done(&t->meta_json, err));
-    struct json_writer w = json_begin(&text);
-    tuf_make_open(&w, "snapshot", 1, in(t, ONLINE_S));
-    json_put_raw(&w, "meta", rw_buf_span(&t->meta));
-    json_close_object(&w);
-    RW_TRY(json_done(&w, err));
-    RW_TRY(put_file(t, &snapshot, &text, &envelope, err));
-    rw_buf_clear(&text);
-    w = json_begin(&text);
-    tuf_make_open(&w, "timestamp", 1, in(t, TIMESTAMP_S));
-    json_open_object(&w, "meta");
-    RW_TRY(tuf_make_meta(&w, "snapshot.json", 1, rw_buf_span(&envelope), err));
-    json_close_object(&w);
-    json_close_object(&w);
-    RW_TRY(json_done(&w, err));
-    rw_buf_clear(&envelope);
-    return put_file(t, &timestamp, &text, &envelope, err);
-}
-
 RW_RC server_trust_make(const struct server_init_settings *settings, struct rw_err *err)
 {
-    char path[PATH_BYTES];
-    RW_AUTO(trust)
-    struct trust t = {.s = settings, .meta = rw_buf_make(DOC_BYTES_MAX), .metadata = -1};
+    RW_AUTO(trust) struct trust t = {.s = settings};
     RW_TRY(ring_policy_parse(settings->policy, &t.policy, err));
     for (size_t i = 0; i < settings->family_count; i++) {
         RW_TRY(ring_policy_check_name(settings->families[i], "family", err));
     }
-    (void)snprintf(path, sizeof(path), "%s/repo/metadata", settings->dir);
-    RW_TRY(rw_dir_open(path, &t.metadata, err));
-    t.meta_json = json_begin(&t.meta);
-    json_open_object(&t.meta_json, NULL);
+    RW_TRY(server_online_begin(settings->dir, settings->now, in(&t, ROOT_S), &t.online, err));
     RW_TRY(make_keys(&t, err));
     RW_TRY(write_root(&t, err));
-    RW_TRY(write_policy(&t, err));
+    RW_TRY(server_online_put_policy(&t.online, settings->policy, err));
     RW_TRY(write_targets(&t, err));
     RW_TRY(write_delegated(&t, err));
-    return write_snapshot_and_timestamp(&t, err);
+    return server_online_seal(&t.online, &t.snapshot, &t.timestamp, err);
 }

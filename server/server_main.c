@@ -14,7 +14,8 @@ static const struct verb {
     const char *about;
 } verbs[] = {
     {"serve", serve, "run the server"},
-    {"init", server_cmd_init, "make a server directory with development trust"},
+    {"init", server_cmd_init, "make a server directory"},
+    {"keys", server_cmd_keys, "make online keys, export their public halves"},
     {"token", server_cmd_token, "make or revoke operator and enrolment tokens"},
     {"check-config", server_cmd_check_config, "check a server directory and its settings"},
 };

@@ -47,7 +47,7 @@ static inline struct dev_dir dev_dir_make(int64_t age_s)
     assert_non_null(mkdtemp(d.path));
     const struct server_init_settings settings = {
         .dir = d.path, .policy = rw_span_str(dev_dir_policy), .now = {dev_dir_now().s - age_s}};
-    MUST(server_init_dev(&settings, &err));
+    MUST(server_init(&settings, &err));
     (void)snprintf(name, sizeof(name), "%s/repo", d.path);
     MUST(rw_dir_open(name, &d.repo, &err));
     (void)snprintf(name, sizeof(name), "%s/staging", d.path);

@@ -1,6 +1,6 @@
 #include "server/cli/cmd_key.h"
 
-#include "common/json/json_write.h"
+#include "common/crypto/key_public.h"
 #include "server/cli/cli_key.h"
 #include "server/cli/cli_verb.h"
 #include "server/cli/cli_view.h"
@@ -22,12 +22,7 @@ static RW_RC print_key(const struct key *k, enum cli_format format, struct rw_er
         printf("keyid  %s\npublic %s\n", k->id, rw_buf_str(&object));
         return cli_view_flush(err);
     }
-    struct json_writer w = json_begin(&text);
-    json_open_object(&w, NULL);
-    json_put_str(&w, "keyid", k->id);
-    json_put_raw(&w, "key", rw_buf_span(&object));
-    json_close_object(&w);
-    RW_TRY(json_done(&w, err));
+    RW_TRY(key_public_write(k, &text, err));
     printf("%s\n", rw_buf_str(&text));
     return cli_view_flush(err);
 }

@@ -20,7 +20,7 @@ static int set_up(void **state)
     (void)snprintf(dir, sizeof(dir), "/tmp/api_trust_test.XXXXXX");
     assert_non_null(mkdtemp(dir));
     const struct server_init_settings settings = {.dir = dir, .now = born};
-    MUST(server_init_dev(&settings, &err));
+    MUST(server_init(&settings, &err));
     return 0;
 }
 

@@ -166,7 +166,7 @@ TEST(a_directory_with_anything_in_it_is_refused)
     struct rw_err err = {0};
     const struct server_init_settings again = {.dir = d.path, .now = dev_dir_now()};
     RW_AUTO(rw_buf) struct rw_buf before = read_file(&d, "offline/root-1.key");
-    MUST_FAIL(server_init_dev(&again, &err), RW_E_EXISTS);
+    MUST_FAIL(server_init(&again, &err), RW_E_EXISTS);
     RW_AUTO(rw_buf) struct rw_buf after = read_file(&d, "offline/root-1.key");
     assert_true(rw_span_eq(rw_buf_span(&before), rw_buf_span(&after)));
 }
@@ -204,7 +204,7 @@ TEST_EACH(bad_settings_are_refused_and_leave_no_server_conf, refused_cases)
                                            .host_count = it->hosts == NULL ? 0 : 1,
                                            .listen = it->listen,
                                            .now = dev_dir_now()};
-    MUST_FAIL(server_init_dev(&s, &err), it->want);
+    MUST_FAIL(server_init(&s, &err), it->want);
     (void)snprintf(path, sizeof(path), "%s/server.conf", dir);
     assert_int_not_equal(access(path, F_OK), 0);
     dev_dir_remove(dir);
@@ -234,7 +234,7 @@ TEST_EACH(the_profile_names_an_address_that_the_certificate_covers, address_case
                                            .host_count = it->host == NULL ? 0 : 1,
                                            .listen = it->listen,
                                            .now = dev_dir_now()};
-    MUST(server_init_dev(&s, &err));
+    MUST(server_init(&s, &err));
     struct rw_buf conf = read_file(&d, "operator.conf");
     (void)snprintf(want, sizeof(want), "server = %s\n", it->url);
     assert_non_null(strstr(rw_buf_str(&conf), want));
@@ -261,7 +261,7 @@ TEST(every_family_gets_its_role)
     assert_non_null(mkdtemp(d.path));
     const struct server_init_settings s = {
         .dir = d.path, .families = families, .family_count = 2, .now = dev_dir_now()};
-    MUST(server_init_dev(&s, &err));
+    MUST(server_init(&s, &err));
     (void)snprintf(name, sizeof(name), "%s/repo", d.path);
     MUST(rw_dir_open(name, &d.repo, &err));
     struct tuf_client *c = dev_dir_agent(&d, &state);
