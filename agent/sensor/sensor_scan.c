@@ -38,11 +38,11 @@ RW_RC sensor_scan_report(struct sensor_scan *scan, const struct sensor_family *f
     return rw_fd_write_all(scan->out_fd, rw_buf_span(&line), err);
 }
 
-static void on_hit(void *ctx, const char *rule)
+static void on_hit(void *ctx, const char *rule, const char *action)
 {
     struct hit_context *c = ctx;
     if (c->failed) { return; }
-    c->failed = !rw_is_ok(sensor_scan_report(c->scan, c->family, rule, NULL, c->shown, &c->err));
+    c->failed = !rw_is_ok(sensor_scan_report(c->scan, c->family, rule, action, c->shown, &c->err));
 }
 
 static RW_RC scan_bytes(struct sensor_scan *scan, const struct sensor_set *set,
@@ -76,9 +76,10 @@ RW_RC sensor_scan_path(struct sensor_scan *scan, const struct sensor_set *set, c
     return scan_bytes(scan, set, rw_buf_span(&bytes), path, err);
 }
 
-static void on_expected(void *ctx, const char *rule)
+static void on_expected(void *ctx, const char *rule, const char *action)
 {
     (void)rule;
+    (void)action;
     *(bool *)ctx = true;
 }
 

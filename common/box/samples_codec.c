@@ -4,6 +4,7 @@
 
 static const uint8_t magic_full[4] = {'R', 'W', 'S', '1'};
 static const uint8_t magic_blind[4] = {'R', 'W', 'V', '1'};
+static const uint8_t magic_manifest[4] = {'R', 'W', 'M', '1'};
 
 void samples_list_drop(struct samples_list *l)
 {
@@ -105,4 +106,9 @@ void samples_blind_head(uint32_t count, uint8_t out[static SAMPLES_HEAD_BYTES])
 void samples_blind_one(uint32_t length, uint8_t out[static SAMPLES_ONE_HEAD_BYTES])
 {
     put_u32(out, length);
+}
+
+void samples_blind_manifest(uint32_t length, uint8_t out[static SAMPLES_MANIFEST_HEAD_BYTES])
+{
+    put_head(magic_manifest, length, out);
 }

@@ -1,7 +1,8 @@
 /* samples_codec.h: files of sample vectors (RWS1): what content must match and must not match.
  *
  * With expectations (the release's file): magic "RWS1", u32 count, then per sample u8 expect, u32 length, bytes.
- * Without (what a validator gets): magic "RWV1", the same without the expect byte. Integers little endian.
+ * Without (what a validator gets): magic "RWV1", the same without the expect byte, and perhaps "RWM1", u32 length and
+ * the sensor's manifest behind the last. Integers little endian.
  *
  * memory   samples borrow from the text
  * threads  no shared state
@@ -19,6 +20,7 @@ enum {
     SAMPLES_BLIND_COUNT_MAX = SAMPLES_COUNT_MAX + 2048,
     SAMPLES_HEAD_BYTES = 8,
     SAMPLES_ONE_HEAD_BYTES = 4,
+    SAMPLES_MANIFEST_HEAD_BYTES = 8,
 };
 
 struct samples_one {
@@ -39,5 +41,7 @@ RW_RC samples_write(const struct samples_list *l, struct rw_buf *into, struct rw
  * sample its own head and its bytes. */
 void samples_blind_head(uint32_t count, uint8_t out[static SAMPLES_HEAD_BYTES]);
 void samples_blind_one(uint32_t length, uint8_t out[static SAMPLES_ONE_HEAD_BYTES]);
+/* What may stand behind the last sample of the validator's view: the installed sensor's manifest. */
+void samples_blind_manifest(uint32_t length, uint8_t out[static SAMPLES_MANIFEST_HEAD_BYTES]);
 
 #endif

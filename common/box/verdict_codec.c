@@ -2,6 +2,8 @@
 
 #include "common/base/num.h"
 
+#include <stddef.h>
+
 static const char *const kind_names[] = {
     "accepted",      "refused",          "crashed",        "timed_out",
     "out_of_memory", "policy_violation", "protocol_error", "sandbox_error",
@@ -12,14 +14,67 @@ const char *verdict_kind_name(enum verdict_kind kind)
     return kind_names[kind];
 }
 
-static void write_check(struct json_writer *w, const char *id, const struct verdict_check *c)
+/* Every check by its name, in the order in which they are written. */
+static const struct check_name {
+    const char *id;
+    size_t at; /* of its struct verdict_check */
+} check_names[] = {
+    {"envelope", offsetof(struct verdict, envelope)},
+    {"schema", offsetof(struct verdict, schema)},
+    {"limits", offsetof(struct verdict, limits)},
+    {"count", offsetof(struct verdict, count)},
+    {"dry_run", offsetof(struct verdict, dry_run)},
+    {"coverage", offsetof(struct verdict, coverage)},
+    {"must_match", offsetof(struct verdict, must_match)},
+    {"must_not_match", offsetof(struct verdict, must_not_match)},
+    {"alert_rate", offsetof(struct verdict, alert_rate)},
+    {"own_files", offsetof(struct verdict, own_files)},
+    {"determinism", offsetof(struct verdict, determinism)},
+    {"memory", offsetof(struct verdict, memory)},
+    {"cpu", offsetof(struct verdict, cpu)},
+    {"slowest", offsetof(struct verdict, slowest)},
+};
+
+static const struct verdict_check *check_at(const struct verdict *v, size_t i)
 {
-    if (!c->run) { return; }
-    json_open_object(w, NULL);
-    json_put_str(w, "id", id);
-    json_put_bool(w, "ok", c->ok);
-    json_put_int(w, "n", c->count);
-    json_put_int(w, "wrong", c->wrong);
+    return (const struct verdict_check *)(const void *)((const char *)v + check_names[i].at);
+}
+
+struct verdict_check *verdict_find_check(struct verdict *v, struct rw_span id)
+{
+    for (size_t i = 0; i < RW_LEN(check_names); i++) {
+        if (!rw_span_is(id, check_names[i].id)) { continue; }
+        return (struct verdict_check *)(void *)((char *)v + check_names[i].at);
+    }
+    return NULL;
+}
+
+static void write_checks(struct json_writer *w, const struct verdict *v)
+{
+    json_open_array(w, "checks");
+    for (size_t i = 0; i < RW_LEN(check_names); i++) {
+        const struct verdict_check *c = check_at(v, i);
+        if (!c->run) { continue; }
+        json_open_object(w, NULL);
+        json_put_str(w, "id", check_names[i].id);
+        json_put_bool(w, "ok", c->ok);
+        json_put_int(w, "n", c->count);
+        json_put_int(w, "wrong", c->wrong);
+        if (c->has_before) { json_put_int(w, "before", c->before); }
+        if (c->by_validator) { json_put_str(w, "by", "validator"); }
+        json_close_object(w);
+    }
+    json_close_array(w);
+}
+
+static void write_before(struct json_writer *w, const struct verdict_before *b)
+{
+    if (!b->given) { return; }
+    json_open_object(w, "before");
+    json_put_str(w, "sha256", b->sha256);
+    json_put_int(w, "bytes", b->bytes);
+    json_put_str(w, "verdict", b->verdict);
+    json_put_int(w, "runs", b->runs);
     json_close_object(w);
 }
 
@@ -29,11 +84,14 @@ static void write_evidence(struct json_writer *w, const struct verdict *v)
     json_put_int(w, "signal", v->signal);
     json_put_int(w, "exit", v->exit_status);
     json_put_str(w, "syscall", v->syscall);
+    json_put_str(w, "phase", v->phase);
+    json_put_int(w, "oom_kills", v->oom_kills);
     json_close_object(w);
     json_open_object(w, "usage");
     json_put_int(w, "wall_ms", v->wall_ms);
     json_put_int(w, "cpu_ms", v->cpu_ms);
     json_put_int(w, "peak_rss_kib", v->peak_rss_kib);
+    json_put_int(w, "cgroup_peak_kib", v->cgroup_peak_kib);
     json_close_object(w);
     json_open_object(w, "limits");
     json_put_int(w, "wall_ms", v->limit_wall_ms);
@@ -44,6 +102,7 @@ static void write_evidence(struct json_writer *w, const struct verdict *v)
     json_put_int(w, "seed", v->clean_seed);
     json_put_int(w, "files", v->clean_files);
     json_put_int(w, "bytes", v->clean_bytes);
+    json_put_int(w, "left_out", v->clean_left_out);
     json_close_object(w);
 }
 
@@ -78,16 +137,12 @@ RW_RC verdict_write(const struct verdict *v, struct rw_buf *into, struct rw_err 
     json_open_object(&w, "validator");
     json_put_str(&w, "name", v->validator);
     json_put_str(&w, "sha256", v->validator_sha256);
-    json_put_str(&w, "profile", "static");
+    json_put_str(&w, "profile", v->profile);
     json_close_object(&w);
     json_put_int(&w, "rules", v->rules);
     write_evidence(&w, v);
-    json_open_array(&w, "checks");
-    write_check(&w, "must_match", &v->must_match);
-    write_check(&w, "must_not_match", &v->must_not_match);
-    write_check(&w, "own_files", &v->own_files);
-    write_check(&w, "determinism", &v->determinism);
-    json_close_array(&w);
+    write_checks(&w, v);
+    write_before(&w, &v->before);
     write_sandbox(&w, v);
     json_close_object(&w);
     return json_done(&w, err);
@@ -106,12 +161,31 @@ static RW_RC read_kind(const struct json *tree, enum verdict_kind *out, struct r
     return rw_fail(err, RW_E_SCHEMA, "unknown verdict");
 }
 
-static struct verdict_check *find_check(struct verdict *v, struct rw_span id)
+static RW_RC read_check(const struct json *c, struct verdict_check *check, struct rw_err *err)
 {
-    if (rw_span_is(id, "must_match")) { return &v->must_match; }
-    if (rw_span_is(id, "must_not_match")) { return &v->must_not_match; }
-    if (rw_span_is(id, "own_files")) { return &v->own_files; }
-    return rw_span_is(id, "determinism") ? &v->determinism : NULL;
+    static const char *const members[] = {"id", "ok", "n", "wrong", "before", "by"};
+    RW_TRY(json_only(c, members, RW_LEN(members), err));
+    check->run = true;
+    check->has_before = json_find(c, "before") != NULL;
+    check->by_validator = json_find(c, "by") != NULL;
+    RW_TRY(json_get_bool(c, "ok", &check->ok, err));
+    RW_TRY(json_get_int(c, "n", 0, RW_JSON_INT_MAX, &check->count, err));
+    if (check->has_before) {
+        RW_TRY(json_get_int(c, "before", 0, RW_JSON_INT_MAX, &check->before, err));
+    }
+    return json_get_int(c, "wrong", 0, RW_JSON_INT_MAX, &check->wrong, err);
+}
+
+static RW_RC read_before(const struct json *tree, struct verdict_before *b, struct rw_err *err)
+{
+    const struct json *o = NULL;
+    if (json_find(tree, "before") == NULL) { return RW_OK; }
+    b->given = true;
+    RW_TRY(json_get(tree, "before", JSON_OBJECT, &o, err));
+    RW_TRY(json_get_str(o, "sha256", b->sha256, sizeof(b->sha256), err));
+    RW_TRY(json_get_int(o, "bytes", 0, RW_JSON_INT_MAX, &b->bytes, err));
+    RW_TRY(json_get_str(o, "verdict", b->verdict, sizeof(b->verdict), err));
+    return json_get_int(o, "runs", 0, RW_JSON_INT_MAX, &b->runs, err);
 }
 
 static RW_RC read_checks(const struct json *tree, struct verdict *v, struct rw_err *err)
@@ -121,14 +195,11 @@ static RW_RC read_checks(const struct json *tree, struct verdict *v, struct rw_e
     for (const struct json *c = json_first(list); c != NULL; c = json_next(c)) {
         struct rw_span id;
         RW_TRY(json_get_span(c, "id", &id, err));
-        struct verdict_check *check = find_check(v, id);
+        struct verdict_check *check = verdict_find_check(v, id);
         if (check == NULL || check->run) {
             return rw_fail(err, RW_E_SCHEMA, "a check is unknown or stands twice");
         }
-        check->run = true;
-        RW_TRY(json_get_bool(c, "ok", &check->ok, err));
-        RW_TRY(json_get_int(c, "n", 0, RW_JSON_INT_MAX, &check->count, err));
-        RW_TRY(json_get_int(c, "wrong", 0, RW_JSON_INT_MAX, &check->wrong, err));
+        RW_TRY(read_check(c, check, err));
     }
     return RW_OK;
 }
@@ -140,10 +211,13 @@ static RW_RC read_evidence(const struct json *tree, struct verdict *v, struct rw
     RW_TRY(json_get_int(o, "signal", 0, 128, &v->signal, err));
     RW_TRY(json_get_int(o, "exit", -1, 255, &v->exit_status, err));
     RW_TRY(json_get_str(o, "syscall", v->syscall, sizeof(v->syscall), err));
+    RW_TRY(json_get_str(o, "phase", v->phase, sizeof(v->phase), err));
+    RW_TRY(json_get_int(o, "oom_kills", 0, RW_JSON_INT_MAX, &v->oom_kills, err));
     RW_TRY(json_get(tree, "usage", JSON_OBJECT, &o, err));
     RW_TRY(json_get_int(o, "wall_ms", 0, RW_JSON_INT_MAX, &v->wall_ms, err));
     RW_TRY(json_get_int(o, "cpu_ms", 0, RW_JSON_INT_MAX, &v->cpu_ms, err));
     RW_TRY(json_get_int(o, "peak_rss_kib", 0, RW_JSON_INT_MAX, &v->peak_rss_kib, err));
+    RW_TRY(json_get_int(o, "cgroup_peak_kib", 0, RW_JSON_INT_MAX, &v->cgroup_peak_kib, err));
     RW_TRY(json_get(tree, "limits", JSON_OBJECT, &o, err));
     RW_TRY(json_get_int(o, "wall_ms", 0, RW_JSON_INT_MAX, &v->limit_wall_ms, err));
     RW_TRY(json_get_int(o, "cpu_ms", 0, RW_JSON_INT_MAX, &v->limit_cpu_ms, err));
@@ -151,6 +225,7 @@ static RW_RC read_evidence(const struct json *tree, struct verdict *v, struct rw
     RW_TRY(json_get(tree, "clean", JSON_OBJECT, &o, err));
     RW_TRY(json_get_int(o, "seed", 0, RW_JSON_INT_MAX, &v->clean_seed, err));
     RW_TRY(json_get_int(o, "files", 0, RW_JSON_INT_MAX, &v->clean_files, err));
+    RW_TRY(json_get_int(o, "left_out", 0, RW_JSON_INT_MAX, &v->clean_left_out, err));
     return json_get_int(o, "bytes", 0, RW_JSON_INT_MAX, &v->clean_bytes, err);
 }
 
@@ -201,9 +276,11 @@ RW_RC verdict_read(struct rw_span text, struct verdict *out, struct rw_err *err)
     RW_TRY(json_get(tree, "validator", JSON_OBJECT, &validator, err));
     RW_TRY(json_get_str(validator, "name", v.validator, sizeof(v.validator), err));
     RW_TRY(json_get_str(validator, "sha256", v.validator_sha256, sizeof(v.validator_sha256), err));
+    RW_TRY(json_get_str(validator, "profile", v.profile, sizeof(v.profile), err));
     RW_TRY(json_get_int(tree, "rules", 0, RW_JSON_INT_MAX, &v.rules, err));
     RW_TRY(read_evidence(tree, &v, err));
     RW_TRY(read_checks(tree, &v, err));
+    RW_TRY(read_before(tree, &v.before, err));
     RW_TRY(read_sandbox(tree, &v, err));
     *out = v;
     return RW_OK;

@@ -62,6 +62,9 @@ bool template_event_line(struct rw_span *rest, struct rw_span *line_out)
         struct rw_span line = rw_span_of(rest->p, n);
         size_t used = end != NULL ? n + 1 : n;
         *rest = rw_span_of(rest->p + used, rest->n - used);
+        while (line.n > 0 && (line.p[0] == ' ' || line.p[0] == '\t')) {
+            line = rw_span_of(line.p + 1, line.n - 1);
+        }
         while (line.n > 0 && (line.p[line.n - 1] == '\r' || line.p[line.n - 1] == ' ')) {
             line.n--;
         }

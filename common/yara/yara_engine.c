@@ -172,12 +172,25 @@ struct scan_target {
     void *ctx;
 };
 
+static const char *action_of(const YR_RULE *rule)
+{
+    YR_META *meta = NULL;
+    yr_rule_metas_foreach(rule, meta)
+    {
+        if (meta->type == META_TYPE_STRING && strcmp(meta->identifier, "action") == 0) {
+            return meta->string;
+        }
+    }
+    return NULL;
+}
+
 static int on_scan(YR_SCAN_CONTEXT *context, int message, void *data, void *ctx)
 {
     const struct scan_target *target = ctx;
     (void)context;
     if (message == CALLBACK_MSG_RULE_MATCHING) {
-        target->hit(target->ctx, ((const YR_RULE *)data)->identifier);
+        const YR_RULE *rule = data;
+        target->hit(target->ctx, rule->identifier, action_of(rule));
     }
     return CALLBACK_CONTINUE;
 }

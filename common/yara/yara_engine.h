@@ -32,8 +32,9 @@ int64_t yara_count(const struct yara_rules *rules);
 bool yara_meta(const struct yara_rules *rules, const char *name, int64_t *after, char *dst,
                size_t cap);
 
-/* Called once per matching rule; `rule` borrows. */
-typedef void yara_on_hit(void *ctx, const char *rule);
+/* Called once per matching rule; both texts borrow. `action` is the rule's meta of that name (alert, block,
+ * quarantine); NULL when it has none. */
+typedef void yara_on_hit(void *ctx, const char *rule, const char *action);
 
 /* Fails with RW_E_TIMEOUT (after timeout_s, at least 1), RW_E_NOMEM, RW_E_SYNTAX (libyara gave up; named). */
 RW_RC yara_scan(struct yara_rules *rules, struct rw_span bytes, int timeout_s, yara_on_hit *hit,

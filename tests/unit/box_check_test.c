@@ -174,6 +174,8 @@ TEST(an_order_is_a_permutation)
     "{\"format\":\"rwv1\",\"verdict\":\"" verdict "\",\"reason\":\"r\",\"content_sha256\":\"" HASH \
     "\",\"rules\":2" rest "}"
 
+#define FACT(id) "{\"id\":\"" id "\",\"ok\":true,\"n\":1,\"wrong\":0}"
+
 static const struct {
     const char *id;
     const char *text;
@@ -183,7 +185,23 @@ static const struct {
     {"refused", SAID("refused", ",\"hits\":\"\""), true},
     {"with names", SAID("accepted", ",\"hits\":\"1\",\"named\":[\"rule\"]"), true},
     {"no hits", SAID("accepted", ""), false},
-    {"hits of another kind", SAID("accepted", ",\"hits\":\"012\""), false},
+    {"hits of rules that alert", SAID("accepted", ",\"hits\":\"012\""), true},
+    {"hits of another kind", SAID("accepted", ",\"hits\":\"013\""), false},
+    {"checks of its own", SAID("refused", ",\"hits\":\"\",\"checks\":[" FACT("schema") "]"), true},
+    {"a check that is not its to make",
+     SAID("refused", ",\"hits\":\"\",\"checks\":[" FACT("own_files") "]"), false},
+    {"a check twice",
+     SAID("refused", ",\"hits\":\"\",\"checks\":[" FACT("schema") "," FACT("schema") "]"), false},
+    {"fields that are covered",
+     SAID("accepted", ",\"hits\":\"1\",\"covered\":[\"t/a:0\",\"t/b:\"]"), true},
+    {"a field covered by nonsense", SAID("accepted", ",\"hits\":\"1\",\"covered\":[\"t/a:x\"]"),
+     false},
+    {"a field without a list", SAID("accepted", ",\"hits\":\"1\",\"covered\":[\"t/a\"]"), false},
+    {"too many samples of one field",
+     SAID("accepted", ",\"hits\":\"1\",\"covered\":[\"t/a:1,2,3,4\"]"), false},
+    {"a slowest sample", SAID("accepted", ",\"hits\":\"\",\"slowest_us\":12"), true},
+    {"a slowest sample that is no number", SAID("accepted", ",\"hits\":\"\",\"slowest_us\":\"1\""),
+     false},
     {"an unknown member", SAID("accepted", ",\"hits\":\"\",\"final\":true"), false},
     {"an unknown verdict", SAID("trusted", ",\"hits\":\"\""), false},
     {"names that are numbers", SAID("accepted", ",\"hits\":\"1\",\"named\":[1]"), false},

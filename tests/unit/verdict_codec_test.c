@@ -28,6 +28,10 @@ static struct verdict sample(void)
                         .clean_seed = 77,
                         .clean_files = 55,
                         .clean_bytes = 1000,
+                        .clean_left_out = 2,
+                        .memory = {true, false, 40000, 1, 9000, true, false},
+                        .schema = {true, true, 3, 0, 0, false, true},
+                        .before = {.given = true, .bytes = 77, .verdict = "accepted", .runs = 3},
                         .kernel = "6.1.0",
                         .grade = "good",
                         .layers = {"rlimit", "nnp"},
@@ -36,6 +40,7 @@ static struct verdict sample(void)
                         .missing_count = 1};
     memset(v.content_sha256, 'a', 64);
     memset(v.validator_sha256, 'b', 64);
+    memset(v.before.sha256, 'c', 64);
     return v;
 }
 
@@ -59,6 +64,13 @@ TEST(a_verdict_reads_back_as_it_was_written)
     assert_true(again.must_not_match.run && !again.must_not_match.ok);
     assert_int_equal(again.must_not_match.wrong, 50);
     assert_true(again.own_files.run && again.determinism.run);
+    assert_true(again.memory.run && again.memory.has_before && !again.memory.ok);
+    assert_int_equal(again.memory.before, 9000);
+    assert_true(again.schema.by_validator && !again.own_files.by_validator);
+    assert_true(again.before.given);
+    assert_string_equal(again.before.verdict, "accepted");
+    assert_int_equal(again.before.runs, 3);
+    assert_int_equal(again.clean_left_out, 2);
     assert_int_equal(again.clean_seed, 77);
     assert_string_equal(again.grade, "good");
     assert_int_equal(again.layer_count, 2);
