@@ -92,6 +92,10 @@ enum gate_rule_verdict gate_rule_decide(const struct gate_rule_input *in,
         (void)snprintf(reason, cap, "no verdict: the evidence is not a number");
         return GATE_NONE;
     }
+    if (in->log_e >= in->log_threshold && in->spared != NULL) {
+        (void)snprintf(reason, cap, "%s", in->spared);
+        return GATE_NONE;
+    }
     if (in->log_e >= in->log_threshold) {
         (void)snprintf(reason, cap, "log E %.2f >= %.2f (halt)", in->log_e, in->log_threshold);
         return GATE_FAIL;

@@ -25,6 +25,8 @@ struct gate_rule_input {
     double log_e;         /* combined evidence of harm */
     double log_threshold; /* halt at or above */
     bool telemetry_fresh; /* the counts are of now */
+    const char
+        *spared; /* why evidence above the threshold does not halt everybody; NULL: it does */
 };
 
 enum { GATE_RULE_REASON_BYTES = 200 };

@@ -117,6 +117,11 @@ static RW_RC read_membership(const struct json *o, struct ring_policy_ring *r, i
     if (rw_span_is(text, "rest")) {
         r->select = RING_BY_REST;
         r->bucket_hi = RING_POLICY_BUCKETS;
+        /* A ring without endpoints never shows the evidence that a rollout ends with. */
+        if (r->bucket_lo == r->bucket_hi) {
+            return rw_fail(err, RW_E_RANGE, "line %u: the shares before leave nothing for \"rest\"",
+                           json_line(o));
+        }
     } else {
         int64_t share_bp = 0;
         RW_TRY(opt_share(o, "share", 0, &share_bp, err));
@@ -225,9 +230,30 @@ static RW_RC read_classes(const struct json *root, struct ring_policy *p, struct
 }
 
 /* --- window, health, poll --- */
+static RW_RC read_alive(const struct json *window, struct ring_policy *p, struct rw_err *err)
+{
+    static const char *const known[] = {"after", "start", "per_survivor_thousandths"};
+    const struct json *alive = NULL;
+    p->alive_after_s = 7200;
+    p->alive_start = 10000;
+    p->alive_per_survivor_m = 99000;
+    RW_TRY(opt_object(window, "alive", &alive, err));
+    if (alive == NULL) { return RW_OK; }
+    RW_TRY(json_only(alive, known, RW_LEN(known), err));
+    RW_TRY(opt_duration(alive, "after", p->alive_after_s, &p->alive_after_s, err));
+    RW_TRY(opt_int(alive, "start", 1, 1000000000, &p->alive_start, err));
+    RW_TRY(opt_int(alive, "per_survivor_thousandths", 0, 1000000, &p->alive_per_survivor_m, err));
+    if (p->alive_after_s < p->confirm_probation_s) {
+        return rw_fail(err, RW_E_RANGE,
+                       "line %u: window.alive.after must not be shorter than the probation",
+                       json_line(alive));
+    }
+    return RW_OK;
+}
+
 static RW_RC read_window(const struct json *root, struct ring_policy *p, struct rw_err *err)
 {
-    static const char *const known[] = {"confirm", "cohort"};
+    static const char *const known[] = {"confirm", "cohort", "alive"};
     static const char *const confirm_known[] = {"start", "per_survivor_thousandths", "deadline",
                                                 "probation"};
     static const char *const cohort_known[] = {"start"};
@@ -253,23 +279,27 @@ static RW_RC read_window(const struct json *root, struct ring_policy *p, struct 
     }
     RW_TRY(opt_object(window, "cohort", &cohort, err));
     if (cohort != NULL) { RW_TRY(json_only(cohort, cohort_known, RW_LEN(cohort_known), err)); }
-    return opt_int(cohort == NULL ? window : cohort, "start", 1, 1000000, &p->cohort_start, err);
+    RW_TRY(opt_int(cohort == NULL ? window : cohort, "start", 1, 1000000, &p->cohort_start, err));
+    return read_alive(window, p, err);
 }
 
 static RW_RC read_health(const struct json *root, struct ring_policy *p, struct rw_err *err)
 {
-    static const char *const known[] = {"false_halts_per_year", "releases_per_year"};
+    static const char *const known[] = {"false_halts_per_year", "releases_per_year",
+                                        "tenant_votes"};
     static const char *const poll_known[] = {"rollout"};
     const struct json *health = NULL;
     const struct json *poll = NULL;
     p->false_halts_per_year = 1;
     p->releases_per_year = 7300;
+    p->tenant_votes = 8;
     p->poll_rollout_s = 60;
     RW_TRY(opt_object(root, "health", &health, err));
     if (health != NULL) {
         RW_TRY(json_only(health, known, RW_LEN(known), err));
         RW_TRY(opt_int(health, "false_halts_per_year", 1, 1000, &p->false_halts_per_year, err));
         RW_TRY(opt_int(health, "releases_per_year", 1, 1000000, &p->releases_per_year, err));
+        RW_TRY(opt_int(health, "tenant_votes", 1, 1000000, &p->tenant_votes, err));
     }
     RW_TRY(opt_object(root, "poll", &poll, err));
     if (poll == NULL) { return RW_OK; }
@@ -277,9 +307,32 @@ static RW_RC read_health(const struct json *root, struct ring_policy *p, struct 
     return opt_duration(poll, "rollout", 60, &p->poll_rollout_s, err);
 }
 
+/* --- expedite, engines --- */
+static RW_RC read_expedite(const struct json *root, struct ring_policy *p, struct rw_err *err)
+{
+    static const char *const known[] = {"hard_min", "longest"};
+    const struct json *expedite = NULL;
+    p->hard_min_s = 1800;
+    p->expedite_longest_s = (int64_t)3 * DAY_S;
+    p->engine_skew_max = -1;
+    RW_TRY(opt_int(root, "engine_skew", 0, RW_JSON_INT_MAX, &p->engine_skew_max, err));
+    RW_TRY(opt_object(root, "expedite", &expedite, err));
+    if (expedite == NULL) { return RW_OK; }
+    RW_TRY(json_only(expedite, known, RW_LEN(known), err));
+    RW_TRY(opt_duration(expedite, "hard_min", p->hard_min_s, &p->hard_min_s, err));
+    RW_TRY(opt_duration(expedite, "longest", p->expedite_longest_s, &p->expedite_longest_s, err));
+    if (p->hard_min_s < 1 || p->expedite_longest_s <= p->hard_min_s) {
+        return rw_fail(err, RW_E_RANGE,
+                       "line %u: expedite.hard_min must be at least 1s, expedite.longest longer",
+                       json_line(expedite));
+    }
+    return RW_OK;
+}
+
 RW_RC ring_policy_parse(struct rw_span text, struct ring_policy *out, struct rw_err *err)
 {
-    static const char *const known[] = {"format", "rings", "classes", "window", "health", "poll"};
+    static const char *const known[] = {"format", "rings", "classes",  "window",
+                                        "health", "poll",  "expedite", "engine_skew"};
     struct ring_policy p = {0};
     int64_t format = 0;
     RW_AUTO(json_tree) json_tree tree = NULL;
@@ -294,6 +347,7 @@ RW_RC ring_policy_parse(struct rw_span text, struct ring_policy *out, struct rw_
     RW_TRY(read_classes(tree, &p, err));
     RW_TRY(read_window(tree, &p, err));
     RW_TRY(read_health(tree, &p, err));
+    RW_TRY(read_expedite(tree, &p, err));
     *out = p;
     return RW_OK;
 }

@@ -48,9 +48,16 @@ struct ring_policy {
     int64_t confirm_deadline_s;     /* a permit without confirmation is dark after this time */
     int64_t confirm_probation_s;    /* a sensor must live that long with new content */
     int64_t cohort_start;           /* U per cohort */
+    int64_t alive_after_s;          /* horizon of the second law: alive so long after its permit */
+    int64_t alive_start;            /* its U, in ring and cohort */
+    int64_t alive_per_survivor_m;   /* its k in thousandths */
+    int64_t tenant_votes; /* more failures of one tenant than this are evidence for all tenants */
     int64_t false_halts_per_year;
     int64_t releases_per_year;
-    int64_t poll_rollout_s; /* poll interval asked for while a rollout runs */
+    int64_t poll_rollout_s;     /* poll interval asked for while a rollout runs */
+    int64_t hard_min_s;         /* from signing to install, whatever was expedited; >= 1 */
+    int64_t expedite_longest_s; /* an expedite may last that long at most */
+    int64_t engine_skew_max;    /* widest engine range that a release may claim; negative: any */
 };
 
 /* Parses and checks the whole policy. Fails with RW_E_SYNTAX, RW_E_SCHEMA or RW_E_RANGE, naming the member's

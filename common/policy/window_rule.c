@@ -23,6 +23,17 @@ int64_t window_rule_room(const struct window_rule_law *law, const struct window_
     return allowed > c->exposed ? allowed - c->exposed : 0;
 }
 
+int64_t window_rule_room_all(const struct window_rule_law *laws,
+                             const struct window_rule_counts *counts, size_t n)
+{
+    int64_t least = window_rule_room(&laws[0], &counts[0]);
+    for (size_t i = 1; i < n; i++) {
+        int64_t room = window_rule_room(&laws[i], &counts[i]);
+        if (room < least) { least = room; }
+    }
+    return least;
+}
+
 int64_t window_rule_retry_s(int64_t waiting, int64_t room_per_probation, int64_t probation_s,
                             int64_t poll_s)
 {

@@ -2,7 +2,8 @@
  *
  * memory   values only
  * threads  pure
- * source   docs/health.md "The window": pending + failed <= U + k * survived, in the ring and in the cohort
+ * source   docs/health.md "The window": pending + failed <= U + k * survived, in the ring and in the cohort, once for
+ *          surviving probation and once for being alive some time later
  */
 #ifndef RINGWARD_WINDOW_RULE_H
 #define RINGWARD_WINDOW_RULE_H
@@ -23,6 +24,9 @@ struct window_rule_counts {
 int64_t window_rule_allowed(const struct window_rule_law *law, const struct window_rule_counts *c);
 /* How many more permits may be granted now, >= 0. Negative or impossible counts give 0 (INV-3). */
 int64_t window_rule_room(const struct window_rule_law *law, const struct window_rule_counts *c);
+/* The least room of several laws, each with survivors of its own horizon. n >= 1. */
+int64_t window_rule_room_all(const struct window_rule_law *laws,
+                             const struct window_rule_counts *counts, size_t n);
 /* Seconds after which a refused endpoint asks again: longer the more endpoints wait for each place. */
 int64_t window_rule_retry_s(int64_t waiting, int64_t room_per_probation, int64_t probation_s,
                             int64_t poll_s);

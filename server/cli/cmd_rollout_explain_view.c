@@ -104,6 +104,32 @@ static RW_RC print_rings(const struct json *rings, struct rw_err *err)
     return RW_OK;
 }
 
+/* What the term is held against: a share, a hazard of history, a ratio to control. */
+static const char *norm_of(const struct json *term, char *dst, size_t cap)
+{
+    static const struct {
+        const char *name;
+        const char *before;
+    } norms[] = {{"p0", "p0 "}, {"hazard", "hazard "}, {"ratio", "ratio "}};
+    char value[WORD_BYTES];
+    for (size_t i = 0; i < RW_LEN(norms); i++) {
+        if (json_find(term, norms[i].name) == NULL) { continue; }
+        (void)snprintf(dst, cap, "%s%s", norms[i].before,
+                       cli_view_str(term, norms[i].name, value, sizeof(value)));
+        return dst;
+    }
+    (void)snprintf(dst, cap, "-");
+    return dst;
+}
+
+static RW_RC add_control(struct cli_table *t, const struct json *term, struct rw_err *err)
+{
+    if (json_find(term, "control") == NULL) { return cli_table_add(t, "-", err); }
+    return cli_table_addf(t, err, "%lld of %lld",
+                          (long long)cli_view_int(term, "control_failures", 0),
+                          (long long)cli_view_int(term, "control", 0));
+}
+
 /* One scope: a whole ring, or a cohort of it. */
 static RW_RC add_terms(struct cli_table *t, const struct json *scope, const char *name,
                        struct rw_err *err)
@@ -116,12 +142,27 @@ static RW_RC add_terms(struct cli_table *t, const struct json *scope, const char
         RW_TRY(cli_table_add(t, cli_view_str(term, "term", word, sizeof(word)), err));
         RW_TRY(cli_table_addf(t, err, "%lld", (long long)cli_view_int(term, "failures", 0)));
         RW_TRY(cli_table_addf(t, err, "%lld", (long long)cli_view_int(term, "exposures", 0)));
-        RW_TRY(cli_table_add(t, cli_view_or_dash(term, "p0", word, sizeof(word)), err));
+        RW_TRY(add_control(t, term, err));
+        RW_TRY(cli_table_add(t, norm_of(term, word, sizeof(word)), err));
         RW_TRY(cli_table_add(t, cli_view_or_dash(term, "log_e", word, sizeof(word)), err));
         RW_TRY(cli_table_add(t, cli_view_or_dash(term, "weight", word, sizeof(word)), err));
         RW_TRY(cli_table_add(t, cli_view_or_dash(scope, "weight", word, sizeof(word)), err));
     }
     return RW_OK;
+}
+
+/* The second law: endpoints that are alive some time after their permit. */
+static void print_alive(const struct json *alive)
+{
+    char k[WORD_BYTES];
+    char after[32];
+    if (alive == NULL || json_type(alive) != JSON_OBJECT) { return; }
+    printf("    and %lld + (1 + %s) x %lld alive after %s = %lld allowed\n",
+           (long long)cli_view_int(alive, "start", 0),
+           cli_view_or_dash(alive, "per_survivor", k, sizeof(k)),
+           (long long)cli_view_int(alive, "survived", 0),
+           cli_view_duration(cli_view_int(alive, "after_s", 0), after, sizeof(after)),
+           (long long)cli_view_int(alive, "allowed", 0));
 }
 
 static void print_window(const struct json *scope, const char *name)
@@ -135,6 +176,7 @@ static void print_window(const struct json *scope, const char *name)
            cli_view_or_dash(w, "per_survivor", k, sizeof(k)),
            (long long)cli_view_int(w, "survived", 0), (long long)cli_view_int(w, "allowed", 0),
            (long long)cli_view_int(w, "exposed", 0), (long long)cli_view_int(w, "room", 0));
+    print_alive(json_find(w, "alive"));
 }
 
 static void print_gate(const struct json *ring)
@@ -170,16 +212,43 @@ static void print_culprit(const struct json *ring)
            cohort);
 }
 
+/* Who is stopped when the threshold is crossed, and whose failures they are (INV-11). */
+static void print_verdict(const struct json *ring)
+{
+    char word[WORD_BYTES];
+    char tenant[WORD_BYTES];
+    const struct json *votes = json_find(ring, "votes");
+    (void)cli_view_str(ring, "verdict", word, sizeof(word));
+    if (word[0] != '\0' && strcmp(word, "none") != 0) {
+        printf("  verdict: stops the %s\n",
+               strcmp(word, "hold") == 0 ? "ring until a person looks" : word);
+    }
+    if (votes == NULL || json_type(votes) != JSON_OBJECT) { return; }
+    (void)cli_view_str(votes, "tenant", tenant, sizeof(tenant));
+    if (tenant[0] != '\0') {
+        printf("  failures: %lld of tenant %s, %lld of all others (more than %lld of one tenant "
+               "count for all)\n",
+               (long long)cli_view_int(votes, "of_tenant", 0), tenant,
+               (long long)cli_view_int(votes, "of_others", 0),
+               (long long)cli_view_int(votes, "tenant_max", 0));
+    }
+    if (cli_view_int(votes, "muted", 0) > 0) {
+        printf("  listed, not counted: %lld failures of muted endpoints\n",
+               (long long)cli_view_int(votes, "muted", 0));
+    }
+}
+
 static RW_RC print_ring(const struct json *ring, struct rw_err *err)
 {
-    static const char *const header[] = {"SCOPE", "TERM",  "FAILURES", "OF",
-                                         "P0",    "LOG E", "WEIGHT",   "SCOPE WEIGHT"};
+    static const char *const header[] = {"SCOPE",   "TERM",  "FAILURES", "OF",          "CONTROL",
+                                         "AGAINST", "LOG E", "WEIGHT",   "SCOPE WEIGHT"};
     char name[WORD_BYTES];
     char cohort[WORD_BYTES];
     const struct json *cohorts = json_find(ring, "cohorts");
     printf("\nring %s\n", cli_view_str(ring, "ring", name, sizeof(name)));
     print_gate(ring);
     print_culprit(ring);
+    print_verdict(ring);
     print_window(ring, "the ring");
     for (const struct json *c = cohorts == NULL ? NULL : json_first(cohorts); c != NULL;
          c = json_next(c)) {
@@ -223,8 +292,9 @@ RW_RC cmd_rollout_explain_view(const struct json *rollout, const struct json *ex
     }
     printf(
         "\nHow to read it: E measures evidence against \"an endpoint fails with probability p0 or "
-        "less\";\nlog E of a scope is ln(sum of weight x E over its terms), of a ring ln(sum over "
-        "the ring as a whole\nand its cohorts). A ring halts at log E >= the threshold, however "
-        "often it is looked at.\n");
+        "less\", \"...\nno more often than history says\", \"... at no more than that ratio to "
+        "endpoints that do not have it\".\nlog E of a scope is ln(sum of weight x E over its "
+        "terms), of a ring ln(sum over the ring as a whole\nand its cohorts). A ring halts at log "
+        "E >= the threshold, however often it is looked at.\n");
     return cli_view_flush(err);
 }

@@ -1,21 +1,25 @@
 #include "server/health/fleet_fold.h"
 
 #include "common/wire/beacon_codec.h"
+#include "server/health/fleet_control.h"
+#include "server/health/verdict_rule.h"
 
 #include <string.h>
 
-/* Sets the marks of a slot and moves its counts along, in the ring and in the cohort that it is booked under. */
+/* Sets the marks of a slot and moves its counts along, where it is booked: ring, cohort, tenant. */
 static void set_marks(struct fleet_table *t, struct fleet_slot *slot, unsigned marks)
 {
     unsigned before = slot->marks;
     slot->marks = (uint16_t)marks;
     if (before == marks || !fleet_table_counted(t, slot->serial)) { return; }
-    const uint16_t scopes[] = {slot->cohort, FLEET_WHOLE_RING};
+    const uint16_t scopes[] = {slot->cohort, FLEET_WHOLE_RING,
+                               (uint16_t)(FLEET_OF_TENANT + slot->tenant)};
     for (size_t i = 0; i < RW_LEN(scopes); i++) {
         struct fleet_counts *c = fleet_table_count_at(t, slot->serial, slot->ring, scopes[i]);
         fleet_outcome_rule_tally(c, before, -1);
         fleet_outcome_rule_tally(c, marks, 1);
     }
+    fleet_control_treated(t, slot, before, marks);
 }
 
 static void signal_slot(struct fleet_table *t, struct fleet_slot *slot, enum fleet_signal signal)
@@ -39,11 +43,20 @@ static struct fleet_slot *victim(struct fleet_track *track)
     return best;
 }
 
-/* The slot of a release, made when it is missing. Votes of a release whose slot was given up are spent (INV-11). */
-static struct fleet_slot *slot_for(struct fleet_table *t, struct fleet_track *track,
-                                   const struct fleet_record *r, uint32_t serial)
+static bool tenant_muted(const struct fleet_release *release, uint16_t tenant)
 {
-    struct fleet_slot *slot = fleet_table_slot(track, r->release);
+    for (uint32_t i = 0; i < release->muted_count; i++) {
+        if (release->muted[i] == tenant) { return true; }
+    }
+    return false;
+}
+
+/* The slot of a release, made when it is missing. Votes of a release whose slot was given up are spent, those of a
+ * muted endpoint or tenant are listed only (INV-11). */
+static struct fleet_slot *slot_for(struct fleet_table *t, const struct fleet_endpoint *e,
+                                   struct fleet_track *track, const struct fleet_release *release)
+{
+    struct fleet_slot *slot = fleet_table_slot(track, release->release);
     if (slot != NULL) { return slot; }
     slot = fleet_table_slot(track, 0);
     if (slot == NULL) {
@@ -51,9 +64,13 @@ static struct fleet_slot *slot_for(struct fleet_table *t, struct fleet_track *tr
         signal_slot(t, slot, FLEET_ON_FORGET);
         if (slot->release > track->forgotten) { track->forgotten = slot->release; }
     }
-    *slot = (struct fleet_slot){
-        .release = r->release, .serial = serial, .ring = r->ring, .cohort = r->cohort};
-    if (r->release <= track->forgotten) { slot->marks = FLEET_SPENT; }
+    *slot = (struct fleet_slot){.release = release->release,
+                                .serial = release->serial,
+                                .ring = e->ring,
+                                .cohort = e->cohort,
+                                .tenant = e->tenant};
+    if (release->release <= track->forgotten) { slot->marks = FLEET_SPENT; }
+    if (e->muted != 0 || tenant_muted(release, e->tenant)) { slot->marks |= FLEET_MUTED; }
     return slot;
 }
 
@@ -62,12 +79,14 @@ static void count_member(struct fleet_table *t, const struct fleet_endpoint *e, 
     if (e->ring == FLEET_NO_NAME) { return; }
     fleet_table_count_at(t, 0, e->ring, e->cohort)->members += sign;
     fleet_table_count_at(t, 0, e->ring, FLEET_WHOLE_RING)->members += sign;
+    fleet_table_count_at(t, 0, e->ring, (uint16_t)(FLEET_OF_TENANT + e->tenant))->members += sign;
 }
 
 static void move_endpoint(struct fleet_table *t, struct fleet_endpoint *e,
                           const struct fleet_record *r)
 {
     if (e->ring != r->ring || e->cohort != r->cohort) {
+        fleet_control_leave(t, e, r->now_s);
         count_member(t, e, -1);
         e->ring = r->ring;
         e->cohort = r->cohort;
@@ -126,6 +145,15 @@ static enum fleet_signal signal_of(uint8_t kind)
     return signals[kind];
 }
 
+/* A crash with other content of an endpoint that has not been exposed to the newest release: control fails too. */
+static void take_control_crash(struct fleet_table *t, const struct fleet_endpoint *e,
+                               struct fleet_track *track, const struct fleet_record *r)
+{
+    const struct fleet_release *newest = fleet_control_for(t, e, r->family);
+    if (newest == NULL || newest->release == r->release) { return; }
+    signal_slot(t, slot_for(t, e, track, newest), FLEET_ON_CONTROL_CRASH);
+}
+
 static void take_content(struct fleet_table *t, struct fleet_endpoint *e,
                          const struct fleet_record *r)
 {
@@ -134,11 +162,15 @@ static void take_content(struct fleet_table *t, struct fleet_endpoint *e,
     /* Votes count for exactly the bytes of the release: another hash is another content. */
     bool same = release != NULL && memcmp(release->sha256, r->sha256, sizeof(r->sha256)) == 0;
     if (is_proof(r->kind)) { take_proof(t, track, r, same); }
+    if (r->kind == BEACON_CRASH) { take_control_crash(t, e, track, r); }
     if (!same) { return; }
     struct fleet_slot *slot = fleet_table_slot(track, r->release);
-    if (slot == NULL && r->ring == FLEET_NO_NAME) { return; } /* nowhere to book it */
-    if (slot == NULL) { slot = slot_for(t, track, r, release->serial); }
+    if (slot == NULL && e->ring == FLEET_NO_NAME) { return; } /* nowhere to book it */
+    if (slot == NULL) { slot = slot_for(t, e, track, release); }
     signal_slot(t, slot, signal_of(r->kind));
+    bool aged = is_proof(r->kind) && release->after_s > 0 && slot->granted_s > 0 &&
+                r->now_s - slot->granted_s >= release->after_s;
+    if (aged) { signal_slot(t, slot, FLEET_ON_AGED); }
 }
 
 /* An empty set is loaded: no release of any family is active. */
@@ -162,6 +194,7 @@ static void apply_beacon(struct fleet_table *t, const struct fleet_record *r)
     e->recent_at = (uint8_t)((e->recent_at + 1) % FLEET_RECENT);
     if (e->recent_count < FLEET_RECENT) { e->recent_count++; }
     t->beacons[r->kind]++;
+    fleet_control_heard(t, e, r->now_s);
     if (r->release > 0 && r->family != FLEET_NO_NAME) {
         take_content(t, e, r);
     } else if (r->release == 0 && r->kind == BEACON_ALIVE) {
@@ -191,8 +224,9 @@ static RW_RC apply_permit(struct fleet_table *t, const struct fleet_record *r, s
     struct fleet_endpoint *e = endpoint_of(t, r);
     move_endpoint(t, e, r);
     struct fleet_track *track = track_of(t, e, r->family);
-    struct fleet_slot *slot = slot_for(t, track, r, release->serial);
+    struct fleet_slot *slot = slot_for(t, e, track, release);
     if ((slot->marks & FLEET_EXPOSED) == 0) { /* booked where it is exposed first, for good */
+        fleet_control_expose(t, e, release, r->now_s);
         unsigned marks = slot->marks;
         set_marks(t, slot, 0);
         slot->ring = r->ring;
@@ -220,6 +254,79 @@ static RW_RC apply_expire(struct fleet_table *t, const struct fleet_record *r, s
     return RW_OK;
 }
 
+/* Calls `each` for every slot of the release. */
+static void each_slot(struct fleet_table *t, const struct fleet_release *release,
+                      void (*each)(struct fleet_table *t, struct fleet_endpoint *e,
+                                   struct fleet_slot *slot, const struct fleet_record *r),
+                      const struct fleet_record *r)
+{
+    for (size_t i = 0; i < t->endpoint_count; i++) {
+        struct fleet_endpoint *e = &t->endpoints[i];
+        struct fleet_track *track = fleet_table_track(t, e, release->family);
+        struct fleet_slot *slot = track == NULL ? NULL : fleet_table_slot(track, release->release);
+        if (slot != NULL) { each(t, e, slot, r); }
+    }
+}
+
+static void mute_slot(struct fleet_table *t, struct fleet_endpoint *e, struct fleet_slot *slot,
+                      const struct fleet_record *r)
+{
+    if (e->tenant == r->tenant) { signal_slot(t, slot, FLEET_ON_MUTE); }
+}
+
+static RW_RC apply_mute(struct fleet_table *t, const struct fleet_record *r, struct rw_err *err)
+{
+    for (size_t i = 0; i < t->release_count; i++) {
+        struct fleet_release *release = &t->releases[i];
+        if (release->family != r->family || release->release != r->release) { continue; }
+        if (release->muted_count >= FLEET_TENANTS_MUTED_MAX) { break; }
+        release->muted[release->muted_count++] = r->tenant;
+        each_slot(t, release, mute_slot, r);
+        return RW_OK;
+    }
+    return rw_fail(err, RW_E_PROTOCOL, "journal: a tenant muted for a release that is not watched");
+}
+
+/* INV-11: who fails where everybody else is healthy loses its votes, until clean releases follow. */
+static void strike_slot(struct fleet_table *t, struct fleet_endpoint *e, struct fleet_slot *slot,
+                        const struct fleet_record *r)
+{
+    const unsigned failures = FLEET_FAILED | FLEET_REFUSED | FLEET_LATE;
+    bool failed = (slot->marks & failures) != 0;
+    (void)t;
+    (void)r;
+    if (!failed && (slot->marks & FLEET_CONFIRMED) == 0) { return; }
+    const struct verdict_rule_strikes before = {.count = e->strikes, .muted = e->muted != 0};
+    struct verdict_rule_strikes after = verdict_rule_strike(before, failed);
+    e->strikes = after.count;
+    e->muted = after.muted;
+}
+
+static RW_RC apply_close(struct fleet_table *t, const struct fleet_record *r, struct rw_err *err)
+{
+    const struct fleet_release *release = fleet_table_release(t, r->family, r->release);
+    if (release == NULL) {
+        return rw_fail(err, RW_E_PROTOCOL, "journal: the end of a release that is not watched");
+    }
+    each_slot(t, release, strike_slot, r);
+    return RW_OK;
+}
+
+static RW_RC apply_watch(struct fleet_table *t, const struct fleet_record *r, struct rw_err *err)
+{
+    struct fleet_release release = {.family = r->family,
+                                    .release = r->release,
+                                    .watched_s = r->now_s,
+                                    .window_s = r->deadline_s,
+                                    .after_s = r->after_s};
+    if (fleet_table_release(t, r->family, r->release) != NULL) {
+        return rw_fail(err, RW_E_PROTOCOL, "journal: release %lld is watched already",
+                       (long long)r->release);
+    }
+    rw_copy(release.sha256, sizeof(release.sha256), r->sha256, sizeof(r->sha256));
+    return fleet_table_watch(t, &release, err);
+}
+
 static bool known(const struct fleet_table *t, enum fleet_space space, uint16_t number,
                   bool none_allowed)
 {
@@ -232,8 +339,8 @@ static RW_RC check_numbers(const struct fleet_table *t, const struct fleet_recor
 {
     bool beacon = r->type == FLEET_BEACON;
     bool placed = beacon || r->type == FLEET_PERMIT;
-    bool named = placed || r->type == FLEET_ENROL;
-    bool about = placed || r->type == FLEET_WATCH || r->type == FLEET_EXPIRE;
+    bool named = placed || r->type == FLEET_ENROL || r->type == FLEET_MUTE;
+    bool about = placed || r->type >= FLEET_EXPIRE || r->type == FLEET_WATCH;
     bool good = (!named || known(t, FLEET_TENANTS, r->tenant, false)) &&
                 (!placed || known(t, FLEET_COHORTS, r->cohort, false)) &&
                 (!placed || known(t, FLEET_RINGS, r->ring, beacon)) &&
@@ -256,11 +363,7 @@ RW_RC fleet_fold_apply(struct fleet_table *t, const struct fleet_record *r, stru
         }
         return fleet_table_define(t, (enum fleet_space)r->space, r->name, err);
     case FLEET_WATCH:
-        if (fleet_table_release(t, r->family, r->release) != NULL) {
-            return rw_fail(err, RW_E_PROTOCOL, "journal: release %lld is watched already",
-                           (long long)r->release);
-        }
-        return fleet_table_watch(t, r->family, r->release, r->sha256, err);
+        return apply_watch(t, r, err);
     case FLEET_ENROL:
         (void)endpoint_of(t, r);
         return RW_OK;
@@ -271,6 +374,10 @@ RW_RC fleet_fold_apply(struct fleet_table *t, const struct fleet_record *r, stru
         return apply_permit(t, r, err);
     case FLEET_EXPIRE:
         return apply_expire(t, r, err);
+    case FLEET_MUTE:
+        return apply_mute(t, r, err);
+    case FLEET_CLOSE:
+        return apply_close(t, r, err);
     }
     return rw_fail(err, RW_E_PROTOCOL, "journal: record of type %d", (int)r->type);
 }

@@ -25,17 +25,27 @@ static const struct field table_fields[] = {
     FIELD(fleet_table, beacons),
 };
 static const struct field release_fields[] = {
-    FIELD(fleet_release, family),
-    FIELD(fleet_release, release),
-    FIELD(fleet_release, sha256),
-    FIELD(fleet_release, serial),
+    FIELD(fleet_release, family),      FIELD(fleet_release, release),
+    FIELD(fleet_release, sha256),      FIELD(fleet_release, serial),
+    FIELD(fleet_release, muted_count), FIELD(fleet_release, muted),
+    FIELD(fleet_release, watched_s),   FIELD(fleet_release, window_s),
+    FIELD(fleet_release, after_s),
 };
 static const struct field endpoint_fields[] = {
-    FIELD(fleet_endpoint, id),        FIELD(fleet_endpoint, tenant),
-    FIELD(fleet_endpoint, ring),      FIELD(fleet_endpoint, cohort),
-    FIELD(fleet_endpoint, grade),     FIELD(fleet_endpoint, trust),
-    FIELD(fleet_endpoint, recent_at), FIELD(fleet_endpoint, recent_count),
+    FIELD(fleet_endpoint, id),
+    FIELD(fleet_endpoint, tenant),
+    FIELD(fleet_endpoint, ring),
+    FIELD(fleet_endpoint, cohort),
+    FIELD(fleet_endpoint, grade),
+    FIELD(fleet_endpoint, trust),
+    FIELD(fleet_endpoint, recent_at),
+    FIELD(fleet_endpoint, recent_count),
     FIELD(fleet_endpoint, seen_s),
+    FIELD(fleet_endpoint, strikes),
+    FIELD(fleet_endpoint, muted),
+    FIELD(fleet_endpoint, control_seen),
+    FIELD(fleet_endpoint, control_end_s),
+    FIELD(fleet_endpoint, control_look_s),
 };
 static const struct field track_fields[] = {
     FIELD(fleet_track, family), FIELD(fleet_track, active),    FIELD(fleet_track, generation),
@@ -44,7 +54,7 @@ static const struct field track_fields[] = {
 static const struct field slot_fields[] = {
     FIELD(fleet_slot, release),    FIELD(fleet_slot, permit), FIELD(fleet_slot, granted_s),
     FIELD(fleet_slot, deadline_s), FIELD(fleet_slot, serial), FIELD(fleet_slot, ring),
-    FIELD(fleet_slot, cohort),     FIELD(fleet_slot, marks),
+    FIELD(fleet_slot, cohort),     FIELD(fleet_slot, tenant), FIELD(fleet_slot, marks),
 };
 
 static RW_RC put_fields(struct rw_buf *b, const void *object, const struct field *fields, size_t n,
@@ -138,6 +148,12 @@ static RW_RC put_endpoint(const struct fleet_table *t, const struct fleet_endpoi
     return RW_OK;
 }
 
+/* A time: not negative, and small enough that sums of two do not overflow. */
+static bool is_time(int64_t s)
+{
+    return s >= 0 && s <= INT64_MAX / 4;
+}
+
 static bool names_fit(const struct fleet_table *t, uint16_t ring, uint16_t cohort)
 {
     return (ring < t->names[FLEET_RINGS].count || ring == FLEET_NO_NAME) &&
@@ -154,7 +170,9 @@ static RW_RC get_track(struct fleet_cursor *c, struct fleet_table *t, struct fle
         struct fleet_slot *s = &track.slots[i];
         RW_TRY(GET(c, s, slot_fields, err));
         active += (s->marks & FLEET_ACTIVE) != 0;
-        if (!names_fit(t, s->ring, s->cohort) || s->release < 0 || active > 1) {
+        bool tenant = s->release == 0 || s->tenant < t->names[FLEET_TENANTS].count;
+        if (!names_fit(t, s->ring, s->cohort) || s->release < 0 || active > 1 || !tenant ||
+            !is_time(s->granted_s) || !is_time(s->deadline_s)) {
             return bad_image("a slot with impossible values", err);
         }
     }
@@ -175,7 +193,9 @@ static RW_RC get_endpoint(struct fleet_cursor *c, struct fleet_table *t, struct 
     RW_TRY(GET(c, &e, endpoint_fields, err));
     if (e.recent_count > FLEET_RECENT || e.recent_at >= FLEET_RECENT || e.grade >= FLEET_GRADES ||
         e.trust >= FLEET_TRUSTS || !names_fit(t, e.ring, e.cohort) ||
-        e.tenant >= t->names[FLEET_TENANTS].count || fleet_table_find(t, e.id) != NULL) {
+        e.tenant >= t->names[FLEET_TENANTS].count || fleet_table_find(t, e.id) != NULL ||
+        e.muted > 1 || e.control_seen > 1 || !is_time(e.control_end_s) ||
+        !is_time(e.control_look_s) || !is_time(e.seen_s)) {
         return bad_image("an endpoint with impossible values, or one twice", err);
     }
     RW_TRY(fleet_bytes_get_raw(c, (uint8_t *)e.recent, e.recent_count * sizeof(e.recent[0]), err));
@@ -218,6 +238,32 @@ static RW_RC get_counts(struct fleet_cursor *c, struct fleet_table *t, struct rw
     return RW_OK;
 }
 
+static RW_RC put_windows(const struct fleet_table *t, struct rw_buf *b, struct rw_err *err)
+{
+    RW_TRY(fleet_bytes_put(b, t->windows.used, 8, err));
+    for (size_t i = 0; i < t->windows.cap; i++) {
+        const struct fleet_window_entry *e = &t->windows.entries[i];
+        if (e->key == 0) { continue; }
+        RW_TRY(rw_buf_append(b, rw_span_of(e, sizeof(*e)), err));
+    }
+    return RW_OK;
+}
+
+static RW_RC get_windows(struct fleet_cursor *c, struct fleet_table *t, struct rw_err *err)
+{
+    uint64_t n = 0;
+    RW_TRY(fleet_bytes_get(c, 8, &n, err));
+    if (n > c->rest.n / sizeof(struct fleet_window_entry)) { return bad_image("is cut", err); }
+    RW_TRY(fleet_windows_reserve(&t->windows, n + 1, err));
+    for (uint64_t i = 0; i < n; i++) {
+        struct fleet_window_entry e = {.key = 0};
+        RW_TRY(fleet_bytes_get_raw(c, (uint8_t *)&e, sizeof(e), err));
+        if (e.key == 0) { return bad_image("a window without a key", err); }
+        *fleet_windows_at(&t->windows, e.key) = e;
+    }
+    return RW_OK;
+}
+
 RW_RC fleet_image_write(const struct fleet_table *t, struct rw_buf *into, struct rw_err *err)
 {
     RW_TRY(fleet_bytes_put(into, FLEET_IMAGE_VERSION, 1, err));
@@ -234,7 +280,8 @@ RW_RC fleet_image_write(const struct fleet_table *t, struct rw_buf *into, struct
     for (size_t i = 0; i < t->endpoint_count; i++) {
         RW_TRY(put_endpoint(t, &t->endpoints[i], into, err));
     }
-    return put_counts(t, into, err);
+    RW_TRY(put_counts(t, into, err));
+    return put_windows(t, into, err);
 }
 
 static RW_RC get_releases(struct fleet_cursor *c, struct fleet_table *t, struct rw_err *err)
@@ -246,10 +293,12 @@ static RW_RC get_releases(struct fleet_cursor *c, struct fleet_table *t, struct 
         struct fleet_release r = {.serial = 0};
         RW_TRY(GET(c, &r, release_fields, err));
         if (r.family >= t->names[FLEET_FAMILIES].count || r.serial == 0 ||
-            r.serial >= next_serial || fleet_table_release(t, r.family, r.release) != NULL) {
+            r.muted_count > FLEET_TENANTS_MUTED_MAX || !is_time(r.watched_s) ||
+            !is_time(r.window_s) || !is_time(r.after_s) || r.serial >= next_serial ||
+            fleet_table_release(t, r.family, r.release) != NULL) {
             return bad_image("a release with impossible values, or one twice", err);
         }
-        RW_TRY(fleet_table_watch(t, r.family, r.release, r.sha256, err));
+        RW_TRY(fleet_table_watch(t, &r, err));
         t->releases[t->release_count - 1].serial = r.serial;
     }
     t->next_serial = next_serial;
@@ -274,5 +323,6 @@ RW_RC fleet_image_load(struct rw_span image, struct fleet_table *t, struct rw_er
         RW_TRY(get_endpoint(&c, t, err));
     }
     RW_TRY(get_counts(&c, t, err));
+    RW_TRY(get_windows(&c, t, err));
     return c.rest.n == 0 ? RW_OK : bad_image("has bytes behind its end", err);
 }

@@ -16,6 +16,8 @@ enum field {
     F_NUMBER = 1 << 8,
     F_NOW = 1 << 9,
     F_DEADLINE = 1 << 10,
+    F_AFTER = 1 << 11,
+    F_END = 1 << 12,
 };
 
 enum { KIND_MAX = 5, GRADE_MAX = 4, TRUST_MAX = 2 };
@@ -23,13 +25,15 @@ enum { KIND_MAX = 5, GRADE_MAX = 4, TRUST_MAX = 2 };
 /* Fields of each type, written in the order of their bits. */
 static const unsigned fields_of[] = {
     [FLEET_DEFINE] = F_NAME,
-    [FLEET_WATCH] = F_FAMILY | F_RELEASE | F_SHA256,
+    [FLEET_WATCH] = F_FAMILY | F_RELEASE | F_SHA256 | F_NOW | F_DEADLINE | F_AFTER,
     [FLEET_ENROL] = F_ENDPOINT | F_TENANT | F_NOW,
     [FLEET_BEACON] = F_ENDPOINT | F_TENANT | F_PLACE | F_FAMILY | F_RELEASE | F_SHA256 | F_BEACON |
                      F_NUMBER | F_NOW,
     [FLEET_PERMIT] =
         F_ENDPOINT | F_TENANT | F_PLACE | F_FAMILY | F_RELEASE | F_NUMBER | F_NOW | F_DEADLINE,
     [FLEET_EXPIRE] = F_ENDPOINT | F_FAMILY | F_RELEASE | F_NOW,
+    [FLEET_MUTE] = F_TENANT | F_FAMILY | F_RELEASE,
+    [FLEET_CLOSE] = F_FAMILY | F_RELEASE | F_NOW,
 };
 
 static RW_RC put_name(struct rw_buf *b, const struct fleet_record *r, struct rw_err *err)
@@ -75,6 +79,10 @@ static RW_RC put_field(struct rw_buf *b, enum field field, const struct fleet_re
         return fleet_bytes_put(b, (uint64_t)r->now_s, 8, err);
     case F_DEADLINE:
         return fleet_bytes_put(b, (uint64_t)r->deadline_s, 8, err);
+    case F_AFTER:
+        return fleet_bytes_put(b, (uint64_t)r->after_s, 8, err);
+    case F_END:
+        break;
     }
     return RW_OK;
 }
@@ -83,7 +91,7 @@ static RW_RC put_all(struct rw_buf *batch, const struct fleet_record *r, struct 
 {
     if (batch->n == 0) { RW_TRY(fleet_bytes_put(batch, FLEET_JOURNAL_VERSION, 1, err)); }
     RW_TRY(fleet_bytes_put(batch, (uint64_t)r->type, 1, err));
-    for (unsigned field = 1; field <= F_DEADLINE; field <<= 1) {
+    for (unsigned field = 1; field < F_END; field <<= 1) {
         if ((fields_of[r->type] & field) != 0) {
             RW_TRY(put_field(batch, (enum field)field, r, err));
         }
@@ -171,6 +179,10 @@ static RW_RC get_field(struct fleet_cursor *c, enum field field, struct fleet_re
         return fleet_bytes_get_count(c, &r->now_s, err);
     case F_DEADLINE:
         return fleet_bytes_get_count(c, &r->deadline_s, err);
+    case F_AFTER:
+        return fleet_bytes_get_count(c, &r->after_s, err);
+    case F_END:
+        break;
     }
     return RW_OK;
 }
@@ -197,12 +209,12 @@ RW_RC fleet_journal_next(struct fleet_journal_reader *r, struct fleet_record *ou
     struct fleet_record record = {.type = FLEET_DEFINE};
     uint64_t type = 0;
     RW_TRY(fleet_bytes_get(&c, 1, &type, err));
-    if (type < FLEET_DEFINE || type > FLEET_EXPIRE) {
+    if (type < FLEET_DEFINE || type > FLEET_CLOSE) {
         return rw_fail(err, RW_E_PROTOCOL, "journal record of type %llu is not known",
                        (unsigned long long)type);
     }
     record.type = (enum fleet_record_type)type;
-    for (unsigned field = 1; field <= F_DEADLINE; field <<= 1) {
+    for (unsigned field = 1; field < F_END; field <<= 1) {
         if ((fields_of[type] & field) != 0) {
             RW_TRY(get_field(&c, (enum field)field, &record, err));
         }

@@ -12,7 +12,7 @@
 #include "common/base/buf.h"
 
 enum {
-    FLEET_JOURNAL_VERSION = 1,
+    FLEET_JOURNAL_VERSION = 2,
     FLEET_JOURNAL_NAME_BYTES = 112, /* three cohort words and a NUL, or one name */
     FLEET_NO_NAME = 0xffff,
 };
@@ -21,11 +21,13 @@ enum fleet_space { FLEET_TENANTS, FLEET_RINGS, FLEET_COHORTS, FLEET_FAMILIES, FL
 
 enum fleet_record_type {
     FLEET_DEFINE = 1, /* space, name: the next number of that space */
-    FLEET_WATCH = 2,  /* family, release, sha256: votes about it are counted from now on */
+    FLEET_WATCH = 2,  /* family, release, sha256, times: votes about it are counted from now on */
     FLEET_ENROL = 3,
     FLEET_BEACON = 4,
     FLEET_PERMIT = 5,
     FLEET_EXPIRE = 6, /* endpoint, family, release: its permit's deadline has passed */
+    FLEET_MUTE = 7,   /* tenant, family, release: that tenant's votes on it do not count any more */
+    FLEET_CLOSE = 8,  /* family, release: it went through healthy; strikes are given */
 };
 
 struct fleet_record {
@@ -45,7 +47,8 @@ struct fleet_record {
     uint8_t trust;
     uint64_t number; /* of the permit; first 8 bytes of the beacon's id */
     int64_t now_s;
-    int64_t deadline_s; /* wall clock */
+    int64_t deadline_s; /* wall clock; of a watch: length of a window */
+    int64_t after_s;    /* of a watch: time after its permit at which an endpoint counts as aged */
 };
 
 RW_RC fleet_journal_put(struct rw_buf *batch, const struct fleet_record *r, struct rw_err *err);

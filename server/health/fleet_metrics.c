@@ -7,6 +7,7 @@ struct groups {
     int64_t grades[FLEET_GRADES];
     int64_t trusts[FLEET_TRUSTS];
     int64_t no_ring;
+    int64_t muted;
 };
 
 static RW_RC put_rings(const struct fleet_table *t, const struct groups *g, struct rw_buf *into,
@@ -68,9 +69,15 @@ RW_RC fleet_state_metrics(const struct fleet_state *f, struct rw_buf *into, stru
         g.grades[t->endpoints[i].grade]++;
         g.trusts[t->endpoints[i].trust]++;
         g.no_ring += t->endpoints[i].ring == FLEET_NO_NAME;
+        g.muted += t->endpoints[i].muted;
     }
     RW_TRY(put_rings(t, &g, into, err));
     RW_TRY(put_groups(&g, into, err));
+    RW_TRY(rw_buf_appendf(into, err,
+                          "# HELP ringward_endpoints_muted Endpoints whose votes do not count.\n"
+                          "# TYPE ringward_endpoints_muted gauge\n"
+                          "ringward_endpoints_muted %lld\n",
+                          (long long)g.muted));
     RW_TRY(rw_buf_appendf(into, err,
                           "# HELP ringward_permits_open Permits without outcome before their "
                           "deadline.\n# TYPE ringward_permits_open gauge\n"

@@ -33,6 +33,9 @@ static unsigned place(unsigned marks, enum fleet_signal signal)
     case FLEET_ON_FORGET:
         return marks & ~(unsigned)(FLEET_TRIAL | FLEET_ACTIVE);
     case FLEET_ON_DEADLINE:
+    case FLEET_ON_CONTROL_CRASH:
+    case FLEET_ON_MUTE:
+    case FLEET_ON_AGED:
         break;
     }
     return marks;
@@ -66,6 +69,13 @@ static unsigned vote(unsigned marks, enum fleet_signal signal)
         return failure(marks);
     case FLEET_ON_REVERTED:
         return FLEET_REVERTED;
+    case FLEET_ON_CONTROL_CRASH:
+        return has(marks, FLEET_EXPOSED) ? 0 : FLEET_CONTROL_CRASH;
+    case FLEET_ON_MUTE:
+        return FLEET_MUTED;
+    case FLEET_ON_AGED:
+        return has(marks, FLEET_CONFIRMED) && !has(marks, FLEET_FAILED | FLEET_LATE) ? FLEET_AGED
+                                                                                     : 0;
     case FLEET_ON_ALIVE:
     case FLEET_ON_ELSEWHERE:
     case FLEET_ON_ELSEWHERE_LATE:
@@ -80,22 +90,42 @@ unsigned fleet_outcome_rule_next(unsigned marks, enum fleet_signal signal)
     return place(marks, signal) | votes;
 }
 
-void fleet_outcome_rule_tally(struct fleet_counts *c, unsigned marks, int64_t sign)
+/* INV-1: places in the window are taken and given back by muted endpoints too. */
+static void tally_place(struct fleet_counts *c, unsigned marks, int64_t sign)
 {
-    const unsigned against = FLEET_FAILED | FLEET_REFUSED | FLEET_DARK | FLEET_LATE;
     bool exposed = has(marks, FLEET_EXPOSED);
     bool pending = fleet_outcome_rule_pending(marks);
-    bool survived = exposed && has(marks, FLEET_CONFIRMED);
     c->exposed += exposed ? sign : 0;
     c->pending += pending ? sign : 0;
-    c->survived += survived ? sign : 0;
-    c->healthy += survived && !has(marks, against) ? sign : 0;
+    c->survived += exposed && has(marks, FLEET_CONFIRMED) ? sign : 0;
+    c->dark += exposed && has(marks, FLEET_DARK) ? sign : 0;
+    c->aged += exposed && has(marks, FLEET_AGED) ? sign : 0;
+    c->reverted += has(marks, FLEET_REVERTED) ? sign : 0;
+    c->still_on += !pending && has(marks, FLEET_ACTIVE | FLEET_TRIAL) ? sign : 0;
+}
+
+static void tally_votes(struct fleet_counts *c, unsigned marks, unsigned against, int64_t sign)
+{
+    bool exposed = has(marks, FLEET_EXPOSED);
+    bool clean = exposed && has(marks, FLEET_CONFIRMED) && !has(marks, against);
+    c->healthy += clean ? sign : 0;
+    c->at_risk += clean && has(marks, FLEET_ACTIVE) ? sign : 0;
     c->failed += exposed && has(marks, FLEET_FAILED) ? sign : 0;
     c->refused += has(marks, FLEET_REFUSED) ? sign : 0;
     c->refused_free += has(marks, FLEET_FREE) ? sign : 0;
-    c->dark += exposed && has(marks, FLEET_DARK) ? sign : 0;
     c->late_crash += has(marks, FLEET_LATE) ? sign : 0;
-    c->reverted += has(marks, FLEET_REVERTED) ? sign : 0;
-    c->still_on += !pending && has(marks, FLEET_ACTIVE | FLEET_TRIAL) ? sign : 0;
     c->marked += exposed && has(marks, against) ? sign : 0;
+    c->control_crash += has(marks, FLEET_CONTROL_CRASH) ? sign : 0;
+}
+
+void fleet_outcome_rule_tally(struct fleet_counts *c, unsigned marks, int64_t sign)
+{
+    const unsigned against = FLEET_FAILED | FLEET_REFUSED | FLEET_DARK | FLEET_LATE;
+    tally_place(c, marks, sign);
+    if (has(marks, FLEET_MUTED)) {
+        c->muted += has(marks, FLEET_EXPOSED) ? sign : 0;
+        c->muted_votes += has(marks, against) ? sign : 0;
+        return;
+    }
+    tally_votes(c, marks, against, sign);
 }

@@ -16,17 +16,20 @@
 #include "common/base/err.h"
 
 enum fleet_mark {
-    FLEET_EXPOSED = 1 << 0,   /* a permit was granted */
-    FLEET_TRIAL = 1 << 1,     /* permit in use: no proof yet of what became of it */
-    FLEET_CONFIRMED = 1 << 2, /* survived probation with proof of load */
-    FLEET_FAILED = 1 << 3,    /* failed in load or probation, or crashed before it confirmed */
-    FLEET_REFUSED = 1 << 4,   /* the box said no */
-    FLEET_FREE = 1 << 5,      /* of these: before any permit */
-    FLEET_DARK = 1 << 6,      /* the deadline passed in silence; never taken back */
-    FLEET_LATE = 1 << 7,      /* crashed or failed after it had confirmed */
-    FLEET_REVERTED = 1 << 8,  /* went back because the ring said so */
-    FLEET_ACTIVE = 1 << 9,    /* the sensor's latest proof names this release */
-    FLEET_SPENT = 1 << 10,    /* earlier marks were forgotten: never votes again (INV-11) */
+    FLEET_EXPOSED = 1 << 0,        /* a permit was granted */
+    FLEET_TRIAL = 1 << 1,          /* permit in use: no proof yet of what became of it */
+    FLEET_CONFIRMED = 1 << 2,      /* survived probation with proof of load */
+    FLEET_FAILED = 1 << 3,         /* failed in load or probation, or crashed before it confirmed */
+    FLEET_REFUSED = 1 << 4,        /* the box said no */
+    FLEET_FREE = 1 << 5,           /* of these: before any permit */
+    FLEET_DARK = 1 << 6,           /* the deadline passed in silence; never taken back */
+    FLEET_LATE = 1 << 7,           /* crashed or failed after it had confirmed */
+    FLEET_REVERTED = 1 << 8,       /* went back because the ring said so */
+    FLEET_ACTIVE = 1 << 9,         /* the sensor's latest proof names this release */
+    FLEET_SPENT = 1 << 10,         /* earlier marks were forgotten: never votes again (INV-11) */
+    FLEET_CONTROL_CRASH = 1 << 11, /* crashed with other content before it was exposed */
+    FLEET_MUTED = 1 << 12,         /* its votes are listed, not counted (INV-11) */
+    FLEET_AGED = 1 << 13,          /* confirmed, and proved it again some hours after its permit */
 };
 
 enum fleet_signal {
@@ -40,6 +43,9 @@ enum fleet_signal {
     FLEET_ON_FAILED,
     FLEET_ON_CRASH,
     FLEET_ON_REVERTED,
+    FLEET_ON_CONTROL_CRASH,
+    FLEET_ON_MUTE,
+    FLEET_ON_AGED,
     FLEET_ON_FORGET, /* its place is needed: what is open is closed */
 };
 
@@ -57,6 +63,11 @@ struct fleet_counts {
     int64_t reverted;     /* FLEET_REVERTED */
     int64_t still_on; /* active there or perhaps on trial; the pending ones are not among them */
     int64_t marked;   /* exposed ones with a mark against them: what the gate calls failed */
+    int64_t at_risk;  /* confirmed, still running it, no mark against them: who can crash late */
+    int64_t aged;     /* FLEET_AGED */
+    int64_t control_crash; /* FLEET_CONTROL_CRASH: of endpoints that were not exposed */
+    int64_t muted;         /* exposed ones whose votes do not count */
+    int64_t muted_votes;   /* of these and of refusals before a permit: with a mark against them */
 };
 
 unsigned fleet_outcome_rule_next(unsigned marks, enum fleet_signal signal);

@@ -11,18 +11,59 @@ RW_RC fleet_state_know_ring(struct fleet_state *f, const char *ring, struct rw_e
     return fleet_hot_name(f, FLEET_RINGS, ring, &number, err);
 }
 
-RW_RC fleet_state_watch(struct fleet_state *f, const char *family, int64_t release,
-                        const uint8_t sha256[static BEACON_HASH_BYTES], struct rw_err *err)
+RW_RC fleet_state_watch(struct fleet_state *f, const struct fleet_watch *watch, struct rw_err *err)
 {
-    struct fleet_record r = {.type = FLEET_WATCH, .release = release};
-    RW_TRY(fleet_hot_name(f, FLEET_FAMILIES, family, &r.family, err));
-    const struct fleet_release *known = fleet_table_release(&f->table, r.family, release);
+    struct fleet_record r = {.type = FLEET_WATCH,
+                             .release = watch->release,
+                             .now_s = watch->now.s,
+                             .deadline_s = watch->window_s,
+                             .after_s = watch->after_s};
+    RW_TRY(fleet_hot_name(f, FLEET_FAMILIES, watch->family, &r.family, err));
+    const struct fleet_release *known = fleet_table_release(&f->table, r.family, watch->release);
     if (known != NULL) {
-        if (memcmp(known->sha256, sha256, sizeof(known->sha256)) == 0) { return RW_OK; }
-        return rw_fail(err, RW_E_POLICY, "%s/%lld was watched before with other bytes", family,
+        if (memcmp(known->sha256, watch->sha256, sizeof(known->sha256)) == 0) { return RW_OK; }
+        return rw_fail(err, RW_E_POLICY, "%s/%lld was watched before with other bytes",
+                       watch->family, (long long)watch->release);
+    }
+    rw_copy(r.sha256, sizeof(r.sha256), watch->sha256, BEACON_HASH_BYTES);
+    return fleet_hot_change(f, &r, err);
+}
+
+static bool is_muted(const struct fleet_release *r, uint16_t tenant)
+{
+    for (uint32_t i = 0; i < r->muted_count; i++) {
+        if (r->muted[i] == tenant) { return true; }
+    }
+    return false;
+}
+
+RW_RC fleet_state_mute(struct fleet_state *f, const char *family, int64_t release,
+                       const char *tenant, struct rw_err *err)
+{
+    struct fleet_record r = {.type = FLEET_MUTE, .release = release};
+    if (f->lost) { RW_TRY(fleet_state_reload(f, err)); }
+    r.family = fleet_table_name(&f->table, FLEET_FAMILIES, family);
+    r.tenant = fleet_table_name(&f->table, FLEET_TENANTS, tenant);
+    const struct fleet_release *watched = fleet_table_release(&f->table, r.family, release);
+    if (watched == NULL || r.tenant == FLEET_NO_NAME) {
+        return rw_fail(err, RW_E_NOT_FOUND, "no votes of tenant '%s' on %s/%lld", tenant, family,
                        (long long)release);
     }
-    rw_copy(r.sha256, sizeof(r.sha256), sha256, BEACON_HASH_BYTES);
+    if (is_muted(watched, r.tenant)) { return RW_OK; }
+    if (watched->muted_count >= FLEET_TENANTS_MUTED_MAX) {
+        return rw_fail(err, RW_E_FULL, "%d tenants of %s/%lld are muted already",
+                       FLEET_TENANTS_MUTED_MAX, family, (long long)release);
+    }
+    return fleet_hot_change(f, &r, err);
+}
+
+RW_RC fleet_state_close(struct fleet_state *f, const char *family, int64_t release,
+                        struct rw_wall now, struct rw_err *err)
+{
+    struct fleet_record r = {.type = FLEET_CLOSE, .release = release, .now_s = now.s};
+    if (f->lost) { RW_TRY(fleet_state_reload(f, err)); }
+    r.family = fleet_table_name(&f->table, FLEET_FAMILIES, family);
+    if (fleet_table_release(&f->table, r.family, release) == NULL) { return RW_OK; }
     return fleet_hot_change(f, &r, err);
 }
 
@@ -107,21 +148,24 @@ static struct fleet_counts counts_of(const struct fleet_table *t, uint32_t seria
     return c;
 }
 
+/* The number that counts of a cohort stand under; NULL: of the whole ring. */
+static uint16_t cohort_number_of(const struct fleet_table *t, const struct beacon_cohort *cohort)
+{
+    char text[FLEET_JOURNAL_NAME_BYTES];
+    if (cohort == NULL) { return FLEET_WHOLE_RING; }
+    fleet_hot_cohort_text(cohort, text);
+    uint16_t number = fleet_table_name(t, FLEET_COHORTS, text);
+    bool full = t->names[FLEET_COHORTS].count >= FLEET_COHORTS_MAX;
+    return number == FLEET_NO_NAME && full ? 0 : number;
+}
+
 struct fleet_counts fleet_state_counts(const struct fleet_state *f, const char *family,
                                        int64_t release, const char *ring,
                                        const struct beacon_cohort *cohort)
 {
     const struct fleet_table *t = &f->table;
     uint16_t ring_number = fleet_table_name(t, FLEET_RINGS, ring);
-    uint16_t cohort_number = FLEET_WHOLE_RING;
-    if (cohort != NULL) {
-        char text[FLEET_JOURNAL_NAME_BYTES];
-        fleet_hot_cohort_text(cohort, text);
-        cohort_number = fleet_table_name(t, FLEET_COHORTS, text);
-        bool full = t->names[FLEET_COHORTS].count >= FLEET_COHORTS_MAX;
-        if (cohort_number == FLEET_NO_NAME && full) { cohort_number = 0; }
-    }
-    return counts_of(t, serial_of(t, family, release), ring_number, cohort_number);
+    return counts_of(t, serial_of(t, family, release), ring_number, cohort_number_of(t, cohort));
 }
 
 RW_RC fleet_state_each_cohort(const struct fleet_state *f, const struct fleet_place *place,
@@ -139,6 +183,55 @@ RW_RC fleet_state_each_cohort(const struct fleet_state *f, const struct fleet_pl
         RW_TRY(each(arg, &cohort, &c, err));
     }
     return RW_OK;
+}
+
+RW_RC fleet_state_each_tenant(const struct fleet_state *f, const struct fleet_place *place,
+                              RW_RC (*each)(void *arg, const char *tenant,
+                                            const struct fleet_counts *counts, struct rw_err *err),
+                              void *arg, struct rw_err *err)
+{
+    const struct fleet_table *t = &f->table;
+    uint32_t serial = serial_of(t, place->family, place->release);
+    uint16_t ring_number = fleet_table_name(t, FLEET_RINGS, place->ring);
+    for (size_t i = 0; i < t->names[FLEET_TENANTS].count; i++) {
+        struct fleet_counts c = counts_of(t, serial, ring_number, (uint16_t)(FLEET_OF_TENANT + i));
+        if (c.members == 0 && c.exposed == 0 && c.refused == 0) { continue; }
+        RW_TRY(each(arg, t->names[FLEET_TENANTS].text[i], &c, err));
+    }
+    return RW_OK;
+}
+
+static const struct fleet_window_entry *windows_of(const struct fleet_table *t,
+                                                   const struct fleet_place *place,
+                                                   const struct beacon_cohort *cohort)
+{
+    uint16_t ring = fleet_table_name(t, FLEET_RINGS, place->ring);
+    uint32_t serial = serial_of(t, place->family, place->release);
+    return fleet_windows_find(&t->windows,
+                              fleet_table_key(serial, ring, cohort_number_of(t, cohort)));
+}
+
+struct fleet_observed fleet_state_observed(const struct fleet_state *f,
+                                           const struct fleet_place *place,
+                                           const struct beacon_cohort *cohort, struct rw_wall now)
+{
+    const struct fleet_table *t = &f->table;
+    uint16_t family = fleet_table_name(t, FLEET_FAMILIES, place->family);
+    const struct fleet_release *r = fleet_table_release(t, family, place->release);
+    const struct fleet_window_entry *e = windows_of(t, place, cohort);
+    struct fleet_observed o = {.width_s = fleet_window_width_s(r == NULL ? 0 : r->window_s)};
+    if (e != NULL) { o.control_open = fleet_window_open_control(e, now.s, o.width_s); }
+    return o;
+}
+
+bool fleet_state_bucket(const struct fleet_state *f, const struct fleet_place *place,
+                        const struct beacon_cohort *cohort, int64_t id, struct fleet_bucket *out)
+{
+    const struct fleet_window_entry *e = windows_of(&f->table, place, cohort);
+    const struct fleet_bucket *b = e == NULL ? NULL : fleet_window_peek(e, id);
+    if (b == NULL) { return false; }
+    *out = *b;
+    return true;
 }
 
 struct rw_wall fleet_state_ring_seen(const struct fleet_state *f, const char *ring)

@@ -9,13 +9,32 @@
 
 #include "server/health/fleet_outcome_rule.h"
 #include "server/health/fleet_state.h"
+#include "server/health/fleet_window.h"
 
 /* Names a ring of the policy: endpoints that say another ring are members of none. Records like every change. */
 RW_RC fleet_state_know_ring(struct fleet_state *f, const char *ring, struct rw_err *err);
+/* A release to count votes about; everything borrowed. */
+struct fleet_watch {
+    const char *family;
+    int64_t release;
+    const uint8_t *sha256; /* BEACON_HASH_BYTES of them */
+    struct rw_wall now;
+    int64_t
+        window_s; /* a permit's deadline: length of the windows of treated and control endpoints */
+    int64_t
+        after_s; /* an endpoint that proves the release so long after its permit is aged; 0: none ever is */
+};
 /* Counts votes about this release from now on; nothing when it is watched already.
  * Fails with RW_E_FULL, RW_E_NOMEM, RW_E_POLICY (watched with another hash). */
-RW_RC fleet_state_watch(struct fleet_state *f, const char *family, int64_t release,
-                        const uint8_t sha256[static BEACON_HASH_BYTES], struct rw_err *err);
+RW_RC fleet_state_watch(struct fleet_state *f, const struct fleet_watch *watch, struct rw_err *err);
+/* From now on the votes of that tenant on that release are listed, not counted (INV-11). Nothing when it is so
+ * already. Fails with RW_E_NOT_FOUND, RW_E_FULL, RW_E_NOMEM. */
+RW_RC fleet_state_mute(struct fleet_state *f, const char *family, int64_t release,
+                       const char *tenant, struct rw_err *err);
+/* The release went through healthy: endpoints that failed with it get a strike, healthy ones lose one.
+ * Fails with RW_E_FULL, RW_E_NOMEM. */
+RW_RC fleet_state_close(struct fleet_state *f, const char *family, int64_t release,
+                        struct rw_wall now, struct rw_err *err);
 
 /* What an endpoint did with a release before: decides whether a permit costs a place in the window. */
 enum fleet_permit_past {
@@ -63,6 +82,23 @@ RW_RC fleet_state_each_cohort(const struct fleet_state *f, const struct fleet_pl
                               RW_RC (*each)(void *arg, const struct beacon_cohort *cohort,
                                             const struct fleet_counts *counts, struct rw_err *err),
                               void *arg, struct rw_err *err);
+/* Calls `each` for the tenants that have members in the ring, or an exposure or vote of the release there. */
+RW_RC fleet_state_each_tenant(const struct fleet_state *f, const struct fleet_place *place,
+                              RW_RC (*each)(void *arg, const char *tenant,
+                                            const struct fleet_counts *counts, struct rw_err *err),
+                              void *arg, struct rw_err *err);
+
+/* What is observed of control, and of darkness, in a ring (`cohort` NULL) or a cohort of it. */
+struct fleet_observed {
+    int64_t control_open; /* control endpoints heard of lately */
+    int64_t width_s;      /* of a bucket */
+};
+struct fleet_observed fleet_state_observed(const struct fleet_state *f,
+                                           const struct fleet_place *place,
+                                           const struct beacon_cohort *cohort, struct rw_wall now);
+/* Windows that closed in bucket `id` (end of the window / width); false: there were none. */
+bool fleet_state_bucket(const struct fleet_state *f, const struct fleet_place *place,
+                        const struct beacon_cohort *cohort, int64_t id, struct fleet_bucket *out);
 /* Latest beacon or permit request of the ring's endpoints; 0: none. */
 struct rw_wall fleet_state_ring_seen(const struct fleet_state *f, const char *ring);
 /* Bytes of records that wait for fleet_state_flush. */

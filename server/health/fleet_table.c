@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-enum { COUNTS_PER_RECORD = 8 };
+enum { COUNTS_PER_RECORD = 32, WINDOWS_PER_RECORD = 64 };
 
 RW_RC fleet_table_make(struct fleet_table *out, struct rw_err *err)
 {
@@ -35,6 +35,7 @@ void fleet_table_drop(struct fleet_table *t)
     rw_mem_free(t->counts);
     rw_mem_free(t->open);
     rw_mem_free(t->ring_seen_s);
+    fleet_windows_drop(&t->windows);
     *t = (struct fleet_table){.seed = 0};
 }
 
@@ -112,6 +113,7 @@ RW_RC fleet_table_reserve(struct fleet_table *t, struct rw_err *err)
     if (open == NULL) { return no_memory(err); }
     t->open = open;
     RW_TRY(reserve_index(t, err));
+    RW_TRY(fleet_windows_reserve(&t->windows, WINDOWS_PER_RECORD, err));
     return fleet_table_reserve_counts(t, COUNTS_PER_RECORD, err);
 }
 
@@ -175,6 +177,14 @@ const struct fleet_release *fleet_table_release(const struct fleet_table *t, uin
     return NULL;
 }
 
+struct fleet_release *fleet_table_newest(const struct fleet_table *t, uint16_t family)
+{
+    for (size_t i = t->release_count; i > 0; i--) {
+        if (t->releases[i - 1].family == family) { return &t->releases[i - 1]; }
+    }
+    return NULL;
+}
+
 bool fleet_table_counted(const struct fleet_table *t, uint32_t serial)
 {
     for (size_t i = t->release_count; i > 0; i--) {
@@ -183,7 +193,7 @@ bool fleet_table_counted(const struct fleet_table *t, uint32_t serial)
     return false;
 }
 
-static uint64_t count_key(uint32_t serial, uint16_t ring, uint16_t cohort)
+uint64_t fleet_table_key(uint32_t serial, uint16_t ring, uint16_t cohort)
 {
     return ((uint64_t)serial << 32 | (uint64_t)ring << 16 | cohort) + 1;
 }
@@ -230,7 +240,7 @@ RW_RC fleet_table_reserve_counts(struct fleet_table *t, size_t more, struct rw_e
 const struct fleet_counts *fleet_table_counts(const struct fleet_table *t, uint32_t serial,
                                               uint16_t ring, uint16_t cohort)
 {
-    uint64_t key = count_key(serial, ring, cohort);
+    uint64_t key = fleet_table_key(serial, ring, cohort);
     if (t->count_cap == 0) { return NULL; }
     const struct fleet_count_entry *e = probe(t->counts, t->count_cap, key);
     return e->key == key ? &e->counts : NULL;
@@ -239,7 +249,7 @@ const struct fleet_counts *fleet_table_counts(const struct fleet_table *t, uint3
 struct fleet_counts *fleet_table_count_at(struct fleet_table *t, uint32_t serial, uint16_t ring,
                                           uint16_t cohort)
 {
-    uint64_t key = count_key(serial, ring, cohort);
+    uint64_t key = fleet_table_key(serial, ring, cohort);
     struct fleet_count_entry *e = probe(t->counts, t->count_cap, key);
     if (e->key == 0) {
         RW_ASSERT(t->count_used + 1 < t->count_cap);
@@ -268,17 +278,23 @@ static RW_RC forget_oldest(struct fleet_table *t, uint16_t family, struct rw_err
     return RW_OK;
 }
 
-RW_RC fleet_table_watch(struct fleet_table *t, uint16_t family, int64_t release,
-                        const uint8_t sha256[static 32], struct rw_err *err)
+RW_RC fleet_table_watch(struct fleet_table *t, const struct fleet_release *release,
+                        struct rw_err *err)
 {
     struct fleet_release *releases =
         roomy(t->releases, &t->release_cap, t->release_count, sizeof(*releases));
     if (releases == NULL) { return no_memory(err); }
     t->releases = releases;
     RW_TRY(fleet_table_reserve_counts(t, COUNTS_PER_RECORD, err));
-    RW_TRY(forget_oldest(t, family, err));
+    RW_TRY(forget_oldest(t, release->family, err));
+    struct fleet_release *before = fleet_table_newest(t, release->family);
+    if (before != NULL) {
+        RW_TRY(fleet_windows_forget(&t->windows, before->serial, err));
+        before->newest = false;
+    }
     struct fleet_release *r = &t->releases[t->release_count++];
-    *r = (struct fleet_release){.family = family, .release = release, .serial = t->next_serial++};
-    rw_copy(r->sha256, sizeof(r->sha256), sha256, sizeof(r->sha256));
+    *r = *release;
+    r->serial = t->next_serial++;
+    r->newest = true;
     return RW_OK;
 }

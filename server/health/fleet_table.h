@@ -9,6 +9,7 @@
 
 #include "server/health/fleet_journal.h"
 #include "server/health/fleet_outcome_rule.h"
+#include "server/health/fleet_window.h"
 
 enum {
     FLEET_RECENT = 32,        /* beacon ids kept per endpoint: a whole batch may be repeated */
@@ -17,6 +18,8 @@ enum {
     FLEET_NAMES_MAX = 4096,   /* rings, families, tenants */
     FLEET_WATCHED_PER_FAMILY = 64, /* older releases lose their counts */
     FLEET_WHOLE_RING = 0xfffe,     /* as cohort of a count: all of them */
+    FLEET_OF_TENANT = 0x8000,      /* as cohort of a count, plus its number: those of one tenant */
+    FLEET_TENANTS_MUTED_MAX = 8,   /* per release */
     FLEET_KINDS = 6,
     FLEET_ENDPOINTS_MAX = 50 * 1000 * 1000,
 };
@@ -34,6 +37,12 @@ struct fleet_release {
     int64_t release;
     uint8_t sha256[32];
     uint32_t serial; /* key of its counts, never used again */
+    uint32_t muted_count;
+    bool newest;                             /* of its family; not stored */
+    uint16_t muted[FLEET_TENANTS_MUTED_MAX]; /* tenants whose votes on it do not count */
+    int64_t watched_s;                       /* since when */
+    int64_t window_s;                        /* length of a window, treated or control */
+    int64_t after_s;                         /* when an endpoint counts as aged */
 };
 
 /* One release at one endpoint. */
@@ -45,6 +54,7 @@ struct fleet_slot {
     uint32_t serial; /* of the watched release that its marks count for */
     uint16_t ring;   /* what its counts are booked under */
     uint16_t cohort;
+    uint16_t tenant;
     uint16_t marks; /* enum fleet_mark */
 };
 
@@ -68,8 +78,13 @@ struct fleet_endpoint {
     uint8_t trust;
     uint8_t recent_at;
     uint8_t recent_count;
-    uint32_t track; /* first track: index + 1; 0: none */
+    uint8_t strikes;      /* failures in releases that were healthy elsewhere */
+    uint8_t muted;        /* too many of them: its votes do not count until clean releases follow */
+    uint8_t control_seen; /* its control window */
+    uint32_t track;       /* first track: index + 1; 0: none */
     int64_t seen_s;
+    int64_t control_end_s;  /* of its open or latest control window; 0: none */
+    int64_t control_look_s; /* heard of from here on it is seen */
     uint64_t recent[FLEET_RECENT];
 };
 
@@ -113,6 +128,8 @@ struct fleet_table {
     size_t open_cap;
     int64_t earliest_s; /* no open permit's deadline is before */
 
+    struct fleet_windows windows; /* of the newest release of each family */
+
     int64_t *ring_seen_s; /* per ring number: latest beacon */
     uint64_t beacons[FLEET_KINDS];
 };
@@ -144,8 +161,12 @@ const struct fleet_release *fleet_table_release(const struct fleet_table *t, uin
                                                 int64_t release);
 /* Whether counts are kept under this serial. */
 bool fleet_table_counted(const struct fleet_table *t, uint32_t serial);
-RW_RC fleet_table_watch(struct fleet_table *t, uint16_t family, int64_t release,
-                        const uint8_t sha256[static 32], struct rw_err *err);
+/* The newest watched release of a family; NULL: none. Only about it are control and windows kept. */
+struct fleet_release *fleet_table_newest(const struct fleet_table *t, uint16_t family);
+/* Takes family, release, hash and times of `release`, gives it a new serial. */
+RW_RC fleet_table_watch(struct fleet_table *t, const struct fleet_release *release,
+                        struct rw_err *err);
+uint64_t fleet_table_key(uint32_t serial, uint16_t ring, uint16_t cohort);
 
 /* Counts of one cohort of one ring; serial 0: members only. NULL when nothing was counted yet. */
 const struct fleet_counts *fleet_table_counts(const struct fleet_table *t, uint32_t serial,

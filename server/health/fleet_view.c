@@ -29,9 +29,12 @@ static void put_marks(struct json_writer *w, unsigned marks)
         unsigned mark;
         const char *name;
     } names[] = {
-        {FLEET_EXPOSED, "exposed"},   {FLEET_CONFIRMED, "healthy"}, {FLEET_FAILED, "failed"},
-        {FLEET_REFUSED, "refused"},   {FLEET_DARK, "dark"},         {FLEET_LATE, "late_crash"},
+        {FLEET_EXPOSED, "exposed"},   {FLEET_CONFIRMED, "healthy"},
+        {FLEET_FAILED, "failed"},     {FLEET_REFUSED, "refused"},
+        {FLEET_DARK, "dark"},         {FLEET_LATE, "late_crash"},
         {FLEET_REVERTED, "reverted"}, {FLEET_ACTIVE, "active"},
+        {FLEET_AGED, "aged"},         {FLEET_CONTROL_CRASH, "control_crash"},
+        {FLEET_MUTED, "muted"},
     };
     json_open_array(w, "marks");
     for (size_t i = 0; i < RW_LEN(names); i++) {
@@ -100,6 +103,7 @@ static void put_endpoint(const struct fleet_state *f, struct json_writer *w,
     json_put_str(w, "ring", fleet_table_text(t, FLEET_RINGS, e->ring));
     put_cohort(w, fleet_table_text(t, FLEET_COHORTS, e->cohort));
     put_time(w, "seen", e->seen_s);
+    json_put_bool(w, "muted", e->muted != 0);
     json_put_str(w, "grade", fleet_hot_grade(e->grade));
     json_put_str(w, "trust", fleet_hot_trust(e->trust));
     json_open_array(w, "content");

@@ -1,20 +1,33 @@
 #include "server/health/health_rule.h"
 
+#include "common/policy/gate_rule.h"
+
 #include <math.h>
 
-/* Without history of its own a fleet starts with the cautious share of a cold start. */
 static const struct term_fact {
     const char *name;
-    double p0;
     double weight;
 } term_facts[HEALTH_RULE_TERMS] = {
-    {"refuse", 1e-4, 0.10},
-    {"crash", 0.005, 0.30},
-    {"dark", 0.05, 0.10},
+    {"refuse", 0.10},        {"crash", 0.30},         {"dark", 0.10},
+    {"crash_history", 0.10}, {"crash_control", 0.25}, {"dark_control", 0.15},
 };
 
 static const double alpha_release = 1e-4;
 static const double alpha_by_hand = 1e-2;
+
+/* Without history of its own a fleet starts with cautious shares. */
+static const struct health_rule_norm cold_start = {
+    .p0 = {1e-4, 0.005, 0.05}, .rho_crash = 1.25, .rho_dark = 1.5};
+
+enum { HISTORY_RELEASES_MIN = 20 };
+static const double p0_crash_least = 0.0005;
+static const double p0_crash_most = 0.02;
+static const double p0_crash_factor = 3.0;
+/* One more crash of a thousand endpoints in ten days: nobody would stop a release for it. */
+static const double hazard_nobody_cares_about = 7e-8;
+static const double rho_history = 1.5;
+/* Late crashes in history below which their rate is a guess. */
+enum { HISTORY_CRASHES_MIN = 10 };
 
 static double logit(double p)
 {
@@ -90,31 +103,71 @@ double health_rule_combine(const double *weights, const double *log_e, size_t n)
     return log_sum_exp(x, n);
 }
 
-struct health_rule_result health_rule_scope(const struct health_rule_counts *c)
+struct health_rule_norm health_rule_cold_start(void)
 {
-    const int64_t failures[HEALTH_RULE_TERMS] = {c->refused, c->failed, c->dark};
-    const int64_t exposures[HEALTH_RULE_TERMS] = {c->exposed + c->refused_free, c->exposed,
-                                                  c->deadlines};
+    return cold_start;
+}
+
+double health_rule_p0_crash(int64_t failures, int64_t exposures, int64_t releases)
+{
+    if (releases < HISTORY_RELEASES_MIN || exposures < 1) { return cold_start.p0[HEALTH_CRASH]; }
+    double p0 = p0_crash_factor * gate_rule_upper(failures, exposures, GATE_RULE_ALPHA);
+    return fmin(fmax(p0, p0_crash_least), p0_crash_most);
+}
+
+double health_rule_rho_crash(double hazard)
+{
+    if (!(hazard > 0.0)) { return cold_start.rho_crash; }
+    return fmax(cold_start.rho_crash, 1.0 + hazard_nobody_cares_about / hazard);
+}
+
+double health_rule_history_hazard(int64_t late, double minutes)
+{
+    if (late < HISTORY_CRASHES_MIN || !(minutes > 0.0)) { return 0.0; }
+    return rho_history * (double)late / minutes;
+}
+
+/* The H-term has nothing to compare with before there is history: it stays where it began. */
+static double history_log_e(const struct health_rule_norm *norm, const struct late_rule *late)
+{
+    return norm->history_hazard > 0.0 ? late_rule_mix_log_e(&late->history) : log(0.5);
+}
+
+struct health_rule_result health_rule_scope(const struct health_rule_norm *norm,
+                                            const struct health_rule_counts *c,
+                                            const struct late_rule *late)
+{
+    const int64_t failures[HEALTH_RULE_ABSOLUTE] = {c->refused, c->failed, late->windows_dark};
+    const int64_t exposures[HEALTH_RULE_ABSOLUTE] = {c->exposed + c->refused_free, c->exposed,
+                                                     late->windows};
     struct health_rule_result r = {.culprit = HEALTH_CRASH};
     double weights[HEALTH_RULE_TERMS];
     double best = -INFINITY;
-    for (int t = 0; t < HEALTH_RULE_TERMS; t++) {
-        struct health_rule_grid g = health_rule_grid_of(term_facts[t].p0);
-        weights[t] = term_facts[t].weight;
+    for (int t = 0; t < HEALTH_RULE_ABSOLUTE; t++) {
+        struct health_rule_grid g = health_rule_grid_of(norm->p0[t]);
         r.log_term[t] = health_rule_log_e(&g, failures[t], exposures[t]);
+    }
+    r.log_term[HEALTH_CRASH_HISTORY] = history_log_e(norm, late);
+    r.log_term[HEALTH_CRASH_CONTROL] = late_rule_mix_log_e(&late->crash);
+    r.log_term[HEALTH_DARK_CONTROL] = late_rule_mix_log_e(&late->dark);
+    for (int t = 0; t < HEALTH_RULE_TERMS; t++) {
+        weights[t] = term_facts[t].weight;
         double weighted = log(weights[t]) + r.log_term[t];
-        if (weighted > best && failures[t] > 0) {
+        if (weighted > best) {
             best = weighted;
             r.culprit = (enum health_rule_term)t;
         }
     }
     r.log_e = health_rule_combine(weights, r.log_term, HEALTH_RULE_TERMS);
+    r.log_relative =
+        health_rule_combine(weights + HEALTH_CRASH_CONTROL, r.log_term + HEALTH_CRASH_CONTROL, 2);
     return r;
 }
 
-double health_rule_threshold(bool by_hand)
+double health_rule_threshold(bool by_hand, size_t rings_of_that_kind)
 {
-    return -log(by_hand ? alpha_by_hand : alpha_release);
+    double alpha = by_hand ? alpha_by_hand : alpha_release;
+    return log((double)(rings_of_that_kind < 1 ? 1 : rings_of_that_kind) / alpha);
 }
 
 const char *health_rule_term_name(enum health_rule_term term)
@@ -125,9 +178,4 @@ const char *health_rule_term_name(enum health_rule_term term)
 double health_rule_weight(enum health_rule_term term)
 {
     return term_facts[term].weight;
-}
-
-double health_rule_p0(enum health_rule_term term)
-{
-    return term_facts[term].p0;
 }

@@ -71,6 +71,35 @@ static void put_halt(struct json_writer *w, const struct rollout_halt *h)
     json_close_object(w);
 }
 
+static void put_norm(struct json_writer *w, const struct rollout_norm *n)
+{
+    json_open_object(w, "norm");
+    json_put_int(w, "p0_crash_e9", n->p0_crash_e9);
+    json_put_int(w, "hazard_e15", n->hazard_e15);
+    json_put_int(w, "releases", n->releases);
+    json_close_object(w);
+}
+
+static void put_scopes(struct json_writer *w, const struct rollout *r)
+{
+    put_norm(w, &r->norm);
+    json_open_array(w, "cohorts");
+    for (size_t i = 0; i < r->cohort_count; i++) {
+        json_open_object(w, NULL);
+        put_cohort(w, "cohort", &r->cohorts[i].name);
+        put_norm(w, &r->cohorts[i].norm);
+        json_put_bool(w, "halted", r->cohorts[i].halted);
+        json_close_object(w);
+    }
+    json_close_array(w);
+    json_open_array(w, "tenants_held");
+    for (size_t i = 0; i < r->tenant_count; i++) {
+        json_put_str(w, NULL, r->tenants[i]);
+    }
+    json_close_array(w);
+    json_put_bool(w, "closed", r->closed);
+}
+
 static RW_RC write_body(const struct rollout *r, struct rw_buf *into, struct rw_err *err)
 {
     char hex[2 * BEACON_HASH_BYTES + 1];
@@ -90,11 +119,7 @@ static RW_RC write_body(const struct rollout *r, struct rw_buf *into, struct rw_
         put_ring(&w, &r->rings[i]);
     }
     json_close_array(&w);
-    json_open_array(&w, "cohorts");
-    for (size_t i = 0; i < r->cohort_count; i++) {
-        put_cohort(&w, NULL, &r->cohorts[i]);
-    }
-    json_close_array(&w);
+    put_scopes(&w, r);
     if (r->halt.there) { put_halt(&w, &r->halt); }
     json_close_object(&w);
     return json_done(&w, err);
@@ -166,6 +191,44 @@ static RW_RC get_rings(const struct json *root, struct rollout *r, struct rw_err
     return RW_OK;
 }
 
+static RW_RC get_norm(const struct json *root, struct rollout_norm *n, struct rw_err *err)
+{
+    const struct json *o = NULL;
+    RW_TRY(json_get(root, "norm", JSON_OBJECT, &o, err));
+    RW_TRY(json_get_int(o, "p0_crash_e9", 1, 999999999, &n->p0_crash_e9, err));
+    RW_TRY(json_get_int(o, "hazard_e15", 0, RW_JSON_INT_MAX, &n->hazard_e15, err));
+    return json_get_int(o, "releases", 0, RW_JSON_INT_MAX, &n->releases, err);
+}
+
+static RW_RC get_known_cohort(const struct json *o, struct rollout_cohort *out, struct rw_err *err)
+{
+    const struct json *name = NULL;
+    RW_TRY(json_get(o, "cohort", JSON_OBJECT, &name, err));
+    RW_TRY(get_cohort(name, &out->name, err));
+    RW_TRY(get_norm(o, &out->norm, err));
+    return json_get_bool(o, "halted", &out->halted, err);
+}
+
+static RW_RC get_tenants(const struct json *root, struct rollout *r, struct rw_err *err)
+{
+    const struct json *list = NULL;
+    RW_TRY(json_get(root, "tenants_held", JSON_ARRAY, &list, err));
+    if (json_count(list) > ROLLOUT_TENANTS_MAX) {
+        return rw_fail(err, RW_E_RANGE, "a rollout with %zu tenants held", json_count(list));
+    }
+    for (const struct json *o = json_first(list); o != NULL; o = json_next(o)) {
+        struct rw_span text;
+        if (json_type(o) != JSON_STR) {
+            return rw_fail(err, RW_E_SCHEMA, "line %u: a tenant is a string", json_line(o));
+        }
+        text = json_str(o);
+        RW_TRY(
+            rw_span_to_str(r->tenants[r->tenant_count], ROLLOUT_NAME_BYTES, text, "tenant", err));
+        r->tenant_count++;
+    }
+    return RW_OK;
+}
+
 static RW_RC get_cohorts(const struct json *root, struct rollout *r, struct rw_err *err)
 {
     const struct json *cohorts = NULL;
@@ -174,7 +237,7 @@ static RW_RC get_cohorts(const struct json *root, struct rollout *r, struct rw_e
         return rw_fail(err, RW_E_RANGE, "a rollout with %zu cohorts", json_count(cohorts));
     }
     for (const struct json *o = json_first(cohorts); o != NULL; o = json_next(o)) {
-        RW_TRY(get_cohort(o, &r->cohorts[r->cohort_count], err));
+        RW_TRY(get_known_cohort(o, &r->cohorts[r->cohort_count], err));
         r->cohort_count++;
     }
     return RW_OK;
@@ -205,8 +268,9 @@ static RW_RC get_halt(const struct json *root, struct rollout_halt *h, struct rw
 
 static RW_RC read_body(const struct json *o, struct rollout *r, struct rw_err *err)
 {
-    static const char *const known[] = {"family",  "release", "class", "sha256",  "previous", "seq",
-                                        "started", "ended",   "rings", "cohorts", "halt"};
+    static const char *const known[] = {"family", "release", "class",  "sha256",      "previous",
+                                        "seq",    "started", "ended",  "rings",       "norm",
+                                        "halt",   "cohorts", "closed", "tenants_held"};
     struct rw_span hex;
     RW_TRY(json_only(o, known, RW_LEN(known), err));
     RW_TRY(json_get_str(o, "family", r->family, sizeof(r->family), err));
@@ -219,7 +283,10 @@ static RW_RC read_body(const struct json *o, struct rollout *r, struct rw_err *e
     RW_TRY(get_time(o, "started", &r->started, err));
     RW_TRY(get_time(o, "ended", &r->ended, err));
     RW_TRY(get_rings(o, r, err));
+    RW_TRY(get_norm(o, &r->norm, err));
     RW_TRY(get_cohorts(o, r, err));
+    RW_TRY(get_tenants(o, r, err));
+    RW_TRY(json_get_bool(o, "closed", &r->closed, err));
     return get_halt(o, &r->halt, err);
 }
 

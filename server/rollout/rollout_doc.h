@@ -17,6 +17,7 @@ enum {
     ROLLOUT_WHO_BYTES = 64,
     ROLLOUT_NUMBER_BYTES = 24, /* a fraction as text */
     ROLLOUT_COHORTS_MAX = 64,  /* with a share of the evidence of their own */
+    ROLLOUT_TENANTS_MAX = 8,
     ROLLOUT_NUMBER_MAX = 999999999,
     ROLLOUT_STORED_BYTES_MAX = 128 * 1024,
 };
@@ -60,6 +61,20 @@ struct rollout_halt {
     char threshold[ROLLOUT_NUMBER_BYTES];
 };
 
+/* What history made normal when it began: in integers, so that it is stored as it was. */
+struct rollout_norm {
+    int64_t p0_crash_e9; /* share of crashes inside the watch, 1e-9 */
+    int64_t hazard_e15;  /* late crashes per endpoint and minute, 1e-15; 0: unknown */
+    int64_t releases;    /* of the history */
+};
+
+/* A cohort that was known when it began. */
+struct rollout_cohort {
+    struct beacon_cohort name;
+    struct rollout_norm norm;
+    bool halted; /* on its own evidence: no permits any more, the rest goes on without it */
+};
+
 struct rollout {
     char family[ROLLOUT_NAME_BYTES];
     int64_t release;
@@ -72,10 +87,19 @@ struct rollout {
     struct rw_wall ended; /* 0: not yet */
     size_t ring_count;
     struct rollout_ring rings[ROLLOUT_RINGS_MAX];
-    size_t cohort_count; /* known when it began: their shares of the evidence never change */
-    struct beacon_cohort cohorts[ROLLOUT_COHORTS_MAX];
+    struct rollout_norm norm; /* of all cohorts together */
+    size_t cohort_count;      /* known when it began: their shares of the evidence never change */
+    struct rollout_cohort cohorts[ROLLOUT_COHORTS_MAX];
+    size_t tenant_count; /* tenants that are held alone: no permits any more (INV-11) */
+    char tenants[ROLLOUT_TENANTS_MAX][ROLLOUT_NAME_BYTES];
+    bool closed; /* the fleet was told that it went through healthy */
     struct rollout_halt halt;
+
+    /* --- not stored --- */
+    struct rollout_evidence *evidence; /* owned by the controller; NULL: not loaded */
 };
+
+struct rollout_evidence;
 
 enum rollout_rule_state rollout_doc_overall(const struct rollout *r);
 /* Copies text that may be too long; never cuts a character in two. */

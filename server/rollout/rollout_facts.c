@@ -4,9 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static const double ring_share = 0.6;
-static const double cohort_share = 0.4;
-
 /* A cohort is large when it has at least this part of a ring: then an earlier ring must have shown it healthy. */
 enum { LARGE_COHORT_PARTS = 100 };
 
@@ -18,74 +15,22 @@ static const struct ring_policy_ring *policy_ring(const struct ring_policy *p, c
     return NULL;
 }
 
-static void weigh(struct rollout_facts_scope *s)
+static bool by_hand(const struct ring_policy *p, const char *name)
 {
-    const struct fleet_counts *c = &s->counts;
-    const struct health_rule_counts h = {
-        .exposed = c->exposed,
-        .failed = c->failed,
-        .refused = c->refused,
-        .refused_free = c->refused_free,
-        .dark = c->dark,
-        .deadlines = c->exposed - c->pending,
-    };
-    s->failures[HEALTH_REFUSE] = h.refused;
-    s->exposures[HEALTH_REFUSE] = h.exposed + h.refused_free;
-    s->failures[HEALTH_CRASH] = h.failed;
-    s->exposures[HEALTH_CRASH] = h.exposed;
-    s->failures[HEALTH_DARK] = h.dark;
-    s->exposures[HEALTH_DARK] = h.deadlines;
-    s->result = health_rule_scope(&h);
+    const struct ring_policy_ring *ring = policy_ring(p, name);
+    return ring != NULL && ring->select == RING_BY_HAND;
 }
 
-/* INV-1: the law that permits are granted by. exposed - survived = pending + dark + failed. */
-static struct rollout_facts_window window_of(const struct ring_policy *p, int64_t start,
-                                             const struct fleet_counts *c)
+/* alpha of the release, split over its rings of the same kind. */
+static double threshold_of(const struct rollout_facts_from *from, size_t index)
 {
-    struct rollout_facts_window w = {
-        .law = {.start = start, .per_survivor_m = p->confirm_per_survivor_m},
-        .survived = c->survived,
-        .exposed = c->exposed,
-    };
-    const struct window_rule_counts counts = {.exposed = c->exposed, .survived = c->survived};
-    w.allowed = window_rule_allowed(&w.law, &counts);
-    w.room = window_rule_room(&w.law, &counts);
-    return w;
-}
-
-static double cohort_weight(const struct rollout *r, const struct beacon_cohort *cohort)
-{
-    for (size_t i = 0; i < r->cohort_count; i++) {
-        const struct beacon_cohort *c = &r->cohorts[i];
-        if (strcmp(c->os, cohort->os) == 0 && strcmp(c->arch, cohort->arch) == 0 &&
-            strcmp(c->engine, cohort->engine) == 0) {
-            return cohort_share / (double)r->cohort_count;
-        }
+    const struct rollout *r = from->rollout;
+    bool hand = by_hand(from->policy, r->rings[index].name);
+    size_t same = 0;
+    for (size_t i = 0; i < r->ring_count; i++) {
+        same += by_hand(from->policy, r->rings[i].name) == hand;
     }
-    return 0.0;
-}
-
-void rollout_facts_whole(const struct rollout_facts_from *from, size_t index,
-                         struct rollout_facts_scope *out)
-{
-    const struct rollout *r = from->rollout;
-    struct rollout_facts_scope s = {.weight = r->cohort_count == 0 ? 1.0 : ring_share};
-    s.counts = fleet_state_counts(from->fleet, r->family, r->release, r->rings[index].name, NULL);
-    s.window = window_of(from->policy, from->policy->confirm_start, &s.counts);
-    weigh(&s);
-    *out = s;
-}
-
-void rollout_facts_cohort(const struct rollout_facts_from *from, size_t index,
-                          const struct beacon_cohort *cohort, struct rollout_facts_scope *out)
-{
-    const struct rollout *r = from->rollout;
-    struct rollout_facts_scope s = {.is_cohort = true, .cohort = *cohort};
-    s.weight = cohort_weight(r, cohort);
-    s.counts = fleet_state_counts(from->fleet, r->family, r->release, r->rings[index].name, cohort);
-    s.window = window_of(from->policy, from->policy->cohort_start, &s.counts);
-    weigh(&s);
-    *out = s;
+    return health_rule_threshold(hand, same);
 }
 
 /* Keeps the scope and term with the largest weighted evidence among those with a failure. */
@@ -94,7 +39,7 @@ static void blame(struct rollout_facts *f, const struct rollout_facts_scope *s, 
     for (int t = 0; t < HEALTH_RULE_TERMS; t++) {
         double weighted =
             log(s->weight * health_rule_weight((enum health_rule_term)t)) + s->result.log_term[t];
-        if (s->failures[t] == 0 || !(weighted > *best)) { continue; }
+        if (s->terms[t].failures <= 0 || !(weighted > *best)) { continue; }
         *best = weighted;
         f->has_culprit = true;
         f->culprit = *s;
@@ -102,19 +47,136 @@ static void blame(struct rollout_facts *f, const struct rollout_facts_scope *s, 
     }
 }
 
-static void combine(const struct rollout_facts_from *from, size_t index, struct rollout_facts *f)
+static double add(double log_a, double weight, double log_b)
+{
+    const double weights[] = {1.0, weight};
+    const double evidence[] = {log_a, log_b};
+    return weight > 0.0 ? health_rule_combine(weights, evidence, RW_LEN(weights)) : log_a;
+}
+
+/* Evidence of ring and cohorts together. *best_out: the cohort with the most of its own. */
+static void combine(const struct rollout_facts_from *from, size_t index, struct rollout_facts *f,
+                    double *best_out)
 {
     const struct rollout *r = from->rollout;
     double best = -INFINITY;
     f->log_e = log(f->ring.weight) + f->ring.result.log_e;
+    f->log_relative = log(f->ring.weight) + f->ring.result.log_relative;
     blame(f, &f->ring, &best);
+    *best_out = -INFINITY;
     for (size_t i = 0; i < r->cohort_count; i++) {
         struct rollout_facts_scope s;
-        rollout_facts_cohort(from, index, &r->cohorts[i], &s);
-        const double weights[] = {1.0, s.weight};
-        const double evidence[] = {f->log_e, s.result.log_e};
-        f->log_e = health_rule_combine(weights, evidence, RW_LEN(weights));
+        if (r->cohorts[i].halted) { continue; }
+        rollout_facts_cohort(from, index, &r->cohorts[i].name, &s);
+        f->log_e = add(f->log_e, s.weight, s.result.log_e);
+        f->log_relative = add(f->log_relative, s.weight, s.result.log_relative);
         blame(f, &s, &best);
+        double own = log(s.weight) + s.result.log_e;
+        if (own > *best_out) {
+            *best_out = own;
+            f->cohort = i;
+        }
+    }
+}
+
+/* --- whose votes they are (INV-11) --- */
+
+static int64_t votes_of(const struct fleet_counts *c)
+{
+    return c->failed + c->refused + c->dark + c->late_crash;
+}
+
+struct poll {
+    struct rollout_facts *f;
+    const struct rollout *rollout;
+    int64_t votes;
+    int64_t exposed;
+    int64_t top_exposed;
+    size_t present; /* tenants with endpoints in the ring */
+};
+
+static RW_RC poll_tenant(void *arg, const char *tenant, const struct fleet_counts *c,
+                         struct rw_err *err)
+{
+    struct poll *p = arg;
+    struct rollout_facts *f = p->f;
+    int64_t votes = votes_of(c);
+    (void)err;
+    for (size_t i = 0; i < p->rollout->tenant_count; i++) {
+        if (strcmp(p->rollout->tenants[i], tenant) == 0) { return RW_OK; } /* held already */
+    }
+    p->present += c->members > 0 || c->exposed > 0;
+    p->votes += votes;
+    p->exposed += c->exposed;
+    if (votes > f->votes.top) {
+        f->votes.top = votes;
+        p->top_exposed = c->exposed;
+        rw_copy(f->top_tenant, sizeof(f->top_tenant), tenant,
+                strnlen(tenant, ROLLOUT_NAME_BYTES - 1));
+        f->top_tenant[strnlen(tenant, ROLLOUT_NAME_BYTES - 1)] = '\0';
+    }
+    return RW_OK;
+}
+
+static void poll_tenants(const struct rollout_facts_from *from, size_t index,
+                         struct rollout_facts *f)
+{
+    const struct rollout *r = from->rollout;
+    const struct fleet_place place = {r->family, r->release, r->rings[index].name};
+    struct poll p = {.f = f, .rollout = r};
+    struct rw_err err;
+    f->votes.top_max = from->policy->tenant_votes;
+    RW_IGNORE(fleet_state_each_tenant(from->fleet, &place, poll_tenant, &p, &err),
+              "poll_tenant never fails");
+    f->votes.rest = p.votes - f->votes.top;
+    f->votes.rest_exposed = p.exposed - p.top_exposed;
+    f->votes.others = p.present > 1 && r->tenant_count < ROLLOUT_TENANTS_MAX;
+}
+
+static void decide(const struct rollout_facts_from *from, size_t index, double best_cohort,
+                   struct rollout_facts *f)
+{
+    /* A ring of staff machines is one team's: its evidence is for all. */
+    if (by_hand(from->policy, from->rollout->rings[index].name)) { f->votes.others = false; }
+    const struct verdict_rule_input in = {
+        .threshold = f->threshold,
+        .total = f->log_e,
+        .relative = f->log_relative,
+        .whole = log(f->ring.weight) + f->ring.result.log_e,
+        .best_cohort = best_cohort,
+        .control = f->ring.control_log_e,
+        .p0_crash = f->ring.norm.p0[HEALTH_CRASH],
+        .votes = f->votes,
+    };
+    f->verdict = verdict_rule_decide(&in);
+}
+
+/* Why evidence above the threshold does not halt everybody; "" when it does. */
+static void spare(const struct rollout_facts_from *from, const struct rollout_facts *f,
+                  char dst[static GATE_RULE_REASON_BYTES])
+{
+    const struct beacon_cohort *c =
+        f->verdict == VERDICT_COHORT ? &from->rollout->cohorts[f->cohort].name : NULL;
+    dst[0] = '\0';
+    switch (f->verdict) {
+    case VERDICT_HOLD:
+        (void)snprintf(dst, GATE_RULE_REASON_BYTES,
+                       "log E %.2f >= %.2f, but control is abnormal too: a person must look",
+                       f->log_e, f->threshold);
+        return;
+    case VERDICT_TENANT:
+        (void)snprintf(dst, GATE_RULE_REASON_BYTES,
+                       "only tenant %.32s votes against it (%lld failures): held for that tenant",
+                       f->top_tenant, (long long)f->votes.top);
+        return;
+    case VERDICT_COHORT:
+        (void)snprintf(dst, GATE_RULE_REASON_BYTES,
+                       "cohort %.32s %.32s %.32s is halted: log E %.2f >= %.2f; the rest is held",
+                       c->os, c->arch, c->engine, f->log_e, f->threshold);
+        return;
+    case VERDICT_NONE:
+    case VERDICT_RELEASE:
+        return;
     }
 }
 
@@ -134,6 +196,8 @@ static RW_RC check_cohort(void *arg, const struct beacon_cohort *cohort,
     if (counts->members * LARGE_COHORT_PARTS < c->members || c->f->gate != GATE_PASS) {
         return RW_OK;
     }
+    size_t known = rollout_facts_known(r, cohort);
+    if (known < r->cohort_count && r->cohorts[known].halted) { return RW_OK; }
     for (size_t i = 0; i <= c->index; i++) {
         struct fleet_counts seen =
             fleet_state_counts(c->from->fleet, r->family, r->release, r->rings[i].name, cohort);
@@ -148,11 +212,11 @@ static RW_RC check_cohort(void *arg, const struct beacon_cohort *cohort,
 
 /* PASS needs every large cohort of the next ring to have been seen, except out of a ring of staff machines, which
  * never has them all. */
-static void cover(const struct rollout_facts_from *from, size_t index, bool by_hand,
+static void cover(const struct rollout_facts_from *from, size_t index, bool hand,
                   struct rollout_facts *f)
 {
     const struct rollout *r = from->rollout;
-    if (by_hand || index + 1 >= r->ring_count || f->gate != GATE_PASS) { return; }
+    if (hand || index + 1 >= r->ring_count || f->gate != GATE_PASS) { return; }
     const char *next = r->rings[index + 1].name;
     struct rw_err err;
     struct coverage c = {.from = from, .index = index, .f = f};
@@ -167,24 +231,28 @@ static void judge(const struct rollout_facts_from *from, size_t index,
 {
     const struct rollout_ring *ring = &from->rollout->rings[index];
     const struct fleet_counts *c = &f->ring.counts;
+    char spared[GATE_RULE_REASON_BYTES];
     int64_t fresh_s = from->policy->confirm_deadline_s;
     if (2 * from->policy->poll_rollout_s > fresh_s) { fresh_s = 2 * from->policy->poll_rollout_s; }
     struct rw_wall seen = fleet_state_ring_seen(from->fleet, ring->name);
     int64_t baked_s = ring->opened.s == 0 ? 0 : from->now.s - ring->opened.s;
+    struct fleet_counts going = rollout_facts_going(from, index);
     f->bake_left_s = p->bake_s > baked_s ? p->bake_s - baked_s : 0;
     f->limit = (double)p->gate_limit_bp / 10000.0;
     f->min_healthy = p->gate_min_healthy;
+    spare(from, f, spared);
     const struct gate_rule_input in = {
         .bake_left_s = f->bake_left_s,
-        .exposed = c->exposed,
-        .healthy = c->healthy,
-        .failed = c->marked,
-        .pending = c->pending,
+        .exposed = going.exposed,
+        .healthy = going.healthy,
+        .failed = going.marked,
+        .pending = going.pending,
         .limit = f->limit,
         .min_healthy = f->min_healthy,
         .log_e = f->log_e,
         .log_threshold = f->threshold,
         .telemetry_fresh = seen.s > 0 && from->now.s - seen.s <= fresh_s,
+        .spared = spared[0] == '\0' ? NULL : spared,
     };
     f->gate = gate_rule_decide(&in, f->gate_reason);
     if (f->gate == GATE_NONE && c->members < f->min_healthy && c->members == c->healthy &&
@@ -202,13 +270,17 @@ void rollout_facts_ring(const struct rollout_facts_from *from, size_t index,
     const struct rollout *r = from->rollout;
     const struct ring_policy_ring *p = policy_ring(from->policy, r->rings[index].name);
     struct rollout_facts f = {.in_policy = p != NULL, .gate = GATE_NONE};
+    double best_cohort = -INFINITY;
     rollout_facts_whole(from, index, &f.ring);
-    combine(from, index, &f);
-    f.threshold = health_rule_threshold(p != NULL && p->select == RING_BY_HAND);
+    rollout_facts_window(from, index, NULL, &f.window);
+    combine(from, index, &f, &best_cohort);
+    f.threshold = threshold_of(from, index);
+    poll_tenants(from, index, &f);
+    decide(from, index, best_cohort, &f);
     if (p != NULL) {
         judge(from, index, p, &f);
     } else {
-        f.ring.window.room = 0;
+        f.window.room = 0;
         (void)snprintf(f.gate_reason, sizeof(f.gate_reason), "the policy has no ring '%s' any more",
                        r->rings[index].name);
     }

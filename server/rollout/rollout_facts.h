@@ -1,8 +1,8 @@
-/* rollout_facts.h: what the counts say about one ring of a rollout: evidence, window, gate.
+/* rollout_facts.h: what the counts say about one ring of a rollout: windows, evidence, verdict, gate.
  *
  * The ring as a whole has weight 0.6, the cohorts known at the start share 0.4: a fault of a small cohort keeps its
- * contrast, and the sum is still one e-process (docs/health.md "Combination"). Each ring is a process of its own at
- * its own alpha, so a release with n rings has at most n times the false-halt budget of one.
+ * contrast, and the sum is still one e-process (docs/health.md "Combination"). Each ring is a process of its own; the
+ * budget of the release is split over its rings.
  * memory   values only; borrows fleet, policy and rollout
  * threads  the core thread only
  * source   docs/health.md
@@ -12,8 +12,10 @@
 
 #include "common/policy/window_rule.h"
 #include "server/health/fleet_permit.h"
-#include "server/health/health_rule.h"
+#include "server/health/verdict_rule.h"
 #include "server/rollout/rollout_doc.h"
+
+enum { ROLLOUT_LAWS = 2 }; /* surviving probation; being alive some time later */
 
 struct rollout_facts_from {
     const struct fleet_state *fleet;
@@ -23,33 +25,50 @@ struct rollout_facts_from {
 };
 
 struct rollout_facts_window {
-    struct window_rule_law law;
-    int64_t survived;
-    int64_t exposed;
-    int64_t allowed;
+    struct window_rule_law law[ROLLOUT_LAWS];
+    struct window_rule_counts counts[ROLLOUT_LAWS];
+    int64_t allowed; /* by the tighter law */
     int64_t room;
+};
+
+/* One term in words that people check: how many of how many, and of control where it is compared. */
+struct rollout_facts_term {
+    int64_t failures;
+    int64_t exposures;
+    int64_t control_failures;
+    int64_t control;
 };
 
 /* The ring as a whole, or one cohort of it. */
 struct rollout_facts_scope {
     bool is_cohort;
     struct beacon_cohort cohort;
+    size_t
+        known; /* cohort: index + 1 of those known at the start; 0: the whole, or an unknown one */
+    bool halted;   /* cohort: on its own evidence */
     double weight; /* 0: no share of the evidence */
     struct fleet_counts counts;
-    int64_t failures[HEALTH_RULE_TERMS];
-    int64_t exposures[HEALTH_RULE_TERMS];
+    struct health_rule_norm norm;
+    struct rollout_facts_term terms[HEALTH_RULE_TERMS];
     struct health_rule_result result;
-    struct rollout_facts_window window;
+    double control_log_e; /* "control itself is abnormal" */
 };
 
 struct rollout_facts {
     bool in_policy; /* false: the policy has no such ring any more; no room, no verdict */
-    struct rollout_facts_scope ring;
+    struct rollout_facts_scope
+        ring; /* the evidence of what goes on: without cohorts that are halted */
+    struct rollout_facts_window window;
     double log_e; /* of ring and cohorts together */
+    double log_relative;
     double threshold;
     bool has_culprit;
     struct rollout_facts_scope culprit;
     enum health_rule_term culprit_term;
+    struct verdict_rule_votes votes;
+    char top_tenant[ROLLOUT_NAME_BYTES]; /* with the most votes */
+    enum verdict_rule verdict;
+    size_t cohort; /* VERDICT_COHORT: index of the one to halt */
     double limit;
     int64_t min_healthy;
     int64_t bake_left_s;
@@ -57,7 +76,12 @@ struct rollout_facts {
     char gate_reason[GATE_RULE_REASON_BYTES];
 };
 
-/* Counts, evidence and window of ring `index` as a whole. */
+/* Windows of ring `index` (cohort NULL) or of a cohort of it: what permits are granted by (INV-1). */
+void rollout_facts_window(const struct rollout_facts_from *from, size_t index,
+                          const struct beacon_cohort *cohort, struct rollout_facts_window *out);
+/* Counts of the ring without cohorts that are halted: what the gate is about. */
+struct fleet_counts rollout_facts_going(const struct rollout_facts_from *from, size_t index);
+/* Counts and evidence of ring `index` as a whole. */
 void rollout_facts_whole(const struct rollout_facts_from *from, size_t index,
                          struct rollout_facts_scope *out);
 /* The same of one cohort of it. */
@@ -65,5 +89,8 @@ void rollout_facts_cohort(const struct rollout_facts_from *from, size_t index,
                           const struct beacon_cohort *cohort, struct rollout_facts_scope *out);
 void rollout_facts_ring(const struct rollout_facts_from *from, size_t index,
                         struct rollout_facts *out);
+
+/* Index of a cohort among those known at the start; cohort_count when it is not. */
+size_t rollout_facts_known(const struct rollout *r, const struct beacon_cohort *cohort);
 
 #endif

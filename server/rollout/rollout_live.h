@@ -32,18 +32,31 @@ struct rollout *rollout_live_of(const struct rollout_run *r, const char *family)
 /* Whether permits for it are given at all: the live rollout, and, while that is not complete, the complete one
  * before it, since rings that were not reached yet still point there. */
 bool rollout_live_serves(const struct rollout_run *r, const struct rollout *ro);
+/* Lets the fleet count votes about its release; nothing when it does. */
+RW_RC rollout_live_watch(struct rollout_run *r, const struct rollout *ro, struct rw_wall now,
+                         struct rw_err *err);
 /* Reads everything again when a caller's transaction may have failed. Permits are closed then. */
 RW_RC rollout_live_refresh(struct rollout_run *r, struct rw_err *err);
 void rollout_live_close_all(struct rollout_run *r);
 struct rollout_facts_from rollout_live_from(const struct rollout_run *r, const struct rollout *ro,
                                             struct rw_wall now);
 
+/* Room for one more rollout in `all`, which may move. Fails with RW_E_FULL, RW_E_NOMEM. */
+RW_RC rollout_live_room(struct rollout_run *r, struct rw_err *err);
+/* The audit record of a person's command. */
+RW_RC rollout_live_audit(struct rollout_run *r, const struct rollout *ro, const char *verb,
+                         const struct rollout_run_actor *actor, struct rw_wall now,
+                         struct rw_err *err);
+
 /* One planned step: the rollout as it will be, and what to say about it. */
 struct rollout_plan {
     struct rollout next;
     struct rollout_rule_output out;
     struct rollout_facts facts[ROLLOUT_RINGS_MAX];
-    bool changed; /* next differs from what is stored */
+    bool changed;                            /* next differs from what is stored */
+    size_t cohort_halted[ROLLOUT_RINGS_MAX]; /* by the ring's evidence: index + 1; 0: none */
+    bool tenant_held[ROLLOUT_RINGS_MAX];     /* the ring's top tenant */
+    bool closes;                             /* it went through healthy: the fleet is told */
 };
 
 /* Asks the rule and works the answer into plan->next. `actor`: who gives the command; NULL: the controller. */

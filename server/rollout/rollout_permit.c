@@ -1,3 +1,4 @@
+#include "common/crypto/digest.h"
 #include "server/rollout/rollout_live.h"
 #include "server/rollout/rollout_run.h"
 
@@ -73,10 +74,10 @@ static bool find_ring(const struct rollout *ro, const char *name, size_t *index_
 }
 
 /* When a place is likely: at the next confirmations when the endpoint would fit then, later when many wait. */
-static int64_t retry_s(const struct ring_policy *p, const struct rollout_facts_scope *s)
+static int64_t retry_s(const struct ring_policy *p, const struct fleet_counts *c)
 {
-    int64_t waiting = s->counts.members - s->counts.exposed;
-    int64_t opening = s->counts.pending * (1000 + p->confirm_per_survivor_m) / 1000;
+    int64_t waiting = c->members - c->exposed;
+    int64_t opening = c->pending * (1000 + p->confirm_per_survivor_m) / 1000;
     int64_t poll_s = p->poll_rollout_s < 1 ? 1 : p->poll_rollout_s;
     if (waiting <= opening) {
         return poll_s < p->confirm_probation_s ? poll_s : p->confirm_probation_s;
@@ -84,34 +85,72 @@ static int64_t retry_s(const struct ring_policy *p, const struct rollout_facts_s
     return window_rule_retry_s(waiting, opening, p->confirm_probation_s, poll_s);
 }
 
-static void wait_for_room(struct beacon_permit_answer *a, const struct ring_policy *p,
-                          const struct rollout_facts_scope *s, const char *what)
+/* INV-1: a place under every law in this scope, counted with every permit granted so far, committed or not. */
+static bool has_place(const struct rollout_run *r, const struct rollout *ro, size_t ring,
+                      const struct beacon_cohort *cohort, struct beacon_permit_answer *a)
 {
+    const struct rollout_facts_from from = rollout_live_from(r, ro, r->now);
+    struct rollout_facts_window w;
     char why[ROLLOUT_REASON_BYTES];
+    rollout_facts_window(&from, ring, cohort, &w);
+    if (w.room > 0) { return true; }
+    struct fleet_counts c =
+        fleet_state_counts(r->fleet, ro->family, ro->release, ro->rings[ring].name, cohort);
     (void)snprintf(why, sizeof(why), "the window of the %s is full: %lld of %lld, %lld survived",
-                   what, (long long)s->window.exposed, (long long)s->window.allowed,
-                   (long long)s->window.survived);
-    wait(a, retry_s(p, s), why);
+                   cohort == NULL ? "ring" : "cohort", (long long)c.exposed, (long long)w.allowed,
+                   (long long)c.survived);
+    wait(a, retry_s(&r->policy, &c), why);
+    return false;
 }
 
-/* INV-1: a place in the ring and in the cohort, counted with every permit granted so far, committed or not. */
 static bool has_room(const struct rollout_run *r, const struct rollout *ro, size_t ring,
                      const struct beacon_permit_request *q, struct beacon_permit_answer *a)
 {
-    struct rollout_facts_from from = rollout_live_from(r, ro, r->now);
-    struct rollout_facts_scope whole;
-    struct rollout_facts_scope cohort;
-    rollout_facts_whole(&from, ring, &whole);
-    rollout_facts_cohort(&from, ring, &q->cohort, &cohort);
-    if (whole.window.room < 1) {
-        wait_for_room(a, &r->policy, &whole, "ring");
-        return false;
+    return has_place(r, ro, ring, NULL, a) && has_place(r, ro, ring, &q->cohort, a);
+}
+
+/* A cohort or a tenant that is stopped alone. */
+static bool is_stopped(const struct rollout *ro, const struct fleet_ask *ask,
+                       struct beacon_permit_answer *a)
+{
+    size_t known = rollout_facts_known(ro, &ask->request->cohort);
+    if (known < ro->cohort_count && ro->cohorts[known].halted) {
+        refuse(a, "the release is halted for this cohort");
+        return true;
     }
-    if (cohort.window.room < 1) {
-        wait_for_room(a, &r->policy, &cohort, "cohort");
-        return false;
+    for (size_t i = 0; i < ro->tenant_count; i++) {
+        if (strcmp(ro->tenants[i], ask->who->tenant) != 0) { continue; }
+        refuse(a, "the release is held for this tenant");
+        return true;
     }
-    return true;
+    return false;
+}
+
+/* The hold-back of a ring stays on what it has for a while: control for slow faults. Who is in it follows from release
+ * and endpoint, so that it is another part of the fleet each time, and the same one after a restart. */
+static RW_RC hold_back(const struct rollout_run *r, const struct rollout *ro, size_t ring,
+                       const struct fleet_ask *ask, struct beacon_permit_answer *a, bool *held_out,
+                       struct rw_err *err)
+{
+    uint8_t hash[DIGEST_BYTES];
+    const struct ring_policy_ring *p = NULL;
+    for (size_t i = 0; i < r->policy.ring_count; i++) {
+        if (strcmp(r->policy.rings[i].name, ro->rings[ring].name) == 0) { p = &r->policy.rings[i]; }
+    }
+    *held_out = false;
+    int64_t left_s = p == NULL ? 0 : ro->rings[ring].opened.s + p->hold_back_s - ask->now.s;
+    if (p == NULL || p->hold_back_bp == 0 || left_s <= 0) { return RW_OK; }
+    RW_TRY(digest_hmac(rw_span_of(ro->sha256, sizeof(ro->sha256)),
+                       rw_span_of(ask->who->endpoint, sizeof(ask->who->endpoint)), hash, err));
+    uint64_t place = 0;
+    for (size_t i = 0; i < sizeof(place); i++) {
+        place = place << 8 | hash[i];
+    }
+    if (place % RING_POLICY_BUCKETS >= (uint64_t)p->hold_back_bp) { return RW_OK; }
+    *held_out = true;
+    int64_t longest_s = r->policy.poll_rollout_s * 12;
+    wait(a, left_s < longest_s ? left_s : longest_s, "held back: this endpoint is control");
+    return RW_OK;
 }
 
 static RW_RC grant_new(struct rollout_run *r, const struct fleet_ask *ask,
@@ -128,6 +167,8 @@ static RW_RC decide(struct rollout_run *r, const struct rollout *ro, size_t ring
                     const struct fleet_ask *ask, struct beacon_permit_answer *a, struct rw_err *err)
 {
     struct fleet_permit look = {.past = FLEET_PERMIT_NEVER};
+    bool held = false;
+    if (is_stopped(ro, ask, a)) { return RW_OK; }
     RW_TRY(fleet_state_permit_look(r->fleet, ask, &look, err));
     switch (look.past) {
     case FLEET_PERMIT_OPEN:
@@ -136,7 +177,8 @@ static RW_RC decide(struct rollout_run *r, const struct rollout *ro, size_t ring
     case FLEET_PERMIT_AGAIN: /* its place in the window was never given back */
         return grant_new(r, ask, a, err);
     case FLEET_PERMIT_FRESH:
-        if (!has_room(r, ro, ring, ask->request, a)) { return RW_OK; }
+        RW_TRY(hold_back(r, ro, ring, ask, a, &held, err));
+        if (held || !has_room(r, ro, ring, ask->request, a)) { return RW_OK; }
         return grant_new(r, ask, a, err);
     case FLEET_PERMIT_NEVER:
         break;

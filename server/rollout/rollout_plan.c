@@ -4,6 +4,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 enum { DETAILS_BYTES_MAX = 2048, ROLLBACK_DEADLINES = 4 };
 
@@ -46,10 +47,11 @@ static void gather(const struct rollout_run *r, const struct rollout *ro, struct
             .healthy = f->ring.counts.healthy,
             .failed = f->ring.counts.marked,
             .still_on = f->ring.counts.still_on,
-            .room = f->ring.window.room,
+            .room = f->window.room,
             .min_healthy = f->min_healthy,
             .bake_left_s = f->bake_left_s,
             .gate = f->gate,
+            .hold = f->verdict != VERDICT_NONE && f->verdict != VERDICT_RELEASE,
         };
         rw_copy(to->gate_reason, sizeof(to->gate_reason), f->gate_reason, sizeof(f->gate_reason));
     }
@@ -77,8 +79,8 @@ static void keep_halt(struct rollout_plan *plan, const struct rollout_rule_input
         rollout_doc_text(h.term, sizeof(h.term), health_rule_term_name(f->culprit_term));
         h.has_cohort = f->culprit.is_cohort;
         h.cohort = f->culprit.cohort;
-        h.failures = f->culprit.failures[term];
-        h.exposures = f->culprit.exposures[term];
+        h.failures = f->culprit.terms[term].failures;
+        h.exposures = f->culprit.terms[term].exposures;
         rollout_live_number(h.log_e, f->log_e);
         rollout_live_number(h.threshold, f->threshold);
         char reason[ROLLOUT_REASON_BYTES];
@@ -106,6 +108,37 @@ static void apply_moves(struct rollout_plan *plan, struct rw_wall now)
     }
 }
 
+/* Stops the part that the evidence of a ring is about: one cohort, or one tenant. */
+static void stop_part(struct rollout_plan *plan, size_t ring)
+{
+    const struct rollout_facts *f = &plan->facts[ring];
+    struct rollout *next = &plan->next;
+    if (f->verdict == VERDICT_COHORT && !next->cohorts[f->cohort].halted) {
+        next->cohorts[f->cohort].halted = true;
+        plan->cohort_halted[ring] = f->cohort + 1;
+        plan->changed = true;
+    }
+    if (f->verdict != VERDICT_TENANT || next->tenant_count >= ROLLOUT_TENANTS_MAX) { return; }
+    for (size_t i = 0; i < next->tenant_count; i++) {
+        if (strcmp(next->tenants[i], f->top_tenant) == 0) { return; }
+    }
+    rw_copy(next->tenants[next->tenant_count], ROLLOUT_NAME_BYTES, f->top_tenant,
+            sizeof(f->top_tenant));
+    next->tenant_count++;
+    plan->tenant_held[ring] = true;
+    plan->changed = true;
+}
+
+static void stop_parts(struct rollout_plan *plan)
+{
+    for (size_t i = 0; i < plan->next.ring_count; i++) {
+        if (is_ending(plan->next.rings[i].state)) { return; }
+    }
+    for (size_t i = 0; i < plan->next.ring_count; i++) {
+        stop_part(plan, i);
+    }
+}
+
 /* Stores the intention before anything is signed: a crash in between leaves "unsure", not a wrong belief. */
 static void apply_intentions(struct rollout_plan *plan)
 {
@@ -128,6 +161,11 @@ void rollout_plan_make(const struct rollout_run *r, const struct rollout *ro,
     struct rollout_rule_input in = {.command = command};
     plan->next = *ro;
     plan->changed = false;
+    plan->closes = false;
+    for (size_t i = 0; i < ROLLOUT_RINGS_MAX; i++) {
+        plan->cohort_halted[i] = 0;
+        plan->tenant_held[i] = false;
+    }
     rollout_doc_text(in.who, sizeof(in.who), actor == NULL ? "controller" : actor->name);
     rollout_doc_text(in.why, sizeof(in.why), actor == NULL ? "" : actor->reason);
     gather(r, ro, now, plan, &in);
@@ -139,11 +177,17 @@ void rollout_plan_make(const struct rollout_run *r, const struct rollout *ro,
     }
     if (halts && !was_halted) { keep_halt(plan, &in, now); }
     apply_moves(plan, now);
+    if (command == ROLLOUT_NO_COMMAND) { stop_parts(plan); }
     apply_intentions(plan);
     enum rollout_rule_state overall = rollout_doc_overall(&plan->next);
     bool over = overall == ROLLOUT_COMPLETE || overall == ROLLOUT_ROLLED_BACK;
     if (over != (plan->next.ended.s != 0)) {
         plan->next.ended.s = over ? now.s : 0;
+        plan->changed = true;
+    }
+    if (overall == ROLLOUT_COMPLETE && !ro->closed && command == ROLLOUT_NO_COMMAND) {
+        plan->next.closed = true;
+        plan->closes = true;
         plan->changed = true;
     }
 }
@@ -192,6 +236,42 @@ static RW_RC audit_move(struct rollout_run *r, const struct rollout *ro,
     return audit_log_append(r->store, &entry, ring->since, err);
 }
 
+static RW_RC audit_part(struct rollout_run *r, const struct rollout_plan *plan, size_t i,
+                        const char *action, const char *part, struct rw_err *err)
+{
+    const struct rollout *ro = &plan->next;
+    char object[256];
+    (void)snprintf(object, sizeof(object), "%s of %s/%lld", part, ro->family,
+                   (long long)ro->release);
+    const struct audit_log_entry entry = {.actor = "controller",
+                                          .action = action,
+                                          .object = object,
+                                          .reason = plan->facts[i].gate_reason};
+    return audit_log_append(r->store, &entry, r->now, err);
+}
+
+/* The parts that were stopped: their own audit records, and what the fleet must know of them. */
+static RW_RC store_parts(struct rollout_run *r, const struct rollout_plan *plan, struct rw_err *err)
+{
+    const struct rollout *ro = &plan->next;
+    char part[200];
+    for (size_t i = 0; i < ro->ring_count; i++) {
+        if (plan->cohort_halted[i] > 0) {
+            const struct beacon_cohort *c = &ro->cohorts[plan->cohort_halted[i] - 1].name;
+            (void)snprintf(part, sizeof(part), "cohort %s/%s/%s", c->os, c->arch, c->engine);
+            RW_TRY(audit_part(r, plan, i, "rollout.cohort_halted", part, err));
+        }
+        if (plan->tenant_held[i]) {
+            (void)snprintf(part, sizeof(part), "tenant %s", plan->facts[i].top_tenant);
+            RW_TRY(audit_part(r, plan, i, "rollout.tenant_held", part, err));
+            RW_TRY(fleet_state_mute(r->fleet, ro->family, ro->release, plan->facts[i].top_tenant,
+                                    err));
+        }
+    }
+    if (!plan->closes) { return RW_OK; }
+    return fleet_state_close(r->fleet, ro->family, ro->release, r->now, err);
+}
+
 RW_RC rollout_plan_store(struct rollout_run *r, const struct rollout *ro, struct rollout_plan *plan,
                          const char *who, struct rw_err *err)
 {
@@ -200,5 +280,5 @@ RW_RC rollout_plan_store(struct rollout_run *r, const struct rollout *ro, struct
     for (size_t i = 0; i < ro->ring_count; i++) {
         if (plan->out.moved[i]) { RW_TRY(audit_move(r, ro, plan, i, who, err)); }
     }
-    return RW_OK;
+    return store_parts(r, plan, err);
 }

@@ -18,7 +18,7 @@ static const struct sm_state states[ROLLOUT_STATES] = {
     [ROLLOUT_HALTED] = {"halted", SM_TO(ROLLOUT_ROLLING_BACK) | SM_TO(ROLLOUT_ROLLED_BACK), 0},
     [ROLLOUT_ROLLING_BACK] = {"rolling_back", SM_TO(ROLLOUT_ROLLED_BACK), 0},
     [ROLLOUT_ROLLED_BACK] = {"rolled_back", 0, SM_FINAL},
-    [ROLLOUT_COMPLETE] = {"complete", SM_TO(ROLLOUT_HALTED), 0},
+    [ROLLOUT_COMPLETE] = {"complete", SM_TO(ROLLOUT_HELD) | SM_TO(ROLLOUT_HALTED), 0},
 };
 
 const struct sm_table rollout_rule_table = {"rollout", states, ROLLOUT_STATES};
@@ -127,6 +127,23 @@ static size_t front_ring(const struct rollout_rule_input *in)
     return i;
 }
 
+/* A part was stopped (one cohort, one tenant), or the verdict is a person's: the rest waits for that person. */
+static bool hold_if_needed(const struct rollout_rule_input *in, struct rollout_rule_output *out)
+{
+    size_t front = front_ring(in);
+    for (size_t i = 0; i < in->ring_count; i++) {
+        if (!in->rings[i].hold) { continue; }
+        size_t k = front < in->ring_count ? front : i;
+        if (in->rings[k].state != ROLLOUT_HELD) {
+            char why[ROLLOUT_REASON_BYTES];
+            (void)snprintf(why, sizeof(why), "%.200s", in->rings[i].gate_reason);
+            move(out, k, ROLLOUT_HELD, why);
+        }
+        return true;
+    }
+    return false;
+}
+
 static void step_forward(const struct rollout_rule_input *in, struct rollout_rule_output *out)
 {
     size_t i = front_ring(in);
@@ -181,7 +198,8 @@ bool rollout_rule_step(const struct rollout_rule_input *in, struct rollout_rule_
             step_back(in, i, out);
             ending = ending || is_ending(in->rings[i].state);
         }
-        if (!ending) { step_forward(in, out); }
+        bool held = !ending && in->command == ROLLOUT_NO_COMMAND && hold_if_needed(in, out);
+        if (!ending && !held) { step_forward(in, out); }
     }
     bool any = false;
     for (size_t i = 0; i < in->ring_count; i++) {

@@ -22,7 +22,7 @@ enum rollout_rule_state {
     ROLLOUT_HALTED,       /* no permits; the ring's pointer goes back */
     ROLLOUT_ROLLING_BACK, /* pointer is back; endpoints follow */
     ROLLOUT_ROLLED_BACK,  /* every endpoint is back, or dark past the limit */
-    ROLLOUT_COMPLETE,     /* all rings passed; the detector still watches */
+    ROLLOUT_COMPLETE, /* all rings passed; the detector still watches, and may hold or halt it */
     ROLLOUT_STATES,
 };
 
@@ -53,6 +53,7 @@ struct rollout_rule_ring {
     int64_t bake_left_s; /* of an opened ring */
     enum gate_rule_verdict gate;
     char gate_reason[GATE_RULE_REASON_BYTES];
+    bool hold; /* evidence that stops the ring but not the release; gate_reason says which */
 };
 
 struct rollout_rule_input {

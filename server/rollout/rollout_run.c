@@ -1,6 +1,7 @@
 #include "server/rollout/rollout_run.h"
 
 #include "server/report/audit_log.h"
+#include "server/rollout/rollout_evidence.h"
 #include "server/rollout/rollout_live.h"
 
 #include <stdio.h>
@@ -19,13 +20,14 @@ struct rollout_facts_from rollout_live_from(const struct rollout_run *r, const s
 static void drop_all(struct rollout **all, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
+        rollout_evidence_drop(&all[i]->evidence);
         rw_mem_free(all[i]);
     }
     rw_mem_free((void *)all);
 }
 
 /* Room for one more; `all` may move. */
-static RW_RC make_room(struct rollout_run *r, struct rw_err *err)
+RW_RC rollout_live_room(struct rollout_run *r, struct rw_err *err)
 {
     if (r->count < r->cap) { return RW_OK; }
     if (r->count >= ROLLOUT_KEPT_MAX) {
@@ -43,7 +45,7 @@ static RW_RC make_room(struct rollout_run *r, struct rw_err *err)
 static RW_RC load_one(void *arg, const struct store_doc *doc, struct rw_err *err)
 {
     struct rollout_run *r = arg;
-    RW_TRY(make_room(r, err));
+    RW_TRY(rollout_live_room(r, err));
     struct rollout *ro = rw_mem_new(sizeof(*ro));
     if (ro == NULL) { return rw_fail(err, RW_E_NOMEM, "no memory for a rollout"); }
     struct rw_rc rc = rollout_doc_read(doc, ro, err);
@@ -161,11 +163,11 @@ void rollout_live_close_all(struct rollout_run *r)
     }
 }
 
-/* --- start --- */
+/* --- commands --- */
 
-static RW_RC audit_verb(struct rollout_run *r, const struct rollout *ro, const char *verb,
-                        const struct rollout_run_actor *actor, struct rw_wall now,
-                        struct rw_err *err)
+RW_RC rollout_live_audit(struct rollout_run *r, const struct rollout *ro, const char *verb,
+                         const struct rollout_run_actor *actor, struct rw_wall now,
+                         struct rw_err *err)
 {
     char action[48];
     char object[64];
@@ -175,125 +177,6 @@ static RW_RC audit_verb(struct rollout_run *r, const struct rollout *ro, const c
         .actor = actor->name, .action = action, .object = object, .reason = actor->reason};
     return audit_log_append(r->store, &entry, now, err);
 }
-
-static RW_RC may_start(const struct rollout_run *r, const char *family, int64_t release,
-                       int64_t *previous_out, struct rw_err *err)
-{
-    const struct rollout *same = rollout_live_find(r, family, release);
-    const struct rollout *live = rollout_live_of(r, family);
-    if (same != NULL && same->halt.there) {
-        RW_IGNORE(
-            rw_fail(err, RW_E_POLICY, "%s/%lld was halted before", family, (long long)release),
-            "a hint follows");
-        return rw_hint(err, "make a new release; a halted one is not rolled out again");
-    }
-    if (same != NULL) {
-        return rw_fail(err, RW_E_EXISTS, "there is a rollout of %s/%lld already", family,
-                       (long long)release);
-    }
-    enum rollout_rule_state state = live == NULL ? ROLLOUT_COMPLETE : rollout_doc_overall(live);
-    /* A fix must not wait for endpoints that do not report back: their ring points to the older release already. */
-    if (state != ROLLOUT_COMPLETE && state != ROLLOUT_ROLLING_BACK) {
-        return rw_fail(err, RW_E_POLICY, "%s/%lld is being rolled out (%s): one at a time", family,
-                       (long long)live->release, sm_name(&rollout_rule_table, (int)state));
-    }
-    if (live != NULL && release < live->release) {
-        return rw_fail(err, RW_E_POLICY, "%s/%lld is older than %s/%lld, which is out", family,
-                       (long long)release, family, (long long)live->release);
-    }
-    *previous_out = live == NULL ? 0 : state == ROLLOUT_COMPLETE ? live->release : live->previous;
-    return RW_OK;
-}
-
-struct cohort_list {
-    struct rollout *ro;
-    int64_t members[ROLLOUT_COHORTS_MAX];
-};
-
-/* Keeps the cohorts with the most endpoints when there are more than fit. */
-static RW_RC take_cohort(void *arg, const struct beacon_cohort *cohort,
-                         const struct fleet_counts *counts, struct rw_err *err)
-{
-    struct cohort_list *list = arg;
-    struct rollout *ro = list->ro;
-    size_t least = 0;
-    (void)err;
-    for (size_t i = 0; i < ro->cohort_count; i++) {
-        const struct beacon_cohort *c = &ro->cohorts[i];
-        if (strcmp(c->os, cohort->os) == 0 && strcmp(c->arch, cohort->arch) == 0 &&
-            strcmp(c->engine, cohort->engine) == 0) {
-            list->members[i] += counts->members;
-            return RW_OK;
-        }
-        if (list->members[i] < list->members[least]) { least = i; }
-    }
-    if (ro->cohort_count < ROLLOUT_COHORTS_MAX) { least = ro->cohort_count++; }
-    if (ro->cohort_count == ROLLOUT_COHORTS_MAX && list->members[least] >= counts->members) {
-        return RW_OK;
-    }
-    ro->cohorts[least] = *cohort;
-    list->members[least] = counts->members;
-    return RW_OK;
-}
-
-static RW_RC fill(struct rollout_run *r, struct rollout *ro, struct rw_wall now, struct rw_err *err)
-{
-    struct rw_wall not_before[RING_POLICY_RINGS_MAX] = {{0}};
-    struct cohort_list list = {.ro = ro};
-    RW_TRY(r->effects.release_info(r->effects.ctx, ro->family, ro->release, ro->class_name,
-                                   not_before, err));
-    RW_TRY(r->effects.release_sha256(r->effects.ctx, ro->family, ro->release, ro->sha256, err));
-    ro->started = now;
-    ro->seq = r->count == 0 ? 1 : r->all[r->count - 1]->seq + 1;
-    ro->generation = 1;
-    ro->ring_count = r->policy.ring_count;
-    for (size_t i = 0; i < ro->ring_count; i++) {
-        struct rollout_ring *ring = &ro->rings[i];
-        rw_copy(ring->name, sizeof(ring->name), r->policy.rings[i].name, ROLLOUT_NAME_BYTES);
-        ring->state = ROLLOUT_PENDING;
-        ring->since = now;
-        ring->not_before = not_before[i];
-        RW_TRY(fleet_state_know_ring(r->fleet, ring->name, err));
-    }
-    RW_TRY(fleet_state_watch(r->fleet, ro->family, ro->release, ro->sha256, err));
-    for (size_t i = 0; i < ro->ring_count; i++) {
-        const struct fleet_place place = {ro->family, ro->release, ro->rings[i].name};
-        RW_TRY(fleet_state_each_cohort(r->fleet, &place, take_cohort, &list, err));
-    }
-    return RW_OK;
-}
-
-RW_RC rollout_run_start(struct rollout_run *r, const char *family, int64_t release,
-                        const struct rollout_run_actor *actor, struct rw_wall now,
-                        struct rw_err *err)
-{
-    int64_t previous = 0;
-    RW_TRY(ring_policy_check_name(family, "family", err));
-    if (release < 1 || release > ROLLOUT_NUMBER_MAX) {
-        return rw_fail(err, RW_E_NOT_FOUND, "there is no release %s/%lld", family,
-                       (long long)release);
-    }
-    RW_TRY(rollout_live_refresh(r, err));
-    RW_TRY(may_start(r, family, release, &previous, err));
-    RW_TRY(make_room(r, err));
-    struct rollout *ro = rw_mem_new(sizeof(*ro));
-    if (ro == NULL) { return rw_fail(err, RW_E_NOMEM, "no memory for a rollout"); }
-    rollout_doc_text(ro->family, sizeof(ro->family), family);
-    ro->release = release;
-    ro->previous = previous;
-    struct rw_rc rc = fill(r, ro, now, err);
-    if (rw_is_ok(rc)) { rc = rollout_doc_put(r->store, ro, err); }
-    if (rw_is_ok(rc)) { rc = audit_verb(r, ro, "start", actor, now, err); }
-    if (!rw_is_ok(rc)) {
-        rw_mem_free(ro);
-        return rc;
-    }
-    r->all[r->count++] = ro;
-    r->unsure = true;
-    return RW_OK;
-}
-
-/* --- commands --- */
 
 static const char *const verbs[] = {"", "pause", "resume", "promote", "halt"};
 
@@ -340,7 +223,7 @@ static RW_RC obey(struct rollout_run *r, struct rollout *ro, enum rollout_rule_c
                   const struct rollout_run_actor *actor, struct rollout_plan *plan,
                   struct rw_err *err)
 {
-    RW_TRY(audit_verb(r, ro, verbs[command], actor, r->now, err));
+    RW_TRY(rollout_live_audit(r, ro, verbs[command], actor, r->now, err));
     RW_TRY(rollout_plan_store(r, ro, plan, actor->name, err));
     struct rollout before = *ro;
     *ro = plan->next;

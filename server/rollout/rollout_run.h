@@ -48,8 +48,8 @@ void rollout_run_drop(struct rollout_run **r);
 void rollout_run_set_policy(struct rollout_run *r, const struct ring_policy *policy);
 
 /* Begins a rollout of a published release; one active rollout per family, which supersedes one that is only rolling
- * back: that one goes on to count who is back, and steers no pointer any more. Inside the caller's transaction, which must
- * also take fleet_state_flush. The ring opens at the next tick.
+ * back: that one goes on to count who is back, and steers no pointer any more. Inside the caller's transaction, which
+ * must also take fleet_state_flush. The ring opens at the next tick.
  * Fails with RW_E_POLICY (another one runs, release halted before), RW_E_NOT_FOUND, RW_E_EXISTS. */
 RW_RC rollout_run_start(struct rollout_run *r, const char *family, int64_t release,
                         const struct rollout_run_actor *actor, struct rw_wall now,

@@ -1,3 +1,4 @@
+#include "server/rollout/rollout_evidence.h"
 #include "server/rollout/rollout_live.h"
 #include "server/rollout/rollout_run.h"
 
@@ -45,6 +46,7 @@ static RW_RC commit_plan(struct rollout_run *r, const struct rollout *ro, struct
 {
     RW_TRY(store_begin(r->store, err));
     struct rw_rc rc = rollout_plan_store(r, ro, plan, "controller", err);
+    if (rw_is_ok(rc)) { rc = fleet_state_flush(r->fleet, err); }
     if (!rw_is_ok(rc)) {
         store_rollback(r->store);
         return rc;
@@ -113,7 +115,7 @@ static RW_RC prepare_fleet(struct rollout_run *r, struct rw_wall now, struct rw_
     for (size_t i = 0; i < r->count; i++) {
         const struct rollout *ro = r->all[i];
         if (!rollout_live_serves(r, ro)) { continue; }
-        RW_TRY(fleet_state_watch(r->fleet, ro->family, ro->release, ro->sha256, err));
+        RW_TRY(rollout_live_watch(r, ro, now, err));
     }
     RW_TRY(fleet_state_expire(r->fleet, now, &expired, err));
     if (fleet_state_pending_bytes(r->fleet) == 0) { return RW_OK; }
@@ -126,6 +128,40 @@ static RW_RC prepare_fleet(struct rollout_run *r, struct rw_wall now, struct rw_
     return store_commit(r->store, err);
 }
 
+/* The detector watches on for the time of the drip after a rollout has ended well, and while a hold-back lasts. */
+static bool is_watched(const struct rollout_run *r, const struct rollout *ro)
+{
+    int64_t for_s = (int64_t)LATE_RULE_DRIPS * LATE_RULE_DRIP_S;
+    for (size_t i = 0; i < r->policy.ring_count; i++) {
+        if (r->policy.rings[i].hold_back_s > for_s) { for_s = r->policy.rings[i].hold_back_s; }
+    }
+    return ro->ended.s == 0 || r->now.s - ro->ended.s <= for_s;
+}
+
+static RW_RC put_evidence(struct rollout_run *r, const struct rollout *ro, struct rw_err *err)
+{
+    RW_TRY(store_begin(r->store, err));
+    struct rw_rc rc = rollout_evidence_put(r->store, ro, ro->evidence, err);
+    if (!rw_is_ok(rc)) {
+        store_rollback(r->store);
+        return rc;
+    }
+    return store_commit(r->store, err);
+}
+
+/* Once a minute: what grows with time, before anything is decided by it. */
+static RW_RC look(struct rollout_run *r, struct rollout *ro, struct rw_err *err)
+{
+    if (ro->evidence == NULL) {
+        RW_TRY(rollout_evidence_open(r->store, ro, r->now, &ro->evidence, err));
+    }
+    if (!is_watched(r, ro) || !rollout_evidence_due(ro->evidence, ro, r->fleet, r->now)) {
+        return RW_OK;
+    }
+    rollout_evidence_look(ro->evidence, ro, r->fleet, r->now);
+    return put_evidence(r, ro, err);
+}
+
 static RW_RC tick(struct rollout_run *r, struct rollout_plan *plan, struct rw_err *err)
 {
     RW_TRY(rollout_live_refresh(r, err));
@@ -134,7 +170,9 @@ static RW_RC tick(struct rollout_run *r, struct rollout_plan *plan, struct rw_er
         struct rollout *ro = r->all[i];
         /* Rolling back, superseded or not: every pointer is back, so that the steps only count who follows. */
         bool following = rollout_doc_overall(ro) == ROLLOUT_ROLLING_BACK;
-        if (rollout_live_of(r, ro->family) == ro || following) {
+        bool live = rollout_live_of(r, ro->family) == ro;
+        if (live) { RW_TRY(look(r, ro, err)); }
+        if (live || following) {
             RW_TRY(step_rollout(r, ro, plan, r->now, err));
             continue;
         }

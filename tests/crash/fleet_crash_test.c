@@ -46,7 +46,9 @@ static RW_RC open_all(const char *path, struct store *store, struct fleet_state 
     RW_TRY(store_sqlite_open(path, store, err));
     RW_TRY(fleet_state_open(store, fleet, err));
     RW_TRY(fleet_state_know_ring(*fleet, "canary", err));
-    return fleet_state_watch(*fleet, "yara", 1, payload, err);
+    const struct fleet_watch watch = {
+        .family = "yara", .release = 1, .sha256 = payload, .now = {1}, .window_s = 900};
+    return fleet_state_watch(*fleet, &watch, err);
 }
 
 /* One endpoint's permit and its healthy beacon. */

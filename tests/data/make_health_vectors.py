@@ -49,4 +49,64 @@ for r in v["ramp"]["allowed"]:
     if len(r["U"]) == 1 and whole:
         out.append(f"    {{{int(r['U'][0])}, {round(r['k'][0] * 1000)}, {int(r['S'][0])}, {r['A']}, {r['new_installs']}}},")
 out.append("};")
+out.append("static const struct alive_vector { int64_t start[2], per_survivor_m[2], survived[2], exposed, room; } alive_vectors[] = {")
+for r in v["ramp"]["allowed"]:
+    if len(r["U"]) == 2:
+        pairs = ["{" + ", ".join(str(round(x * f)) for x in r[k]) + "}" for k, f in (("U", 1), ("k", 1000), ("S", 1))]
+        out.append(f"    {{{', '.join(pairs)}, {r['A']}, {r['new_installs']}}},")
+out.append("};")
+out.append("static const struct pass_vector { int64_t k, n; double limit, alpha; bool passes; } pass_vectors[] = {")
+for r in v["gate"]["passes"]:
+    out.append(f"    {{{r['k']}, {r['n']}, {r['limit']!r}, {r['alpha']!r}, {str(r['passes']).lower()}}},")
+out.append("};")
+
+
+def numbers(values):
+    """Rows of at most 116 columns."""
+    rows, row = [], ""
+    for text in (repr(x) for x in values):
+        if len(row) + len(text) > 110:
+            rows.append(row)
+            row = ""
+        row += text + ", "
+    return "\n    " + "\n    ".join(rows + [row]) + "\n"
+
+
+def events(name, list_of):
+    """One step each: what happens, and its numbers."""
+    rows, row = [], ""
+    for e in list_of:
+        text = "{'%s', {%s}}, " % (KINDS[e[0]], ", ".join(repr(float(x)) for x in e[1:]) or "0")
+        if len(row) + len(text) > 110:
+            rows.append(row)
+            row = ""
+        row += text
+    out.append(f"static const struct step {name}_steps[] = {{\n    " + "\n    ".join(rows + [row]) + "\n};")
+
+
+KINDS = {"apply": "a", "healthy": "h", "refuse": "r", "crash": "c", "crash_late": "l", "ctl_crash": "x", "ctl": "n",
+         "bucket": "b", "tick": "t", "drip": "d", "T": "T", "C": "C"}
+TERMS = ["A_refuse", "A_crash", "A_dark", "H_crash", "R_crash", "R_dark"]
+out.append("struct step { char what; double with[4]; };")
+mixes = [("rel", c) for c in v["rel"]["cases"]] + [("haz", c) for c in v["haz"]["cases"]]
+for i, (kind, c) in enumerate(mixes):
+    events(f"mix_{i}", c["events"])
+    out.append(f"static const double mix_{i}_log_e[] = {{{numbers(c['loge'])}}};")
+out.append("static const struct mix_vector { const char *id; double rho; double stake; size_t n; const struct step *steps; "
+           "const double *log_e; } mix_vectors[] = {")
+for i, (kind, c) in enumerate(mixes):
+    out.append(f"    {{\"{c['name']}\", {c.get('rho0', 0.0)!r}, {c['stake0']!r}, {len(c['events'])}, mix_{i}_steps, mix_{i}_log_e}},")
+out.append("};")
+for i, c in enumerate(v["detector"]["cases"]):
+    events(f"detector_{i}", c["events"])
+    out.append(f"static const double detector_{i}_log_e[] = {{{numbers(c['loge'])}}};")
+out.append("static const struct detector_vector { const char *id; double p0_crash; double control; int decision; int culprit; size_t n; "
+           "const struct step *steps; const double *log_e; } detector_vectors[] = {")
+for i, c in enumerate(v["detector"]["cases"]):
+    decision = -1 if c["decision_index"] is None else c["decision_index"]
+    culprit = -1 if c["culprit"] is None else TERMS.index(c["culprit"])
+    p0 = c["cfg"].get("p0_crash", v["defaults"]["p0_crash"])
+    out.append(f"    {{\"{c['name']}\", {p0!r}, {float(c['control'])!r}, {decision}, {culprit}, {len(c['events'])}, "
+               f"detector_{i}_steps, detector_{i}_log_e}},")
+out.append("};")
 print("\n".join(out))

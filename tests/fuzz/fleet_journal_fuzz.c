@@ -31,7 +31,7 @@ static RW_RC small_image(struct rw_buf *into, struct rw_err *err)
                  "b\x1f"
                  "c"},
         {.type = FLEET_DEFINE, .space = FLEET_FAMILIES, .name = "yara"},
-        {.type = FLEET_WATCH, .release = 1},
+        {.type = FLEET_WATCH, .release = 1, .deadline_s = 900, .after_s = 7200},
         {.type = FLEET_ENROL, .endpoint = {1}, .now_s = 1},
         {.type = FLEET_PERMIT,
          .cohort = 1,
@@ -42,6 +42,8 @@ static RW_RC small_image(struct rw_buf *into, struct rw_err *err)
         {.type = FLEET_PERMIT, .endpoint = {2}, .release = 1, .number = 2, .deadline_s = 9},
         {.type = FLEET_BEACON, .cohort = 1, .endpoint = {1}, .release = 1, .kind = 1, .number = 5},
         {.type = FLEET_EXPIRE, .endpoint = {2}, .release = 1, .now_s = 9},
+        {.type = FLEET_MUTE, .release = 1},
+        {.type = FLEET_CLOSE, .release = 1, .now_s = 10},
     };
     struct fleet_table t;
     RW_TRY(fleet_table_make(&t, err));

@@ -2,6 +2,7 @@
 #include "common/policy/gate_rule.h"
 #include "common/policy/window_rule.h"
 #include "server/health/health_rule.h"
+#include "server/health/late_rule.h"
 #include "tests/harness.h"
 
 #include <math.h>
@@ -79,9 +80,134 @@ TEST(window_gives_the_reference_room)
     }
 }
 
+TEST(both_laws_hold_at_once)
+{
+    for (size_t i = 0; i < RW_LEN(alive_vectors); i++) {
+        const struct alive_vector *v = &alive_vectors[i];
+        struct window_rule_law laws[2];
+        struct window_rule_counts counts[2];
+        if (v->survived[0] > v->exposed) {
+            continue;
+        } /* impossible for us: one permit, one survivor */
+        for (int j = 0; j < 2; j++) {
+            laws[j] = (struct window_rule_law){v->start[j], v->per_survivor_m[j]};
+            counts[j] =
+                (struct window_rule_counts){.exposed = v->exposed, .survived = v->survived[j]};
+        }
+        assert_int_equal(window_rule_room_all(laws, counts, 2), v->room);
+    }
+}
+
+TEST(the_gate_passes_where_the_reference_passes)
+{
+    for (size_t i = 0; i < RW_LEN(pass_vectors); i++) {
+        const struct pass_vector *v = &pass_vectors[i];
+        assert_int_equal(gate_rule_upper(v->k, v->n, v->alpha) <= v->limit, v->passes);
+    }
+}
+
+static void play_mix(struct late_rule_mix *m, double rho, const struct step *s)
+{
+    const struct late_rule_risk risk = {s->with[0], s->with[1]};
+    switch (s->what) {
+    case 'T':
+    case 'C':
+        late_rule_mix_events(m, rho, s->what == 'T', 1, &risk);
+        return;
+    case 't':
+        late_rule_mix_expect(m, s->with[0]);
+        return;
+    case 'c':
+        late_rule_mix_happen(m, 1);
+        return;
+    default:
+        late_rule_mix_drip(m, s->with[0]);
+    }
+}
+
+TEST_EACH(mixtures_follow_the_reference_event_by_event, mix_vectors)
+{
+    struct late_rule_mix m = late_rule_mix_begin(it->stake);
+    for (size_t i = 0; i < it->n; i++) {
+        play_mix(&m, it->rho, &it->steps[i]);
+        near_enough(late_rule_mix_log_e(&m), it->log_e[i]);
+    }
+}
+
+/* What the reference's detector keeps beside the terms. */
+struct scope {
+    struct health_rule_counts counts;
+    struct late_rule late;
+    struct late_rule_risk risk;
+};
+
+static void play(struct scope *s, const struct health_rule_norm *norm, const struct step *step)
+{
+    const double *with = step->with;
+    switch (step->what) {
+    case 'a':
+        s->counts.exposed++;
+        return;
+    case 'h':
+        s->risk.treated++;
+        return;
+    case 'r':
+        s->counts.refused++;
+        return;
+    case 'c':
+        s->counts.failed++;
+        return;
+    case 'l':
+        late_rule_crash(&s->late, norm->rho_crash, 1, &s->risk);
+        s->risk.treated -= s->risk.treated > 0;
+        return;
+    case 'x':
+        late_rule_control_crash(&s->late, norm->rho_crash, 1, &s->risk);
+        s->risk.control -= s->risk.control > 0;
+        return;
+    case 'b': {
+        const struct late_rule_bucket b = {(int64_t)with[0], (int64_t)with[1], (int64_t)with[2],
+                                           (int64_t)with[3]};
+        late_rule_take_bucket(&s->late, norm->rho_dark, &b);
+        return;
+    }
+    case 't':
+        late_rule_mix_expect(&s->late.history, with[0] * s->risk.treated);
+        return;
+    case 'd':
+        late_rule_drip(&s->late);
+        return;
+    default:
+        fail_msg("no event '%c'", step->what);
+    }
+}
+
+TEST_EACH(the_detector_decides_where_the_reference_decides, detector_vectors)
+{
+    struct health_rule_norm norm = health_rule_cold_start();
+    struct scope s = {.late = late_rule_begin(), .risk = {0, it->control}};
+    int decision = -1;
+    norm.p0[HEALTH_CRASH] = it->p0_crash;
+    norm.history_hazard = 1.0; /* the vectors say themselves what history expects */
+    for (size_t i = 0; i < it->n; i++) {
+        play(&s, &norm, &it->steps[i]);
+        struct health_rule_result r = health_rule_scope(&norm, &s.counts, &s.late);
+        near_enough(r.log_e, it->log_e[i]);
+        if (decision < 0 && r.log_e >= health_rule_threshold(false, 1)) {
+            decision = (int)i;
+            assert_int_equal(r.culprit, it->culprit);
+        }
+    }
+    assert_int_equal(decision, it->decision);
+}
+
 RUN_TESTS(cmocka_unit_test(grids_have_the_reference_alternatives),
           cmocka_unit_test(evidence_of_counts_is_the_reference_evidence),
           cmocka_unit_test(halting_boundaries_are_exact),
           cmocka_unit_test(terms_combine_without_overflow),
           cmocka_unit_test(gate_bounds_are_the_reference_bounds),
-          cmocka_unit_test(window_gives_the_reference_room))
+          cmocka_unit_test(window_gives_the_reference_room),
+          cmocka_unit_test(both_laws_hold_at_once),
+          cmocka_unit_test(the_gate_passes_where_the_reference_passes),
+          cmocka_unit_test(mixtures_follow_the_reference_event_by_event),
+          cmocka_unit_test(the_detector_decides_where_the_reference_decides))

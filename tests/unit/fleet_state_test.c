@@ -12,6 +12,13 @@ static const uint8_t other_bytes[32] = {8};
 static const struct beacon_cohort debian = {"debian-12", "x86_64", "yara-4.2"};
 static const struct beacon_cohort ubuntu = {"ubuntu-24", "x86_64", "yara-4.2"};
 
+static const struct fleet_watch watch_2 = {.family = "yara",
+                                           .release = 2,
+                                           .sha256 = good_bytes,
+                                           .now = {1},
+                                           .window_s = 900,
+                                           .after_s = 7200};
+
 struct world {
     char dir[64];
     char path[96];
@@ -38,7 +45,7 @@ static void begin(struct world *w)
     reopen(w);
     struct rw_err err;
     MUST(fleet_state_know_ring(w->fleet, "canary", &err));
-    MUST(fleet_state_watch(w->fleet, "yara", 2, good_bytes, &err));
+    MUST(fleet_state_watch(w->fleet, &watch_2, &err));
 }
 
 static void end(struct world *w)
@@ -319,7 +326,9 @@ TEST(inv_11_forgetting_old_releases_does_not_give_a_second_vote)
     (void)grant(&w, 1, 1000);
     send(&w, 1, BEACON_FAILED, 2, 1001);
     for (int64_t release = 3; release < 9; release++) {
-        MUST(fleet_state_watch(w.fleet, "yara", release, good_bytes, &err));
+        struct fleet_watch watch = watch_2;
+        watch.release = release;
+        MUST(fleet_state_watch(w.fleet, &watch, &err));
         send(&w, 1, BEACON_REFUSED, release, 1002);
     }
     send(&w, 1, BEACON_ALIVE, 2, 1003);

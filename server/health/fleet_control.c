@@ -1,0 +1,125 @@
+#include "server/health/fleet_control.h"
+
+enum {
+    FAMILIES_MAX = 16
+}; /* with a control group at once: a record makes a bounded number of entries */
+
+/* Whether the endpoint was never exposed to the release. Forgotten outcomes count as exposed: nobody knows. */
+static bool untouched(const struct fleet_table *t, const struct fleet_endpoint *e,
+                      const struct fleet_release *r)
+{
+    struct fleet_track *track = fleet_table_track(t, e, r->family);
+    if (track == NULL) { return true; }
+    const struct fleet_slot *slot = fleet_table_slot(track, r->release);
+    if (slot == NULL) { return r->release > track->forgotten; }
+    return (slot->marks & (FLEET_EXPOSED | FLEET_SPENT)) == 0;
+}
+
+struct fleet_release *fleet_control_for(const struct fleet_table *t, const struct fleet_endpoint *e,
+                                        uint16_t family)
+{
+    struct fleet_release *r = fleet_table_newest(t, family);
+    return r != NULL && e->muted == 0 && e->ring != FLEET_NO_NAME && untouched(t, e, r) ? r : NULL;
+}
+
+struct change {
+    uint32_t control;
+    uint32_t seen;
+    bool back; /* taken away again */
+};
+
+static void book(struct fleet_table *t, const struct fleet_endpoint *e,
+                 const struct fleet_release *r, const struct change *change)
+{
+    const uint16_t scopes[] = {e->cohort, FLEET_WHOLE_RING};
+    for (size_t i = 0; i < RW_LEN(scopes); i++) {
+        struct fleet_window_entry *w =
+            fleet_windows_at(&t->windows, fleet_table_key(r->serial, e->ring, scopes[i]));
+        struct fleet_bucket *b =
+            fleet_window_bucket(w, e->control_end_s, fleet_window_width_s(r->window_s));
+        if (b == NULL) { continue; }
+        if (!change->back) {
+            b->control += change->control;
+            b->control_seen += change->seen;
+            continue;
+        }
+        b->control -= b->control < change->control ? b->control : change->control;
+        b->control_seen -= b->control_seen < change->seen ? b->control_seen : change->seen;
+    }
+}
+
+/* Books for every newest release that the endpoint is control for, and was when its window was opened. */
+static void book_all(struct fleet_table *t, const struct fleet_endpoint *e, int64_t now_s,
+                     const struct change *change)
+{
+    size_t families = 0;
+    for (size_t i = t->release_count; i > 0 && families < FAMILIES_MAX; i--) {
+        const struct fleet_release *r = &t->releases[i - 1];
+        if (!r->newest) { continue; }
+        families++;
+        bool fits = r->watched_s <= e->control_end_s - r->window_s && now_s >= r->watched_s;
+        if (fits && untouched(t, e, r)) { book(t, e, r, change); }
+    }
+}
+
+void fleet_control_heard(struct fleet_table *t, struct fleet_endpoint *e, int64_t now_s)
+{
+    if (now_s < e->control_end_s) {
+        if (e->control_seen != 0 || now_s < e->control_look_s) { return; }
+        e->control_seen = 1;
+        book_all(t, e, now_s, &(struct change){.seen = 1});
+        return;
+    }
+    if (t->release_count == 0 || e->ring == FLEET_NO_NAME || e->muted != 0) { return; }
+    int64_t window_s = t->releases[t->release_count - 1].window_s;
+    e->control_end_s = now_s + window_s;
+    e->control_look_s = now_s + window_s - window_s / 3;
+    e->control_seen = 0;
+    book_all(t, e, now_s, &(struct change){.control = 1});
+}
+
+void fleet_control_leave(struct fleet_table *t, struct fleet_endpoint *e, int64_t now_s)
+{
+    if (now_s < e->control_end_s && e->ring != FLEET_NO_NAME) {
+        book_all(t, e, now_s,
+                 &(struct change){.control = 1, .seen = e->control_seen, .back = true});
+    }
+    e->control_end_s = 0;
+}
+
+void fleet_control_expose(struct fleet_table *t, const struct fleet_endpoint *e,
+                          const struct fleet_release *r, int64_t now_s)
+{
+    bool open = now_s < e->control_end_s && r->watched_s <= e->control_end_s - r->window_s;
+    if (!open || !r->newest || e->ring == FLEET_NO_NAME) { return; }
+    book(t, e, r, &(struct change){.control = 1, .seen = e->control_seen, .back = true});
+}
+
+static const struct fleet_release *newest_of(const struct fleet_table *t, uint32_t serial)
+{
+    for (size_t i = t->release_count; i > 0; i--) {
+        if (t->releases[i - 1].serial == serial) {
+            return t->releases[i - 1].newest ? &t->releases[i - 1] : NULL;
+        }
+    }
+    return NULL;
+}
+
+void fleet_control_treated(struct fleet_table *t, const struct fleet_slot *slot, unsigned before,
+                           unsigned after)
+{
+    unsigned fresh = after & ~before;
+    if ((fresh & (FLEET_EXPOSED | FLEET_DARK)) == 0 || (after & FLEET_MUTED) != 0) { return; }
+    const struct fleet_release *r = newest_of(t, slot->serial);
+    if (r == NULL) { return; }
+    const uint16_t scopes[] = {slot->cohort, FLEET_WHOLE_RING};
+    for (size_t i = 0; i < RW_LEN(scopes); i++) {
+        struct fleet_window_entry *w =
+            fleet_windows_at(&t->windows, fleet_table_key(r->serial, slot->ring, scopes[i]));
+        struct fleet_bucket *b =
+            fleet_window_bucket(w, slot->deadline_s, fleet_window_width_s(r->window_s));
+        if (b == NULL) { continue; }
+        b->treated += (fresh & FLEET_EXPOSED) != 0;
+        b->treated_dark += (fresh & FLEET_DARK) != 0;
+    }
+}

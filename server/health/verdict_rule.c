@@ -1,0 +1,60 @@
+#include "server/health/verdict_rule.h"
+
+#include <math.h>
+
+enum { STRIKES_MUTE = 3, STRIKES_MAX = 6 };
+
+static const double control_abnormal_e = 10.0;
+
+bool verdict_rule_control_abnormal(double control_log_e)
+{
+    return !(control_log_e < log(control_abnormal_e));
+}
+
+double verdict_rule_control(const struct health_rule_norm *norm, int64_t crashes,
+                            const struct late_rule *late)
+{
+    struct health_rule_grid crash = health_rule_grid_of(norm->p0[HEALTH_CRASH]);
+    struct health_rule_grid dark = health_rule_grid_of(norm->p0[HEALTH_DARK]);
+    int64_t windows = late->control_windows > crashes ? late->control_windows : crashes;
+    return fmax(health_rule_log_e(&crash, crashes, windows),
+                health_rule_log_e(&dark, late->control_dark, late->control_windows));
+}
+
+/* INV-11: evidence is of more than one tenant when the others' own outcomes speak against the release too, or when
+ * they failed as often as the one that failed most. */
+static bool one_tenant_alone(const struct verdict_rule_input *in)
+{
+    const struct verdict_rule_votes *v = &in->votes;
+    if (!v->others || v->top > v->top_max || v->rest >= v->top) { return false; }
+    struct health_rule_grid g = health_rule_grid_of(in->p0_crash);
+    return !(health_rule_log_e(&g, v->rest, v->rest_exposed) > 0.0);
+}
+
+enum verdict_rule verdict_rule_decide(const struct verdict_rule_input *in)
+{
+    if (in->total < in->threshold) { return VERDICT_NONE; }
+    if (!isfinite(in->total) || !isfinite(in->threshold)) { return VERDICT_HOLD; }
+    if (verdict_rule_control_abnormal(in->control) && !(in->relative >= in->threshold)) {
+        return VERDICT_HOLD;
+    }
+    if (one_tenant_alone(in)) { return VERDICT_TENANT; }
+    if (in->whole < in->threshold && in->best_cohort >= in->threshold) { return VERDICT_COHORT; }
+    return VERDICT_RELEASE;
+}
+
+struct verdict_rule_strikes verdict_rule_strike(struct verdict_rule_strikes before, bool failed)
+{
+    struct verdict_rule_strikes s = before;
+    if (failed && s.count < STRIKES_MAX) { s.count++; }
+    if (!failed && s.count > 0) { s.count--; }
+    if (s.count >= STRIKES_MUTE) { s.muted = true; }
+    if (s.count == 0) { s.muted = false; }
+    return s;
+}
+
+const char *verdict_rule_name(enum verdict_rule v)
+{
+    static const char *const names[] = {"none", "hold", "tenant", "cohort", "release"};
+    return names[v];
+}

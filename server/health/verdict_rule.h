@@ -1,0 +1,55 @@
+/* verdict_rule.h: who is stopped when evidence crosses the threshold: everybody, one cohort, one tenant, or nobody yet.
+ *
+ * memory   values only
+ * threads  pure
+ * source   docs/health.md "Verdicts"; INV-11
+ */
+#ifndef RINGWARD_VERDICT_RULE_H
+#define RINGWARD_VERDICT_RULE_H
+
+#include "server/health/health_rule.h"
+
+enum verdict_rule {
+    VERDICT_NONE,
+    VERDICT_HOLD,   /* control itself is abnormal: absolute terms may only hold, a person looks */
+    VERDICT_TENANT, /* the votes of one tenant alone: only that tenant is held */
+    VERDICT_COHORT, /* one cohort alone: that cohort is halted, the rest held */
+    VERDICT_RELEASE,
+};
+
+/* Votes in a ring, by tenant; what counts is the tenant with the most. */
+struct verdict_rule_votes {
+    int64_t top;  /* votes of that tenant */
+    int64_t rest; /* votes of all others */
+    int64_t rest_exposed;
+    bool others;     /* there are endpoints of other tenants in the ring */
+    int64_t top_max; /* more votes of one tenant than this are evidence for all */
+};
+
+struct verdict_rule_input {
+    double threshold;
+    double total;       /* ln(sum of weight * E over the ring as a whole and its cohorts) */
+    double relative;    /* the same of the terms against control alone */
+    double whole;       /* ln(weight * E) of the ring as a whole */
+    double best_cohort; /* greatest ln(weight * E) of one cohort; -INFINITY: there is none */
+    double control;     /* log E of control against the same norm: "control is abnormal" */
+    double p0_crash;    /* norm of the ring as a whole */
+    struct verdict_rule_votes votes;
+};
+
+enum verdict_rule verdict_rule_decide(const struct verdict_rule_input *in);
+/* True when control fails so much itself that absolute terms say nothing about the release. */
+bool verdict_rule_control_abnormal(double control_log_e);
+/* Log E of "control is abnormal": the absolute terms over control's own windows. */
+double verdict_rule_control(const struct health_rule_norm *norm, int64_t crashes,
+                            const struct late_rule *late);
+/* An endpoint's strikes after one more release that was healthy: failures where its neighbours had none make it muted,
+ * clean releases bring it back. */
+struct verdict_rule_strikes {
+    uint8_t count;
+    bool muted;
+};
+struct verdict_rule_strikes verdict_rule_strike(struct verdict_rule_strikes before, bool failed);
+const char *verdict_rule_name(enum verdict_rule v);
+
+#endif

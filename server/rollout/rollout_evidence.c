@@ -1,0 +1,293 @@
+#include "server/rollout/rollout_evidence.h"
+
+#include "server/health/fleet_bytes.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+enum {
+    FORMAT = 1,
+    LOOK_S = 60,
+    STORED_BYTES_MAX = 1024 * 1024,
+};
+
+static const char kind[] = "evidence";
+
+void rollout_evidence_drop(struct rollout_evidence **e)
+{
+    if (*e == NULL) { return; }
+    rw_mem_free((*e)->scopes);
+    rw_mem_free(*e);
+    *e = NULL;
+}
+
+struct rollout_evidence_scope *rollout_evidence_scope(const struct rollout_evidence *e, size_t ring,
+                                                      size_t cohort)
+{
+    RW_ASSERT(ring < e->ring_count && cohort < e->scope_count);
+    return &e->scopes[ring * e->scope_count + cohort];
+}
+
+struct health_rule_norm rollout_evidence_norm(const struct rollout *ro, size_t cohort)
+{
+    const struct rollout_norm *n = cohort == 0 ? &ro->norm : &ro->cohorts[cohort - 1].norm;
+    struct health_rule_norm norm = health_rule_cold_start();
+    double hazard = (double)n->hazard_e15 * 1e-15;
+    if (n->p0_crash_e9 > 0) { norm.p0[HEALTH_CRASH] = (double)n->p0_crash_e9 * 1e-9; }
+    norm.history_hazard = hazard;
+    norm.rho_crash = health_rule_rho_crash(hazard);
+    return norm;
+}
+
+/* --- stored form: one block of little-endian numbers --- */
+
+static RW_RC put_mix(struct rw_buf *b, const struct late_rule_mix *m, struct rw_err *err)
+{
+    for (int j = 0; j < LATE_RULE_RATIOS; j++) {
+        uint64_t bits = 0;
+        rw_copy(&bits, sizeof(bits), &m->l[j], sizeof(m->l[j]));
+        RW_TRY(fleet_bytes_put(b, bits, 8, err));
+    }
+    return RW_OK;
+}
+
+static RW_RC get_mix(struct fleet_cursor *c, struct late_rule_mix *m, struct rw_err *err)
+{
+    for (int j = 0; j < LATE_RULE_RATIOS; j++) {
+        uint64_t bits = 0;
+        RW_TRY(fleet_bytes_get(c, 8, &bits, err));
+        rw_copy(&m->l[j], sizeof(m->l[j]), &bits, sizeof(bits));
+        if (!isfinite(m->l[j])) { return rw_fail(err, RW_E_PROTOCOL, "a weight is no number"); }
+    }
+    return RW_OK;
+}
+
+enum { NUMBERS = 10 };
+
+/* The integers of a scope, one list for both directions. */
+static void numbers_of(struct rollout_evidence_scope *s, int64_t *list[static NUMBERS])
+{
+    int64_t *const all[NUMBERS] = {&s->late.windows,
+                                   &s->late.windows_dark,
+                                   &s->late.control_windows,
+                                   &s->late.control_dark,
+                                   &s->late.drips,
+                                   &s->late_seen,
+                                   &s->control_seen,
+                                   &s->at_risk,
+                                   &s->control,
+                                   &s->minutes};
+    rw_copy((void *)list, sizeof(all), (const void *)all, sizeof(all));
+}
+
+static RW_RC put_scope(struct rw_buf *b, const struct rollout_evidence_scope *scope,
+                       struct rw_err *err)
+{
+    struct rollout_evidence_scope s = *scope;
+    int64_t *list[NUMBERS];
+    numbers_of(&s, list);
+    for (int i = 0; i < NUMBERS; i++) {
+        RW_TRY(fleet_bytes_put(b, (uint64_t)*list[i], 8, err));
+    }
+    RW_TRY(put_mix(b, &s.late.history, err));
+    RW_TRY(put_mix(b, &s.late.crash, err));
+    return put_mix(b, &s.late.dark, err);
+}
+
+static RW_RC get_scope(struct fleet_cursor *c, struct rollout_evidence_scope *s, struct rw_err *err)
+{
+    int64_t *list[NUMBERS];
+    numbers_of(s, list);
+    for (int i = 0; i < NUMBERS; i++) {
+        RW_TRY(fleet_bytes_get_count(c, list[i], err));
+    }
+    RW_TRY(get_mix(c, &s->late.history, err));
+    RW_TRY(get_mix(c, &s->late.crash, err));
+    return get_mix(c, &s->late.dark, err);
+}
+
+static void id_of(const struct rollout *ro, struct store_doc *doc)
+{
+    (void)snprintf(doc->id, sizeof(doc->id), "%s/%010lld", ro->family, (long long)ro->release);
+}
+
+RW_RC rollout_evidence_put(struct store *store, const struct rollout *ro,
+                           struct rollout_evidence *e, struct rw_err *err)
+{
+    RW_AUTO(rw_buf) struct rw_buf body = rw_buf_make(STORED_BYTES_MAX);
+    struct store_doc doc = {.generation = e->generation + 1};
+    RW_TRY(fleet_bytes_put(&body, FORMAT, 1, err));
+    RW_TRY(fleet_bytes_put(&body, e->ring_count, 2, err));
+    RW_TRY(fleet_bytes_put(&body, e->scope_count, 2, err));
+    RW_TRY(fleet_bytes_put(&body, (uint64_t)e->at_s, 8, err));
+    RW_TRY(fleet_bytes_put(&body, (uint64_t)e->bucket, 8, err));
+    for (size_t i = 0; i < e->ring_count * e->scope_count; i++) {
+        RW_TRY(put_scope(&body, &e->scopes[i], err));
+    }
+    id_of(ro, &doc);
+    doc.body = rw_buf_span(&body);
+    RW_TRY(store_doc_put(store, kind, &doc, err));
+    e->generation++; /* a transaction that fails afterwards reloads everything */
+    return RW_OK;
+}
+
+static RW_RC read_body(struct rw_span body, struct rollout_evidence *e, struct rw_err *err)
+{
+    struct fleet_cursor c = {body};
+    uint64_t format = 0;
+    uint64_t rings = 0;
+    uint64_t scopes = 0;
+    RW_TRY(fleet_bytes_get(&c, 1, &format, err));
+    RW_TRY(fleet_bytes_get(&c, 2, &rings, err));
+    RW_TRY(fleet_bytes_get(&c, 2, &scopes, err));
+    if (format != FORMAT || rings != e->ring_count || scopes != e->scope_count) {
+        return rw_fail(err, RW_E_PROTOCOL, "format %llu with %llu rings of %llu scopes",
+                       (unsigned long long)format, (unsigned long long)rings,
+                       (unsigned long long)scopes);
+    }
+    RW_TRY(fleet_bytes_get_count(&c, &e->at_s, err));
+    RW_TRY(fleet_bytes_get_count(&c, &e->bucket, err));
+    for (size_t i = 0; i < e->ring_count * e->scope_count; i++) {
+        RW_TRY(get_scope(&c, &e->scopes[i], err));
+    }
+    return c.rest.n == 0 ? RW_OK : rw_fail(err, RW_E_PROTOCOL, "bytes behind its end");
+}
+
+static RW_RC load(struct store *store, const struct rollout *ro, struct rollout_evidence *e,
+                  struct rw_err *err)
+{
+    RW_AUTO(rw_buf) struct rw_buf body = rw_buf_make(STORED_BYTES_MAX);
+    struct store_doc doc = {.generation = 0};
+    id_of(ro, &doc);
+    struct rw_rc rc = store_doc_get(store, kind, doc.id, &body, &e->generation, err);
+    if (rc.code == RW_E_NOT_FOUND) { return RW_OK; } /* it begins */
+    RW_TRY(rc);
+    rc = read_body(rw_buf_span(&body), e, err);
+    return rw_is_ok(rc) ? rc : rw_wrap(err, "stored evidence '%s'", doc.id);
+}
+
+RW_RC rollout_evidence_open(struct store *store, const struct rollout *ro, struct rw_wall now,
+                            struct rollout_evidence **out, struct rw_err *err)
+{
+    struct rollout_evidence *e = rw_mem_new(sizeof(*e));
+    if (e == NULL) { return rw_fail(err, RW_E_NOMEM, "no memory for evidence"); }
+    e->ring_count = ro->ring_count;
+    e->scope_count = ro->cohort_count + 1;
+    e->at_s = now.s;
+    e->scopes = rw_mem_new_array(e->ring_count * e->scope_count, sizeof(*e->scopes));
+    struct rw_rc rc = RW_OK;
+    if (e->scopes == NULL) {
+        rc = rw_fail(err, RW_E_NOMEM, "no memory for evidence");
+    } else {
+        for (size_t i = 0; i < e->ring_count * e->scope_count; i++) {
+            e->scopes[i].late = late_rule_begin();
+        }
+        rc = load(store, ro, e, err);
+    }
+    if (!rw_is_ok(rc)) {
+        rollout_evidence_drop(&e);
+        return rc;
+    }
+    *out = e;
+    return RW_OK;
+}
+
+/* --- looking --- */
+
+static int64_t width_s(const struct rollout *ro, const struct fleet_state *fleet,
+                       struct rw_wall now)
+{
+    const struct fleet_place place = {ro->family, ro->release, ro->rings[0].name};
+    return fleet_state_observed(fleet, &place, NULL, now).width_s;
+}
+
+bool rollout_evidence_due(const struct rollout_evidence *e, const struct rollout *ro,
+                          const struct fleet_state *fleet, struct rw_wall now)
+{
+    int64_t width = width_s(ro, fleet, now);
+    return now.s - e->at_s >= (width < LOOK_S ? width : LOOK_S);
+}
+
+static int64_t least(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static int64_t most(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+struct look {
+    struct rollout_evidence *e;
+    const struct fleet_state *fleet;
+    struct fleet_place place;
+    const struct beacon_cohort *cohort;
+    struct rw_wall now;
+    int64_t last_bucket;
+};
+
+static void take_buckets(const struct look *l, struct rollout_evidence_scope *s,
+                         const struct health_rule_norm *norm)
+{
+    int64_t first = most(l->e->bucket + 1, l->last_bucket - FLEET_BUCKETS);
+    for (int64_t id = first; id <= l->last_bucket; id++) {
+        struct fleet_bucket b;
+        if (!fleet_state_bucket(l->fleet, &l->place, l->cohort, id, &b)) { continue; }
+        const struct late_rule_bucket closed = {
+            .treated = b.treated,
+            .control = b.control,
+            .treated_dark = least(b.treated_dark, b.treated),
+            .control_dark = most((int64_t)b.control - b.control_seen, 0),
+        };
+        late_rule_take_bucket(&s->late, norm->rho_dark, &closed);
+    }
+}
+
+/* Sizes for the whole time between two looks: the larger treated and the smaller control group, so that neither an
+ * endpoint that came in between nor one that left it makes a crash look rarer among the treated than it is. */
+static void look_at(const struct look *l, struct rollout_evidence_scope *s,
+                    const struct health_rule_norm *norm)
+{
+    struct fleet_counts c =
+        fleet_state_counts(l->fleet, l->place.family, l->place.release, l->place.ring, l->cohort);
+    struct fleet_observed o = fleet_state_observed(l->fleet, &l->place, l->cohort, l->now);
+    int64_t late = most(c.late_crash - s->late_seen, 0);
+    int64_t control = most(c.control_crash - s->control_seen, 0);
+    int64_t at_risk = most(s->at_risk, c.at_risk + late);
+    const struct late_rule_risk risk = {(double)at_risk, (double)least(s->control, o.control_open)};
+    double minutes = (double)(l->now.s - l->e->at_s) / 60.0;
+    late_rule_mix_expect(&s->late.history, norm->history_hazard * (double)at_risk * minutes);
+    late_rule_crash(&s->late, norm->rho_crash, late, &risk);
+    late_rule_control_crash(&s->late, norm->rho_crash, control, &risk);
+    take_buckets(l, s, norm);
+    s->late_seen = most(c.late_crash, s->late_seen);
+    s->control_seen = most(c.control_crash, s->control_seen);
+    s->at_risk = most(c.at_risk, 0);
+    s->control = o.control_open;
+    s->minutes += (int64_t)((double)at_risk * minutes);
+}
+
+void rollout_evidence_look(struct rollout_evidence *e, const struct rollout *ro,
+                           const struct fleet_state *fleet, struct rw_wall now)
+{
+    struct look l = {.e = e, .fleet = fleet, .now = now};
+    int64_t drips = (now.s - ro->started.s) / LATE_RULE_DRIP_S;
+    if (now.s <= e->at_s) { return; }
+    l.last_bucket = now.s / width_s(ro, fleet, now) - 1; /* closed: deadlines were expired before */
+    for (size_t ring = 0; ring < e->ring_count; ring++) {
+        l.place = (struct fleet_place){ro->family, ro->release, ro->rings[ring].name};
+        for (size_t k = 0; k < e->scope_count; k++) {
+            struct rollout_evidence_scope *s = rollout_evidence_scope(e, ring, k);
+            struct health_rule_norm norm = rollout_evidence_norm(ro, k);
+            l.cohort = k == 0 ? NULL : &ro->cohorts[k - 1].name;
+            look_at(&l, s, &norm);
+            while (s->late.drips < drips && s->late.drips < LATE_RULE_DRIPS) {
+                late_rule_drip(&s->late);
+            }
+        }
+    }
+    e->bucket = most(l.last_bucket, e->bucket);
+    e->at_s = now.s;
+}

@@ -1,0 +1,57 @@
+/* rollout_evidence.h: the evidence that grows with time: log-rank against control, hazard against history, darkness by
+ * buckets; for each ring of a rollout as a whole and for each cohort known at its start.
+ *
+ * The fleet counts; once a minute the difference to the minute before is worked in, with the sizes that speak least
+ * against the release (late_rule.h). A server that was away works the whole gap in at once.
+ *
+ * memory   an evidence is one block until rollout_evidence_drop
+ * threads  the core thread only
+ * source   docs/health.md "Terms"
+ */
+#ifndef RINGWARD_ROLLOUT_EVIDENCE_H
+#define RINGWARD_ROLLOUT_EVIDENCE_H
+
+#include "server/health/fleet_permit.h"
+#include "server/health/health_rule.h"
+#include "server/rollout/rollout_doc.h"
+
+struct rollout_evidence_scope {
+    struct late_rule late;
+    int64_t late_seen;    /* late crashes worked in */
+    int64_t control_seen; /* crashes of control endpoints worked in */
+    int64_t at_risk;      /* sizes at the last look */
+    int64_t control;
+    int64_t minutes; /* endpoint minutes at risk so far: history of later releases */
+};
+
+struct rollout_evidence {
+    int64_t at_s;   /* looked last */
+    int64_t bucket; /* last bucket that was worked in */
+    int64_t generation;
+    size_t ring_count;
+    size_t scope_count; /* per ring: the whole, then the cohorts */
+    struct rollout_evidence_scope *scopes;
+};
+
+/* Loads what is stored of a rollout, or begins. Fails with RW_E_NOMEM, RW_E_PROTOCOL (stored by another program), the
+ * store's codes. */
+RW_RC rollout_evidence_open(struct store *store, const struct rollout *ro, struct rw_wall now,
+                            struct rollout_evidence **out, struct rw_err *err);
+void rollout_evidence_drop(struct rollout_evidence **e);
+/* `cohort` 0: the ring as a whole, else index + 1. */
+struct rollout_evidence_scope *rollout_evidence_scope(const struct rollout_evidence *e, size_t ring,
+                                                      size_t cohort);
+/* Whether it is time to look again. */
+bool rollout_evidence_due(const struct rollout_evidence *e, const struct rollout *ro,
+                          const struct fleet_state *fleet, struct rw_wall now);
+/* Works in what happened since. */
+void rollout_evidence_look(struct rollout_evidence *e, const struct rollout *ro,
+                           const struct fleet_state *fleet, struct rw_wall now);
+/* Stores it; needs a transaction. */
+RW_RC rollout_evidence_put(struct store *store, const struct rollout *ro,
+                           struct rollout_evidence *e, struct rw_err *err);
+
+/* The norm of the ring as a whole (cohort 0) or of a cohort (index + 1). */
+struct health_rule_norm rollout_evidence_norm(const struct rollout *ro, size_t cohort);
+
+#endif
