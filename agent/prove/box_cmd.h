@@ -14,4 +14,7 @@ RW_RC box_cmd_run(int argc, char **argv, int *status_out, struct rw_err *err);
 RW_RC box_cmd_self_test(int argc, char **argv, int *status_out, struct rw_err *err);
 RW_RC box_cmd_pack(int argc, char **argv, int *status_out, struct rw_err *err);
 
+/* --without: layers may be taken away where tests are built, not in what is shipped. Fails with RW_E_USAGE. */
+RW_RC box_cmd_read_without(const char *text, uint32_t *bits_out, struct rw_err *err);
+
 #endif

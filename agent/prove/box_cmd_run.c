@@ -1,5 +1,6 @@
 #include "agent/prove/box_check.h"
 #include "agent/prove/box_cmd.h"
+#include "agent/prove/box_limits_rule.h"
 #include "common/base/file.h"
 #include "common/base/opt.h"
 #include "common/crypto/digest.h"
@@ -19,8 +20,9 @@ enum {
 #define MEMORY_BYTES_MIN (INT64_C(16) << 20)
 
 struct texts {
-    const char *validator, *type, *content, *samples, *own_file;
-    const char *clean, *seed, *wall, *cpu, *memory;
+    const char *validator, *type, *content, *samples, *own_file, *manifest, *against;
+    const char *steps, *clean, *seed, *wall, *cpu, *memory, *without;
+    bool for_release, allow_weak, learn;
 };
 
 static RW_RC check_type(const char *type, struct rw_err *err)
@@ -51,23 +53,49 @@ static RW_RC choose_seed(const char *text, uint64_t *out, struct rw_err *err)
     return RW_OK;
 }
 
+/* A limit that was not given is as the validator's settings ask. */
+static RW_RC read_limits(const struct texts *t, struct box_check_request *req, struct rw_err *err)
+{
+    if (t->wall != NULL) {
+        RW_TRY(
+            rw_parse_duration_ms(rw_span_str(t->wall), WALL_MS_MAX, "--wall", &req->wall_ms, err));
+    }
+    if (t->cpu != NULL) {
+        RW_TRY(rw_parse_duration_s(rw_span_str(t->cpu), CPU_S_MAX, "--cpu", &req->cpu_s, err));
+    }
+    if (t->memory != NULL) {
+        RW_TRY(rw_parse_bytes(rw_span_str(t->memory), MEMORY_BYTES_MAX, "--memory",
+                              &req->memory_bytes, err));
+        if (req->memory_bytes < MEMORY_BYTES_MIN) {
+            return rw_fail(err, RW_E_RANGE, "--memory %s is below the least of 16MiB", t->memory);
+        }
+    }
+    if ((t->cpu != NULL && req->cpu_s < 1) || (t->wall != NULL && req->wall_ms < 1)) {
+        return rw_fail(err, RW_E_RANGE, "--cpu and --wall must be above zero");
+    }
+    return RW_OK;
+}
+
+RW_RC box_cmd_read_without(const char *text, uint32_t *bits_out, struct rw_err *err)
+{
+#if defined(RW_BOX_TEST_SWITCHES)
+    return box_layer_parse(text, bits_out, err);
+#else
+    (void)bits_out;
+    return rw_fail(err, RW_E_USAGE, "--without %.40s: this build always has all layers", text);
+#endif
+}
+
 static RW_RC read_numbers(const struct texts *t, struct box_check_request *req, struct rw_err *err)
 {
     int64_t clean = 0;
-    int64_t cpu_s = 0;
     RW_TRY(rw_parse_i64(rw_span_str(t->clean), 0, BOX_PICK_MAX, "--clean-files", &clean, err));
-    RW_TRY(rw_parse_duration_ms(rw_span_str(t->wall), WALL_MS_MAX, "--wall", &req->wall_ms, err));
-    RW_TRY(rw_parse_duration_s(rw_span_str(t->cpu), CPU_S_MAX, "--cpu", &cpu_s, err));
-    RW_TRY(rw_parse_bytes(rw_span_str(t->memory), MEMORY_BYTES_MAX, "--memory", &req->memory_bytes,
-                          err));
-    if (req->memory_bytes < MEMORY_BYTES_MIN) {
-        return rw_fail(err, RW_E_RANGE, "--memory %s is below the least of 16MiB", t->memory);
-    }
-    if (cpu_s < 1 || req->wall_ms < 1) {
-        return rw_fail(err, RW_E_RANGE, "--cpu and --wall must be above zero");
-    }
+    RW_TRY(rw_parse_i64(rw_span_str(t->steps), 1, BOX_LIMITS_STEPS_MAX, "--against-steps",
+                        &req->against_steps, err));
+    RW_TRY(read_limits(t, req, err));
+    if (t->without != NULL) { RW_TRY(box_cmd_read_without(t->without, &req->without, err)); }
     req->clean_files = (size_t)clean;
-    req->cpu_s = cpu_s;
+    req->allow_weak = t->allow_weak;
     return choose_seed(t->seed, &req->seed, err);
 }
 
@@ -86,6 +114,11 @@ static RW_RC check_and_print(const struct box_check_request *req, int *status_ou
 {
     struct verdict v = {.exit_status = -1};
     RW_TRY(box_check_content(req, &v, err));
+    if (req->learn != NULL) {
+        box_learn_print(req->learn);
+        *status_out = EXIT_NO_VERDICT;
+        return RW_OK;
+    }
     RW_TRY(print_verdict(&v, err));
     if (v.kind == VERDICT_ACCEPTED) {
         *status_out = 0;
@@ -97,18 +130,31 @@ static RW_RC check_and_print(const struct box_check_request *req, int *status_ou
 
 RW_RC box_cmd_run(int argc, char **argv, int *status_out, struct rw_err *err)
 {
-    struct texts t = {.clean = "500", .wall = "20s", .cpu = "5s", .memory = "256MiB"};
+    struct texts t = {.steps = "1", .clean = "500"};
+    static struct box_learn learn; /* large */
     const struct opt opts[] = {
-        {"validator", "PATH", "static validator executable", &t.validator, NULL},
+        {"validator", "PATH", "validator, with its settings in PATH.conf if it has any",
+         &t.validator, NULL},
         {"type", "TYPE", "type of the content, for instance yara", &t.type, NULL},
         {"content", "FILE", "content to check", &t.content, NULL},
         {"samples", "FILE", "samples of the release (RWS1, see pack-samples)", &t.samples, NULL},
+        {"manifest", "FILE", "what the installed sensor supplies (ringward-sensor --manifest)",
+         &t.manifest, NULL},
+        {"against", "FILE", "release before: size, rules and what it needs are compared",
+         &t.against, NULL},
+        {"against-steps", "N", "releases from that one to the content (1)", &t.steps, NULL},
+        {"for-release", NULL, "as for a new release: every field needs a must-match sample", NULL,
+         &t.for_release},
         {"clean-files", "N", "files of this host that must not match (500)", &t.clean, NULL},
         {"own-file", "FILE", "one more file that content must never match", &t.own_file, NULL},
         {"seed", "N", "choose the clean files of an earlier verdict again", &t.seed, NULL},
-        {"wall", "TIME", "time for all runs together (20s)", &t.wall, NULL},
-        {"cpu", "TIME", "processor time of each run (5s)", &t.cpu, NULL},
-        {"memory", "SIZE", "memory of the validator (256MiB)", &t.memory, NULL},
+        {"wall", "TIME", "time for all runs together (as its settings ask: 20s)", &t.wall, NULL},
+        {"cpu", "TIME", "processor time of each run (as its settings ask: 5s)", &t.cpu, NULL},
+        {"memory", "SIZE", "memory of the validator (as its settings ask: 256MiB)", &t.memory,
+         NULL},
+        {"allow-weak", NULL, "run in a sandbox of grade weak as well", NULL, &t.allow_weak},
+        {"learn", NULL, "print the calls that are denied; gives no verdict", NULL, &t.learn},
+        {"without", "LAYERS", "take layers away (test builds only)", &t.without, NULL},
     };
     const struct opt_command command = {
         .program = "ringward-box run",
@@ -133,7 +179,11 @@ RW_RC box_cmd_run(int argc, char **argv, int *status_out, struct rw_err *err)
                                     .type = t.type,
                                     .content = t.content,
                                     .samples = t.samples,
-                                    .own_file = t.own_file};
+                                    .manifest = t.manifest,
+                                    .against = t.against,
+                                    .for_release = t.for_release,
+                                    .own_file = t.own_file,
+                                    .learn = t.learn ? &learn : NULL};
     RW_TRY(check_type(t.type, err));
     RW_TRY(read_numbers(&t, &req, err));
     return check_and_print(&req, status_out, err);

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <sys/wait.h>
 
-enum { EXAMPLE_BYTES = 160, SETUP_BYTES = 160 };
+enum { EXAMPLE_BYTES = 160, SETUP_BYTES = BOX_GRADE_TEXT_BYTES };
 
 /* The first sample that matched though it must not: what an author needs to find the fault. */
 static void give_example(const struct box_said *said, size_t hit_index, const char *path,
@@ -33,9 +33,25 @@ static struct verdict_check *check_of(struct verdict *v, enum box_sample_kind ki
         return &v->own_files;
     case BOX_SAMPLE_MUST_NOT:
     case BOX_SAMPLE_CLEAN:
+    case BOX_SAMPLE_KNOWN:
         break;
     }
     return &v->must_not_match;
+}
+
+/* Rules that only alert may be wrong on a clean file now and then; anything else, and on anything else, never. */
+static bool only_alerts(const struct box_judge_run *run, size_t i, enum box_sample_kind kind)
+{
+    return kind == BOX_SAMPLE_CLEAN && run->said.hits[i] == '2';
+}
+
+static void judge_alerts(const struct box_judge_run *run, size_t i, enum box_sample_kind kind,
+                         struct verdict *v)
+{
+    if (kind != BOX_SAMPLE_CLEAN) { return; }
+    v->alert_rate.run = true;
+    v->alert_rate.count++;
+    v->alert_rate.wrong += only_alerts(run, i, kind) ? 1 : 0;
 }
 
 /* Only an acceptance is judged: a refusal stands as it is. A list of another length is no answer at all. */
@@ -48,13 +64,16 @@ static void judge_hits(const struct box_judge_run *run, const struct box_samples
     for (size_t i = 0; i < run->count; i++) {
         const struct box_sample *sample = &samples->at[run->order[i]];
         struct verdict_check *check = check_of(v, sample->kind);
-        bool hit = complete && run->said.hits[i] == '1';
+        bool hit = complete && run->said.hits[i] != '0';
         bool wanted = sample->kind == BOX_SAMPLE_MUST;
+        bool forgiven =
+            sample->kind == BOX_SAMPLE_KNOWN || (complete && only_alerts(run, i, sample->kind));
         const char *path = sample->path != NULL ? sample->path : "a sample of the release";
+        if (complete) { judge_alerts(run, i, sample->kind, v); }
         check->run = true;
-        check->count++;
-        check->wrong += !complete || hit != wanted ? 1 : 0;
-        if (hit && !wanted) {
+        check->count += sample->kind == BOX_SAMPLE_KNOWN ? 0 : 1;
+        check->wrong += !complete || (hit != wanted && !forgiven) ? 1 : 0;
+        if (hit && !wanted && !forgiven) {
             give_example(&run->said, hits, path, sample->kind == BOX_SAMPLE_OWN ? own : clean);
         }
         hits += hit ? 1 : 0;
@@ -62,11 +81,6 @@ static void judge_hits(const struct box_judge_run *run, const struct box_samples
     v->must_match.ok = v->must_match.wrong == 0;
     v->must_not_match.ok = v->must_not_match.wrong == 0;
     v->own_files.ok = v->own_files.wrong == 0;
-}
-
-static bool in_force(const struct box_watch *w, enum box_lockdown_layer layer)
-{
-    return (w->report.in_force & (UINT32_C(1) << layer)) != 0;
 }
 
 static void add_missing(struct verdict *v, const char *name, const char *why)
@@ -78,43 +92,39 @@ static void add_missing(struct verdict *v, const char *name, const char *why)
 /* INV-12: each layer is either in force or named as missing, with the reason. */
 static void list_layers(const struct box_watch *w, struct verdict *v)
 {
-    static const char *const not_built[] = {"pidns", "cgroup"};
     for (int i = 0; i < BOX_LAYERS; i++) {
-        enum box_lockdown_layer layer = (enum box_lockdown_layer)i;
-        const char *name = box_lockdown_layer_name(layer);
-        if (in_force(w, layer)) {
+        enum box_layer layer = (enum box_layer)i;
+        char why[BOX_LAYER_WHY_BYTES];
+        if (box_layer_in_force(&w->layers, layer)) {
             RW_ASSERT(v->layer_count < VERDICT_LAYERS_MAX);
-            (void)snprintf(v->layers[v->layer_count++], VERDICT_LAYER_BYTES, "%s", name);
-        } else {
-            const char *why =
-                w->report.missing[i] != 0 ? strerrordesc_np(w->report.missing[i]) : "not reached";
-            add_missing(v, name, why != NULL ? why : "unknown error");
+            box_layer_title(&w->layers, layer, v->layers[v->layer_count++], VERDICT_LAYER_BYTES);
+        } else if (box_grade_counts(&w->layers, layer)) {
+            box_layer_why(&w->layers, layer, why, sizeof(why));
+            add_missing(v, box_layer_name(layer), why);
         }
     }
-    for (size_t i = 0; i < RW_LEN(not_built); i++) {
-        add_missing(v, not_built[i], "this version has no such layer");
-    }
-    const struct box_verdict_rule_layers layers = {.rlimit = in_force(w, BOX_LAYER_RLIMIT),
-                                                   .no_new_privs = in_force(w, BOX_LAYER_NNP),
-                                                   .seccomp = in_force(w, BOX_LAYER_SECCOMP),
-                                                   .seccomp_notify = in_force(w, BOX_LAYER_NOTIFY),
-                                                   .landlock = in_force(w, BOX_LAYER_LANDLOCK),
-                                                   .landlock_scope = in_force(w, BOX_LAYER_SCOPE),
-                                                   .empty_root = in_force(w, BOX_LAYER_MNTNS),
-                                                   .own_uid = in_force(w, BOX_LAYER_UID)};
-    (void)snprintf(v->grade, sizeof(v->grade), "%s", box_verdict_rule_grade(&layers));
+#if defined(__aarch64__)
+    add_missing(v, "untested", "aarch64");
+#endif
+    (void)snprintf(v->grade, sizeof(v->grade), "%s",
+                   w->reported ? box_grade_of(&w->layers, w->phase.profile) : "none");
 }
 
 static void setup_reason(const struct box_watch *w, char dst[static SETUP_BYTES])
 {
-    const char *why = w->report.fatal != 0 ? strerrordesc_np(w->report.fatal) : NULL;
-    if (w->refused_layer[0] != '\0') {
-        (void)snprintf(dst, SETUP_BYTES, "required layer missing, validator not started: %s",
-                       w->refused_layer);
+    const char *why = w->fatal_errno != 0 ? strerrordesc_np(w->fatal_errno) : NULL;
+    if (w->refused[0] != '\0') {
+        (void)snprintf(dst, SETUP_BYTES, "%s", w->refused);
     } else {
-        (void)snprintf(dst, SETUP_BYTES, "the box could not be set up: %s",
+        (void)snprintf(dst, SETUP_BYTES, "the box could not be set up: %s%s%s", w->fatal_step,
+                       w->fatal_step[0] != '\0' ? ": " : "",
                        why != NULL ? why : "the child gave no report");
     }
+}
+
+static int exit_of(const struct box_judge_run *run)
+{
+    return run->spoke_lines ? run->exit_as : WEXITSTATUS(run->watch.wait_status);
 }
 
 void box_judge(const struct box_judge_run *run, const struct box_samples *samples,
@@ -126,22 +136,25 @@ void box_judge(const struct box_judge_run *run, const struct box_samples *sample
     char own[EXAMPLE_BYTES] = "";
     char clean[EXAMPLE_BYTES] = "";
     bool signaled = WIFSIGNALED(w->wait_status);
+    v->must_match = v->must_not_match = v->own_files = v->alert_rate = (struct verdict_check){0};
+    v->layer_count = v->missing_count = 0;
     if (said->valid && said->accepted) { judge_hits(run, samples, v, own, clean); }
     list_layers(w, v);
     setup_reason(w, why);
     const struct box_verdict_rule_facts facts = {
-        .setup_failed = !w->reported || w->report.fatal != 0 || w->refused_layer[0] != '\0',
+        .setup_failed = !w->reported || w->fatal_errno != 0 || w->refused[0] != '\0',
         .setup_reason = why,
         .denied = w->denied,
         .denied_call = w->denied_text,
         .output_too_long = w->output_too_long,
         .deadline_passed = w->deadline_passed,
         .signal = signaled ? WTERMSIG(w->wait_status) : 0,
-        .exit_status = signaled ? -1 : WEXITSTATUS(w->wait_status),
+        .exit_status = signaled ? -1 : exit_of(run),
         .cpu_ms = w->cpu_ms,
         .cpu_limit_ms = v->limit_cpu_ms,
         .peak_rss_kib = w->peak_rss_kib,
         .memory_limit_kib = v->limit_memory_kib,
+        .oom_kills = w->oom_kills,
         .said_valid = said->valid,
         .said_accepted = said->accepted,
         .said_reason = said->reason,
@@ -159,7 +172,13 @@ void box_judge(const struct box_judge_run *run, const struct box_samples *sample
     (void)snprintf(v->reason, sizeof(v->reason), "%s", r.reason);
     (void)snprintf(v->syscall, sizeof(v->syscall), "%s", w->denied_call);
     v->signal = facts.signal;
-    v->exit_status = facts.exit_status;
+    v->exit_status = signaled ? -1 : WEXITSTATUS(w->wait_status);
+    v->oom_kills = w->oom_kills;
+    v->cgroup_peak_kib = w->cgroup_peak_kib;
+    /* Without a listener nobody saw the phases. */
+    (void)snprintf(v->phase, sizeof(v->phase), "%s",
+                   box_layer_in_force(&w->layers, BOX_LAYER_NOTIFY) ? box_phase_name(&w->phase)
+                                                                    : "");
     v->rules = said->rules;
     v->wall_ms = w->used_wall_ms;
     v->cpu_ms = w->cpu_ms;

@@ -14,12 +14,14 @@
 struct box_judge_run {
     struct box_watch watch;
     struct box_said said;
+    bool spoke_lines; /* `said` was made of what it printed */
+    int exit_as;      /* then: what its exit status means among validators */
     uint32_t
         order[SAMPLES_BLIND_COUNT_MAX]; /* the validator's i-th sample is samples->at[order[i]] */
     size_t count;
 };
 
-/* Fills kind, final, reason, evidence, usage, checks and sandbox. The facts of the content, the validator and
+/* Fills kind, final, reason, evidence, usage, the checks of samples (anew) and sandbox. The facts of the content, the validator and
  * the limits stand in `v` already. */
 void box_judge(const struct box_judge_run *run, const struct box_samples *samples,
                struct verdict *v);

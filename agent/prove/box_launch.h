@@ -1,5 +1,8 @@
 /* box_launch.h: one run of a validator: hands it the sealed inputs, starts the child, watches it to its end.
  *
+ * Nothing is left behind: no process, no mount, no control group. Where there is neither a pid name space nor a
+ * control group, descendants are found as children of the launcher, if it is a subreaper (ringward-box is): then a
+ * run ends with *all* children of the process.
  * memory   borrows the request; the watch owns what was gathered until box_watch_drop
  * threads  the process must have one thread
  * source   docs/protocol.md 11; INV-5
@@ -7,6 +10,7 @@
 #ifndef RINGWARD_BOX_LAUNCH_H
 #define RINGWARD_BOX_LAUNCH_H
 
+#include "agent/prove/box_cgroup.h"
 #include "agent/prove/box_memory.h"
 #include "agent/prove/box_watch.h"
 
@@ -14,11 +18,18 @@ struct box_launch_request {
     const struct box_memory *content;   /* sealed */
     const struct box_memory *samples;   /* sealed, without expectations */
     const struct box_memory *validator; /* sealed, executable */
-    const char *name;                   /* argv[0] of the validator */
-    const char *type;
+    char *const *argv;                  /* of the validator */
+    enum box_profile profile;
+    const char *extension; /* files profile */
+    bool samples_as_files; /* files profile */
+    const int *soft;       /* calls that are refused with an errno instead of death */
+    size_t soft_count;
     int64_t wall_ms;
     int64_t cpu_s;
     int64_t memory_bytes;
+    uint32_t without; /* layers to take away */
+    bool allow_weak;
+    struct box_learn *learn; /* NULL: none */
 };
 
 /* An empty watch, ready for box_launch. */

@@ -22,15 +22,13 @@ RW_RC box_memory_open(struct box_memory *m, const char *name, bool exec, struct 
 {
     unsigned flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
     int fd = memfd_create(name, flags | (exec ? MFD_EXEC : MFD_NOEXEC_SEAL));
+    bool noexec = fd >= 0 && !exec;
     if (fd < 0 && errno == EINVAL) { /* kernels before 6.3 know neither flag */
         fd = memfd_create(name, flags);
     }
     if (fd < 0) { return rw_fail_errno(err, RW_E_IO, errno, "memory file '%s'", name); }
-    *m = (struct box_memory){.fd = fd, .exec = exec};
+    *m = (struct box_memory){.fd = fd, .exec = exec, .noexec = noexec};
     (void)snprintf(m->name, sizeof(m->name), "%s", name);
-    if (exec && fchmod(fd, 0555) != 0) {
-        return rw_fail_errno(err, RW_E_IO, errno, "memory file '%s'", name);
-    }
     return RW_OK;
 }
 
@@ -84,7 +82,8 @@ RW_RC box_memory_reopen(const struct box_memory *m, int *fd_out, struct rw_err *
 {
     char path[48];
     (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", m->fd);
-    int again = open(path, O_RDONLY | O_CLOEXEC);
+    int again =
+        m->exec && m->sealed ? fcntl(m->fd, F_DUPFD_CLOEXEC, 0) : open(path, O_RDONLY | O_CLOEXEC);
     if (again < 0) { return rw_fail_errno(err, RW_E_IO, errno, "opening '%s' again", m->name); }
     *fd_out = again;
     return RW_OK;
@@ -102,6 +101,10 @@ RW_RC box_memory_seal(struct box_memory *m, struct rw_err *err)
     rw_fd_drop(&m->fd);
     m->fd = reader;
     m->sealed = true;
+    /* What cannot be read makes a process that dumps no core and whose memory no other process sees. */
+    if (m->exec && fchmod(m->fd, 0111) != 0) {
+        return rw_fail_errno(err, RW_E_IO, errno, "mode of '%s'", m->name);
+    }
     if (m->n == 0) { return RW_OK; }
     void *map = mmap(NULL, m->n, PROT_READ, MAP_PRIVATE, m->fd, 0);
     if (map == MAP_FAILED) { return rw_fail_errno(err, RW_E_IO, errno, "mapping '%s'", m->name); }

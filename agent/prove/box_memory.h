@@ -16,6 +16,7 @@ struct box_memory {
     size_t n;      /* bytes */
     uint8_t *map;  /* NULL when empty or not yet sealed */
     bool exec;     /* may be executed */
+    bool noexec;   /* can never be made executable: the kernel knows such a seal */
     bool sealed;   /* nobody can change it any more */
     char name[24]; /* for errors */
 };
@@ -29,7 +30,8 @@ RW_RC box_memory_add_file(struct box_memory *m, const char *path, size_t max, st
 RW_RC box_memory_add_fd(struct box_memory *m, int fd, size_t max, size_t *added_out,
                         struct rw_err *err);
 RW_RC box_memory_seal(struct box_memory *m, struct rw_err *err);
-/* A descriptor of its own for one run: a dup would share its offset with the run before. */
+/* A descriptor of its own for one run: a dup would share its offset with the run before. An executable, which nobody
+ * may read, is duplicated: it has no offset that matters. */
 RW_RC box_memory_reopen(const struct box_memory *m, int *fd_out, struct rw_err *err);
 struct rw_span box_memory_bytes(const struct box_memory *m);
 void box_memory_drop(struct box_memory *m);

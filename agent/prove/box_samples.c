@@ -118,6 +118,15 @@ RW_RC box_samples_gather(struct box_samples *s, const char *release_file, size_t
     return RW_OK;
 }
 
+static RW_RC add_manifest(struct rw_span manifest, struct box_memory *out, struct rw_err *err)
+{
+    uint8_t head[SAMPLES_MANIFEST_HEAD_BYTES];
+    if (manifest.n == 0) { return RW_OK; }
+    samples_blind_manifest((uint32_t)manifest.n, head);
+    RW_TRY(box_memory_add(out, rw_span_of(head, sizeof(head)), err));
+    return box_memory_add(out, manifest, err);
+}
+
 RW_RC box_samples_bundle(const struct box_samples *s, const uint32_t *order, size_t n,
                          struct box_memory *out, struct rw_err *err)
 {
@@ -132,5 +141,6 @@ RW_RC box_samples_bundle(const struct box_samples *s, const uint32_t *order, siz
         RW_TRY(box_memory_add(out, rw_span_of(one, sizeof(one)), err));
         RW_TRY(box_memory_add(out, sample->bytes, err));
     }
+    RW_TRY(add_manifest(s->manifest, out, err));
     return box_memory_seal(out, err);
 }

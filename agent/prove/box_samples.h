@@ -19,7 +19,13 @@ enum {
     BOX_SECOND_RUN_BYTES = 8 * 1024 * 1024, /* what the determinism run repeats at most */
 };
 
-enum box_sample_kind { BOX_SAMPLE_MUST, BOX_SAMPLE_MUST_NOT, BOX_SAMPLE_CLEAN, BOX_SAMPLE_OWN };
+enum box_sample_kind {
+    BOX_SAMPLE_MUST,
+    BOX_SAMPLE_MUST_NOT,
+    BOX_SAMPLE_CLEAN,
+    BOX_SAMPLE_OWN,
+    BOX_SAMPLE_KNOWN, /* a clean file that the release before hits too: judges nobody */
+};
 
 struct box_sample {
     enum box_sample_kind kind;
@@ -35,6 +41,8 @@ struct box_samples {
     struct samples_list vectors;
     struct box_memory pool; /* bytes of clean and own files, one behind another */
     struct box_pick paths;
+    struct rw_span
+        manifest; /* of the installed sensor, borrowed; goes along with every bundle; n 0: none */
     uint64_t seed;
     int64_t clean_files, clean_bytes;
 };
@@ -44,7 +52,7 @@ struct box_samples {
  * when an own file that was named cannot be read. */
 RW_RC box_samples_gather(struct box_samples *s, const char *release_file, size_t clean_want,
                          const char *own_extra, uint64_t seed, struct rw_err *err);
-/* Writes the validator's view of the samples order[0..n-1] and seals it. */
+/* Writes the validator's view of the samples order[0..n-1], and the manifest behind it, and seals it. */
 RW_RC box_samples_bundle(const struct box_samples *s, const uint32_t *order, size_t n,
                          struct box_memory *out, struct rw_err *err);
 void box_samples_drop(struct box_samples *s);

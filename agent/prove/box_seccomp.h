@@ -1,4 +1,4 @@
-/* box_seccomp.h: the strict system call filter of a validator, and names for what it denies.
+/* box_seccomp.h: the table of system calls as a filter program of the kernel.
  *
  * memory   the program is built into a fixed array of the caller
  * threads  no shared state
@@ -7,7 +7,7 @@
 #ifndef RINGWARD_BOX_SECCOMP_H
 #define RINGWARD_BOX_SECCOMP_H
 
-#include "common/base/err.h"
+#include "agent/prove/box_profile.h"
 
 #include <linux/filter.h>
 #include <sys/types.h>
@@ -19,10 +19,10 @@ struct box_seccomp_program {
     unsigned short count;
 };
 
-/* Everything outside the list goes to the listener when `notify`, else kills. `self` is the process that the
- * filter is for: the only one that it may signal. */
-void box_seccomp_build(struct box_seccomp_program *p, pid_t self, bool notify);
-/* "openat", or "system call 999". Writes into dst. */
-void box_seccomp_name(int nr, char *dst, size_t cap);
+/* Everything outside the list goes to the listener when `notify`, else kills. Without a listener nobody can tell
+ * the loader's phase from the content's: the loader's calls stay open for the whole run. `self` is the process
+ * that the filter is for: the only one that it may signal. */
+void box_seccomp_build(struct box_seccomp_program *p, enum box_profile profile, pid_t self,
+                       bool notify);
 
 #endif

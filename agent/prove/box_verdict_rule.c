@@ -85,6 +85,10 @@ static struct box_verdict_rule_result by_word(const struct box_verdict_rule_fact
 struct box_verdict_rule_result box_verdict_rule_decide(const struct box_verdict_rule_facts *f)
 {
     if (f->setup_failed) { return verdict(BOX_SANDBOX_ERROR, false, "%.200s", f->setup_reason); }
+    if (f->oom_kills > 0) {
+        return verdict(BOX_OUT_OF_MEMORY, true, "its control group reached its limit of %lld KiB",
+                       (long long)f->memory_limit_kib);
+    }
     if (f->denied || f->signal == SIGNAL_SYS) {
         return verdict(BOX_POLICY_VIOLATION, true, "forbidden system call %.120s",
                        f->denied_call[0] != '\0' ? f->denied_call : "(not named)");
@@ -118,11 +122,13 @@ const char *box_verdict_rule_grade(const struct box_verdict_rule_layers *l)
     bool base = l->rlimit && l->no_new_privs;
     bool files = l->empty_root || l->landlock;
     bool identity = l->own_uid || l->user_ns || l->landlock_scope;
-    if (base && l->seccomp && l->seccomp_notify && l->empty_root && l->landlock && l->pid_ns &&
-        (l->own_uid || l->user_ns) && l->cgroup) {
-        return "full";
-    }
-    if (base && l->seccomp && files && identity) { return "good"; }
-    if (base && (l->seccomp || (files && identity))) { return "weak"; }
-    return "none";
+    bool apart = l->own_uid || l->user_ns;
+    /* A loader whose calls stay open must find nothing but libraries. */
+    bool blind_loader = l->needs_loader && !l->seccomp_notify;
+    if (!base || (l->needs_root && !l->empty_root) || (blind_loader && !files)) { return "none"; }
+    bool contained = l->empty_root && l->landlock && l->pid_ns && apart && l->cgroup;
+    if (l->seccomp && l->seccomp_notify && contained) { return "full"; }
+    if (l->seccomp && files && identity) { return "good"; }
+    /* Contained, but an attack would not be noticed; or noticed, but not contained. */
+    return l->seccomp || contained ? "weak" : "none";
 }

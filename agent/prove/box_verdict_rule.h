@@ -20,6 +20,7 @@ struct box_verdict_rule_facts {
     int64_t cpu_limit_ms;
     int64_t peak_rss_kib;
     int64_t memory_limit_kib;
+    int64_t oom_kills;     /* by the control group's limit */
     int64_t own_files_hit; /* files of ringward itself that matched */
     int64_t must_match_missed;
     int64_t must_match_count;
@@ -67,6 +68,9 @@ struct box_verdict_rule_layers {
     bool rlimit, no_new_privs, seccomp, seccomp_notify;
     bool landlock, landlock_scope, empty_root;
     bool own_uid, user_ns, pid_ns, cgroup;
+    bool
+        needs_loader; /* a profile with libraries: without a listener its loader's calls stay open */
+    bool needs_root;  /* a profile that has its content in the empty root */
 };
 /* "full", "good", "weak" or "none" (INV-12). */
 const char *box_verdict_rule_grade(const struct box_verdict_rule_layers *l);

