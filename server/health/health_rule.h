@@ -65,7 +65,7 @@ struct health_rule_norm health_rule_cold_start(void);
 double health_rule_p0_crash(int64_t failures, int64_t exposures, int64_t releases);
 /* Greatest hazard ratio that is no harm: `hazard` late crashes per endpoint and minute in history, 0: unknown. */
 double health_rule_rho_crash(double hazard);
-/* Hazard that the H-term takes as normal, from late crashes in that many endpoint minutes; 0 when that is too little. */
+/* Hazard that the H-term takes as normal, from late crashes in that many endpoint minutes; 0: too few to tell. */
 double health_rule_history_hazard(int64_t late, double minutes);
 
 /* Evidence of one scope. */

@@ -1,7 +1,8 @@
 /* Goal: INV-1 and INV-2 under random interleavings of permits, beacons (also forged ones), deadlines, lost commits,
  * restarts without commit, failed signatures, pauses and halts, in several cohorts. A model beside the server keeps
  * only what endpoints were told; after every step
- *     exposed - survived <= U + k * survived      in each ring and in each cohort of it
+ *     exposed - survived <= U + k * survived      in each ring and in each cohort of it, and
+ *     exposed - alive <= U' + k' * alive          with those that proved it again some time after their permit
  * must hold in the model, no permit may follow a halt, and whatever was acknowledged must be there after a restart. */
 #include "common/base/num.h"
 #include "server/rollout/rollout_live.h"
@@ -19,6 +20,8 @@ enum {
     STEPS = 500,
     RING_START = 6,
     COHORT_START = 3,
+    ALIVE_START = 9,
+    ALIVE_AFTER_S = 1200,
     NO_COHORT = -1,
 };
 
@@ -30,7 +33,8 @@ static const char policy_text[] =
     "\"min_healthy\":12}}],"
     "\"classes\":{\"rules\":{}},"
     "\"window\":{\"confirm\":{\"start\":6,\"per_survivor_thousandths\":500,\"deadline\":\"15m\","
-    "\"probation\":\"10m\"},\"cohort\":{\"start\":3}},"
+    "\"probation\":\"10m\"},\"cohort\":{\"start\":3},"
+    "\"alive\":{\"after\":\"20m\",\"start\":9,\"per_survivor_thousandths\":1000}},"
     "\"health\":{\"false_halts_per_year\":1,\"releases_per_year\":7300},"
     "\"poll\":{\"rollout\":\"1m\"}}";
 static const char *const ring_names[RINGS] = {"canary", "broad"};
@@ -40,6 +44,9 @@ struct known {
     int cohort; /* where it was exposed; NO_COHORT: it was not */
     bool confirmed;
     bool marked; /* failed or refused: never confirms any more */
+    bool late;   /* crashed after it had confirmed */
+    bool alive;  /* proved it so long after its permit */
+    int64_t granted_s;
     uint64_t permit;
 };
 
@@ -145,17 +152,23 @@ static void check_law(const struct world *w)
         for (int cohort = NO_COHORT; cohort < COHORTS; cohort++) {
             int64_t exposed = 0;
             int64_t survived = 0;
+            int64_t alive = 0;
             for (size_t i = ring; i < ENDPOINTS; i += RINGS) {
                 const struct known *k = &w->memory[i];
                 if (k->cohort == NO_COHORT) { continue; }
                 if (cohort != NO_COHORT && k->cohort != cohort) { continue; }
                 exposed++;
                 survived += k->confirmed;
+                alive += k->alive;
             }
             int64_t start = cohort == NO_COHORT ? RING_START : COHORT_START;
             if (2 * (exposed - survived) > 2 * start + survived) {
                 fail_msg("INV-1: ring %zu cohort %d: %lld exposed, %lld survived", ring, cohort,
                          (long long)exposed, (long long)survived);
+            }
+            if (exposed > ALIVE_START + 2 * alive) {
+                fail_msg("INV-1: ring %zu cohort %d: %lld exposed, %lld alive", ring, cohort,
+                         (long long)exposed, (long long)alive);
             }
         }
     }
@@ -195,6 +208,7 @@ static void ask(struct world *w)
     if (w->memory[i].permit != a.permit) {
         /* A new number is above every one that anybody was told. */
         assert_true(a.permit > w->highest_permit);
+        w->memory[i].granted_s = w->now.s;
     }
     w->memory[i].permit = a.permit;
 }
@@ -231,8 +245,13 @@ static void beacon(struct world *w)
     bool exposed = k->cohort != NO_COHORT;
     if (kind == BEACON_HEALTHY && exposed && !k->marked) { k->confirmed = true; }
     if (kind == BEACON_REFUSED) { k->marked = true; }
-    if ((kind == BEACON_FAILED || kind == BEACON_CRASH) && exposed && !k->confirmed) {
-        k->marked = true;
+    if ((kind == BEACON_FAILED || kind == BEACON_CRASH) && exposed) {
+        k->late = k->late || k->confirmed;
+        k->marked = k->marked || !k->confirmed;
+    }
+    bool proof = kind == BEACON_HEALTHY || kind == BEACON_ALIVE;
+    if (proof && k->confirmed && !k->late && w->now.s - k->granted_s >= ALIVE_AFTER_S) {
+        k->alive = true;
     }
 }
 

@@ -13,6 +13,10 @@
 
 enum { RINGS = 2, PER_RING = 60 };
 
+/* Who the endpoints are: by number, in turns. Tests that change them change them back. */
+static unsigned world_tenants = 1;     /* the last one is "initech", the others "acme" */
+static unsigned world_cohort_step = 2; /* the last one of as many is os-1, the others os-0 */
+
 static const char *const ring_names[RINGS] = {"canary", "broad"};
 static const char policy_text[] =
     "{\"format\":1,\"rings\":["
@@ -181,14 +185,16 @@ static inline struct rw_rc command(struct world *w, int64_t release, enum rollou
 static inline struct fleet_who who(size_t ring, size_t number)
 {
     struct fleet_who me = {.endpoint = {(uint8_t)ring, (uint8_t)number, 1}};
-    (void)snprintf(me.tenant, sizeof(me.tenant), "acme");
+    bool other = world_tenants > 1 && number % world_tenants == world_tenants - 1;
+    (void)snprintf(me.tenant, sizeof(me.tenant), "%s", other ? "initech" : "acme");
     return me;
 }
 
 static inline struct beacon_cohort cohort_of(size_t number)
 {
     struct beacon_cohort c = {.arch = "x86_64", .engine = "yara-4.2"};
-    (void)snprintf(c.os, sizeof(c.os), "os-%zu", number % 2);
+    (void)snprintf(c.os, sizeof(c.os), "os-%d",
+                   number % world_cohort_step == world_cohort_step - 1);
     return c;
 }
 

@@ -1,0 +1,384 @@
+/* Goal: what is stopped is what the evidence is about, over restarts too: one cohort, one tenant, nobody while control
+ * fails as well; slow faults are found against control and history; the hold-back and the second law hold. */
+#include "server/rollout/rollout_evidence.h"
+#include "tests/unit/rollout_world.h"
+
+#include <math.h>
+
+/* Minutes in which every endpoint of canary, but those that `fails` picks, goes through; all others are heard of. */
+static void minutes(struct world *w, int64_t release, int count, bool (*fails)(size_t number))
+{
+    for (int m = 0; m < count; m++) {
+        w->now.s += 60;
+        for (size_t i = 0; i < PER_RING; i++) {
+            struct endpoint *e = &w->endpoints[0][i];
+            bool idle = e->granted_s == 0;
+            if (idle && !the(w, release)->halt.there &&
+                ask(w, 0, i, release).decision == BEACON_PERMIT_GRANTED) {
+                e->granted_s = w->now.s;
+            } else if (idle) {
+                send(w, 0, i, BEACON_ALIVE, 0);
+            } else if (!e->done && fails(i)) {
+                send(w, 0, i, BEACON_FAILED, release);
+                e->done = true;
+            } else if (!e->done && w->now.s - e->granted_s >= 600) {
+                send(w, 0, i, BEACON_HEALTHY, release);
+                e->done = true;
+            } else if (e->done && !fails(i)) {
+                send(w, 0, i, BEACON_ALIVE, release);
+            }
+        }
+        commit(w);
+        tick(w);
+    }
+}
+
+static bool nobody(size_t number)
+{
+    (void)number;
+    return false;
+}
+
+static bool os_1(size_t number)
+{
+    return cohort_of(number).os[3] == '1';
+}
+
+static bool initech(size_t number)
+{
+    return strcmp(who(0, number).tenant, "initech") == 0;
+}
+
+static bool audit_says(struct world *w, const char *action)
+{
+    struct rw_err err;
+    RW_AUTO(rw_buf) struct rw_buf out = rw_buf_make(1 << 20);
+    struct json_writer j = json_begin(&out);
+    MUST(audit_log_write_page(&w->store, 0, 1000, &j, &err));
+    MUST(json_done(&j, &err));
+    return strstr(rw_buf_str(&out), action) != NULL;
+}
+
+/* Lets the others grow first, so that the small cohort's failures drown in the ring as a whole. */
+static bool late_os_1;
+static bool os_1_at_last(size_t number)
+{
+    return late_os_1 && os_1(number);
+}
+
+TEST(a_fault_of_one_cohort_halts_that_cohort_and_holds_the_rest)
+{
+    struct world w;
+    struct rw_err err;
+    begin(&w);
+    world_cohort_step = 12;
+    all_alive(&w, 0);
+    start(&w, 1);
+    tick(&w);
+    for (size_t i = 11; i < PER_RING; i += 12) {
+        w.endpoints[0][i].done = true; /* they are switched off for now */
+        w.endpoints[0][i].granted_s = -1;
+    }
+    late_os_1 = false;
+    minutes(&w, 1, 70, nobody);
+    assert_true(exposed(&w, 1, 0) >= 40);
+    for (size_t i = 11; i < PER_RING; i += 12) {
+        w.endpoints[0][i] = (struct endpoint){.done = false};
+    }
+    late_os_1 = true;
+    minutes(&w, 1, 4, os_1_at_last);
+    const struct rollout *ro = the(&w, 1);
+    assert_false(ro->halt.there);
+    assert_int_equal(overall(&w, 1), ROLLOUT_HELD);
+    const struct beacon_cohort bad = cohort_of(11);
+    size_t known = rollout_facts_known(ro, &bad);
+    assert_true(known < ro->cohort_count && ro->cohorts[known].halted);
+    assert_true(audit_says(&w, "rollout.cohort_halted"));
+    assert_int_equal(ask(&w, 0, 11, 1).decision, BEACON_PERMIT_WAIT); /* everything is held */
+    MUST(command(&w, 1, ROLLOUT_RESUME, 0, &err));
+    restart(&w);
+    tick(&w);
+    minutes(&w, 1, 40, os_1_at_last);
+    ro = the(&w, 1);
+    assert_false(ro->halt.there);
+    assert_true(overall(&w, 1) != ROLLOUT_HELD); /* the evidence of that cohort has done its work */
+    assert_int_equal(ask(&w, 1, 11, 1).decision, BEACON_PERMIT_REFUSED);
+    /* Its failures do not stand in the way of the others' gate. */
+    assert_true(state(&w, 1, 0) == ROLLOUT_PASSED || state(&w, 1, 0) == ROLLOUT_COMPLETE);
+    world_cohort_step = 2;
+    end(&w);
+}
+
+/* INV-11: an attacker with endpoints of one tenant cannot halt a release for everyone. */
+TEST(inv_11_votes_of_one_tenant_hold_that_tenant_alone)
+{
+    struct world w;
+    struct rw_err err;
+    begin(&w);
+    world_tenants = 4;
+    all_alive(&w, 0);
+    start(&w, 1);
+    tick(&w);
+    minutes(&w, 1, 12, initech);
+    for (int i = 0; i < 40 && overall(&w, 1) != ROLLOUT_HELD; i++) {
+        minutes(&w, 1, 1, initech);
+    }
+    assert_int_equal(overall(&w, 1), ROLLOUT_HELD);
+    assert_false(the(&w, 1)->halt.there);
+    assert_int_equal(the(&w, 1)->tenant_count, 1);
+    assert_string_equal(the(&w, 1)->tenants[0], "initech");
+    assert_true(audit_says(&w, "rollout.tenant_held"));
+    MUST(command(&w, 1, ROLLOUT_RESUME, 0, &err));
+    restart(&w);
+    tick(&w);
+    assert_int_equal(ask(&w, 0, 59, 1).decision, BEACON_PERMIT_REFUSED);
+    struct fleet_counts c = fleet_state_counts(w.fleet, "yara", 1, "canary", NULL);
+    assert_int_equal(c.failed, 0); /* listed, not counted */
+    assert_true(c.muted_votes >= 3);
+    minutes(&w, 1, 60, initech);
+    assert_false(the(&w, 1)->halt.there);
+    assert_true(state(&w, 1, 0) == ROLLOUT_PASSED || state(&w, 1, 0) == ROLLOUT_COMPLETE);
+    world_tenants = 1;
+    end(&w);
+}
+
+static bool everybody(size_t number)
+{
+    (void)number;
+    return true;
+}
+
+TEST(a_fault_of_all_tenants_halts_for_all_of_them)
+{
+    struct world w;
+    begin(&w);
+    world_tenants = 2;
+    all_alive(&w, 0);
+    start(&w, 1);
+    tick(&w);
+    minutes(&w, 1, 3, everybody);
+    assert_true(the(&w, 1)->halt.there);
+    assert_true(exposed(&w, 1, 0) <= 8); /* INV-1 */
+    world_tenants = 1;
+    end(&w);
+}
+
+/* An incident that crashes sensors everywhere is not the release's. */
+TEST(while_control_crashes_too_absolute_terms_only_hold)
+{
+    struct world w;
+    begin(&w);
+    all_alive(&w, 0);
+    run_good(&w, 1);
+    memset(w.endpoints, 0, sizeof(w.endpoints));
+    start(&w, 2);
+    tick(&w);
+    w.now.s += 60;
+    for (size_t i = 0; i < PER_RING; i++) {
+        if (ask(&w, 0, i, 2).decision == BEACON_PERMIT_GRANTED) {
+            w.endpoints[0][i].granted_s = w.now.s;
+        }
+    }
+    w.now.s += 60;
+    for (size_t i = 0; i < PER_RING; i++) {
+        bool treated = w.endpoints[0][i].granted_s != 0;
+        if (i % 2 == 0) { send(&w, 0, i, BEACON_CRASH, treated ? 2 : 1); }
+    }
+    commit(&w);
+    tick(&w);
+    assert_false(the(&w, 2)->halt.there);
+    assert_int_equal(overall(&w, 2), ROLLOUT_HELD);
+    assert_non_null(strstr(the(&w, 2)->rings[0].reason, "control is abnormal"));
+    end(&w);
+}
+
+/* About half of each ring stays control. */
+static void keep_control(struct world *w)
+{
+    for (size_t i = 0; i < RINGS; i++) {
+        w->policy.rings[i].hold_back_bp = 5000;
+        w->policy.rings[i].hold_back_s = 86400;
+    }
+    rollout_run_set_policy(w->run, &w->policy);
+}
+
+/* Crashes long after probation count for nothing in the absolute terms: control shows them. */
+TEST(late_crashes_are_found_against_control)
+{
+    struct world w;
+    begin(&w);
+    keep_control(&w);
+    all_alive(&w, 0);
+    start(&w, 1);
+    tick(&w);
+    minutes(&w, 1, 45, nobody);
+    int64_t healthy = fleet_state_counts(w.fleet, "yara", 1, "canary", NULL).at_risk;
+    assert_true(healthy >= 16 && healthy < PER_RING);
+    size_t crashed = 0;
+    for (size_t i = 0; i < PER_RING && !the(&w, 1)->halt.there; i++) {
+        if (!w.endpoints[0][i].done) { continue; }
+        send(&w, 0, i, BEACON_CRASH, 1);
+        crashed++;
+        minutes(&w, 1, 1, nobody);
+        if (crashed == 6) { restart(&w), tick(&w); } /* the evidence so far is kept */
+    }
+    const struct rollout *ro = the(&w, 1);
+    assert_true(ro->halt.there);
+    assert_string_equal(ro->halt.term, "crash_control");
+    assert_true(crashed >= 5);
+    end(&w);
+}
+
+/* The same crashes where control crashes just as often say nothing. */
+TEST(late_crashes_that_control_has_too_say_nothing)
+{
+    struct world w;
+    begin(&w);
+    all_alive(&w, 0);
+    run_good(&w, 1);
+    keep_control(&w);
+    memset(w.endpoints, 0, sizeof(w.endpoints));
+    start(&w, 2);
+    tick(&w);
+    minutes(&w, 2, 45, nobody);
+    for (size_t i = 0; i < PER_RING; i++) {
+        bool treated = w.endpoints[0][i].done;
+        send(&w, 0, i, BEACON_CRASH, treated ? 2 : 1);
+        if (i % 4 == 3) { minutes(&w, 2, 1, nobody); }
+    }
+    assert_false(the(&w, 2)->halt.there);
+    const struct rollout_facts_from from = rollout_live_from(w.run, the(&w, 2), w.now);
+    struct rollout_facts f;
+    rollout_facts_ring(&from, 0, &f);
+    assert_true(f.ring.terms[HEALTH_CRASH_CONTROL].failures > 10);
+    assert_true(f.ring.terms[HEALTH_CRASH_CONTROL].control_failures > 5);
+    assert_true(f.ring.result.log_term[HEALTH_CRASH_CONTROL] < log(20.0));
+    end(&w);
+}
+
+TEST(evidence_is_the_same_after_a_restart)
+{
+    struct world w;
+    begin(&w);
+    keep_control(&w);
+    all_alive(&w, 0);
+    start(&w, 1);
+    tick(&w);
+    minutes(&w, 1, 40, nobody);
+    struct rollout_facts before;
+    struct rollout_facts after;
+    struct rollout_facts_from from = rollout_live_from(w.run, the(&w, 1), w.now);
+    rollout_facts_ring(&from, 0, &before);
+    restart(&w);
+    tick(&w);
+    from = rollout_live_from(w.run, the(&w, 1), w.now);
+    rollout_facts_ring(&from, 0, &after);
+    for (int t = 0; t < HEALTH_RULE_TERMS; t++) {
+        assert_true(before.ring.result.log_term[t] == after.ring.result.log_term[t]);
+        assert_int_equal(before.ring.terms[t].failures, after.ring.terms[t].failures);
+        assert_int_equal(before.ring.terms[t].control, after.ring.terms[t].control);
+    }
+    assert_true(before.log_e == after.log_e);
+    assert_true(before.ring.terms[HEALTH_CRASH_CONTROL].control >
+                0); /* else nothing was compared */
+    end(&w);
+}
+
+TEST(the_hold_back_gets_no_permit_until_its_time_is_over)
+{
+    struct world w;
+    begin(&w);
+    w.policy.confirm_start = 1000;
+    w.policy.cohort_start = 1000;
+    w.policy.rings[0].hold_back_bp = 2500;
+    w.policy.rings[0].hold_back_s = 3600;
+    rollout_run_set_policy(w.run, &w.policy);
+    all_alive(&w, 0);
+    start(&w, 1);
+    tick(&w);
+    bool held[PER_RING] = {false};
+    size_t count = 0;
+    for (size_t i = 0; i < PER_RING; i++) {
+        struct beacon_permit_answer a = ask(&w, 0, i, 1);
+        held[i] = a.decision == BEACON_PERMIT_WAIT;
+        if (!held[i]) { continue; }
+        count++;
+        assert_non_null(strstr(a.reason, "control"));
+        assert_true(a.retry_after_s <= 720);
+    }
+    assert_true(count >= 5 && count <= 28);
+    w.now.s += 3599;
+    tick(&w);
+    for (size_t i = 0; i < PER_RING; i++) {
+        if (held[i]) { assert_int_equal(ask(&w, 0, i, 1).decision, BEACON_PERMIT_WAIT); }
+    }
+    w.now.s += 1;
+    send(&w, 0, 0, BEACON_ALIVE, 0);
+    commit(&w);
+    for (size_t i = 0; i < PER_RING && !the(&w, 1)->halt.there; i++) {
+        if (held[i]) { assert_int_equal(ask(&w, 0, i, 1).decision, BEACON_PERMIT_GRANTED); }
+    }
+    end(&w);
+}
+
+TEST(the_second_law_waits_for_endpoints_that_are_alive_hours_later)
+{
+    struct world w;
+    begin(&w);
+    w.policy.alive_after_s = 3600;
+    w.policy.alive_start = 12;
+    w.policy.alive_per_survivor_m = 2000;
+    rollout_run_set_policy(w.run, &w.policy);
+    all_alive(&w, 0);
+    start(&w, 1);
+    tick(&w);
+    minutes(&w, 1, 58, nobody);
+    assert_int_equal(exposed(&w, 1, 0), 12);
+    minutes(&w, 1, 10, nobody); /* the first are alive after their hour */
+    assert_true(exposed(&w, 1, 0) > 12);
+    struct fleet_counts c = fleet_state_counts(w.fleet, "yara", 1, "canary", NULL);
+    assert_true(exposed(&w, 1, 0) <= 12 + 3 * c.aged);
+    end(&w);
+}
+
+/* Failing where everybody else is healthy costs an endpoint its vote, not its place in the window. */
+TEST(an_endpoint_that_fails_in_healthy_releases_is_muted)
+{
+    struct world w;
+    begin(&w);
+    for (int64_t release = 1; release <= 4; release++) {
+        all_alive(&w, release - 1);
+        memset(w.endpoints, 0, sizeof(w.endpoints));
+        start(&w, release);
+        tick(&w);
+        for (int i = 0; i < 40 && !w.endpoints[0][7].done; i++) {
+            minute(&w, release, 0);
+            struct endpoint *e = &w.endpoints[0][7];
+            if (e->granted_s != 0 && !e->done) {
+                send(&w, 0, 7, BEACON_FAILED, release);
+                e->done = true;
+            }
+        }
+        for (int i = 0; i < 240 && overall(&w, release) != ROLLOUT_COMPLETE; i++) {
+            minute(&w, release, 0);
+        }
+        assert_int_equal(overall(&w, release), ROLLOUT_COMPLETE);
+        tick(&w);
+        struct fleet_counts c = fleet_state_counts(w.fleet, "yara", release, "canary", NULL);
+        assert_int_equal(c.failed, release <= 3);
+        assert_int_equal(c.muted_votes, release > 3);
+        assert_int_equal(c.exposed, PER_RING);
+    }
+    end(&w);
+}
+
+RUN_TESTS(cmocka_unit_test(a_fault_of_one_cohort_halts_that_cohort_and_holds_the_rest),
+          cmocka_unit_test(inv_11_votes_of_one_tenant_hold_that_tenant_alone),
+          cmocka_unit_test(a_fault_of_all_tenants_halts_for_all_of_them),
+          cmocka_unit_test(while_control_crashes_too_absolute_terms_only_hold),
+          cmocka_unit_test(late_crashes_are_found_against_control),
+          cmocka_unit_test(late_crashes_that_control_has_too_say_nothing),
+          cmocka_unit_test(evidence_is_the_same_after_a_restart),
+          cmocka_unit_test(the_hold_back_gets_no_permit_until_its_time_is_over),
+          cmocka_unit_test(the_second_law_waits_for_endpoints_that_are_alive_hours_later),
+          cmocka_unit_test(an_endpoint_that_fails_in_healthy_releases_is_muted))

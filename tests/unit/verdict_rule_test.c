@@ -1,0 +1,166 @@
+/* Goal: evidence stops what it is about: one tenant's votes stop that tenant, one cohort's that cohort, and absolute
+ * terms stop nobody for good while control fails too (INV-11). */
+#include "server/health/verdict_rule.h"
+#include "tests/harness.h"
+
+#include <math.h>
+
+static const struct verdict_rule_votes everybody = {
+    .top = 5, .rest = 5, .rest_exposed = 20, .others = true, .top_max = 8};
+
+static struct verdict_rule_input usual(void)
+{
+    return (struct verdict_rule_input){.threshold = 10.0,
+                                       .total = 11.0,
+                                       .relative = -1.0,
+                                       .whole = 11.0,
+                                       .best_cohort = 3.0,
+                                       .control = -3.0,
+                                       .p0_crash = 0.005,
+                                       .votes = everybody};
+}
+
+static const struct verdict_case {
+    const char *id;
+    double total;
+    double relative;
+    double whole;
+    double best_cohort;
+    double control;
+    enum verdict_rule want;
+} cases[] = {
+    {"below the threshold", 9.99, -1, 9.9, 9.9, -3, VERDICT_NONE},
+    {"at the threshold", 10, -1, 10, 3, -3, VERDICT_RELEASE},
+    {"one cohort's own part", 11, -1, 5, 10.5, -3, VERDICT_COHORT},
+    {"cohort and whole", 12, -1, 10, 11, -3, VERDICT_RELEASE},
+    {"the sum alone", 10, -1, 9.5, 9.5, -3, VERDICT_RELEASE},
+    {"control fails too", 30, -1, 30, 20, 2.4, VERDICT_HOLD},
+    {"control fails less than treated", 30, 10, 30, 20, 2.4, VERDICT_RELEASE},
+    {"control a little worse", 30, -1, 30, 20, 2.2, VERDICT_RELEASE},
+    {"not a number", NAN, -1, 30, 20, -3, VERDICT_HOLD},
+    {"control not a number", 30, -1, 30, 20, NAN, VERDICT_HOLD},
+};
+
+TEST_EACH(evidence_stops_what_it_is_about, cases)
+{
+    struct verdict_rule_input in = usual();
+    in.total = it->total;
+    in.relative = it->relative;
+    in.whole = it->whole;
+    in.best_cohort = it->best_cohort;
+    in.control = it->control;
+    assert_int_equal(verdict_rule_decide(&in), it->want);
+}
+
+static const struct vote_case {
+    const char *id;
+    struct verdict_rule_votes votes;
+    enum verdict_rule want;
+} votes[] = {
+    {"one tenant, others healthy", {5, 0, 200, true, 8}, VERDICT_TENANT},
+    {"one tenant, others not exposed yet", {5, 0, 0, true, 8}, VERDICT_TENANT},
+    {"one tenant, and one failure of the others in many", {5, 1, 2000, true, 8}, VERDICT_TENANT},
+    {"one tenant, and one failure of the others in few", {5, 1, 4, true, 8}, VERDICT_RELEASE},
+    {"as many of the others", {3, 3, 100000, true, 8}, VERDICT_RELEASE},
+    {"above the cap", {9, 0, 200, true, 8}, VERDICT_RELEASE},
+    {"there is only one tenant", {5, 0, 0, false, 8}, VERDICT_RELEASE},
+};
+
+TEST_EACH(inv_11_votes_of_one_tenant_stop_that_tenant_only, votes)
+{
+    struct verdict_rule_input in = usual();
+    in.votes = it->votes;
+    assert_int_equal(verdict_rule_decide(&in), it->want);
+}
+
+TEST(control_is_abnormal_by_crashes_or_by_darkness)
+{
+    struct health_rule_norm norm = health_rule_cold_start();
+    struct late_rule late = late_rule_begin();
+    late.control_windows = 1000;
+    assert_false(verdict_rule_control_abnormal(verdict_rule_control(&norm, 5, &late)));
+    assert_true(verdict_rule_control_abnormal(verdict_rule_control(&norm, 40, &late)));
+    late.control_dark = 50;
+    assert_false(verdict_rule_control_abnormal(verdict_rule_control(&norm, 5, &late)));
+    late.control_dark = 200;
+    assert_true(verdict_rule_control_abnormal(verdict_rule_control(&norm, 5, &late)));
+    /* More crashes than windows: both began before anything was watched. */
+    late = late_rule_begin();
+    assert_true(isfinite(verdict_rule_control(&norm, 3, &late)));
+}
+
+TEST(strikes_mute_and_clean_releases_bring_back)
+{
+    struct verdict_rule_strikes s = {0};
+    for (int i = 0; i < 2; i++) {
+        s = verdict_rule_strike(s, true);
+        assert_false(s.muted);
+    }
+    s = verdict_rule_strike(s, true);
+    assert_true(s.muted);
+    for (int i = 0; i < 100; i++) {
+        s = verdict_rule_strike(s, true); /* does not take for ever to make good */
+    }
+    int clean = 0;
+    while (s.muted) {
+        s = verdict_rule_strike(s, false);
+        clean++;
+    }
+    assert_true(clean >= 3 && clean <= 8);
+    s = verdict_rule_strike(s, true);
+    assert_false(s.muted);
+}
+
+/* alpha of a release is not multiplied by the number of its rings. */
+TEST(the_budget_of_a_release_is_split_over_its_rings)
+{
+    for (size_t rings = 1; rings <= 16; rings++) {
+        double sum = 0;
+        for (size_t i = 0; i < rings; i++) {
+            sum += exp(-health_rule_threshold(false, rings));
+        }
+        assert_true(fabs(sum - 1e-4) < 1e-12);
+    }
+    assert_true(fabs(exp(-health_rule_threshold(true, 1)) - 1e-2) < 1e-12);
+    assert_true(fabs(exp(-health_rule_threshold(false, 0)) - 1e-4) < 1e-12);
+}
+
+static const struct history_case {
+    const char *id;
+    int64_t failures;
+    int64_t exposures;
+    int64_t releases;
+    double least;
+    double most;
+} histories[] = {
+    {"no history", 0, 0, 0, 0.005, 0.005},
+    {"too few releases", 0, 1000000, 19, 0.005, 0.005},
+    {"a clean history", 0, 1000000, 20, 0.0005, 0.0005},
+    {"a usual one", 100, 100000, 20, 0.003, 0.005},
+    {"a bad one", 5000, 100000, 20, 0.02, 0.02},
+    {"small and clean", 0, 400, 20, 0.02, 0.03},
+};
+
+TEST_EACH(history_sets_the_share_that_is_normal, histories)
+{
+    double p0 = health_rule_p0_crash(it->failures, it->exposures, it->releases);
+    assert_true(p0 >= it->least && p0 <= it->most);
+    assert_true(p0 <= 0.02);
+}
+
+TEST(the_ratio_that_nobody_cares_about_grows_where_history_is_quiet)
+{
+    assert_true(health_rule_rho_crash(0.0) == 1.25);
+    assert_true(health_rule_rho_crash(1e-6) == 1.25);
+    assert_true(health_rule_rho_crash(1e-8) > 5.0);
+    assert_true(health_rule_history_hazard(9, 1e6) == 0.0);
+    assert_true(fabs(health_rule_history_hazard(10, 1e6) - 1.5e-5) < 1e-12);
+}
+
+RUN_TESTS(cmocka_unit_test(evidence_stops_what_it_is_about),
+          cmocka_unit_test(inv_11_votes_of_one_tenant_stop_that_tenant_only),
+          cmocka_unit_test(control_is_abnormal_by_crashes_or_by_darkness),
+          cmocka_unit_test(strikes_mute_and_clean_releases_bring_back),
+          cmocka_unit_test(the_budget_of_a_release_is_split_over_its_rings),
+          cmocka_unit_test(history_sets_the_share_that_is_normal),
+          cmocka_unit_test(the_ratio_that_nobody_cares_about_grows_where_history_is_quiet))
