@@ -104,7 +104,7 @@ int64_t fleet_window_open_control(const struct fleet_window_entry *e, int64_t no
 {
     int64_t open = 0;
     for (size_t i = 0; i < FLEET_BUCKETS; i++) {
-        if (e->buckets[i].id >= now_s / width_s) { open += e->buckets[i].control; }
+        if (e->buckets[i].id > now_s / width_s) { open += e->buckets[i].control; }
     }
     return open;
 }

@@ -57,7 +57,7 @@ struct fleet_bucket *fleet_window_bucket(struct fleet_window_entry *e, int64_t e
                                          int64_t width_s);
 /* The same without making one; NULL when it is not there. */
 const struct fleet_bucket *fleet_window_peek(const struct fleet_window_entry *e, int64_t id);
-/* Control windows that are open now: control endpoints that were heard of lately. */
+/* Control windows that are surely open now: control endpoints that were heard of lately. */
 int64_t fleet_window_open_control(const struct fleet_window_entry *e, int64_t now_s,
                                   int64_t width_s);
 
