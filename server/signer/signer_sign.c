@@ -41,7 +41,8 @@ static RW_RC put_entries(struct json_writer *w, const struct tuf_doc *doc,
                          const struct signer_sign_move *move, struct rw_err *err)
 {
     char own[TUF_PATH_BYTES] = "";
-    const struct json *targets = json_find(doc->signed_part, "targets"); /* NULL: a new ring */
+    const struct json *targets = /* a new ring has no document yet */
+        doc->tree == NULL ? NULL : json_find(doc->signed_part, "targets");
     if (move->family != NULL) {
         RW_TRY(entry_codec_pointer_path(move->ring, move->family, own, err));
     }
