@@ -10,6 +10,7 @@
 #include "server/cli/cmd_rings.h"
 #include "server/cli/cmd_rollout.h"
 #include "server/cli/cmd_status.h"
+#include "server/cli/cmd_trust.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -24,6 +25,7 @@ static const struct cli_verb commands[] = {
     {"rings", cmd_rings, "check and explain the policy of rings"},
     {"audit", cmd_audit, "who changed what and why; verify and export the log"},
     {"key", cmd_key, "make a signing key, show its public half"},
+    {"trust", cmd_trust, "the ceremony of root and targets, and the rotation of keys"},
     {"doctor", cmd_doctor, "time left on every signature that endpoints rely on"},
 };
 
