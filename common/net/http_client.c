@@ -25,7 +25,10 @@ struct http_client {
     char *ca_file;
     char *no_proxy; /* hosts that are asked directly: this machine and what the environment names */
     char *authorization; /* whole header line; NULL: none */
+    char *proxy;         /* NULL: as the environment says */
     int64_t total_ms;
+    int64_t receive_bytes_per_s;
+    uint64_t answers;
     void (*on_sent)(void *ctx, int64_t sent_bytes, int64_t total_bytes);
     void *on_sent_ctx;
 };
@@ -42,6 +45,8 @@ struct sink {
     long status_wanted;
     const char *range_wanted; /* how Content-Range must begin; NULL: no range was asked for */
     bool range_given;
+    RW_RC (*seen)(void *ctx, struct rw_span bytes, struct rw_err *err);
+    void *seen_ctx;
     bool head_complete; /* libcurl takes a head that breaks off for an answer without a body */
     struct http_client_answer answer;
 };
@@ -90,12 +95,15 @@ RW_RC http_client_open(const struct http_client_options *o, struct http_client *
     c->base_url = rw_str_dup(o->base_url);
     c->ca_file = o->ca_file == NULL ? NULL : rw_str_dup(o->ca_file);
     c->no_proxy = hosts_without_proxy();
+    c->proxy = o->proxy == NULL ? NULL : rw_str_dup(o->proxy);
     c->total_ms = o->total_ms > 0 ? o->total_ms : TOTAL_MS;
+    c->receive_bytes_per_s = o->receive_bytes_per_s;
     c->on_sent = o->on_sent;
     c->on_sent_ctx = o->on_sent_ctx;
     struct rw_rc rc = http_client_set_token(c, o->token, err);
-    if (rw_is_ok(rc) && (c->curl == NULL || c->base_url == NULL || c->no_proxy == NULL ||
-                         (o->ca_file != NULL && c->ca_file == NULL))) {
+    if (rw_is_ok(rc) &&
+        (c->curl == NULL || c->base_url == NULL || c->no_proxy == NULL ||
+         (o->proxy != NULL && c->proxy == NULL) || (o->ca_file != NULL && c->ca_file == NULL))) {
         rc = rw_fail(err, RW_E_NOMEM, "no memory for an HTTP client");
     }
     if (!rw_is_ok(rc)) {
@@ -113,6 +121,7 @@ void http_client_drop(struct http_client **c)
     rw_mem_free((*c)->base_url);
     rw_mem_free((*c)->ca_file);
     rw_mem_free((*c)->no_proxy);
+    rw_mem_free((*c)->proxy);
     rw_mem_free((*c)->authorization);
     rw_mem_free(*c);
     *c = NULL;
@@ -134,6 +143,9 @@ static size_t on_body(char *data, size_t size, size_t count, void *ctx)
         rc = rw_buf_append(s->into, rw_span_of(data, n), &s->err);
     } else {
         rc = rw_fd_write_all(s->fd, rw_span_of(data, n), &s->err);
+        if (rw_is_ok(rc) && s->seen != NULL) {
+            rc = s->seen(s->seen_ctx, rw_span_of(data, n), &s->err);
+        }
     }
     s->failed = !rw_is_ok(rc);
     s->left -= s->failed ? 0 : n;
@@ -219,7 +231,8 @@ static void set_common(struct http_client *c, struct sink *s, const char *url, c
     (void)curl_easy_setopt(c->curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
     if (c->ca_file != NULL) { (void)curl_easy_setopt(c->curl, CURLOPT_CAINFO, c->ca_file); }
     (void)curl_easy_setopt(c->curl, CURLOPT_NOSIGNAL, 1L);
-    (void)curl_easy_setopt(c->curl, CURLOPT_NOPROXY, c->no_proxy);
+    if (c->proxy != NULL) { (void)curl_easy_setopt(c->curl, CURLOPT_PROXY, c->proxy); }
+    (void)curl_easy_setopt(c->curl, CURLOPT_NOPROXY, c->proxy != NULL ? "" : c->no_proxy);
     (void)curl_easy_setopt(c->curl, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_MS);
     (void)curl_easy_setopt(c->curl, CURLOPT_LOW_SPEED_LIMIT, (long)STALL_BYTES_PER_S);
     (void)curl_easy_setopt(c->curl, CURLOPT_LOW_SPEED_TIME, (long)STALL_S);
@@ -255,9 +268,21 @@ struct request {
     const char *path;
     const char *header; /* one more header line; NULL: none */
     const char *content_type;
-    struct rw_span body;  /* p NULL: GET */
-    int64_t more_time_ms; /* beyond the client's total_ms */
+    struct rw_span body; /* p NULL: GET */
+    int64_t total_ms;    /* 0: the client's */
+    bool download;       /* the rate limit holds */
 };
+
+/* 502 and 504 come from a proxy in place of the server. */
+static bool is_gateway_failure(long status)
+{
+    return status == 502 || status == 504;
+}
+
+uint64_t http_client_answers(const struct http_client *c)
+{
+    return c->answers;
+}
 
 static RW_RC perform(struct http_client *c, const struct request *r, struct sink *s,
                      struct rw_err *err)
@@ -281,7 +306,12 @@ static RW_RC perform(struct http_client *c, const struct request *r, struct sink
     }
     s->curl = c->curl;
     set_common(c, s, url, detail, headers);
-    (void)curl_easy_setopt(c->curl, CURLOPT_TIMEOUT_MS, (long)(c->total_ms + r->more_time_ms));
+    (void)curl_easy_setopt(c->curl, CURLOPT_TIMEOUT_MS,
+                           (long)(r->total_ms > 0 ? r->total_ms : c->total_ms));
+    if (r->download && c->receive_bytes_per_s > 0) {
+        (void)curl_easy_setopt(c->curl, CURLOPT_MAX_RECV_SPEED_LARGE,
+                               (curl_off_t)c->receive_bytes_per_s);
+    }
     if (r->body.p != NULL) {
         (void)curl_easy_setopt(c->curl, CURLOPT_POST, 1L);
         (void)curl_easy_setopt(c->curl, CURLOPT_POSTFIELDS, r->body.p);
@@ -301,6 +331,7 @@ static RW_RC perform(struct http_client *c, const struct request *r, struct sink
     if (!s->head_complete) {
         return rw_fail(err, RW_E_NET, "%s: the answer's head broke off", c->base_url);
     }
+    if (!is_gateway_failure(status)) { c->answers++; }
     return RW_OK;
 }
 
@@ -321,6 +352,17 @@ RW_RC http_client_get(struct http_client *c, const char *path, const char *if_no
     return RW_OK;
 }
 
+RW_RC http_client_get_past_caches(struct http_client *c, const char *path, size_t max,
+                                  struct rw_buf *into, struct http_client_answer *answer_out,
+                                  struct rw_err *err)
+{
+    struct sink s = {.into = into, .fd = -1, .left = max};
+    const struct request r = {.path = path, .header = "Cache-Control: no-cache"};
+    RW_TRY(perform(c, &r, &s, err));
+    *answer_out = s.answer;
+    return RW_OK;
+}
+
 /* NOLINTNEXTLINE(readability-function-size): as above */
 RW_RC http_client_post(struct http_client *c, const char *path, const char *content_type,
                        struct rw_span body, size_t max, struct rw_buf *into,
@@ -335,30 +377,41 @@ RW_RC http_client_post(struct http_client *c, const char *path, const char *cont
     return RW_OK;
 }
 
-RW_RC http_client_download(struct http_client *c, const char *path, int fd, uint64_t offset,
-                           uint64_t total_bytes, struct rw_err *err)
+RW_RC http_client_download_part(struct http_client *c, const char *path,
+                                const struct http_client_part *p, struct rw_err *err)
 {
     char range[64];
     char part[64];
-    RW_ASSERT(offset <= total_bytes);
-    if (offset > 0 && offset == total_bytes) { return RW_OK; }
-    struct sink s = {.fd = fd,
-                     .left = total_bytes - offset,
+    RW_ASSERT(p->offset <= p->total_bytes);
+    if (p->offset > 0 && p->offset == p->total_bytes) { return RW_OK; }
+    struct sink s = {.fd = p->fd,
+                     .left = p->total_bytes - p->offset,
                      .demand_status = true,
-                     .status_wanted = offset > 0 ? 206 : 200};
-    struct request r = {.path = path, .more_time_ms = (int64_t)(s.left / SLOWEST_BYTES_PER_MS)};
-    if (offset > 0) {
-        (void)snprintf(range, sizeof(range), "Range: bytes=%llu-", (unsigned long long)offset);
-        (void)snprintf(part, sizeof(part), "bytes %llu-", (unsigned long long)offset);
+                     .status_wanted = p->offset > 0 ? 206 : 200,
+                     .seen = p->seen,
+                     .seen_ctx = p->ctx};
+    struct request r = {.path = path, .download = true, .total_ms = p->slice_ms};
+    if (p->slice_ms == 0) { r.total_ms = c->total_ms + (int64_t)(s.left / SLOWEST_BYTES_PER_MS); }
+    if (p->offset > 0) {
+        (void)snprintf(range, sizeof(range), "Range: bytes=%llu-", (unsigned long long)p->offset);
+        (void)snprintf(part, sizeof(part), "bytes %llu-", (unsigned long long)p->offset);
         r.header = range;
         s.range_wanted = part;
     }
     struct rw_rc rc = perform(c, &r, &s, err);
     /* A status says more than that the page behind it was too long. */
     if (s.answer.status != 0 && s.answer.status != s.status_wanted) {
+        bool redirect = s.answer.status / 100 == 3;
         return rw_fail(err, s.answer.status == 404 ? RW_E_NOT_FOUND : RW_E_HTTP,
-                       "%s%s: status %d, want %ld", c->base_url, path, s.answer.status,
-                       s.status_wanted);
+                       "%s%s: status %d, want %ld%s", c->base_url, path, s.answer.status,
+                       s.status_wanted, redirect ? " (redirects are refused)" : "");
     }
     return rc;
+}
+
+RW_RC http_client_download(struct http_client *c, const char *path, int fd, uint64_t offset,
+                           uint64_t total_bytes, struct rw_err *err)
+{
+    const struct http_client_part part = {.fd = fd, .offset = offset, .total_bytes = total_bytes};
+    return http_client_download_part(c, path, &part, err);
 }

@@ -15,7 +15,9 @@ struct http_client_options {
     const char *base_url; /* "https://host:port", without a path; copied */
     const char *ca_file;  /* PEM; NULL: the system's store; copied */
     const char *token;    /* bearer token; NULL: none; copied */
-    int64_t total_ms;     /* greatest time for one request (downloads: more by length); 0: 60 s */
+    const char *proxy; /* for every host, this machine too; NULL: as the environment says; copied */
+    int64_t total_ms;  /* greatest time for one request (downloads: more by length); 0: 60 s */
+    int64_t receive_bytes_per_s; /* greatest mean rate of downloads; 0: no limit */
     /* Told now and then how much of a request's body has been sent; NULL: nobody wants to know. */
     void (*on_sent)(void *ctx, int64_t sent_bytes, int64_t total_bytes);
     void *on_sent_ctx; /* borrowed until http_client_drop */
@@ -41,6 +43,10 @@ struct http_client_answer {
 RW_RC http_client_get(struct http_client *c, const char *path, const char *if_none_match,
                       size_t max, struct rw_buf *into, struct http_client_answer *answer_out,
                       struct rw_err *err);
+/* The same without a condition, and caches between are asked to go to the origin. */
+RW_RC http_client_get_past_caches(struct http_client *c, const char *path, size_t max,
+                                  struct rw_buf *into, struct http_client_answer *answer_out,
+                                  struct rw_err *err);
 RW_RC http_client_post(struct http_client *c, const char *path, const char *content_type,
                        struct rw_span body, size_t max, struct rw_buf *into,
                        struct http_client_answer *answer_out, struct rw_err *err);
@@ -50,5 +56,22 @@ RW_RC http_client_post(struct http_client *c, const char *path, const char *cont
  * Fails also with RW_E_NOT_FOUND (404), RW_E_HTTP (other status), RW_E_PROTOCOL (another part), RW_E_IO, RW_E_FULL. */
 RW_RC http_client_download(struct http_client *c, const char *path, int fd, uint64_t offset,
                            uint64_t total_bytes, struct rw_err *err);
+
+struct http_client_part {
+    int fd;
+    uint64_t offset;
+    uint64_t total_bytes;
+    int64_t slice_ms; /* ends with RW_E_TIMEOUT after so long, what came stays; 0: time by length */
+    /* Told of all bytes right after they were written, in their order; NULL: nobody wants to know. */
+    RW_RC (*seen)(void *ctx, struct rw_span bytes, struct rw_err *err);
+    void *ctx; /* borrowed */
+};
+/* As http_client_download. Fails also as `seen` does. */
+RW_RC http_client_download_part(struct http_client *c, const char *path,
+                                const struct http_client_part *part, struct rw_err *err);
+
+/* How many answers arrived whole so far, but for those of a gateway that could not reach the server: what proves that
+ * the network works. */
+uint64_t http_client_answers(const struct http_client *c);
 
 #endif
