@@ -10,6 +10,7 @@ static const char *const kind_names[] = {"alive",  "healthy", "refused",
 static const char *const stage_names[] = {"", "box", "load", "probation", "active"};
 static const char *const grade_names[] = {"", "full", "good", "weak", "none"};
 static const char *const trust_names[] = {"ok", "expired", "development"};
+static const char *const clock_names[] = {"", "behind", "ahead"};
 
 _Static_assert((int)BEACON_NAME_BYTES == (int)BEACON_COHORT_BYTES, "one size of label");
 
@@ -86,6 +87,7 @@ void beacon_write(struct json_writer *w, const char *name, const struct beacon *
     if (b->detail[0] != '\0') { json_put_str(w, "detail", b->detail); }
     if (b->grade[0] != '\0') { json_put_str(w, "grade", b->grade); }
     json_put_str(w, "trust", b->trust);
+    if (b->clock[0] != '\0') { json_put_str(w, "clock", b->clock); }
     json_close_object(w);
 }
 
@@ -149,7 +151,7 @@ RW_RC beacon_read(const struct json *object, struct beacon *out, struct rw_err *
 {
     static const char *const known[] = {"id",     "at",      "kind",   "ring",       "cohort",
                                         "family", "release", "sha256", "generation", "stage",
-                                        "signal", "detail",  "grade",  "trust"};
+                                        "signal", "detail",  "grade",  "trust",      "clock"};
     struct beacon b = {.kind = BEACON_ALIVE};
     struct rw_span text;
     size_t index = 0;
@@ -175,6 +177,8 @@ RW_RC beacon_read(const struct json *object, struct beacon *out, struct rw_err *
     (void)snprintf(b.grade, sizeof(b.grade), "%s", grade_names[index]);
     RW_TRY(read_word(object, "trust", trust_names, RW_LEN(trust_names), &index, err));
     (void)snprintf(b.trust, sizeof(b.trust), "%s", trust_names[index]);
+    RW_TRY(read_optional_word(object, "clock", clock_names, RW_LEN(clock_names), &index, err));
+    (void)snprintf(b.clock, sizeof(b.clock), "%s", clock_names[index]);
     *out = b;
     return RW_OK;
 }

@@ -59,6 +59,7 @@ struct beacon {
     char detail[BEACON_DETAIL_BYTES];
     char grade[8];  /* sandbox: full, good, weak, none; "": not run yet */
     char trust[12]; /* ok, expired, development */
+    char clock[8];  /* behind, ahead; "": ok */
 };
 
 const char *beacon_kind_name(enum beacon_kind kind);
