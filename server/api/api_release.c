@@ -2,6 +2,7 @@
 
 #include "common/base/log.h"
 #include "server/api/api_operator.h"
+#include "server/release/release_delta.h"
 
 #include <stdio.h>
 
@@ -154,6 +155,7 @@ static void apply_publish(void *core, struct api_job *job)
     if (rw_is_ok(rc)) {
         c->tick_wanted = true;
         log_release("release_published", job, &id);
+        release_delta_start(c->releases.repo_dir, id.family);
     }
     api_core_answer(job, rc, &err, 200);
 }
