@@ -65,6 +65,7 @@ static RW_RC open_parts(struct agent *a, struct rw_err *err)
                                        .load_timeout_ms = a->conf.load_timeout_ms,
                                        .alive_ms = a->conf.sensor_alive_ms,
                                        .stable_ms = a->conf.stable_after_ms,
+                                       .reach_ms = a->conf.reach_back_ms,
                                        .report = &a->report,
                                        .clock = a->clock};
     return activate_open(&a->activate, &o, err);

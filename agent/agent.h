@@ -18,6 +18,7 @@ enum { AGENT_WAITERS_MAX = 8 };
 
 struct agent_poll_job {
     struct poll *poll; /* owned */
+    struct rw_mono begun;
     struct poll_input in;
     struct poll_output out;
 };
@@ -26,6 +27,7 @@ struct agent_send_job {
     struct http_client *http; /* owned */
     char token[512];          /* that the client bears */
     struct beacon_send batch;
+    struct rw_mono begun;
 };
 
 /* A `check` that waits for its poll to end. */
@@ -56,7 +58,8 @@ struct agent {
     int64_t polls_ended;
     int64_t poll_failures; /* in a row */
     struct rw_mono poll_at;
-    int64_t asked_poll_s; /* by the server; 0: nothing */
+    struct rw_mono reach_at; /* a poll for the sake of a change on trial: not before */
+    int64_t asked_poll_s;    /* by the server; 0: nothing */
     int64_t send_failures;
     struct rw_mono send_at;
     char send_note[128]; /* why beacons wait; "" */

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <sys/utsname.h>
 
-enum { CONF_BYTES_MAX = 65536, OS_RELEASE_BYTES_MAX = 16384 };
+enum { CONF_BYTES_MAX = 65536, OS_RELEASE_BYTES_MAX = 16384, RATE_MIN = 4096 };
 
 #define HOUR_MS INT64_C(3600000)
 
@@ -42,6 +42,17 @@ static const struct conf_setting settings[] = {
      "folder of ringward-box and the validators; empty: beside the agent"},
     {"clean_files", CONF_INT, FIELD(clean_files), 0, 100000, "500",
      "files of this host that content must not match"},
+    {"proxy", CONF_STR, FIELD(proxy), 0, 0, "",
+     "URL of the proxy for all requests: http://HOST:PORT; empty: as https_proxy and no_proxy say"},
+    {"max_download_rate", CONF_BYTES, FIELD(download_bytes_per_s_max), 0, INT64_C(1) << 40, "0B",
+     "greatest mean rate of downloads of content, per second; 0B: no limit, else 4KiB at least"},
+    {"store_max", CONF_BYTES, FIELD(store_bytes_max), 1 << 20, INT64_C(1) << 40, "2GiB",
+     "what stored content and partial downloads may take on the disk"},
+    {"delta", CONF_BOOL, FIELD(delta), 0, 0, "yes",
+     "fetch the difference to the active release where the server has one"},
+    {"reach_back", CONF_DURATION_MS, FIELD(reach_back_ms), 0, HOUR_MS, "2m",
+     "a server reachable before the switch may be out of reach for so long after probation, then "
+     "the content goes back; 0s: off"},
 };
 
 static const struct conf_table table = {settings, RW_LEN(settings)};
@@ -148,6 +159,30 @@ static bool is_server_url(struct rw_span url)
     return false;
 }
 
+/* The token in plain text must not leave this host by way of a proxy either. */
+static RW_RC check_proxy(const struct agent_conf *c, struct rw_err *err)
+{
+    struct rw_span proxy = rw_span_str(c->proxy);
+    bool plain = rw_span_starts(rw_span_str(c->server), "http://");
+    if (proxy.n == 0) { return RW_OK; }
+    if (!rw_span_starts(proxy, "http://") && !rw_span_starts(proxy, "https://")) {
+        return rw_fail(err, RW_E_CONFIG, "proxy: '%.80s' is not an http or https URL", c->proxy);
+    }
+    if (plain && !is_server_url(proxy)) {
+        return rw_fail(err, RW_E_CONFIG,
+                       "proxy: without TLS to the server it must be on this host");
+    }
+    return RW_OK;
+}
+
+static RW_RC check_rate(const struct agent_conf *c, struct rw_err *err)
+{
+    if (c->download_bytes_per_s_max == 0 || c->download_bytes_per_s_max >= RATE_MIN) {
+        return RW_OK;
+    }
+    return rw_fail(err, RW_E_CONFIG, "max_download_rate: less than %d bytes per second", RATE_MIN);
+}
+
 static RW_RC check_paths(struct agent_conf *c, struct rw_err *err)
 {
     size_t n = strlen(c->server);
@@ -158,6 +193,8 @@ static RW_RC check_paths(struct agent_conf *c, struct rw_err *err)
         return rw_fail(err, RW_E_CONFIG,
                        "server: '%.80s' is not an https URL (http: loopback only)", c->server);
     }
+    RW_TRY(check_proxy(c, err));
+    RW_TRY(check_rate(c, err));
     if (c->state_dir[0] != '/') {
         return rw_fail(err, RW_E_CONFIG, "state_dir: '%.80s' is not an absolute path",
                        c->state_dir);
@@ -198,5 +235,6 @@ RW_RC agent_conf_load(const char *path, struct agent_conf *out, struct rw_err *e
 {
     RW_AUTO(rw_buf) struct rw_buf text = rw_buf_make(CONF_BYTES_MAX);
     RW_TRY(rw_file_read(path, CONF_BYTES_MAX, &text, err));
-    return agent_conf_parse(path, rw_buf_span(&text), out, err);
+    RW_TRY(agent_conf_parse(path, rw_buf_span(&text), out, err));
+    return rw_span_to_str(out->path, sizeof(out->path), rw_span_str(path), "settings file", err);
 }

@@ -30,7 +30,13 @@ struct agent_conf {
     int64_t load_timeout_ms;
     char box_dir[AGENT_CONF_PATH_BYTES];
     int64_t clean_files;
+    char proxy[AGENT_CONF_PATH_BYTES]; /* "": as the environment says */
+    int64_t download_bytes_per_s_max;  /* 0: no limit */
+    int64_t store_bytes_max;
+    bool delta;
+    int64_t reach_back_ms; /* 0: off */
     /* derived */
+    char path[AGENT_CONF_PATH_BYTES]; /* of the settings file */
     char families[MANIFEST_FAMILIES_MAX][INSTALL_NAME_BYTES];
     size_t family_count;
     char arch[BEACON_COHORT_BYTES];

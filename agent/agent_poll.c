@@ -16,6 +16,7 @@ enum {
     POLL_BACK_OFF_FACTOR = 8,
     POLL_BACK_OFF_MAX_MS = 60 * 1000,
     AFTER_CHANGE_MS = 500,
+    REACH_AGAIN_MS = 5 * 1000,
 };
 
 static uint32_t draw(void)
@@ -39,11 +40,18 @@ static int64_t interval_ms(const struct agent *a)
 RW_RC agent_poll_open(struct agent *a, struct rw_err *err)
 {
     const char *ca = a->conf.ca_file[0] != '\0' ? a->conf.ca_file : NULL;
+    const char *proxy = a->conf.proxy[0] != '\0' ? a->conf.proxy : NULL;
     a->root = rw_buf_make(TUF_ROOT_BYTES_MAX);
     RW_TRY(rw_file_read(a->conf.root_file, TUF_ROOT_BYTES_MAX, &a->root, err));
     const struct poll_options o = {
         .server = a->conf.server,
         .ca_file = ca,
+        .proxy = proxy,
+        .download_bytes_per_s_max = a->conf.download_bytes_per_s_max,
+        .store_bytes_max = a->conf.store_bytes_max,
+        .delta = a->conf.delta,
+        .own_file = a->conf.path,
+        .built = {RW_BUILT_S},
         .root = rw_buf_span(&a->root),
         .state_dir = a->state_dir,
         .store_dir = a->activate.sets.store,
@@ -63,11 +71,13 @@ RW_RC agent_poll_open(struct agent *a, struct rw_err *err)
     };
     RW_TRY(poll_open(&o, &a->poll_job.poll, err));
     const struct http_client_options http = {
-        .base_url = a->conf.server, .ca_file = ca, .total_ms = SEND_MS};
+        .base_url = a->conf.server, .ca_file = ca, .proxy = proxy, .total_ms = SEND_MS};
     RW_TRY(http_client_open(&http, &a->send_job.http, err));
     RW_TRY(agent_worker_start(&a->poll_worker, err));
     RW_TRY(agent_worker_start(&a->send_worker, err));
     a->poll_at.ms = now_of(a).ms + poll_rule_first_ms(a->conf.poll_interval_ms, draw());
+    a->send_at = a->poll_at; /* what an earlier life left goes at the first poll's random moment */
+    (void)snprintf(a->last.token, sizeof(a->last.token), "%s", poll_token(a->poll_job.poll));
     return RW_OK;
 }
 
@@ -96,6 +106,8 @@ static void begin_poll(struct agent *a)
         in->previous = (struct manifest){.count = 0}; /* costs a second verdict, no more */
     }
     a->polls_begun++;
+    a->poll_job.begun = now_of(a);
+    a->reach_at.ms = a->poll_job.begun.ms + REACH_AGAIN_MS;
     agent_worker_submit(&a->poll_worker, run_poll, &a->poll_job);
 }
 
@@ -113,6 +125,7 @@ static void begin_send(struct agent *a)
         a->send_at.ms = now_of(a).ms + SEND_BACK_OFF_BASE_MS;
         return;
     }
+    job->begun = now_of(a);
     agent_worker_submit(&a->send_worker, run_send, job);
 }
 
@@ -121,16 +134,28 @@ static bool may_send(const struct agent *a)
     return !a->send_worker.busy && a->spool.count > 0 && a->last.token[0] != '\0';
 }
 
+void agent_poll_send_now(struct agent *a)
+{
+    if (may_send(a)) { begin_send(a); }
+}
+
+/* A change on trial may need a poll before its time: content that cuts the network must not commit. */
+static int64_t poll_due_ms(const struct agent *a)
+{
+    bool reach = activate_wants_contact(&a->activate);
+    return reach && a->reach_at.ms < a->poll_at.ms ? a->reach_at.ms : a->poll_at.ms;
+}
+
 void agent_poll_begin(struct agent *a)
 {
     int64_t now = now_of(a).ms;
-    if (!a->poll_worker.busy && now >= a->poll_at.ms) { begin_poll(a); }
+    if (!a->poll_worker.busy && now >= poll_due_ms(a)) { begin_poll(a); }
     if (may_send(a) && now >= a->send_at.ms) { begin_send(a); }
 }
 
 struct rw_mono agent_poll_wake(const struct agent *a)
 {
-    int64_t ms = a->poll_worker.busy ? INT64_MAX : a->poll_at.ms;
+    int64_t ms = a->poll_worker.busy ? INT64_MAX : poll_due_ms(a);
     if (may_send(a) && a->send_at.ms < ms) { ms = a->send_at.ms; }
     return (struct rw_mono){ms};
 }
@@ -145,7 +170,7 @@ struct recheck {
 static RW_RC recheck(void *ctx, struct rw_err *err)
 {
     const struct recheck *r = ctx;
-    return poll_recheck(r->f, r->a->last.expires, rw_clock_wall(&r->a->clock), err);
+    return poll_recheck(r->f, &r->a->last, rw_clock_wall(&r->a->clock), err);
 }
 
 static enum slot_change change_of(enum poll_action action)
@@ -268,13 +293,16 @@ static void collect(struct agent *a)
 static int64_t wait_after_poll_ms(const struct agent *a)
 {
     int64_t interval = interval_ms(a);
+    int64_t asked_ms = poll_rule_retry_after_ms(a->last.retry_after_s, draw());
     if (a->poll_failures > 0) {
         int64_t max = interval * POLL_BACK_OFF_FACTOR;
-        return poll_rule_back_off_ms(interval,
-                                     max > POLL_BACK_OFF_MAX_MS ? max : POLL_BACK_OFF_MAX_MS,
-                                     a->poll_failures, draw());
+        int64_t wait_ms =
+            poll_rule_back_off_ms(interval, max > POLL_BACK_OFF_MAX_MS ? max : POLL_BACK_OFF_MAX_MS,
+                                  a->poll_failures, draw());
+        return wait_ms > asked_ms ? wait_ms : asked_ms;
     }
     int64_t ms = poll_rule_next_ms(interval, draw());
+    if (asked_ms > 0 && asked_ms < ms) { ms = asked_ms; }
     for (size_t i = 0; i < a->last.family_count; i++) {
         int64_t asked = a->last.families[i].retry_after_s;
         if (asked >= 0 && asked * 1000 < ms) { ms = asked * 1000 + poll_rule_next_ms(200, draw()); }
@@ -282,11 +310,23 @@ static int64_t wait_after_poll_ms(const struct agent *a)
     return ms;
 }
 
+/* Once per change, in the log; in every beacon and in status while it lasts (INV-12). */
+static void note_clock(struct agent *a)
+{
+    const char *now = a->last.clock == CLOCK_RULE_OK ? "" : clock_rule_name(a->last.clock);
+    if (strcmp(a->report.clock_state, now) == 0) { return; }
+    (void)snprintf(a->report.clock_state, sizeof(a->report.clock_state), "%s", now);
+    rw_log(now[0] == '\0' ? RW_LOG_INFO : RW_LOG_WARN, "clock", "state",
+           clock_rule_name(a->last.clock));
+}
+
 static void note_outcome(struct agent *a)
 {
     struct poll_output *o = &a->last;
     a->last_at = rw_clock_wall(&a->clock);
     a->poll_failures = o->ok ? 0 : a->poll_failures + 1;
+    if (o->answered) { activate_contact(&a->activate, a->poll_job.begun); }
+    note_clock(a);
     (void)snprintf(a->report.trust, sizeof(a->report.trust), "%s", o->trust);
     if (o->ring[0] != '\0') { activate_set_ring(&a->activate, o->ring); }
     for (size_t i = 0; i < o->family_count; i++) {
@@ -305,6 +345,7 @@ static void take_poll(struct agent *a)
 {
     a->polls_ended++;
     a->last = a->poll_job.out;
+    a->activate.collect_due = a->activate.collect_due || a->last.store_full;
     note_outcome(a);
     for (size_t i = 0; i < a->last.family_count; i++) {
         const struct poll_family *f = &a->last.families[i];
@@ -328,6 +369,9 @@ static void take_send(struct agent *a)
     struct rw_err err;
     struct rw_log_line l;
     a->send_note[0] = '\0';
+    if (b->status != 0 && b->status != 502 && b->status != 504) {
+        activate_contact(&a->activate, a->send_job.begun);
+    }
     if (!rw_is_ok(beacon_send_settle(b, &a->spool, &outcome, &err))) {
         rw_log(RW_LOG_ERROR, "spool_failed", "text", err.text);
     }

@@ -13,6 +13,8 @@
 RW_RC agent_poll_open(struct agent *a, struct rw_err *err);
 /* Begins what is due. */
 void agent_poll_begin(struct agent *a);
+/* Begins to send what waits at once, out of turn: what the boot guard has to say. Nobody waits for it. */
+void agent_poll_send_now(struct agent *a);
 /* Takes what has ended and acts on it. */
 void agent_poll_take(struct agent *a);
 /* When agent_poll_begin has something to do at the latest. */

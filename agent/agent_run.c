@@ -106,6 +106,8 @@ RW_RC agent_run(struct agent *a, struct rw_err *err)
     RW_TRY(agent_control_open(a, err));
     RW_TRY(activate_guard(&a->activate, err));
     RW_TRY(agent_poll_open(a, err));
+    /* A halt is asked for before anything is loaded (INV-6), while the sensor starts: nobody waits for the network. */
+    if (a->activate.fell_back) { agent_poll_send_now(a); }
     activate_start(&a->activate);
     rw_log(RW_LOG_INFO, "started", "endpoint", a->identity.endpoint);
     struct rw_rc rc = loop(a, err);

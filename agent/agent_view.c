@@ -141,12 +141,15 @@ RW_RC agent_view_write(const struct agent *a, struct rw_buf *into, struct rw_err
     json_put_str(&w, "ring_by", a->conf.ring[0] != '\0' ? "configuration" : "bucket");
     json_put_int(&w, "bucket", a->identity.bucket);
     json_put_str(&w, "trust", a->report.trust);
+    json_put_str(&w, "clock", clock_rule_name(a->last.clock));
+    put_time(&w, "clock_floor", a->last.floor);
     json_put_str(&w, "grade", a->report.grade);
     json_put_str(&w, "phase", activate_phase_name(a->activate.phase));
     json_put_int(&w, "set", a->activate.active.set);
     json_put_int(&w, "previous", s->previous);
     json_put_int(&w, "unclean_starts", s->boot.unclean);
     json_put_bool(&w, "stable", a->activate.settled && s->boot.unclean == 0);
+    json_put_bool(&w, "started_before", s->stable);
     put_content(&w, a);
     put_change(&w, a);
     put_sensor(&w, a);
@@ -207,6 +210,7 @@ static void print_list(const struct json *tree, const char *name, const char *ti
 RW_RC agent_view_print_status(struct rw_span text, struct rw_err *err)
 {
     char t[512];
+    char u[512];
     RW_AUTO(json_tree) json_tree tree = NULL;
     RW_TRY(json_parse(text, &json_limits_small, &tree, err));
     const struct json *sensor = json_find(tree, "sensor");
@@ -220,6 +224,11 @@ RW_RC agent_view_print_status(struct rw_span text, struct rw_err *err)
     printf("%-12s %s", "ring", text_of(tree, "ring", t));
     printf(" (by %s, bucket %lld)\n", text_of(tree, "ring_by", t), int_of(tree, "bucket"));
     printf("%-12s %s\n", "trust", text_of(tree, "trust", t));
+    if (strcmp(text_of(tree, "clock", t), "ok") != 0) {
+        printf("%-12s %s: expiry is judged by %s", "clock", text_of(tree, "clock", t),
+               text_of(tree, "clock_floor", u));
+        printf(" at the earliest\n");
+    }
     printf("%-12s %s\n", "sandbox", text_of(tree, "grade", t));
     printf("%-12s %s, set %lld\n", "phase", text_of(tree, "phase", t), int_of(tree, "set"));
     print_list(tree, "content", "active");

@@ -85,6 +85,7 @@ RW_RC activate_open(struct activate *a, const struct activate_options *o, struct
                            .load_timeout_ms = o->load_timeout_ms,
                            .alive_ms = o->alive_ms,
                            .stable_ms = o->stable_ms,
+                           .reach_ms = o->reach_ms,
                            .collect_due = true};
     RW_TRY(set_store_open(o->state_dir, &a->sets, err));
     struct rw_rc rc = set_store_active(&a->sets, &active, err);
@@ -120,6 +121,8 @@ static struct boot_rule_evidence boot_evidence(const struct activate *a)
         .unclean = s->boot.unclean,
         .active = trial ? s->trial.set : s->current,
         .fallback = trial ? s->current : s->previous,
+        .trial = trial,
+        .active_stable = !trial && s->stable,
     };
     e.active_valid = rw_is_ok(set_store_check(&a->sets, e.active, &m, &unused));
     e.fallback_valid = rw_is_ok(set_store_check(&a->sets, e.fallback, &m, &unused));
@@ -130,7 +133,6 @@ RW_RC activate_guard(struct activate *a, struct rw_err *err)
 {
     const struct boot_rule_evidence e = boot_evidence(a);
     const struct boot_rule_result r = boot_rule_decide(&e);
-    bool trial = a->slots.trial.change != SLOT_NO_CHANGE;
     char detail[BOOT_RULE_REASON_BYTES + 40];
     struct rw_log_line l;
     /* Counted before anything is loaded: a start that kills the host has left its trace (INV-6). */
@@ -143,10 +145,8 @@ RW_RC activate_guard(struct activate *a, struct rw_err *err)
     rw_log_end(&l);
     if (r.slot == BOOT_ACTIVE) { return RW_OK; }
     (void)snprintf(detail, sizeof(detail), "boot guard: %s", r.reason);
-    bool to_fallback = r.slot == BOOT_FALLBACK;
-    /* Damage of a disk and power cuts are not the content's fault; a fallback after two starts is. */
-    bool blame = trial || (to_fallback && e.active_valid);
-    return activate_fall_back(a, r.set, blame, detail, err);
+    a->fell_back = true;
+    return activate_fall_back(a, r.set, r.blame, detail, err);
 }
 
 void activate_start_sensor(struct activate *a)
@@ -179,6 +179,7 @@ void activate_start(struct activate *a)
     (void)activate_save(a); /* a full disk is no reason to leave the host without its sensor */
     a->begun = activate_now(a);
     a->settled = false;
+    a->begun_set = a->slots.trial.change != SLOT_NO_CHANGE ? -1 : a->slots.current;
     activate_enter(a,
                    a->slots.trial.change != SLOT_NO_CHANGE ? ACTIVATE_LOADING : ACTIVATE_STARTING);
     activate_start_sensor(a);
@@ -205,6 +206,19 @@ void activate_abort(struct activate *a, const char *family)
     if (running && t->change == SLOT_TRIAL && strcmp(t->to.family, family) == 0) {
         a->aborted = true;
     }
+}
+
+void activate_contact(struct activate *a, struct rw_mono begun)
+{
+    if (begun.ms > a->contact.ms) { a->contact = begun; }
+}
+
+bool activate_wants_contact(const struct activate *a)
+{
+    const struct slot_trial *t = &a->slots.trial;
+    int64_t from_ms = trial_rule_contact_from(a->since, t->probation_s * 1000).ms;
+    return a->phase == ACTIVATE_PROBATION && a->reach_back && a->contact.ms < from_ms &&
+           activate_now(a).ms >= from_ms;
 }
 
 void activate_set_ring(struct activate *a, const char *ring)

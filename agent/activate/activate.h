@@ -33,6 +33,7 @@ struct activate_options {
     int64_t load_timeout_ms;
     int64_t alive_ms;
     int64_t stable_ms;     /* a start that has lasted so long with a proven set was no boot loop */
+    int64_t reach_ms;      /* see trial_rule_evidence; 0: the server need not be reachable */
     struct report *report; /* borrowed */
     struct rw_clock clock;
 };
@@ -48,11 +49,16 @@ struct activate {
     int64_t load_timeout_ms;
     int64_t alive_ms;
     int64_t stable_ms;
+    int64_t reach_ms;
     enum activate_phase phase;
     struct rw_mono since;      /* when the phase began */
     struct rw_mono begun;      /* start of this run */
     bool settled;              /* the sensor has proven the active set */
+    int64_t begun_set;         /* proven set with which this run began; -1: it began with a trial */
+    bool fell_back;            /* the boot guard left a set in this start */
     bool aborted;              /* the ring's entry went back during a trial */
+    bool reach_back;           /* the server was reachable when the change on trial began */
+    struct rw_mono contact;    /* begin of the last exchange that the server answered; ms 0: none */
     bool told;                 /* the beacon about the commit is in the spool */
     struct rw_mono hold_until; /* a commit was not durable: try again then */
     struct rw_mono restart_at; /* sensor down: start it again then */
@@ -93,6 +99,11 @@ bool activate_idle(const struct activate *a);
 RW_RC activate_begin(struct activate *a, const struct activate_plan *plan, struct rw_err *err);
 /* The ring's entry for the family went back: ends its trial, if one is under way. */
 void activate_abort(struct activate *a, const char *family);
+
+/* The server answered an exchange that began then. */
+void activate_contact(struct activate *a, struct rw_mono begun);
+/* Does a change on trial need a sign of the server now? */
+bool activate_wants_contact(const struct activate *a);
 
 /* Looks at everything and acts; call after each wake-up. */
 void activate_step(struct activate *a);

@@ -30,6 +30,9 @@ static struct trial_rule_evidence evidence(const struct activate *a)
         .load_error = a->sensor.load_error,
         .selftest_failed = a->sensor.selftest_failed,
         .aborted = a->aborted,
+        .reach_back = a->reach_back,
+        .contact = a->contact,
+        .reach_ms = a->reach_ms,
     };
 }
 
@@ -180,8 +183,11 @@ static void step_proven_set(struct activate *a, bool ended)
 static void clear_boot_counter(struct activate *a)
 {
     bool stable = a->phase == ACTIVATE_STEADY && activate_now(a).ms - a->begun.ms >= a->stable_ms;
-    if (!stable || a->slots.boot.unclean == 0) { return; }
+    /* A set that came by a change in this run has not shown yet that the host starts with it. */
+    bool start_proven = a->slots.current == a->begun_set;
+    if (!stable || (a->slots.boot.unclean == 0 && (a->slots.stable || !start_proven))) { return; }
     a->slots.boot.unclean = 0;
+    a->slots.stable = a->slots.stable || start_proven;
     (void)activate_save(a); /* the counter only makes the guard more careful than needed */
 }
 
@@ -213,6 +219,18 @@ static int64_t earlier(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
+/* Its middle (a contact may be wanted from there on), its end, the end of waiting for a contact. */
+static int64_t probation_wake_ms(const struct activate *a)
+{
+    int64_t now_ms = activate_now(a).ms;
+    int64_t probation_ms = a->slots.trial.probation_s * 1000;
+    int64_t middle_ms = trial_rule_contact_from(a->since, probation_ms).ms;
+    int64_t end_ms = a->since.ms + probation_ms;
+    if (a->reach_back && now_ms < middle_ms) { return middle_ms; }
+    /* Behind the end only the sensor's next message, the contact or its want can decide. */
+    return a->reach_back && now_ms >= end_ms ? end_ms + a->reach_ms : end_ms;
+}
+
 static int64_t phase_wake_ms(const struct activate *a)
 {
     int64_t silent_ms = a->sensor.last_seen.ms + a->alive_ms;
@@ -224,7 +242,7 @@ static int64_t phase_wake_ms(const struct activate *a)
     case ACTIVATE_LOADING:
         return a->unstarted ? a->restart_at.ms : a->since.ms + a->load_timeout_ms;
     case ACTIVATE_PROBATION:
-        return earlier(silent_ms, a->since.ms + a->slots.trial.probation_s * 1000);
+        return earlier(silent_ms, probation_wake_ms(a));
     case ACTIVATE_STARTING:
         return sensor_running(&a->sensor) ? a->since.ms + a->load_timeout_ms : a->restart_at.ms;
     case ACTIVATE_STEADY:
@@ -237,8 +255,9 @@ struct rw_mono activate_wake(const struct activate *a)
 {
     int64_t ms = phase_wake_ms(a);
     if (ms < a->hold_until.ms) { ms = a->hold_until.ms; }
-    if (a->slots.boot.unclean > 0 && a->phase == ACTIVATE_STEADY &&
-        activate_now(a).ms - a->begun.ms < a->stable_ms) {
+    bool counts =
+        a->slots.boot.unclean > 0 || (!a->slots.stable && a->slots.current == a->begun_set);
+    if (counts && a->phase == ACTIVATE_STEADY && activate_now(a).ms - a->begun.ms < a->stable_ms) {
         ms = earlier(ms, a->begun.ms + a->stable_ms);
     }
     return (struct rw_mono){ms};

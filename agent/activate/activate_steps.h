@@ -30,8 +30,9 @@ void activate_go_back(struct activate *a, const struct trial_rule_result *why);
 void activate_finish_going_back(struct activate *a);
 /* Flips back, reports, forgets. Safe to repeat after a crash. Required state: trial.failed. */
 RW_RC activate_give_up(struct activate *a, struct rw_err *err);
-/* Leaves the proven set for the one before; `stage` and `detail` go into the beacons. */
-RW_RC activate_fall_back(struct activate *a, int64_t set, bool abandon, const char *detail,
+/* Leaves the proven set for the one before; `detail` goes into the beacons. `blame`: what is left counts as failed and
+ * is never tried again here. */
+RW_RC activate_fall_back(struct activate *a, int64_t set, bool blame, const char *detail,
                          struct rw_err *err);
 
 /* Beacons. `e` is what it is about. */

@@ -118,6 +118,8 @@ RW_RC activate_begin(struct activate *a, const struct activate_plan *plan, struc
     a->settled = false;
     a->aborted = false;
     a->told = false;
+    /* Known of this life only: a host that started without a network has not lost it by the content. */
+    a->reach_back = plan->change == SLOT_TRIAL && a->reach_ms > 0 && a->contact.ms > 0;
     activate_enter(a, ACTIVATE_LOADING);
     return RW_OK;
 }
@@ -152,6 +154,8 @@ bool activate_commit(struct activate *a)
         slot_abandon(&s, t.left.sha256);
     }
     s.previous = next_previous(a, &t);
+    s.previous_stable = s.previous == s.current ? s.stable : s.previous != 0 && s.previous_stable;
+    s.stable = false;
     s.current = t.set;
     s.committed = rw_clock_wall(&a->clock);
     (void)snprintf(s.ring, sizeof(s.ring), "%s", a->report->ring);
@@ -214,49 +218,69 @@ void activate_finish_going_back(struct activate *a)
     activate_enter(a, ACTIVATE_STARTING);
 }
 
+static bool is_in(const struct manifest *m, const struct manifest_entry *had)
+{
+    const struct manifest_entry *has = manifest_find(m, had->family);
+    return has != NULL && memcmp(has->sha256, had->sha256, DIGEST_BYTES) == 0;
+}
+
 /* Content of the set that is left, unless the set to come holds it too. */
 static void abandon_difference(struct activate *a, const struct manifest *to)
 {
     for (size_t i = 0; i < a->active.count; i++) {
         const struct manifest_entry *had = &a->active.content[i];
-        const struct manifest_entry *has = manifest_find(to, had->family);
-        if (has == NULL || memcmp(has->sha256, had->sha256, DIGEST_BYTES) != 0) {
-            slot_abandon(&a->slots, had->sha256);
-        }
+        if (!is_in(to, had)) { slot_abandon(&a->slots, had->sha256); }
     }
 }
 
-static void report_difference(const struct activate *a, const struct manifest *to,
-                              const char *detail, bool trial)
+/* What is not to blame must not count against the release: it is told in the words of the guard, as a sign of life. */
+static void report_spared(const struct activate *a, const struct manifest_entry *had,
+                          const char *detail)
 {
-    for (size_t i = 0; i < a->active.count; i++) {
-        const struct manifest_entry *had = &a->active.content[i];
-        const struct manifest_entry *has = manifest_find(to, had->family);
-        struct slot_trial t = {.stage = trial ? BEACON_STAGE_PROBATION : BEACON_STAGE_ACTIVE,
-                               .generation = a->sensor.generation};
-        struct rw_err unused;
-        if (has != NULL && memcmp(has->sha256, had->sha256, DIGEST_BYTES) == 0) { continue; }
-        (void)snprintf(t.detail, sizeof(t.detail), "%s", detail);
-        RW_IGNORE(digest_random(t.beacon, sizeof(t.beacon), &unused),
-                  "the server takes one of two equal ids");
-        activate_report_outcome(a, BEACON_FAILED, had, &t);
-    }
+    char text[BEACON_DETAIL_BYTES];
+    struct beacon b = {.kind = BEACON_ALIVE};
+    (void)snprintf(text, sizeof(text), "%s/%lld left: %s", had->family, (long long)had->release,
+                   detail);
+    report_detail(&b, text);
+    report_add(a->report, &b);
 }
 
-RW_RC activate_fall_back(struct activate *a, int64_t set, bool abandon, const char *detail,
+static void report_failed(const struct activate *a, const struct manifest_entry *had,
+                          const char *detail, bool trial)
+{
+    struct slot_trial t = {.stage = trial ? BEACON_STAGE_PROBATION : BEACON_STAGE_ACTIVE,
+                           .generation = a->sensor.generation};
+    struct rw_err unused;
+    (void)snprintf(t.detail, sizeof(t.detail), "%s", detail);
+    RW_IGNORE(digest_random(t.beacon, sizeof(t.beacon), &unused),
+              "the server takes one of two equal ids");
+    activate_report_outcome(a, BEACON_FAILED, had, &t);
+}
+
+RW_RC activate_fall_back(struct activate *a, int64_t set, bool blame, const char *detail,
                          struct rw_err *err)
 {
     struct manifest to;
     bool trial = a->slots.trial.change != SLOT_NO_CHANGE;
     RW_TRY(set_store_check(&a->sets, set, &to, err));
-    if (abandon) { abandon_difference(a, &to); }
+    if (blame) { abandon_difference(a, &to); }
+    a->slots.stable = set != 0 && set == a->slots.previous && a->slots.previous_stable;
+    a->slots.previous_stable = false;
     a->slots.current = set;
     a->slots.previous = 0;
     a->slots.committed = (struct rw_wall){0};
     a->slots.trial = (struct slot_trial){.change = SLOT_NO_CHANGE};
     (void)activate_save(a);
     RW_TRY(set_store_switch(&a->sets, set, err));
-    report_difference(a, &to, detail, trial);
+    for (size_t i = 0; i < a->active.count; i++) {
+        const struct manifest_entry *had = &a->active.content[i];
+        if (is_in(&to, had)) { continue; }
+        if (blame) {
+            report_failed(a, had, detail, trial);
+        } else {
+            report_spared(a, had, detail);
+        }
+    }
     a->active = to;
     a->settled = false;
     a->collect_due = true;

@@ -2,6 +2,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 enum {
     UNCLEAN_FALLBACK = 2, /* one more try, then the set before */
@@ -29,7 +30,16 @@ static bool has_fallback(const struct boot_rule_evidence *e)
     return e->fallback_valid && e->fallback != e->active;
 }
 
-struct boot_rule_result boot_rule_decide(const struct boot_rule_evidence *e)
+/* A set on trial, or one that never saw a start last, is what changed. A set that this host has started with before is
+ * not: then power cuts are the likelier cause, as with a damaged disk. It is left all the same, but may come back. */
+static bool is_to_blame(const struct boot_rule_evidence *e, const struct boot_rule_result *r)
+{
+    if (r->slot == BOOT_ACTIVE) { return false; }
+    bool first_fall = r->slot == BOOT_FALLBACK || r->unclean < UNCLEAN_EMPTY;
+    return e->trial || (first_fall && e->active_valid && !e->active_stable);
+}
+
+static struct boot_rule_result choose_slot(const struct boot_rule_evidence *e)
 {
     int64_t unclean = e->unclean;
     if (!e->guarded) { unclean = e->open ? e->unclean + 1 : 0; }
@@ -42,6 +52,18 @@ struct boot_rule_result boot_rule_decide(const struct boot_rule_evidence *e)
     }
     const char *why = tired ? "unclean starts in a row" : "the active set is damaged";
     return choose(e, unclean, has_fallback(e) ? BOOT_FALLBACK : BOOT_EMPTY, "%s", why);
+}
+
+struct boot_rule_result boot_rule_decide(const struct boot_rule_evidence *e)
+{
+    struct boot_rule_result r = choose_slot(e);
+    r.blame = is_to_blame(e, &r);
+    if (r.slot != BOOT_ACTIVE && e->active_stable && e->active_valid) {
+        size_t n = strlen(r.reason);
+        (void)snprintf(r.reason + n, sizeof(r.reason) - n,
+                       " of a set that had started well before: not blamed");
+    }
+    return r;
 }
 
 bool boot_rule_crash_loop(const int64_t crash_age_ms[static BOOT_RULE_CRASHES],

@@ -17,6 +17,8 @@ struct boot_rule_evidence {
     bool active_valid; /* all its bytes are what its manifest says */
     int64_t fallback;  /* set to go back to; 0: the empty one */
     bool fallback_valid;
+    bool trial;         /* the active set is on trial */
+    bool active_stable; /* the host has started with the active set before, and that start lasted */
 };
 
 enum boot_rule_slot { BOOT_ACTIVE, BOOT_FALLBACK, BOOT_EMPTY };
@@ -27,6 +29,7 @@ struct boot_rule_result {
     int64_t unclean; /* to be stored before anything is loaded */
     enum boot_rule_slot slot;
     int64_t set;
+    bool blame; /* not BOOT_ACTIVE: what is left failed, and is not tried again here */
     char reason[BOOT_RULE_REASON_BYTES];
 };
 

@@ -80,6 +80,8 @@ RW_RC slot_write(const struct slot_state *s, struct rw_buf *into, struct rw_err 
     json_put_int(&w, "committed", s->committed.s);
     json_put_str(&w, "ring", s->ring);
     json_put_str(&w, "seen_ring", s->seen_ring);
+    json_put_bool(&w, "stable", s->stable);
+    json_put_bool(&w, "previous_stable", s->previous_stable);
     if (s->trial.change != SLOT_NO_CHANGE) { put_trial(&w, &s->trial); }
     json_open_array(&w, "abandoned");
     for (size_t i = 0; i < s->abandoned_count; i++) {
@@ -159,10 +161,17 @@ static RW_RC get_abandoned(const struct json *o, struct slot_state *s, struct rw
     return RW_OK;
 }
 
+/* Slots of older agents do not have it: false. */
+static RW_RC get_flag(const struct json *o, const char *name, bool *out, struct rw_err *err)
+{
+    return json_find(o, name) == NULL ? RW_OK : json_get_bool(o, name, out, err);
+}
+
 RW_RC slot_read(struct rw_span text, struct slot_state *out, struct rw_err *err)
 {
-    static const char *const known[] = {"format", "current",   "previous", "next",      "committed",
-                                        "ring",   "seen_ring", "trial",    "abandoned", "boot"};
+    static const char *const known[] = {"format",    "current", "previous",  "next",
+                                        "committed", "ring",    "seen_ring", "trial",
+                                        "abandoned", "boot",    "stable",    "previous_stable"};
     struct slot_state s = {.current = 0};
     const struct json *boot = NULL;
     int64_t format = 0;
@@ -176,6 +185,8 @@ RW_RC slot_read(struct rw_span text, struct slot_state *out, struct rw_err *err)
     RW_TRY(json_get_int(tree, "committed", 0, RW_JSON_INT_MAX, &s.committed.s, err));
     RW_TRY(json_get_str(tree, "ring", s.ring, sizeof(s.ring), err));
     RW_TRY(json_get_str(tree, "seen_ring", s.seen_ring, sizeof(s.seen_ring), err));
+    RW_TRY(get_flag(tree, "stable", &s.stable, err));
+    RW_TRY(get_flag(tree, "previous_stable", &s.previous_stable, err));
     const struct json *trial = json_find(tree, "trial");
     if (trial != NULL) { RW_TRY(get_trial(trial, &s.trial, err)); }
     RW_TRY(get_abandoned(tree, &s, err));

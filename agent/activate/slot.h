@@ -49,6 +49,8 @@ struct slot_state {
     struct rw_wall committed;           /* when current became current; 0: unknown */
     char ring[INSTALL_NAME_BYTES];      /* in which current was committed; "": none */
     char seen_ring[INSTALL_NAME_BYTES]; /* last computed; "": none */
+    bool stable;          /* current: the host has started with it and that start lasted */
+    bool previous_stable; /* the same of previous */
     struct slot_trial trial;
     uint8_t abandoned[INSTALL_ABANDONED_MAX][DIGEST_BYTES]; /* the oldest first */
     size_t abandoned_count;

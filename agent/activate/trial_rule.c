@@ -44,6 +44,26 @@ static struct trial_rule_result loading(const struct trial_rule_evidence *e)
     return wait_until(end_ms);
 }
 
+struct rw_mono trial_rule_contact_from(struct rw_mono since, int64_t probation_ms)
+{
+    return (struct rw_mono){since.ms + probation_ms / 2};
+}
+
+/* All that the sensor can show is there. Content that cuts the network would commit now, and the way back by the ring's
+ * entry would be cut too: the server must have answered in the second half of the probation. */
+static struct trial_rule_result lived(const struct trial_rule_evidence *e, int64_t hung_ms)
+{
+    int64_t from_ms = trial_rule_contact_from(e->since, e->probation_ms).ms;
+    int64_t give_up_ms = e->since.ms + e->probation_ms + e->reach_ms;
+    if (!e->reach_back || e->contact.ms >= from_ms) {
+        return (struct trial_rule_result){.decision = TRIAL_COMMIT};
+    }
+    if (e->now.ms >= give_up_ms) {
+        return go_back(0, false, "the server was reachable before the switch and is not any more");
+    }
+    return wait_until(hung_ms < give_up_ms ? hung_ms : give_up_ms);
+}
+
 static struct trial_rule_result probation(const struct trial_rule_evidence *e)
 {
     int64_t hung_ms = e->last_seen.ms + e->silence_ms;
@@ -54,7 +74,7 @@ static struct trial_rule_result probation(const struct trial_rule_evidence *e)
     }
     /* Only a sign of life from behind the probation's end proves that it was lived through: a sensor that
      * hangs right after its proof of load must not pass by silence when the probation is short. */
-    if (e->last_seen.ms >= end_ms) { return (struct trial_rule_result){.decision = TRIAL_COMMIT}; }
+    if (e->last_seen.ms >= end_ms) { return lived(e, hung_ms); }
     return wait_until(e->now.ms >= end_ms || hung_ms < end_ms ? hung_ms : end_ms);
 }
 

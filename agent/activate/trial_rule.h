@@ -21,15 +21,18 @@ struct trial_rule_evidence {
     struct rw_mono last_seen; /* last message of the sensor */
     int64_t load_timeout_ms;
     int64_t probation_ms;
-    int64_t silence_ms;   /* a sensor silent for longer is hung */
-    bool running;         /* the sensor's process is there */
-    bool signaled;        /* not running: it died by signal `exit_status` */
-    int64_t exit_status;  /* not running */
-    bool proven;          /* it says exactly the set under trial, newer than the order to load */
-    bool other;           /* it says something else than the set under trial */
-    bool load_error;      /* it says that it could not load */
-    bool selftest_failed; /* it says that it does not detect its own sample */
-    bool aborted;         /* the ring's entry has gone back meanwhile */
+    int64_t silence_ms;     /* a sensor silent for longer is hung */
+    bool running;           /* the sensor's process is there */
+    bool signaled;          /* not running: it died by signal `exit_status` */
+    int64_t exit_status;    /* not running */
+    bool proven;            /* it says exactly the set under trial, newer than the order to load */
+    bool other;             /* it says something else than the set under trial */
+    bool load_error;        /* it says that it could not load */
+    bool selftest_failed;   /* it says that it does not detect its own sample */
+    bool aborted;           /* the ring's entry has gone back meanwhile */
+    bool reach_back;        /* the server was reachable before the switch, so it must be again */
+    struct rw_mono contact; /* when the last exchange that the server answered began; ms 0: none */
+    int64_t reach_ms;       /* how long it may be out of reach behind the end of probation */
 };
 
 enum trial_rule_decision {
@@ -49,6 +52,8 @@ struct trial_rule_result {
     struct rw_mono wake;                  /* WAIT: look again then at the latest */
 };
 
+/* An exchange that began before this says nothing of the network at the end of probation. */
+struct rw_mono trial_rule_contact_from(struct rw_mono since, int64_t probation_ms);
 struct trial_rule_result trial_rule_decide(const struct trial_rule_evidence *e);
 
 #endif

@@ -4,12 +4,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-enum { PART_NAME_BYTES = DIGEST_HEX_BYTES + 8 };
 
 static bool same_bytes(int fd, const uint8_t sha256[static DIGEST_BYTES], int64_t length)
 {
@@ -33,73 +30,6 @@ bool content_store_has(int store_dir, const uint8_t sha256[static DIGEST_BYTES],
     if (same_bytes(fd, sha256, length)) { return true; }
     RW_IGNORE(rw_file_remove_at(store_dir, name, &unused), "a damaged file is fetched anew");
     return false;
-}
-
-/* What an earlier attempt left. Longer than signed, or not even seekable: begin anew. */
-static RW_RC open_part(int store_dir, const char *part, int64_t length, int *fd_out,
-                       int64_t *offset_out, struct rw_err *err)
-{
-    int fd = openat(store_dir, part, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-    if (fd < 0) { return rw_fail_errno(err, RW_E_IO, errno, "store file '%s'", part); }
-    *fd_out = fd; /* the caller closes it in any case */
-    int64_t at = lseek(fd, 0, SEEK_END);
-    if (at > length || at < 0) {
-        at = 0;
-        if (ftruncate(fd, 0) != 0 || lseek(fd, 0, SEEK_SET) != 0) {
-            return rw_fail_errno(err, RW_E_IO, errno, "cannot empty '%s'", part);
-        }
-    }
-    *offset_out = at;
-    return RW_OK;
-}
-
-/* A server that does not know ranges answers with the whole, which is not what was asked for, or too long. */
-static RW_RC download(struct http_client *http, const struct content_store_want *want, int fd,
-                      int64_t offset, struct rw_err *err)
-{
-    if (offset == want->length) { return RW_OK; }
-    struct rw_rc rc = http_client_download(http, want->url_path, fd, (uint64_t)offset,
-                                           (uint64_t)want->length, err);
-    if (offset == 0 || (rc.code != RW_E_HTTP && rc.code != RW_E_TOO_BIG)) { return rc; }
-    if (ftruncate(fd, 0) != 0 || lseek(fd, 0, SEEK_SET) != 0) {
-        return rw_fail_errno(err, RW_E_IO, errno, "cannot begin the download anew");
-    }
-    return http_client_download(http, want->url_path, fd, 0, (uint64_t)want->length, err);
-}
-
-static RW_RC finish(int store_dir, int fd, const char *part, const char *name,
-                    const struct content_store_want *want, struct rw_err *err)
-{
-    if (!same_bytes(fd, want->sha256, want->length)) {
-        RW_TRY(rw_file_remove_at(store_dir, part, err));
-        return rw_fail(err, RW_E_TUF_HASH, "%s: length or SHA-256 differ from the signed ones",
-                       want->url_path);
-    }
-    if (fchmod(fd, 0400) != 0) { return rw_fail_errno(err, RW_E_IO, errno, "mode of '%s'", part); }
-    RW_TRY(rw_fd_sync(fd, part, err));
-    if (renameat(store_dir, part, store_dir, name) != 0) {
-        return rw_fail_errno(err, RW_E_IO, errno, "cannot name '%s'", name);
-    }
-    return rw_fd_sync(store_dir, "the store", err);
-}
-
-RW_RC content_store_fetch(int store_dir, struct http_client *http,
-                          const struct content_store_want *want, struct rw_err *err)
-{
-    char name[DIGEST_HEX_BYTES];
-    char part[PART_NAME_BYTES];
-    int64_t offset = 0;
-    RW_AUTO(rw_fd) rw_fd fd = -1;
-    if (want->length < 0 || want->length > CONTENT_STORE_BYTES_MAX) {
-        return rw_fail(err, RW_E_TOO_BIG, "%s: %lld bytes, at most %d are allowed", want->url_path,
-                       (long long)want->length, CONTENT_STORE_BYTES_MAX);
-    }
-    if (content_store_has(store_dir, want->sha256, want->length)) { return RW_OK; }
-    rw_hex_encode(name, sizeof(name), want->sha256, DIGEST_BYTES);
-    (void)snprintf(part, sizeof(part), ".%s.part", name);
-    RW_TRY(open_part(store_dir, part, want->length, &fd, &offset, err));
-    RW_TRY(download(http, want, fd, offset, err));
-    return finish(store_dir, fd, part, name, want, err);
 }
 
 RW_RC content_store_put(int store_dir, struct rw_span content, struct rw_err *err)

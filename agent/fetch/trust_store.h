@@ -19,6 +19,12 @@ struct trust_store {
     struct rw_wall last_full;          /* last complete refresh; 0: none in this life */
     bool expired;                      /* the last refresh ended because something expired */
     struct rw_buf timestamp;           /* bytes that the cheap poll brought; used once */
+    bool replay;                       /* the stored timestamp stands for the server's */
+    bool answered;                     /* the last poll brought a timestamp, good or not */
+    int64_t served_version;            /* of that one, before any check; 0: unreadable */
+    struct rw_wall served_expires;     /* of that one, before any check: for reports only */
+    struct rw_wall older_since; /* the server gives an older timestamp than ours; 0: it does not */
+    int64_t retry_after_s;      /* what the last poll's answer asked for; negative: nothing */
 };
 
 /* Opens "trust" below the state directory; a missing or damaged root is taken anew from `root`, the
@@ -27,9 +33,11 @@ RW_RC trust_store_open(int state_dir, struct rw_span root, struct http_client *h
                        struct trust_store *out, bool *reset_out, struct rw_err *err);
 void trust_store_drop(struct trust_store *t);
 
-/* One conditional request; the full workflow when something is new, a day has passed, or nothing is trusted
- * in this life. *changed_out: look-ups may answer differently now. What was trusted stays after a failure,
- * but look-ups fail until a refresh succeeds. */
+/* One conditional request; the full workflow when something is new, a day has passed, or nothing is trusted in this
+ * life. A timestamp older than ours is asked for once more, past the caches: edges of a CDN disagree for a while after
+ * each publish. Older still: ours stays in force, quietly for as long as caches may keep it, as RW_E_TUF_VERSION behind
+ * that (a rollback, or a mirror that is stuck). *changed_out: look-ups may answer differently now. What was trusted
+ * stays after a failure, but look-ups fail until a refresh succeeds. */
 RW_RC trust_store_poll(struct trust_store *t, struct rw_wall now, bool *changed_out,
                        struct rw_err *err);
 /* Fails with RW_E_NOT_FOUND only when trusted metadata say that the target is not there. */
@@ -40,6 +48,7 @@ RW_RC trust_store_read(struct trust_store *t, const struct tuf_target *target, s
                        struct rw_buf *into, struct rw_err *err);
 /* Earliest expiry of everything that is loaded: nothing new is installed from then on. */
 struct rw_wall trust_store_expires(const struct trust_store *t);
+struct rw_wall trust_store_root_expires(const struct trust_store *t);
 /* "expired", "development" or "ok" (INV-12). */
 const char *trust_store_name(const struct trust_store *t, struct rw_wall now);
 

@@ -1,12 +1,11 @@
 #include "agent/poll/poll_state.h"
 
-#include "agent/fetch/content_store.h"
 #include "common/base/log.h"
 
 #include <stdio.h>
 #include <string.h>
 
-enum { API_MS = 20 * 1000, CONTENT_MS = 15 * 60 * 1000, URL_PATH_BYTES = 512 };
+enum { API_MS = 20 * 1000, OLDER_RETRY_S = 30 };
 
 RW_RC poll_open(const struct poll_options *o, struct poll **out, struct rw_err *err)
 {
@@ -15,9 +14,9 @@ RW_RC poll_open(const struct poll_options *o, struct poll **out, struct rw_err *
     if (p == NULL) { return rw_fail(err, RW_E_NOMEM, "no memory for the poll"); }
     p->o = *o;
     struct http_client_options http = {
-        .base_url = o->server, .ca_file = o->ca_file, .total_ms = API_MS};
+        .base_url = o->server, .ca_file = o->ca_file, .proxy = o->proxy, .total_ms = API_MS};
     struct rw_rc rc = http_client_open(&http, &p->api, err);
-    http.total_ms = CONTENT_MS;
+    http.receive_bytes_per_s = o->download_bytes_per_s_max;
     if (rw_is_ok(rc)) { rc = http_client_open(&http, &p->content, err); }
     if (rw_is_ok(rc)) {
         rc = trust_store_open(o->state_dir, o->root, p->api, &p->trust, &reset, err);
@@ -26,6 +25,8 @@ RW_RC poll_open(const struct poll_options *o, struct poll **out, struct rw_err *
         poll_drop(&p);
         return rc;
     }
+    p->floor = clock_floor_open(o->state_dir, o->built);
+    poll_enrol_recall(p);
     if (reset) { rw_log(RW_LOG_WARN, "trust_reset", "detail", "the stored root was damaged"); }
     *out = p;
     return RW_OK;
@@ -40,6 +41,11 @@ void poll_drop(struct poll **p)
     rw_wipe((*p)->token, sizeof((*p)->token));
     rw_mem_free(*p);
     *p = NULL;
+}
+
+const char *poll_token(const struct poll *p)
+{
+    return p->token;
 }
 
 const char *poll_action_name(enum poll_action a)
@@ -110,26 +116,6 @@ static RW_RC read_entries(struct poll *p, size_t ring, struct poll_family *f, st
     return RW_OK;
 }
 
-static bool fetch_content(struct poll *p, struct poll_family *f)
-{
-    char url[URL_PATH_BYTES];
-    char hex[DIGEST_HEX_BYTES];
-    struct rw_err err;
-    rw_hex_encode(hex, sizeof(hex), f->content.sha256, DIGEST_BYTES);
-    (void)snprintf(url, sizeof(url), "/repo/targets/content/%s/%s.%lld.rwc", f->family, hex,
-                   (long long)f->content.release);
-    const struct content_store_want want = {
-        .url_path = url, .length = f->content.length, .sha256 = f->content.sha256};
-    if (rw_is_ok(content_store_fetch(p->o.store_dir, p->content, &want, &err))) { return true; }
-    (void)snprintf(f->note, sizeof(f->note), "fetch: %.200s", err.text);
-    struct rw_log_line l;
-    rw_log_begin(&l, RW_LOG_WARN, "fetch_failed");
-    rw_log_str(&l, "family", f->family);
-    rw_log_err(&l, &err);
-    rw_log_end(&l);
-    return false;
-}
-
 static bool failed_here(const struct poll_family *f)
 {
     for (size_t i = 0; i < f->state.abandoned_count; i++) {
@@ -144,7 +130,7 @@ static void act(struct poll *p, struct poll_memory *m, const struct poll_input *
 {
     switch (f->result.decision) {
     case INSTALL_GO:
-        if (!in->may_begin || !fetch_content(p, f) || !poll_prove(p, m, in, f)) { return; }
+        if (!in->may_begin || !poll_fetch(p, m, in, f) || !poll_prove(p, m, in, f)) { return; }
         poll_permit(p, m, f);
         return;
     case INSTALL_REVERT:
@@ -152,15 +138,24 @@ static void act(struct poll *p, struct poll_memory *m, const struct poll_input *
             (void)snprintf(f->note, sizeof(f->note), "the older release failed here: not repeated");
             return;
         }
-        if (fetch_content(p, f) && poll_prove(p, m, in, f)) { f->action = POLL_REVERT; }
+        if (poll_fetch(p, m, in, f) && poll_prove(p, m, in, f)) { f->action = POLL_REVERT; }
         return;
     case INSTALL_WAIT: /* fetched ahead: the line is quiet while the bake lasts */
-        (void)fetch_content(p, f);
+        (void)poll_fetch(p, m, in, f);
         return;
     case INSTALL_NOTHING:
     case INSTALL_HOLD:
     case INSTALL_REFUSE:
         return;
+    }
+}
+
+/* The floor holds in memory when the disk does not take it. */
+static void raise_floor(struct poll *p, struct rw_wall to)
+{
+    struct rw_err err;
+    if (!rw_is_ok(clock_floor_raise(&p->floor, to, &err))) {
+        rw_log(RW_LOG_WARN, "clock_floor_not_saved", "text", err.text);
     }
 }
 
@@ -183,16 +178,24 @@ static void poll_one(struct poll *p, size_t index, size_t ring, const struct pol
         f->result =
             install_rule_decide(&f->pointer, &f->content, &f->state, rw_clock_wall(&p->o.clock));
         act(p, m, in, f);
+        /* Two engineers signed it offline: that time has passed. */
+        if (f->content.listed) { raise_floor(p, f->content.signed_at); }
     }
     (void)snprintf(f->grade, sizeof(f->grade), "%s", m->grade);
     (void)snprintf(f->missing, sizeof(f->missing), "%s", m->missing);
     (void)snprintf(f->verdict, sizeof(f->verdict), "%s", m->verdict);
 }
 
+static struct rw_wall trusted_now(const struct poll *p)
+{
+    return clock_rule_now(rw_clock_wall(&p->o.clock), p->floor.at);
+}
+
 static RW_RC refresh(struct poll *p, struct poll_output *out, size_t *ring_out, struct rw_err *err)
 {
     bool changed = false;
-    RW_TRY(trust_store_poll(&p->trust, rw_clock_wall(&p->o.clock), &changed, err));
+    RW_TRY(trust_store_poll(&p->trust, trusted_now(p), &changed, err));
+    raise_floor(p, rw_clock_wall(&p->o.clock));
     for (size_t i = 0; changed && i < p->o.family_count; i++) {
         p->memory[i].permit_refused = false; /* "ask again only when metadata change" */
     }
@@ -202,17 +205,44 @@ static RW_RC refresh(struct poll *p, struct poll_output *out, size_t *ring_out, 
     return RW_OK;
 }
 
-void poll_run(struct poll *p, const struct poll_input *in, struct poll_output *out)
+static void begin_output(const struct poll *p, struct poll_output *out)
 {
-    size_t ring = 0;
-    struct poll_input now = *in;
-    struct rw_err enrol = {.code = RW_E_NONE};
     *out = (struct poll_output){.retry_after_s = -1, .family_count = p->o.family_count};
     out->ring_configured = p->o.ring[0] != '\0';
     for (size_t i = 0; i < out->family_count; i++) {
         (void)snprintf(out->families[i].family, INSTALL_NAME_BYTES, "%s", p->o.families[i]);
         out->families[i].retry_after_s = -1;
     }
+}
+
+/* Every safeguard that does not hold is told (INV-12). */
+static void end_output(struct poll *p, uint64_t answers_before, struct poll_output *out)
+{
+    const struct clock_rule_evidence clock = {.wall = rw_clock_wall(&p->o.clock),
+                                              .floor = p->floor.at,
+                                              .answered = p->trust.answered,
+                                              .root_expires = trust_store_root_expires(&p->trust),
+                                              .timestamp_expires = p->trust.served_expires};
+    out->clock = clock_rule_judge(&clock);
+    out->floor = p->floor.at;
+    out->answered = http_client_answers(p->api) + http_client_answers(p->content) != answers_before;
+    out->store_full = p->store_full;
+    out->retry_after_s = p->trust.retry_after_s;
+    if (p->trust.older_since.s > 0) { out->retry_after_s = OLDER_RETRY_S; }
+    out->expires = trust_store_expires(&p->trust);
+    (void)snprintf(out->trust, sizeof(out->trust), "%s",
+                   trust_store_name(&p->trust, trusted_now(p)));
+    (void)snprintf(out->token, sizeof(out->token), "%s", p->token);
+}
+
+void poll_run(struct poll *p, const struct poll_input *in, struct poll_output *out)
+{
+    size_t ring = 0;
+    struct poll_input now = *in;
+    struct rw_err enrol = {.code = RW_E_NONE};
+    uint64_t answers = http_client_answers(p->api) + http_client_answers(p->content);
+    begin_output(p, out);
+    p->store_full = false;
     /* Without a token going back still works: it needs signed metadata only. */
     struct rw_rc enrolled = poll_enrol(p, &enrol);
     struct rw_rc rc = refresh(p, out, &ring, &out->err);
@@ -227,16 +257,14 @@ void poll_run(struct poll *p, const struct poll_input *in, struct poll_output *o
         out->ok = false;
         out->err = enrol;
     }
-    out->expires = trust_store_expires(&p->trust);
-    (void)snprintf(out->trust, sizeof(out->trust), "%s",
-                   trust_store_name(&p->trust, rw_clock_wall(&p->o.clock)));
-    (void)snprintf(out->token, sizeof(out->token), "%s", p->token);
+    end_output(p, answers, out);
 }
 
-RW_RC poll_recheck(const struct poll_family *f, struct rw_wall expires, struct rw_wall now,
+RW_RC poll_recheck(const struct poll_family *f, const struct poll_output *o, struct rw_wall now,
                    struct rw_err *err)
 {
-    if (expires.s <= now.s) {
+    /* Expiry by the floor when the clock is behind it; the bake by the clock alone, which can only delay. */
+    if (o->expires.s <= clock_rule_now(now, o->floor).s) {
         return rw_fail(err, RW_E_TUF_EXPIRED, "the metadata behind %s/%lld have expired", f->family,
                        (long long)f->content.release);
     }

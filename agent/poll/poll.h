@@ -11,6 +11,7 @@
 #define RINGWARD_POLL_H
 
 #include "agent/activate/slot.h"
+#include "agent/fetch/clock_rule.h"
 #include "agent/fetch/trust_store.h"
 #include "common/box/verdict_codec.h"
 #include "common/policy/entry_codec.h"
@@ -19,10 +20,16 @@ enum { POLL_FAMILIES_MAX = MANIFEST_FAMILIES_MAX, POLL_TEXT_BYTES = 256, POLL_PA
 
 struct poll_options {
     const char *server;
-    const char *ca_file; /* NULL: the system's */
-    struct rw_span root; /* the installer's trusted root */
-    int state_dir;       /* borrowed */
-    int store_dir;       /* borrowed */
+    const char *ca_file;              /* NULL: the system's */
+    const char *proxy;                /* NULL: as the environment says */
+    int64_t download_bytes_per_s_max; /* 0: no limit */
+    int64_t store_bytes_max;          /* 0: no budget */
+    bool delta;                       /* differences may be asked for */
+    const char *own_file;             /* the agent's settings: content must not match them */
+    struct rw_wall built;             /* time of the build */
+    struct rw_span root;              /* the installer's trusted root */
+    int state_dir;                    /* borrowed */
+    int store_dir;                    /* borrowed */
     const char *store_path;
     const char *box_dir;
     const char *ring; /* configured; "": computed */
@@ -74,9 +81,13 @@ struct poll_input {
 };
 
 struct poll_output {
-    bool ok;                       /* metadata are trusted and current */
-    struct rw_err err;             /* why not */
-    int64_t retry_after_s;         /* negative: none */
+    bool ok;                     /* metadata are trusted and current */
+    struct rw_err err;           /* why not */
+    int64_t retry_after_s;       /* negative: none */
+    bool answered;               /* the server answered something */
+    enum clock_rule_state clock; /* INV-12 */
+    struct rw_wall floor; /* has certainly passed: expiry is not judged by an earlier clock */
+    bool store_full;      /* a download waits for room */
     char ring[INSTALL_NAME_BYTES]; /* "": unknown */
     bool ring_configured;
     char trust[12];
@@ -90,12 +101,14 @@ struct poll;
 
 RW_RC poll_open(const struct poll_options *o, struct poll **out, struct rw_err *err);
 void poll_drop(struct poll **p);
+/* The endpoint's token as far as it is known before the first poll; "": not enrolled. */
+const char *poll_token(const struct poll *p);
 /* Blocks: network, box. Never fails: the output says how far it came. */
 void poll_run(struct poll *p, const struct poll_input *in, struct poll_output *out);
 
 const char *poll_action_name(enum poll_action a);
 /* The last look before a switch (INV-7): decision, bake and expiry again, at this very moment. */
-RW_RC poll_recheck(const struct poll_family *f, struct rw_wall expires, struct rw_wall now,
+RW_RC poll_recheck(const struct poll_family *f, const struct poll_output *o, struct rw_wall now,
                    struct rw_err *err);
 
 #endif

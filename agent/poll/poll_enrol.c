@@ -28,6 +28,15 @@ static RW_RC read_stored(struct poll *p, struct rw_err *err)
     return token_of(rw_buf_span(&text), p->token, sizeof(p->token), err);
 }
 
+void poll_enrol_recall(struct poll *p)
+{
+    struct rw_err unused;
+    if (!rw_is_ok(read_stored(p, &unused)) ||
+        !rw_is_ok(http_client_set_token(p->api, p->token, &unused))) {
+        p->token[0] = '\0'; /* the first poll will tell */
+    }
+}
+
 static RW_RC ask(struct poll *p, struct rw_err *err)
 {
     RW_AUTO(rw_buf) struct rw_buf body = rw_buf_make(256);

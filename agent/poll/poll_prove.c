@@ -67,6 +67,7 @@ static bool run_box(struct poll *p, struct poll_memory *m, struct poll_family *f
                                     .validator = validator,
                                     .type = type,
                                     .content = content,
+                                    .own_file = p->o.own_file,
                                     .clean_files = p->o.clean_files};
     if (!rw_is_ok(box_check(&req, v, err))) {
         *v = (struct verdict){.kind = VERDICT_SANDBOX_ERROR, .grade = "none"};

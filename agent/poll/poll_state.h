@@ -7,6 +7,7 @@
 #ifndef RINGWARD_POLL_STATE_H
 #define RINGWARD_POLL_STATE_H
 
+#include "agent/fetch/clock_floor.h"
 #include "agent/poll/poll.h"
 
 /* What a poll remembers of a family between polls. */
@@ -19,6 +20,8 @@ struct poll_memory {
     uint8_t permit_refused_sha256[DIGEST_BYTES];
     struct rw_mono permit_after; /* do not ask before */
     int64_t permit_failures;     /* in a row */
+    bool delta_tried;            /* in this life, for that content: not again */
+    uint8_t delta_tried_sha256[DIGEST_BYTES];
     char grade[8];
     char missing[POLL_TEXT_BYTES];
     char verdict[VERDICT_REASON_BYTES + 40];
@@ -29,6 +32,8 @@ struct poll {
     struct http_client *api; /* metadata, enrolment, permits: small and quick */
     struct http_client *content; /* payloads: large */
     struct trust_store trust;
+    struct clock_floor floor;
+    bool store_full; /* in the poll that runs */
     bool has_policy;
     uint8_t policy_sha256[DIGEST_BYTES];
     struct ring_policy policy;
@@ -38,6 +43,11 @@ struct poll {
 
 /* Makes sure that there is an endpoint token: the stored one, or a new one by the enrolment token. */
 RW_RC poll_enrol(struct poll *p, struct rw_err *err);
+/* The token that an earlier life left; "" when there is none. */
+void poll_enrol_recall(struct poll *p);
+/* Makes sure that the content is stored: by a difference to what is active, else whole. False: not (yet), see note. */
+bool poll_fetch(struct poll *p, struct poll_memory *m, const struct poll_input *in,
+                struct poll_family *f);
 /* Runs the box on stored content; fills verdict, grade and refusal of `f`. True: accepted. */
 bool poll_prove(struct poll *p, struct poll_memory *m, const struct poll_input *in,
                 struct poll_family *f);

@@ -39,6 +39,7 @@ void report_add(const struct report *r, struct beacon *b)
     b->cohort = r->cohort;
     (void)snprintf(b->grade, sizeof(b->grade), "%s", r->grade);
     (void)snprintf(b->trust, sizeof(b->trust), "%s", r->trust[0] != '\0' ? r->trust : "ok");
+    (void)snprintf(b->clock, sizeof(b->clock), "%s", r->clock_state);
     if (rw_is_ok(rc)) { rc = beacon_spool_add(r->spool, b, &err); }
     if (!rw_is_ok(rc)) {
         log_failure(&err);

@@ -14,11 +14,12 @@ struct report {
     struct rw_clock clock;
     char ring[BEACON_NAME_BYTES]; /* "": no policy seen yet */
     struct beacon_cohort cohort;
-    char grade[8];  /* of the box's last verdict; "": not run yet */
-    char trust[12]; /* ok, expired, development */
+    char grade[8];       /* of the box's last verdict; "": not run yet */
+    char trust[12];      /* ok, expired, development */
+    char clock_state[8]; /* behind, ahead; "": ok */
 };
 
-/* Completes `b` (id, time, ring, cohort, grade, trust; the id only when it is all zeros) and spools it. A
+/* Completes `b` (id, time, ring, cohort, grade, trust, clock; the id only when it is all zeros) and spools it. A
  * beacon that cannot be kept is logged: reporting never blocks protection. */
 void report_add(const struct report *r, struct beacon *b);
 /* Copies foreign text into a beacon's detail: cut to fit, without control or non-ASCII bytes. */

@@ -10,36 +10,52 @@ static const struct boot_case {
     enum boot_rule_slot slot;
     int64_t set;
 } cases[] = {
-    /* open, guarded, unclean, active, valid, fallback, valid */
-    {"first_start_ever", {false, false, 0, 0, true, 0, true}, 0, BOOT_ACTIVE, 0},
-    {"clean_start_forgets", {false, false, 2, 7, true, 6, true}, 0, BOOT_ACTIVE, 7},
-    {"first_unclean_start_tries_once_more", {true, false, 0, 7, true, 6, true}, 1, BOOT_ACTIVE, 7},
-    {"second_unclean_start_goes_back", {true, false, 1, 7, true, 6, true}, 2, BOOT_FALLBACK, 6},
+    /* open, guarded, unclean, active, valid, fallback, valid, trial, stable */
+    {"first_start_ever", {false, false, 0, 0, true, 0, true, false, false}, 0, BOOT_ACTIVE, 0},
+    {"clean_start_forgets", {false, false, 2, 7, true, 6, true, false, false}, 0, BOOT_ACTIVE, 7},
+    {"first_unclean_start_tries_once_more",
+     {true, false, 0, 7, true, 6, true, false, false},
+     1,
+     BOOT_ACTIVE,
+     7},
+    {"second_unclean_start_goes_back",
+     {true, false, 1, 7, true, 6, true, false, false},
+     2,
+     BOOT_FALLBACK,
+     6},
     {"third_unclean_start_goes_to_the_empty_set",
-     {true, false, 2, 6, true, 5, true},
+     {true, false, 2, 6, true, 5, true, false, false},
      3,
      BOOT_EMPTY,
      0},
-    {"and_stays_there", {true, false, 9, 0, true, 0, true}, 10, BOOT_EMPTY, 0},
-    {"a_start_that_was_guarded_counts_once", {true, true, 1, 7, true, 6, true}, 1, BOOT_ACTIVE, 7},
+    {"and_stays_there", {true, false, 9, 0, true, 0, true, false, false}, 10, BOOT_EMPTY, 0},
+    {"a_start_that_was_guarded_counts_once",
+     {true, true, 1, 7, true, 6, true, false, false},
+     1,
+     BOOT_ACTIVE,
+     7},
     {"a_guarded_second_start_still_goes_back",
-     {true, true, 2, 7, true, 6, true},
+     {true, true, 2, 7, true, 6, true, false, false},
      2,
      BOOT_FALLBACK,
      6},
     {"a_damaged_active_set_is_not_loaded",
-     {false, false, 0, 7, false, 6, true},
+     {false, false, 0, 7, false, 6, true, false, false},
      0,
      BOOT_FALLBACK,
      6},
     {"two_damaged_sets_leave_the_empty_one",
-     {false, false, 0, 7, false, 6, false},
+     {false, false, 0, 7, false, 6, false, false, false},
      0,
      BOOT_EMPTY,
      0},
-    {"a_damaged_fallback_is_not_used", {true, false, 1, 7, true, 6, false}, 2, BOOT_EMPTY, 0},
+    {"a_damaged_fallback_is_not_used",
+     {true, false, 1, 7, true, 6, false, false, false},
+     2,
+     BOOT_EMPTY,
+     0},
     {"the_active_set_is_no_fallback_of_itself",
-     {true, false, 1, 7, true, 7, true},
+     {true, false, 1, 7, true, 7, true, false, false},
      2,
      BOOT_EMPTY,
      0},
@@ -54,9 +70,33 @@ TEST_EACH(starts_choose_the_set, cases)
     assert_true(r.reason[0] != '\0');
 }
 
+static const struct blame_case {
+    const char *id;
+    struct boot_rule_evidence e;
+    bool blame;
+} blames[] = {
+    /* open, guarded, unclean, active, valid, fallback, valid, trial, stable */
+    {"what_stays_is_not_blamed", {true, false, 0, 7, true, 6, true, false, false}, false},
+    {"a_set_that_never_saw_a_start_last", {true, false, 1, 7, true, 6, true, false, false}, true},
+    {"the_first_set_of_all", {true, false, 1, 7, true, 0, false, false, false}, true},
+    {"a_set_that_started_well_before", {true, false, 1, 7, true, 6, true, false, true}, false},
+    {"a_set_on_trial", {true, false, 1, 7, true, 6, true, true, false}, true},
+    {"a_set_on_trial_that_is_damaged", {false, false, 0, 7, false, 6, true, true, false}, true},
+    {"damage_of_the_disk", {false, false, 0, 7, false, 6, true, false, false}, false},
+    {"what_a_third_start_left", {true, false, 2, 6, true, 5, true, false, false}, false},
+};
+
+TEST_EACH(only_what_changed_is_blamed, blames)
+{
+    struct boot_rule_result r = boot_rule_decide(&it->e);
+    assert_int_equal(r.blame, it->blame);
+    bool told = strstr(r.reason, "not blamed") != NULL;
+    assert_int_equal(told, it->e.active_stable);
+}
+
 TEST(three_starts_in_a_row_never_load_a_killer_three_times)
 {
-    struct boot_rule_evidence e = {true, false, 0, 7, true, 6, true};
+    struct boot_rule_evidence e = {true, false, 0, 7, true, 6, true, false, false};
     int loads = 0;
     for (int start = 0; start < 3; start++) {
         struct boot_rule_result r = boot_rule_decide(&e);
@@ -87,6 +127,6 @@ TEST_EACH(crash_loops_are_told_from_bad_luck, loops)
     assert_int_equal(boot_rule_crash_loop(it->ages, it->commit_age_ms), it->want);
 }
 
-RUN_TESTS(cmocka_unit_test(starts_choose_the_set),
+RUN_TESTS(cmocka_unit_test(starts_choose_the_set), cmocka_unit_test(only_what_changed_is_blamed),
           cmocka_unit_test(three_starts_in_a_row_never_load_a_killer_three_times),
           cmocka_unit_test(crash_loops_are_told_from_bad_luck))
