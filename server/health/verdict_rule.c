@@ -6,6 +6,44 @@ enum { STRIKES_MUTE = 3, STRIKES_MAX = 6 };
 
 static const double control_abnormal_e = 10.0;
 
+static const double whole_share = 0.6;
+static const double cohort_share = 0.4;
+
+double verdict_rule_whole_weight(size_t cohorts)
+{
+    return cohorts == 0 ? 1.0 : whole_share;
+}
+
+double verdict_rule_cohort_weight(size_t cohorts)
+{
+    return cohorts == 0 ? 0.0 : cohort_share / (double)cohorts;
+}
+
+struct verdict_rule_sum verdict_rule_begin(double weight, const struct health_rule_result *whole)
+{
+    double evidence = log(weight) + whole->log_e;
+    return (struct verdict_rule_sum){.total = evidence,
+                                     .relative = log(weight) + whole->log_relative,
+                                     .whole = evidence,
+                                     .best_cohort = -INFINITY};
+}
+
+void verdict_rule_add(struct verdict_rule_sum *sum, size_t cohort, double weight,
+                      const struct health_rule_result *result)
+{
+    const double weights[] = {1.0, weight};
+    if (!(weight > 0.0)) { return; }
+    const double all[] = {sum->total, result->log_e};
+    const double relative[] = {sum->relative, result->log_relative};
+    double own = log(weight) + result->log_e;
+    sum->total = health_rule_combine(weights, all, RW_LEN(weights));
+    sum->relative = health_rule_combine(weights, relative, RW_LEN(weights));
+    if (own > sum->best_cohort) {
+        sum->best_cohort = own;
+        sum->best = cohort;
+    }
+}
+
 bool verdict_rule_control_abnormal(double control_log_e)
 {
     return !(control_log_e < log(control_abnormal_e));

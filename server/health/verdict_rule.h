@@ -37,6 +37,21 @@ struct verdict_rule_input {
     struct verdict_rule_votes votes;
 };
 
+/* Evidence of a ring, gathered scope by scope: the whole first, then its cohorts. */
+struct verdict_rule_sum {
+    double total;
+    double relative;
+    double whole;
+    double best_cohort; /* -INFINITY: none yet */
+    size_t best;        /* its index */
+};
+/* The share of the ring as a whole, and of one of `cohorts` cohorts known at the start. */
+double verdict_rule_whole_weight(size_t cohorts);
+double verdict_rule_cohort_weight(size_t cohorts);
+struct verdict_rule_sum verdict_rule_begin(double weight, const struct health_rule_result *whole);
+void verdict_rule_add(struct verdict_rule_sum *sum, size_t cohort, double weight,
+                      const struct health_rule_result *result);
+
 enum verdict_rule verdict_rule_decide(const struct verdict_rule_input *in);
 /* True when control fails so much itself that absolute terms say nothing about the release. */
 bool verdict_rule_control_abnormal(double control_log_e);

@@ -47,36 +47,24 @@ static void blame(struct rollout_facts *f, const struct rollout_facts_scope *s, 
     }
 }
 
-static double add(double log_a, double weight, double log_b)
-{
-    const double weights[] = {1.0, weight};
-    const double evidence[] = {log_a, log_b};
-    return weight > 0.0 ? health_rule_combine(weights, evidence, RW_LEN(weights)) : log_a;
-}
-
-/* Evidence of ring and cohorts together. *best_out: the cohort with the most of its own. */
-static void combine(const struct rollout_facts_from *from, size_t index, struct rollout_facts *f,
-                    double *best_out)
+/* Evidence of ring and cohorts together. */
+static struct verdict_rule_sum combine(const struct rollout_facts_from *from, size_t index,
+                                       struct rollout_facts *f)
 {
     const struct rollout *r = from->rollout;
+    struct verdict_rule_sum sum = verdict_rule_begin(f->ring.weight, &f->ring.result);
     double best = -INFINITY;
-    f->log_e = log(f->ring.weight) + f->ring.result.log_e;
-    f->log_relative = log(f->ring.weight) + f->ring.result.log_relative;
     blame(f, &f->ring, &best);
-    *best_out = -INFINITY;
     for (size_t i = 0; i < r->cohort_count; i++) {
         struct rollout_facts_scope s;
         if (r->cohorts[i].halted) { continue; }
         rollout_facts_cohort(from, index, &r->cohorts[i].name, &s);
-        f->log_e = add(f->log_e, s.weight, s.result.log_e);
-        f->log_relative = add(f->log_relative, s.weight, s.result.log_relative);
+        verdict_rule_add(&sum, i, s.weight, &s.result);
         blame(f, &s, &best);
-        double own = log(s.weight) + s.result.log_e;
-        if (own > *best_out) {
-            *best_out = own;
-            f->cohort = i;
-        }
     }
+    f->log_e = sum.total;
+    f->cohort = sum.best;
+    return sum;
 }
 
 /* --- whose votes they are (INV-11) --- */
@@ -133,17 +121,17 @@ static void poll_tenants(const struct rollout_facts_from *from, size_t index,
     f->votes.others = p.present > 1 && r->tenant_count < ROLLOUT_TENANTS_MAX;
 }
 
-static void decide(const struct rollout_facts_from *from, size_t index, double best_cohort,
-                   struct rollout_facts *f)
+static void decide(const struct rollout_facts_from *from, size_t index,
+                   const struct verdict_rule_sum *sum, struct rollout_facts *f)
 {
     /* A ring of staff machines is one team's: its evidence is for all. */
     if (by_hand(from->policy, from->rollout->rings[index].name)) { f->votes.others = false; }
     const struct verdict_rule_input in = {
         .threshold = f->threshold,
-        .total = f->log_e,
-        .relative = f->log_relative,
-        .whole = log(f->ring.weight) + f->ring.result.log_e,
-        .best_cohort = best_cohort,
+        .total = sum->total,
+        .relative = sum->relative,
+        .whole = sum->whole,
+        .best_cohort = sum->best_cohort,
         .control = f->ring.control_log_e,
         .p0_crash = f->ring.norm.p0[HEALTH_CRASH],
         .votes = f->votes,
@@ -270,13 +258,12 @@ void rollout_facts_ring(const struct rollout_facts_from *from, size_t index,
     const struct rollout *r = from->rollout;
     const struct ring_policy_ring *p = policy_ring(from->policy, r->rings[index].name);
     struct rollout_facts f = {.in_policy = p != NULL, .gate = GATE_NONE};
-    double best_cohort = -INFINITY;
     rollout_facts_whole(from, index, &f.ring);
     rollout_facts_window(from, index, NULL, &f.window);
-    combine(from, index, &f, &best_cohort);
+    struct verdict_rule_sum sum = combine(from, index, &f);
     f.threshold = threshold_of(from, index);
     poll_tenants(from, index, &f);
-    decide(from, index, best_cohort, &f);
+    decide(from, index, &sum, &f);
     if (p != NULL) {
         judge(from, index, p, &f);
     } else {

@@ -60,7 +60,6 @@ struct rollout_facts {
         ring; /* the evidence of what goes on: without cohorts that are halted */
     struct rollout_facts_window window;
     double log_e; /* of ring and cohorts together */
-    double log_relative;
     double threshold;
     bool has_culprit;
     struct rollout_facts_scope culprit;

@@ -3,9 +3,6 @@
 
 #include <string.h>
 
-static const double ring_share = 0.6;
-static const double cohort_share = 0.4;
-
 size_t rollout_facts_known(const struct rollout *r, const struct beacon_cohort *cohort)
 {
     size_t i = 0;
@@ -127,7 +124,7 @@ void rollout_facts_whole(const struct rollout_facts_from *from, size_t index,
                          struct rollout_facts_scope *out)
 {
     const struct rollout *r = from->rollout;
-    struct rollout_facts_scope s = {.weight = r->cohort_count == 0 ? 1.0 : ring_share};
+    struct rollout_facts_scope s = {.weight = verdict_rule_whole_weight(r->cohort_count)};
     s.counts = rollout_facts_going(from, index);
     weigh(from, index, NULL, &s);
     s.counts = fleet_state_counts(from->fleet, r->family, r->release, r->rings[index].name, NULL);
@@ -143,7 +140,7 @@ void rollout_facts_cohort(const struct rollout_facts_from *from, size_t index,
     if (known < r->cohort_count) {
         s.known = known + 1;
         s.halted = r->cohorts[known].halted;
-        s.weight = s.halted ? 0.0 : cohort_share / (double)r->cohort_count;
+        s.weight = s.halted ? 0.0 : verdict_rule_cohort_weight(r->cohort_count);
     }
     s.counts = fleet_state_counts(from->fleet, r->family, r->release, r->rings[index].name, cohort);
     weigh(from, index, cohort, &s);
