@@ -197,6 +197,17 @@ static const struct field_row {
     {"nul_inside", "\x03\0\0\0a\0b", 7, RW_E_PROTOCOL},
 };
 
+TEST(bytes_are_bounded_by_the_reader)
+{
+    struct rw_err err = {0};
+    struct rw_span got;
+    for (size_t max = 2; max <= 3; max++) {
+        struct frame_reader r = {.rest = rw_span_of("\x03\0\0\0abc", 7), .type = 5};
+        MUST_FAIL(frame_get_bytes(&r, max, "blob", &got, &err),
+                  max == 3 ? RW_E_NONE : RW_E_PROTOCOL);
+    }
+}
+
 TEST_EACH(a_bad_field_spoils_the_whole_frame, fields)
 {
     struct rw_err err = {0};
@@ -217,4 +228,5 @@ RUN_TESTS(cmocka_unit_test(fields_come_out_as_they_went_in),
           cmocka_unit_test(a_peer_that_does_not_read_times_the_sender_out),
           cmocka_unit_test(a_peer_that_went_away_is_an_error_and_no_signal),
           cmocka_unit_test(half_a_frame_is_never_sent),
+          cmocka_unit_test(bytes_are_bounded_by_the_reader),
           cmocka_unit_test(a_bad_field_spoils_the_whole_frame))

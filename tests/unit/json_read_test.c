@@ -89,6 +89,7 @@ static const struct text_row {
     {"lone_high_surrogate", "[\"\\ud800\"]", 0, RW_E_SYNTAX},
     {"lone_low_surrogate", "[\"\\udc00\"]", 0, RW_E_SYNTAX},
     {"high_then_no_low", "[\"\\ud800\\u0041\"]", 0, RW_E_SYNTAX},
+    {"high_then_what_comes_behind_the_low_ones", "[\"\\ud800\\ue000\"]", 0, RW_E_SYNTAX},
     {"high_then_text", "[\"\\ud800abc\"]", 0, RW_E_SYNTAX},
     {"high_then_other_escape", "[\"\\ud800\\n\"]", 0, RW_E_SYNTAX},
     {"nul_as_escape", "[\"x\\u0000y\"]", 0, RW_E_SYNTAX},

@@ -46,6 +46,9 @@ TEST(a_line_that_does_not_fit_is_cut_and_says_so)
         capture_begin(STDERR_FILENO);
         rw_log_begin(&l, RW_LOG_WARN, "event_x");
         rw_log_str(&l, "key", longer);
+        for (int i = 0; i < 20; i++) {
+            rw_log_str(&l, "more", "a b"); /* quoted: each would close a quote behind the cut */
+        }
         rw_log_i64(&l, "n", 7);
         rw_log_end(&l);
         const char *line = capture_end();
