@@ -249,7 +249,136 @@ TEST_EACH(only_plain_names_become_paths, paths)
     MUST_FAIL(entry_codec_pointer_path("canary", it->family, path, &err), it->want);
 }
 
-RUN_TESTS(cmocka_unit_test(a_pointer_speaks_for_its_own_path),
+/* "again" offers anew what was left by the ring's order; only a plain true is one. */
+static const struct again_row {
+    const char *id, *member;
+    enum rw_code want;
+    bool again;
+} agains[] = {
+    {"missing", "", RW_E_NONE, false},
+    {"true", ",\"again\":true", RW_E_NONE, true},
+    {"false", ",\"again\":false", RW_E_NONE, false},
+    {"a number", ",\"again\":1", RW_E_SCHEMA, false},
+    {"null", ",\"again\":null", RW_E_SCHEMA, false},
+};
+
+TEST_EACH(again_is_read_strictly, agains)
+{
+    struct rw_err err = {0};
+    char custom[300];
+    struct install_rule_pointer p = {.release = 0};
+    (void)snprintf(
+        custom, sizeof(custom),
+        "{\"ringward\":{\"format\":1,\"ring\":\"canary\",\"family\":\"yara\",\"content\":"
+        "\"content/yara/2.rwc\",\"release\":2,\"state\":\"go\"%s}}",
+        it->member);
+    RW_AUTO(made) struct made m = make("rings/canary/yara", custom);
+    MUST_FAIL(entry_codec_read_pointer(&m.t, &p, &err), it->want);
+    assert_int_equal(p.again, it->again);
+}
+
+#define EXPEDITE(rings, from, until, reason)                                                       \
+    "{\"ringward\":{\"format\":1,\"rings\":" rings ",\"not_before\":" from ",\"until\":" until     \
+    ",\"reason\":" reason "}}"
+#define FROM  "\"2026-11-22T06:00:00Z\""
+#define UNTIL "\"2026-11-22T08:00:00Z\""
+
+static const struct expedite_row {
+    const char *id;
+    const char *path, *custom;
+    enum rw_code want;
+} expedites[] = {
+    {"good", "expedite/yara/2", EXPEDITE("[\"canary\",\"broad\"]", FROM, UNTIL, "\"x\""),
+     RW_E_NONE},
+    {"no ring", "expedite/yara/2", EXPEDITE("[]", FROM, UNTIL, "\"x\""), RW_E_RANGE},
+    {"a ring that is no name", "expedite/yara/2", EXPEDITE("[\"*\"]", FROM, UNTIL, "\"x\""),
+     RW_E_SCHEMA},
+    {"a ring that is no string", "expedite/yara/2", EXPEDITE("[1]", FROM, UNTIL, "\"x\""),
+     RW_E_SCHEMA},
+    {"rings that are no list", "expedite/yara/2", EXPEDITE("\"canary\"", FROM, UNTIL, "\"x\""),
+     RW_E_SCHEMA},
+    {"until at its beginning", "expedite/yara/2", EXPEDITE("[\"canary\"]", FROM, FROM, "\"x\""),
+     RW_E_SCHEMA},
+    {"until before its beginning", "expedite/yara/2",
+     EXPEDITE("[\"canary\"]", UNTIL, FROM, "\"x\""), RW_E_SCHEMA},
+    {"no reason", "expedite/yara/2", EXPEDITE("[\"canary\"]", FROM, UNTIL, "\"\""), RW_E_SCHEMA},
+    {"a time of another form", "expedite/yara/2",
+     EXPEDITE("[\"canary\"]", "\"now\"", UNTIL, "\"x\""), RW_E_SYNTAX},
+    {"a time as a number", "expedite/yara/2", EXPEDITE("[\"canary\"]", "0", UNTIL, "\"x\""),
+     RW_E_SCHEMA},
+    {"no release", "expedite/yara", EXPEDITE("[\"canary\"]", FROM, UNTIL, "\"x\""), RW_E_SYNTAX},
+    {"an empty release", "expedite/yara/", EXPEDITE("[\"canary\"]", FROM, UNTIL, "\"x\""),
+     RW_E_SYNTAX},
+    {"release 0", "expedite/yara/0", EXPEDITE("[\"canary\"]", FROM, UNTIL, "\"x\""), RW_E_RANGE},
+    {"a leading zero", "expedite/yara/02", EXPEDITE("[\"canary\"]", FROM, UNTIL, "\"x\""),
+     RW_E_SYNTAX},
+    {"something behind it", "expedite/yara/2/3", EXPEDITE("[\"canary\"]", FROM, UNTIL, "\"x\""),
+     RW_E_SYNTAX},
+    {"another folder", "content/yara/2", EXPEDITE("[\"canary\"]", FROM, UNTIL, "\"x\""),
+     RW_E_TRUST_RULE},
+    {"no family", "expedite//2", EXPEDITE("[\"canary\"]", FROM, UNTIL, "\"x\""), RW_E_SCHEMA},
+    {"a newer format", "expedite/yara/2", "{\"ringward\":{\"format\":2}}", RW_E_SCHEMA},
+    {"no custom", "expedite/yara/2", NULL, RW_E_SCHEMA},
+};
+
+TEST_EACH(an_expedite_is_read_strictly, expedites)
+{
+    struct rw_err err = {0};
+    struct entry_codec_expedite x = {.release = 99};
+    struct install_rule_expedite one;
+    RW_AUTO(made) struct made m = make(it->path, it->custom);
+    MUST_FAIL(entry_codec_read_expedite(&m.t, &x, &err), it->want);
+    if (it->want != RW_E_NONE) {
+        assert_int_equal(x.release, 99);
+        return;
+    }
+    entry_codec_expedite_for_ring(&m.t, &x, "broad", &one);
+    assert_true(one.listed && one.names_ring);
+    assert_string_equal(one.family, "yara");
+    assert_int_equal(one.release, 2);
+    assert_int_equal(one.length, 1234);
+    assert_memory_equal(one.sha256, m.t.sha256, sizeof(one.sha256));
+    assert_int_equal(one.until.s - one.not_before.s, 7200);
+    assert_int_equal(one.expires.s, 0); /* of the role: the caller's */
+    entry_codec_expedite_for_ring(&m.t, &x, "early", &one);
+    assert_false(one.names_ring);
+}
+
+TEST(a_written_expedite_reads_back)
+{
+    struct rw_err err = {0};
+    struct tuf_target t;
+    char hex[DIGEST_HEX_BYTES];
+    struct entry_codec_expedite back;
+    const struct entry_codec_expedite x = {.family = "yara",
+                                           .release = 7,
+                                           .rings = {"canary", "broad"},
+                                           .ring_count = 2,
+                                           .not_before = {1795327200},
+                                           .until = {1795330000},
+                                           .reason = "say \"why\""};
+    RW_AUTO(rw_buf) struct rw_buf text = rw_buf_make(65536);
+    RW_AUTO(json_tree) json_tree tree = NULL;
+    struct json_writer w = json_begin(&text);
+    MUST(digest_sha256_hex(rw_span_str("p"), hex, &err));
+    json_open_object(&w, NULL);
+    entry_codec_write_expedite(&w, "expedite/yara/7", &x, 1, hex);
+    json_close_object(&w);
+    MUST(json_done(&w, &err));
+    MUST(json_parse(rw_buf_span(&text), &json_limits_metadata, &tree, &err));
+    MUST(tuf_target_read(json_first(tree), "expedite", 1, &t, &err));
+    MUST(entry_codec_read_expedite(&t, &back, &err));
+    assert_int_equal(back.release, 7);
+    assert_int_equal(back.ring_count, 2);
+    assert_string_equal(back.rings[1], "broad");
+    assert_int_equal(back.not_before.s, x.not_before.s);
+    assert_int_equal(back.until.s, x.until.s);
+    assert_string_equal(back.reason, x.reason);
+}
+
+RUN_TESTS(cmocka_unit_test(again_is_read_strictly), cmocka_unit_test(an_expedite_is_read_strictly),
+          cmocka_unit_test(a_written_expedite_reads_back),
+          cmocka_unit_test(a_pointer_speaks_for_its_own_path),
           cmocka_unit_test(a_newer_format_says_that_the_agent_is_too_old),
           cmocka_unit_test(a_content_entry_speaks_for_its_own_path),
           cmocka_unit_test(written_entries_read_back),

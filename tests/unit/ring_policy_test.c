@@ -11,6 +11,8 @@
     "\"window\":{\"confirm\":{\"start\":8,\"deadline\":\"15m\",\"probation\":\"10m\"}}}"
 #define POLICY(rings) "{\"format\":1,\"rings\":[" rings "]," REST
 
+#define WITH(member) "{\"format\":1,\"rings\":[" RINGS "]," member "," REST
+
 static const struct refused {
     const char *id, *text, *says;
 } refused[] = {
@@ -74,6 +76,12 @@ static const struct refused {
      "{\"format\":1,\"rings\":[" RINGS "],\"classes\":{\"data\":{}},"
      "\"window\":{\"confirm\":{\"deadline\":\"5m\",\"probation\":\"10m\"}}}",
      "longer than"},
+    {"hard minimum of nothing", WITH("\"expedite\":{\"hard_min\":\"0s\"}"), "hard_min"},
+    {"expedite shorter than its hard minimum", WITH("\"expedite\":{\"longest\":\"10m\"}"),
+     "longest"},
+    {"unknown member of expedite", WITH("\"expedite\":{\"skip_gate\":true}"), "unknown member"},
+    {"negative engine skew", WITH("\"engine_skew\":-1"), "engine_skew"},
+    {"engine skew as text", WITH("\"engine_skew\":\"9\""), "engine_skew"},
 };
 
 TEST_EACH(a_wrong_policy_is_refused_with_its_place, refused)
@@ -109,6 +117,70 @@ TEST(minimum_bake_is_never_before_the_earlier_rings_have_baked)
     assert_int_equal(ring_policy_min_bake_s(&p, 0, 1), 3600); /* canary's bake */
 }
 
+TEST(expedite_and_engine_skew_have_safe_defaults)
+{
+    struct ring_policy p;
+    struct rw_err err = {0};
+    MUST(ring_policy_parse(rw_span_str(POLICY(RINGS)), &p, &err));
+    assert_int_equal(p.hard_min_s, 1800);
+    assert_int_equal(p.expedite_longest_s, 72 * 3600);
+    assert_int_equal(p.engine_skew_max, -1);
+    MUST(
+        ring_policy_parse(rw_span_str(WITH("\"expedite\":{\"hard_min\":\"5m\",\"longest\":\"24h\"},"
+                                           "\"engine_skew\":0")),
+                          &p, &err));
+    assert_int_equal(p.hard_min_s, 300);
+    assert_int_equal(p.expedite_longest_s, 24 * 3600);
+    assert_int_equal(p.engine_skew_max, 0);
+}
+
+/* Consecutive ranges without a gap, in listed order, whatever the shares are. */
+static const struct range_row {
+    const char *id;
+    const char *shares[4]; /* of rings before the rest; "local": joined by hand */
+    int64_t hi[4];
+} ranges[] = {
+    {"rest alone", {NULL}, {0}},
+    {"one hundredth of a percent", {"0.01%"}, {1}},
+    {"default", {"local", "1%", "10%"}, {0, 100, 1100}},
+    {"a hundredth of a percent is left", {"50%", "49.99%"}, {5000, 9999}},
+    {"by hand in between", {"1%", "local", "2%"}, {100, 0, 300}},
+};
+
+TEST_EACH(ranges_are_consecutive_and_leave_no_gap, ranges)
+{
+    struct ring_policy p;
+    struct rw_err err = {0};
+    char text[1024];
+    size_t n = (size_t)snprintf(text, sizeof(text), "{\"format\":1,\"rings\":[");
+    size_t rings = 0;
+    for (; rings < 4 && it->shares[rings] != NULL; rings++) {
+        bool by_hand = strcmp(it->shares[rings], "local") == 0;
+        n += (size_t)snprintf(text + n, sizeof(text) - n, "{\"name\":\"r%zu\",\"%s\":\"%s\"},",
+                              rings, by_hand ? "select" : "share", it->shares[rings]);
+    }
+    (void)snprintf(text + n, sizeof(text) - n,
+                   "{\"name\":\"last\",\"share\":\"rest\"}],"
+                   "\"classes\":{\"data\":{}},\"window\":{\"confirm\":{}}}");
+    MUST(ring_policy_parse(rw_span_str(text), &p, &err));
+    int64_t next = 0;
+    for (size_t i = 0; i < p.ring_count; i++) {
+        const struct ring_policy_ring *r = &p.rings[i];
+        if (r->select == RING_BY_HAND) {
+            assert_int_equal(r->bucket_lo, r->bucket_hi);
+            continue;
+        }
+        assert_int_equal(r->bucket_lo, next);
+        if (i < rings) { assert_int_equal(r->bucket_hi, it->hi[i]); }
+        next = r->bucket_hi;
+    }
+    assert_int_equal(next, RING_POLICY_BUCKETS);
+    for (int64_t b = 0; b < RING_POLICY_BUCKETS; b++) {
+        const struct ring_policy_ring *r = &p.rings[ring_policy_of_bucket(&p, b)];
+        assert_true(r->bucket_lo <= b && b < r->bucket_hi);
+    }
+}
+
 TEST(the_shipped_default_is_valid)
 {
     struct ring_policy p;
@@ -122,4 +194,6 @@ TEST(the_shipped_default_is_valid)
 RUN_TESTS(cmocka_unit_test(a_wrong_policy_is_refused_with_its_place),
           cmocka_unit_test(buckets_belong_to_exactly_one_ring),
           cmocka_unit_test(minimum_bake_is_never_before_the_earlier_rings_have_baked),
+          cmocka_unit_test(expedite_and_engine_skew_have_safe_defaults),
+          cmocka_unit_test(ranges_are_consecutive_and_leave_no_gap),
           cmocka_unit_test(the_shipped_default_is_valid))

@@ -115,7 +115,7 @@ static const struct doc_row {
          "{\"name\":\"targets\",\"keyids\":[],\"threshold\":1,\"terminating\":true,\"paths\":[]}")},
     {"one_role_delegated_twice", "targets", RW_E_SCHEMA,
      DELEGATED("{" EDGE ",\"paths\":[]},{\"name\":\"b\",\"keyids\":[],\"threshold\":1,"
-                        "\"terminating\":true,\"paths\":[]},"
+               "\"terminating\":true,\"paths\":[]},"
                "{" EDGE ",\"paths\":[\"x\"]}")},
     {"succinct_roles_are_refused_loudly", "targets", RW_E_SCHEMA,
      FILE_OF(TARGETS ",\"delegations\":{\"keys\":{},\"succinct_roles\":{}}")},
