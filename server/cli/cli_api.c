@@ -2,6 +2,7 @@
 
 #include "common/base/conf.h"
 #include "common/base/file.h"
+#include "common/net/http_cert.h"
 #include "common/net/http_client.h"
 #include "server/cli/cli_progress.h"
 #include "server/cli/cli_view.h"
@@ -37,6 +38,8 @@ struct cli_api {
     struct http_client *http;
     struct cli_progress progress;
     char profile[PATH_BYTES];
+    char server[256];
+    char ca_file[PATH_BYTES]; /* "": the system's store */
 };
 
 typedef struct http_client *http_client;
@@ -106,6 +109,10 @@ static RW_RC connect_to(struct cli_api *api, const struct profile *p, struct rw_
     RW_TRY(beside(api->profile, p->token_file, token_file, err));
     struct rw_rc rc = read_token(token_file, token, err);
     if (!rw_is_ok(rc)) { return rw_wrap(err, "token of profile %s", api->profile); }
+    (void)snprintf(api->server, sizeof(api->server), "%s", p->server);
+    if (p->ca_file[0] != '\0') {
+        (void)snprintf(api->ca_file, sizeof(api->ca_file), "%s", ca_file);
+    }
     const struct http_client_options options = {
         .base_url = p->server,
         .ca_file = p->ca_file[0] == '\0' ? NULL : ca_file,
@@ -145,6 +152,16 @@ RW_RC cli_api_beside(const struct cli_api *api, const char *name, char *dst, siz
     char path[PATH_BYTES];
     RW_TRY(beside(api->profile, name, path, err));
     return rw_span_to_str(dst, cap, rw_span_str(path), "path beside the profile", err);
+}
+
+RW_RC cli_api_cert(const struct cli_api *api, struct rw_wall *not_before_out,
+                   struct rw_wall *not_after_out, struct rw_err *err)
+{
+    struct http_cert cert;
+    RW_TRY(http_cert_read(api->server, api->ca_file[0] == '\0' ? NULL : api->ca_file, &cert, err));
+    *not_before_out = cert.not_before;
+    *not_after_out = cert.not_after;
+    return RW_OK;
 }
 
 static enum rw_code code_of_name(struct rw_span name, int status)

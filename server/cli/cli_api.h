@@ -8,6 +8,7 @@
 #define RINGWARD_CLI_API_H
 
 #include "common/base/buf.h"
+#include "common/base/clock.h"
 #include "common/json/json_read.h"
 
 struct cli_api;
@@ -23,6 +24,10 @@ void cli_api_drop(cli_api *api); /* RW_AUTO(cli_api) cli_api api = NULL; */
 /* The path of a file in the profile's folder ("root.json"). Fails with RW_E_RANGE. */
 RW_RC cli_api_beside(const struct cli_api *api, const char *name, char *dst, size_t cap,
                      struct rw_err *err);
+
+/* When the certificate that the server shows began and ends. Fails with RW_E_NOT_FOUND (no TLS), RW_E_NET. */
+RW_RC cli_api_cert(const struct cli_api *api, struct rw_wall *not_before_out,
+                   struct rw_wall *not_after_out, struct rw_err *err);
 
 /* Requests. A refusal comes back with the server's own code, text and hint. Gives the answer's tree. */
 RW_RC cli_api_get(struct cli_api *api, const char *path, struct json **tree_out,

@@ -1,6 +1,5 @@
 #include "server/cli/cmd_doctor.h"
 
-#include "common/base/num.h"
 #include "server/cli/cli_repo.h"
 #include "server/cli/cmd_doctor_view.h"
 
@@ -49,6 +48,17 @@ static RW_RC visit_delegated(struct cli_repo *repo, struct cmd_doctor_report *re
     return RW_OK;
 }
 
+static RW_RC examine_cert(const struct cli_api *api, struct cmd_doctor_report *report,
+                          struct rw_err *err)
+{
+    struct rw_wall from;
+    struct rw_wall until;
+    struct rw_rc rc = cli_api_cert(api, &from, &until, err);
+    if (rc.code == RW_E_NOT_FOUND) { return RW_OK; } /* TLS ends at somebody else */
+    RW_TRY(rc);
+    return cmd_doctor_view_cert(report, from, until, err);
+}
+
 static RW_RC examine(struct cli_api *api, const char *root_file, struct cmd_doctor_report *report,
                      struct rw_err *err)
 {
@@ -64,6 +74,7 @@ static RW_RC examine(struct cli_api *api, const char *root_file, struct cmd_doct
         *err = why;
         return rc;
     }
+    RW_TRY(examine_cert(api, report, err));
     struct tuf_role_status roles[CMD_DOCTOR_ROLES_MAX];
     size_t count = tuf_client_status(repo.client, roles, RW_LEN(roles));
     for (size_t i = 0; i < count; i++) {
@@ -75,21 +86,20 @@ static RW_RC examine(struct cli_api *api, const char *root_file, struct cmd_doct
 RW_RC cmd_doctor(int argc, char **argv, struct rw_err *err)
 {
     const char *root_file = NULL;
-    const char *warn = "7d";
     struct cli_view_args args = {0};
     const struct opt opts[] = {
         CLI_OPT_PROFILE(args.profile),
         CLI_OPT_OUTPUT(args.output),
         {"root", "FILE", "trusted root (default: root.json beside the profile)", &root_file, NULL},
-        {"warn", "TIME", "warn when an offline role has less time left (default 7d)", &warn, NULL},
     };
     const struct opt_command command = {
         .program = "ringward doctor",
         .usage = "",
-        .about = "Reads the repository as an agent does, verifies it, and tells how long every "
-                 "role is still\n"
-                 "valid. Exit status 9: something has expired, soon will, or does not verify.",
-        .examples = "  ringward doctor\n  ringward doctor --warn 30d -o json\n",
+        .about =
+            "Reads the repository as an agent does, verifies it, and tells how long every\n"
+            "role and the server's TLS certificate are still valid. It warns when half, a\n"
+            "quarter and a tenth of a life are left. Exit status 6: something needs attention.",
+        .examples = "  ringward doctor\n  ringward doctor -o json\n",
         .opts = opts,
         .opt_count = RW_LEN(opts),
     };
@@ -97,8 +107,6 @@ RW_RC cmd_doctor(int argc, char **argv, struct rw_err *err)
     RW_AUTO(cmd_doctor_report) struct cmd_doctor_report report = {.now = rw_clock_wall(&clock)};
     RW_TRY(cli_view_args(&command, argc, argv, &args, err));
     if (args.help_shown) { return RW_OK; }
-    RW_TRY(rw_parse_duration_s(rw_span_str(warn), INT64_C(3650) * 86400, "--warn", &report.warn_s,
-                               err));
     RW_AUTO(cli_api) cli_api api = NULL;
     RW_TRY(cli_api_open(args.profile, &api, err));
     RW_TRY(cmd_doctor_view_begin(&report, args.format, err));

@@ -16,7 +16,6 @@ enum { CMD_DOCTOR_ROLES_MAX = 128 };
 
 struct cmd_doctor_report {
     struct rw_wall now;
-    int64_t warn_s; /* offline roles with less time left are near their end */
     enum cli_format format;
     struct cli_table table;
     struct rw_buf text; /* JSON */
@@ -30,12 +29,13 @@ RW_RC cmd_doctor_view_begin(struct cmd_doctor_report *r, enum cli_format format,
 /* A role that verifies. */
 RW_RC cmd_doctor_view_role(struct cmd_doctor_report *r, const struct tuf_role_status *role,
                            struct rw_err *err);
+/* The certificate of the server. */
+RW_RC cmd_doctor_view_cert(struct cmd_doctor_report *r, struct rw_wall not_before,
+                           struct rw_wall not_after, struct rw_err *err);
 /* A role, or the whole refresh, that does not; `why` is the finding. */
 RW_RC cmd_doctor_view_broken(struct cmd_doctor_report *r, const char *role,
                              const struct rw_err *why, struct rw_err *err);
-/* Prints. Fails with RW_E_TUF_EXPIRED when anything is bad. */
+/* Prints. Fails with RW_E_ATTENTION when anything is bad. */
 RW_RC cmd_doctor_view_end(struct cmd_doctor_report *r, struct rw_err *err);
-/* "ok", "soon" or "expired". Online roles are renewed by the signer all the time: an hour is enough for them. */
-const char *cmd_doctor_judge(const char *role, int64_t left_s, int64_t warn_s);
 
 #endif

@@ -1,37 +1,14 @@
-/* Goal: a role near its end is told in time, and one finding is enough for a bad exit status. */
+/* Goal: one finding is enough for a bad exit status. */
 #include "server/cli/cmd_doctor_view.h"
 #include "tests/harness.h"
 
 enum { DAY_S = 86400 };
 
-static const struct judged {
-    const char *id, *role;
-    int64_t left_s;
-    const char *want;
-} judged[] = {
-    {"root with a year", "root", 365 * DAY_S, "ok"},
-    {"root within the warning", "root", 7 * DAY_S - 1, "soon"},
-    {"root at the warning", "root", 7 * DAY_S, "ok"},
-    {"content within the warning", "content-yara", 3 * DAY_S, "soon"},
-    {"targets at its end", "targets", 0, "expired"},
-    {"targets past its end", "targets", -1, "expired"},
-    {"timestamp with an hour", "timestamp", 3600, "ok"},
-    {"timestamp below an hour", "timestamp", 3599, "soon"},
-    {"snapshot of a day", "snapshot", DAY_S, "ok"},
-    {"ring of a day", "ring-canary", DAY_S, "ok"},
-    {"ring past its end", "ring-canary", -5, "expired"},
-};
-
-TEST_EACH(roles_are_judged_by_who_renews_them, judged)
-{
-    assert_string_equal(cmd_doctor_judge(it->role, it->left_s, 7 * DAY_S), it->want);
-}
-
 static struct rw_rc report_of(int64_t left_s, bool broken, enum cli_format format,
                               struct rw_err *err)
 {
     RW_AUTO(cmd_doctor_report)
-    struct cmd_doctor_report report = {.now = {1000000}, .warn_s = 7 * DAY_S};
+    struct cmd_doctor_report report = {.now = {1000000}};
     struct tuf_role_status role = {.role = "root", .version = 1, .expires = {1000000 + left_s}};
     struct rw_err why = {.code = RW_E_TUF_HASH, .text = "hash differs"};
     RW_TRY(cmd_doctor_view_begin(&report, format, err));
@@ -46,12 +23,26 @@ TEST(one_finding_makes_the_report_bad)
     for (size_t i = 0; i < RW_LEN(formats); i++) {
         struct rw_err err = {0};
         MUST(report_of(365 * DAY_S, false, formats[i], &err));
-        MUST_FAIL(report_of(DAY_S, false, formats[i], &err), RW_E_TUF_EXPIRED);
-        MUST_FAIL(report_of(-DAY_S, false, formats[i], &err), RW_E_TUF_EXPIRED);
-        MUST_FAIL(report_of(365 * DAY_S, true, formats[i], &err), RW_E_TUF_EXPIRED);
-        assert_int_equal(rw_code_exit_status(err.code), 9);
+        MUST_FAIL(report_of(100 * DAY_S, false, formats[i], &err), RW_E_ATTENTION);
+        MUST_FAIL(report_of(-DAY_S, false, formats[i], &err), RW_E_ATTENTION);
+        MUST_FAIL(report_of(365 * DAY_S, true, formats[i], &err), RW_E_ATTENTION);
+        assert_int_equal(rw_code_exit_status(err.code), 6);
     }
 }
 
-RUN_TESTS(cmocka_unit_test(roles_are_judged_by_who_renews_them),
-          cmocka_unit_test(one_finding_makes_the_report_bad))
+TEST(the_certificate_is_judged_by_its_own_life)
+{
+    struct rw_err err = {0};
+    for (int64_t left = 10; left <= 90; left += 80) {
+        RW_AUTO(cmd_doctor_report) struct cmd_doctor_report r = {.now = {1000000}};
+        MUST(cmd_doctor_view_begin(&r, CLI_JSON, &err));
+        MUST(cmd_doctor_view_cert(&r, (struct rw_wall){1000000 - (100 - left) * DAY_S},
+                                  (struct rw_wall){1000000 + left * DAY_S}, &err));
+        assert_int_equal(r.bad, left == 10 ? 1 : 0);
+        struct rw_rc rc = cmd_doctor_view_end(&r, &err);
+        assert_int_equal(rc.code, left == 10 ? RW_E_ATTENTION : RW_E_NONE);
+    }
+}
+
+RUN_TESTS(cmocka_unit_test(one_finding_makes_the_report_bad),
+          cmocka_unit_test(the_certificate_is_judged_by_its_own_life))

@@ -105,7 +105,7 @@ static const struct wrong {
     {"release create --family YARA --class rules --content x --notes n", 2, "family 'YARA'", ""},
     {"release create --family yara --class rules --content /nonexistent --notes n", 7,
      "/nonexistent", ""},
-    {"release sign yara/1", 2, "--key FILE is required", ""},
+    {"release sign yara/1", 2, "--key KEY is required", ""},
     {"rings check /nonexistent", 7, "/nonexistent", ""},
     {"rings check --hosts 0 " RW_TEST_DATA "/../../rings.json", 2, "--hosts", ""},
     {"fleet show 12", 2, "no endpoint id", "32 hex digits"},
@@ -114,7 +114,17 @@ static const struct wrong {
     {"key generate", 2, "--out FILE is required", ""},
     {"key show /nonexistent", 7, "/nonexistent", ""},
     {"key generate --type rsa --out /nonexistent/x", 2, "rsa", ""},
-    {"doctor --warn soon", 2, "--warn", ""},
+    {"key show pkcs11:token=a;object=b", 2, "wants a PIN", "--pin-file"},
+    {"trust init --spec x", 2, "--out DIR are required", ""},
+    {"trust init --spec /nonexistent --out x", 7, "/nonexistent", ""},
+    {"trust sign /nonexistent", 2, "--key KEY is required", ""},
+    {"trust sign --key x /nonexistent", 7, "/nonexistent", ""},
+    {"trust assemble /nonexistent", 2, "--out DIR is required", ""},
+    {"trust assemble --out x /nonexistent", 7, "/nonexistent", ""},
+    {"trust publish /nonexistent", 7, "/nonexistent", ""},
+    {"trust rotate --out x", 2, "--role ROLE or --policy FILE", ""},
+    {"trust rotate --role root,targets --threshold 1 --out x", 2, "exactly one role", ""},
+    {"trust show /nonexistent", 7, "/nonexistent", ""},
 };
 
 TEST_EACH(a_wrong_command_line_is_refused_with_status_and_hint, wrong)
@@ -138,7 +148,8 @@ static const struct verb {
     {"rollout halt"},    {"rollout rollback"}, {"explain"},         {"status"},
     {"fleet list"},      {"fleet show"},       {"rings check"},     {"rings show"},
     {"audit show"},      {"audit verify"},     {"audit export"},    {"key generate"},
-    {"key show"},        {"doctor"},
+    {"key show"},        {"trust init"},       {"trust show"},      {"trust sign"},
+    {"trust assemble"},  {"trust publish"},    {"trust rotate"},    {"doctor"},
 };
 
 TEST_EACH(every_verb_explains_itself_with_an_example, verbs)
@@ -180,7 +191,7 @@ TEST_EACH(every_verb_and_option_stands_in_the_manual, verbs)
 
 static const struct group {
     const char *id;
-} groups[] = {{"release"}, {"rollout"}, {"rings"}, {"fleet"}, {"audit"}, {"key"}};
+} groups[] = {{"release"}, {"rollout"}, {"rings"}, {"fleet"}, {"audit"}, {"key"}, {"trust"}};
 
 /* A verb that the program lists and this file does not know would go untested. */
 TEST_EACH(the_list_of_a_group_holds_exactly_its_verbs, groups)
@@ -205,9 +216,9 @@ TEST_EACH(the_list_of_a_group_holds_exactly_its_verbs, groups)
 
 TEST(the_overview_lists_every_command)
 {
-    static const char *const names[] = {"\n  release ", "\n  rollout ", "\n  explain ",
-                                        "\n  status ",  "\n  fleet ",   "\n  rings ",
-                                        "\n  audit ",   "\n  key ",     "\n  doctor "};
+    static const char *const names[] = {
+        "\n  release ", "\n  rollout ", "\n  explain ", "\n  status ", "\n  fleet ",
+        "\n  rings ",   "\n  audit ",   "\n  key ",     "\n  trust ",  "\n  doctor "};
     RW_AUTO(outcome) struct outcome o = run("--help");
     assert_int_equal(o.status, 0);
     for (size_t i = 0; i < RW_LEN(names); i++) {
