@@ -85,15 +85,19 @@ static bool grant_files(int ruleset, uint64_t handled, const char *extension)
                      MAKE_REG | REFER | TRUNCATE);
 }
 
+static bool taken(const struct box_layers *l, enum box_layer layer)
+{
+    return (l->without & BOX_LAYER_BIT(layer)) != 0;
+}
+
 static bool restrict_now(const struct box_layers *l, long abi, enum box_profile profile,
                          const char *extension)
 {
     struct ruleset attr = {.fs = fs_rights(abi)};
     size_t size = abi >= ABI_SCOPE ? sizeof(attr) : (abi >= ABI_NET ? 16 : 8);
-    if (abi >= ABI_NET) { attr.net = NET_BIND_CONNECT; }
-    if (abi >= ABI_SCOPE && (l->without & BOX_LAYER_BIT(BOX_LAYER_SCOPE)) == 0) {
-        attr.scoped = SCOPE_SOCKETS_SIGNALS;
-    }
+    if (abi >= ABI_NET && !taken(l, BOX_LAYER_NET)) { attr.net = NET_BIND_CONNECT; }
+    if (abi >= ABI_SCOPE && !taken(l, BOX_LAYER_SCOPE)) { attr.scoped = SCOPE_SOCKETS_SIGNALS; }
+    if (taken(l, BOX_LAYER_TRUNCATE)) { attr.fs &= ~(uint64_t)TRUNCATE; }
     int fd = (int)syscall(CALL_CREATE, &attr, size, 0);
     if (fd < 0) { return false; }
     bool ok = (profile == BOX_PROFILE_STATIC || grant_libraries(fd, attr.fs)) &&

@@ -1,7 +1,6 @@
 #include "agent/prove/box_launch.h"
 
 #include "agent/prove/box_clone.h"
-#include "agent/prove/box_orphans.h"
 #include "agent/prove/box_root.h"
 #include "agent/prove/box_said.h"
 #include "common/base/file.h"
@@ -154,7 +153,6 @@ RW_RC box_launch(const struct box_launch_request *req, struct box_watch *w, stru
     child_ends_drop(&e); /* or the pipes would never end */
     if (rw_is_ok(rc)) { box_watch_run(w); }
     box_cgroup_close(&group, &w->layers);
-    if (!box_layer_in_force(&w->layers, BOX_LAYER_PIDNS)) { box_orphans_end(); }
     w->oom_kills = group.oom_kills;
     w->cgroup_peak_kib = group.peak_kib;
     return rc;

@@ -1,8 +1,7 @@
 /* box_launch.h: one run of a validator: hands it the sealed inputs, starts the child, watches it to its end.
  *
- * Nothing is left behind: no process, no mount, no control group. Where there is neither a pid name space nor a
- * control group, descendants are found as children of the launcher, if it is a subreaper (ringward-box is): then a
- * run ends with *all* children of the process.
+ * Nothing is left behind: no process, no mount, no control group. A grade that permits a run has the filter, under
+ * which there are no other processes than the validator, or a pid name space and a control group that end them.
  * memory   borrows the request; the watch owns what was gathered until box_watch_drop
  * threads  the process must have one thread
  * source   docs/protocol.md 11; INV-5

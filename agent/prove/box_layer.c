@@ -86,6 +86,7 @@ static bool find(const char *name, size_t n, uint32_t *bits)
         return true;
     }
     for (int i = 0; i < BOX_LAYERS; i++) {
+        if (i == BOX_LAYER_NOEXEC_SEAL) { continue; } /* a property of the inputs: always there */
         if (strlen(names[i]) == n && strncmp(name, names[i], n) == 0) {
             *bits |= BOX_LAYER_BIT(i);
             return true;

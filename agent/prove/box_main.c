@@ -1,6 +1,5 @@
 /* ringward-box: the launcher that runs a validator in the sandbox and judges it. No network code, no keys. */
 #include "agent/prove/box_cmd.h"
-#include "agent/prove/box_orphans.h"
 #include "common/base/opt.h"
 #include "common/base/version.h"
 
@@ -36,7 +35,6 @@ int main(int argc, char **argv)
     /* A reader that has gone is noticed by the failed write. */
     const struct sigaction ignore = {.sa_handler = SIG_IGN};
     (void)sigaction(SIGPIPE, &ignore, NULL);
-    box_orphans_adopt();
     if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) {
         print_help();
         return 0;
