@@ -64,6 +64,10 @@ RW_RC tuf_client_each(struct tuf_client *c, const char *role,
                       RW_RC (*each)(void *ctx, const struct tuf_target *t, struct rw_err *err),
                       void *ctx, struct rw_err *err);
 
+/* Gives the "signed" part of a delegated role (loaded when needed), borrowed until the next refresh, and its expiry. */
+RW_RC tuf_client_role(struct tuf_client *c, const char *role, const struct json **signed_out,
+                      struct rw_wall *expires_out, struct rw_err *err);
+
 /* Versions and expiry of what is trusted now: root, timestamp, snapshot, targets and loaded roles.
  * Gives how many were written, at most `max`. */
 size_t tuf_client_status(const struct tuf_client *c, struct tuf_role_status *out, size_t max);

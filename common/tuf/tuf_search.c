@@ -189,19 +189,35 @@ RW_RC tuf_client_find(struct tuf_client *c, const char *path, struct tuf_target 
     return rc;
 }
 
+static RW_RC load_named(struct tuf_client *c, const char *role, const struct tuf_doc **out,
+                        struct rw_err *err)
+{
+    struct visit at = {.delegator = "targets"};
+    RW_TRY(require_targets(c, err));
+    RW_TRY(rw_span_to_str(at.role, sizeof(at.role), rw_span_str(role), "role name", err));
+    return load_delegated(c, &at, out, err);
+}
+
+RW_RC tuf_client_role(struct tuf_client *c, const char *role, const struct json **signed_out,
+                      struct rw_wall *expires_out, struct rw_err *err)
+{
+    const struct tuf_doc *doc = NULL;
+    RW_TRY(load_named(c, role, &doc, err));
+    *signed_out = doc->signed_part;
+    *expires_out = doc->expires;
+    return RW_OK;
+}
+
 RW_RC tuf_client_each(struct tuf_client *c, const char *role,
                       RW_RC (*each)(void *ctx, const struct tuf_target *t, struct rw_err *err),
                       void *ctx, struct rw_err *err)
 {
-    struct visit at = {.delegator = "targets"};
     const struct tuf_doc *doc = NULL;
-    RW_TRY(require_targets(c, err));
-    RW_TRY(rw_span_to_str(at.role, sizeof(at.role), rw_span_str(role), "role name", err));
-    RW_TRY(load_delegated(c, &at, &doc, err));
+    RW_TRY(load_named(c, role, &doc, err));
     const struct json *targets = json_find(doc->signed_part, "targets");
     for (const struct json *e = json_first(targets); e != NULL; e = json_next(e)) {
         struct tuf_target t;
-        RW_TRY(tuf_target_read(e, at.role, doc->version, &t, err));
+        RW_TRY(tuf_target_read(e, role, doc->version, &t, err));
         RW_TRY(each(ctx, &t, err));
     }
     return RW_OK;
