@@ -102,6 +102,8 @@ static void begin_poll(struct agent *a)
                               .may_begin = activate_idle(&a->activate),
                               .abandoned_count = s->abandoned_count};
     rw_copy(in->abandoned, sizeof(in->abandoned), s->abandoned, sizeof(s->abandoned));
+    in->left_count = s->left_count;
+    rw_copy(in->left, sizeof(in->left), s->left, sizeof(s->left));
     if (!rw_is_ok(set_store_read(&a->activate.sets, s->previous, &in->previous, &unused))) {
         in->previous = (struct manifest){.count = 0}; /* costs a second verdict, no more */
     }
@@ -236,6 +238,31 @@ static bool goes_back(const struct poll_family *f)
     return f->action == POLL_REMOVE || f->result.decision == INSTALL_REVERT;
 }
 
+static bool put_on_bad_list(struct slot_state *s, const uint8_t sha256[static DIGEST_BYTES])
+{
+    if (slot_is_abandoned(s, sha256)) { return false; }
+    slot_abandon(s, sha256);
+    return true;
+}
+
+/* What the engineers withdrew is on the bad-list for good, also when a later role says no more about it. */
+static void take_withdrawal(struct agent *a, const struct poll_family *f)
+{
+    const struct manifest_entry *e = activate_installed(&a->activate, f->family);
+    struct slot_state *s = &a->activate.slots;
+    struct rw_err err;
+    bool news = false;
+    if (f->withdrawn && e != NULL && e->release == f->state.installed) {
+        news = put_on_bad_list(s, e->sha256);
+    }
+    if (f->withdrawn_before) { news = put_on_bad_list(s, f->withdrawn_before_sha256) || news; }
+    if (!news) { return; }
+    rw_log(RW_LOG_WARN, "content_withdrawn", "family", f->family);
+    if (!rw_is_ok(slot_save(a->state_dir, s, &err))) {
+        rw_log(RW_LOG_ERROR, "slots_not_saved", "text", err.text);
+    }
+}
+
 static bool is_configured(const struct agent *a, const char *family)
 {
     for (size_t i = 0; i < a->conf.family_count; i++) {
@@ -329,7 +356,12 @@ static void note_outcome(struct agent *a)
     note_clock(a);
     (void)snprintf(a->report.trust, sizeof(a->report.trust), "%s", o->trust);
     if (o->ring[0] != '\0') { activate_set_ring(&a->activate, o->ring); }
+    a->report.dropped_count = 0;
     for (size_t i = 0; i < o->family_count; i++) {
+        if (o->families[i].dropped) {
+            (void)snprintf(a->report.dropped[a->report.dropped_count++], BEACON_NAME_BYTES, "%s",
+                           o->families[i].family);
+        }
         if (o->families[i].grade[0] != '\0') {
             (void)snprintf(a->report.grade, sizeof(a->report.grade), "%s", o->families[i].grade);
         }
@@ -350,6 +382,7 @@ static void take_poll(struct agent *a)
     for (size_t i = 0; i < a->last.family_count; i++) {
         const struct poll_family *f = &a->last.families[i];
         if (f->refused || f->abandon) { take_refusal(a, f); }
+        take_withdrawal(a, f);
         if (goes_back(f)) { activate_abort(&a->activate, f->family); }
     }
     activate_step(&a->activate);

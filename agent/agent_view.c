@@ -94,6 +94,10 @@ static void put_family(struct json_writer *w, const struct poll_family *f)
     json_put_str(w, "missing", f->missing);
     json_put_int(w, "min_bake_s", f->state.min_bake_s);
     json_put_int(w, "spread_s", f->state.spread_s);
+    json_put_bool(w, "expedited", f->result.expedited);
+    json_put_int(w, "floor", f->content.floor);
+    json_put_bool(w, "dropped", f->dropped);
+    json_put_bool(w, "withdrawn", f->withdrawn);
     json_close_object(w);
 }
 
@@ -116,13 +120,13 @@ static void put_poll(struct json_writer *w, const struct agent *a)
     json_close_array(w);
 }
 
-static void put_abandoned(struct json_writer *w, const struct agent *a)
+static void put_hashes(struct json_writer *w, const char *name, const uint8_t (*list)[DIGEST_BYTES],
+                       size_t count)
 {
-    const struct slot_state *s = &a->activate.slots;
-    json_open_array(w, "abandoned");
-    for (size_t i = 0; i < s->abandoned_count; i++) {
+    json_open_array(w, name);
+    for (size_t i = 0; i < count; i++) {
         char hex[DIGEST_HEX_BYTES];
-        rw_hex_encode(hex, sizeof(hex), s->abandoned[i], DIGEST_BYTES);
+        rw_hex_encode(hex, sizeof(hex), list[i], DIGEST_BYTES);
         json_put_str(w, NULL, hex);
     }
     json_close_array(w);
@@ -159,7 +163,8 @@ RW_RC agent_view_write(const struct agent *a, struct rw_buf *into, struct rw_err
     json_put_int(&w, "dropped", a->spool.dropped);
     json_put_str(&w, "note", a->send_note);
     json_close_object(&w);
-    put_abandoned(&w, a);
+    put_hashes(&w, "abandoned", (const uint8_t(*)[DIGEST_BYTES])s->abandoned, s->abandoned_count);
+    put_hashes(&w, "left", (const uint8_t(*)[DIGEST_BYTES])s->left, s->left_count);
     json_close_object(&w);
     return json_done(&w, err);
 }
@@ -260,12 +265,25 @@ static void print_why(const struct json *f)
     printf("\n  %-12s %s", "decision", text_of(f, "decision", t));
     printf(": %s\n", text_of(f, "reason", t));
     printf("  %-12s %s\n", "not before", text_of(f, "not_before", t));
-    printf("  %-12s bake %lld s, spread %lld s\n", "", int_of(f, "min_bake_s"),
-           int_of(f, "spread_s"));
+    printf("  %-12s bake %lld s, spread %lld s%s\n", "", int_of(f, "min_bake_s"),
+           int_of(f, "spread_s"), bool_of(f, "expedited") ? ", EXPEDITED" : "");
+    if (bool_of(f, "dropped")) {
+        printf("  %-12s the active release %s: kept until the ring moves\n", "DROPPED",
+               bool_of(f, "withdrawn") ? "was withdrawn" : "is not listed any more");
+    }
     printf("  %-12s %s\n", "now", text_of(f, "note", t));
     printf("  %-12s %s", "box", text_of(f, "verdict", t));
     printf(", sandbox %s\n", text_of(f, "grade", t));
     printf("  %-12s %s\n", "missing", text_of(f, "missing", t));
+}
+
+static void print_hashes(const struct json *list, const char *title)
+{
+    for (const struct json *h = list == NULL ? NULL : json_first(list); h != NULL;
+         h = json_next(h)) {
+        struct rw_span s = json_type(h) == JSON_STR ? json_str(h) : rw_span_of("", 0);
+        printf("%s: %.*s\n", title, (int)s.n, (const char *)s.p);
+    }
 }
 
 RW_RC agent_view_print_why(struct rw_span text, struct rw_err *err)
@@ -287,9 +305,7 @@ RW_RC agent_view_print_why(struct rw_span text, struct rw_err *err)
     for (const struct json *f = json_first(families); f != NULL; f = json_next(f)) {
         print_why(f);
     }
-    for (const struct json *h = json_first(abandoned); h != NULL; h = json_next(h)) {
-        struct rw_span s = json_type(h) == JSON_STR ? json_str(h) : rw_span_of("", 0);
-        printf("never again here: %.*s\n", (int)s.n, (const char *)s.p);
-    }
+    print_hashes(abandoned, "never again here");
+    print_hashes(json_find(tree, "left"), "left by the ring's order");
     return RW_OK;
 }

@@ -80,8 +80,9 @@ static RW_RC make_folders(const struct server_init_settings *s, struct rw_err *e
                                           "store",
                                           "staging",
                                           "offline",
-                                          "engineers"};
-    size_t count = RW_LEN(folders) - (is_development(s) ? 0 : 2); /* no place for keys of people */
+                                          "engineers",
+                                          "officers"};
+    size_t count = RW_LEN(folders) - (is_development(s) ? 0 : 3); /* no place for keys of people */
     char path[PATH_BYTES];
     RW_TRY(rw_dir_make(s->dir, 0700, err));
     RW_TRY(require_empty(s->dir, !is_development(s), err));

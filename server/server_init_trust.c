@@ -23,9 +23,11 @@ enum {
 };
 
 /* docs/trust.md "Roles": content needs two engineers, whoever wrote the release. */
-enum { CONTENT_THRESHOLD = 2, ENGINEERS = 2 };
+enum { CONTENT_THRESHOLD = 2, ENGINEERS = 2, EXPEDITE_THRESHOLD = 2, OFFICERS = 2 };
 
 static const char *const engineer_names[ENGINEERS] = {"alice", "bob"};
+/* Who expedites is no engineer of the release. */
+static const char *const officer_names[OFFICERS] = {"carol", "dave"};
 
 struct trust {
     const struct server_init_settings *s;
@@ -33,6 +35,7 @@ struct trust {
     struct key root;
     struct key targets;
     struct key engineers[ENGINEERS];
+    struct key officers[OFFICERS];
     struct key rings[RING_POLICY_RINGS_MAX];
     struct key snapshot;
     struct key timestamp;
@@ -45,6 +48,9 @@ static void trust_drop(struct trust *t)
     key_drop(&t->targets);
     for (size_t i = 0; i < ENGINEERS; i++) {
         key_drop(&t->engineers[i]);
+    }
+    for (size_t i = 0; i < OFFICERS; i++) {
+        key_drop(&t->officers[i]);
     }
     for (size_t i = 0; i < RING_POLICY_RINGS_MAX; i++) {
         key_drop(&t->rings[i]);
@@ -78,6 +84,10 @@ static RW_RC make_keys(struct trust *t, struct rw_err *err)
     for (size_t i = 0; i < ENGINEERS; i++) {
         (void)snprintf(file, sizeof(file), "engineers/%s.key", engineer_names[i]);
         RW_TRY(make_key(t, KEY_ECDSA_P256, file, &t->engineers[i], err));
+    }
+    for (size_t i = 0; i < OFFICERS; i++) {
+        (void)snprintf(file, sizeof(file), "officers/%s.key", officer_names[i]);
+        RW_TRY(make_key(t, KEY_ECDSA_P256, file, &t->officers[i], err));
     }
     for (size_t i = 0; i < t->policy.ring_count; i++) {
         (void)snprintf(file, sizeof(file), "signer/ring-%s.key", t->policy.rings[i].name);
@@ -166,6 +176,9 @@ static RW_RC put_delegations(const struct trust *t, struct json_writer *w, struc
     for (size_t i = 0; i < ENGINEERS; i++) {
         RW_TRY(put_key(w, &t->engineers[i], err));
     }
+    for (size_t i = 0; i < OFFICERS; i++) {
+        RW_TRY(put_key(w, &t->officers[i], err));
+    }
     for (size_t i = 0; i < t->policy.ring_count; i++) {
         RW_TRY(put_key(w, &t->rings[i], err));
     }
@@ -181,6 +194,8 @@ static RW_RC put_delegations(const struct trust *t, struct json_writer *w, struc
         (void)snprintf(pattern, sizeof(pattern), "rings/%s/*", t->policy.rings[i].name);
         put_delegation(w, role, pattern, &t->rings[i], 1, 1);
     }
+    /* Its first document comes with the first expedite. */
+    put_delegation(w, "expedite", "expedite/*/*", t->officers, OFFICERS, EXPEDITE_THRESHOLD);
     json_close_array(w);
     json_close_object(w);
     return RW_OK;

@@ -23,6 +23,7 @@ struct rig {
     struct rw_wall
         made; /* signed_at counts from here: the same entry stays the same, however slow the test */
     struct key engineers[2];
+    struct key officers[2];
     struct ring_policy policy;
     int socket;
     struct proc child;
@@ -65,6 +66,8 @@ static inline struct rig rig_make(int64_t age_s)
         .d = dev_dir_make(age_s), .made = dev_dir_now(), .bytes = rw_buf_make(FRAME_BYTES_MAX)};
     r.engineers[0] = dev_dir_key(&r.d, "engineers/alice.key");
     r.engineers[1] = dev_dir_key(&r.d, "engineers/bob.key");
+    r.officers[0] = dev_dir_key(&r.d, "officers/carol.key");
+    r.officers[1] = dev_dir_key(&r.d, "officers/dave.key");
     MUST(ring_policy_parse(rw_span_str(dev_dir_policy), &r.policy, &err));
     rig_start(&r);
     return r;
@@ -76,6 +79,8 @@ static inline void rig_drop(struct rig *r)
     proc_drop(&r->child);
     key_drop(&r->engineers[0]);
     key_drop(&r->engineers[1]);
+    key_drop(&r->officers[0]);
+    key_drop(&r->officers[1]);
     rw_buf_drop(&r->bytes);
     dev_dir_drop(&r->d);
 }
@@ -149,6 +154,7 @@ struct plan {
     int64_t expires_in_s;
     const char *ask_family; /* NULL: yara */
     const char *role_body;  /* extra members of the document */
+    const char *list;       /* its own member: floor, withdrawn */
 };
 
 static inline void put_entry(struct rig *r, struct json_writer *w, const struct entry *e)
@@ -191,6 +197,7 @@ static inline void publish(struct rig *r, const struct plan *p)
     struct rw_buf envelope = rw_buf_make(1 << 20);
     struct json_writer w = json_begin(&text);
     tuf_make_open(&w, "targets", p->version, (struct rw_wall){dev_dir_now().s + p->expires_in_s});
+    if (p->list != NULL) { json_put_raw(&w, "ringward", rw_span_str(p->list)); }
     if (p->role_body != NULL) { json_put_raw(&w, "delegations", rw_span_str(p->role_body)); }
     json_open_object(&w, "targets");
     for (size_t i = 0; i < p->count; i++) {

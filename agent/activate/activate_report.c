@@ -22,6 +22,9 @@ void activate_report_alive(const struct activate *a)
         if (l->release == 0) { continue; }
         struct beacon b =
             about(BEACON_ALIVE, l->family, l->release, l->sha256, a->sensor.generation);
+        if (report_is_dropped(a->report, l->family)) {
+            report_detail(&b, "dropped: this release is not listed any more");
+        }
         report_add(a->report, &b);
         any = true;
     }

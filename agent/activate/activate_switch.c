@@ -151,7 +151,7 @@ bool activate_commit(struct activate *a)
     a->told = true;
     /* Not for another ring's sake: there the release may be right (see slot_state.ring). */
     if (!trial && t.left.release > 0 && strcmp(s.ring, a->report->ring) == 0) {
-        slot_abandon(&s, t.left.sha256);
+        slot_leave(&s, t.left.sha256);
     }
     s.previous = next_previous(a, &t);
     s.previous_stable = s.previous == s.current ? s.stable : s.previous != 0 && s.previous_stable;
@@ -183,7 +183,11 @@ void activate_go_back(struct activate *a, const struct trial_rule_result *why)
     t->generation = a->sensor.generation;
     (void)snprintf(t->detail, sizeof(t->detail), "%.110s%s%.80s", why->detail,
                    a->sensor.load_error ? ": " : "", a->sensor.load_error ? a->sensor.detail : "");
-    if (t->to.release > 0) { slot_abandon(&a->slots, t->to.sha256); }
+    if (t->to.release > 0 && t->aborted) {
+        slot_leave(&a->slots, t->to.sha256); /* no fault of its own was seen */
+    } else if (t->to.release > 0) {
+        slot_abandon(&a->slots, t->to.sha256);
+    }
     (void)activate_save(a); /* a full disk must not keep the bad set active */
     if (why->kill) { sensor_kill(&a->sensor); }
     activate_finish_going_back(a);

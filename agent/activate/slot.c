@@ -14,24 +14,39 @@ const char *slot_change_name(enum slot_change c)
     return change_names[c];
 }
 
+static bool is_in(const uint8_t (*list)[DIGEST_BYTES], size_t count, const uint8_t *sha256)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (memcmp(list[i], sha256, DIGEST_BYTES) == 0) { return true; }
+    }
+    return false;
+}
+
+static void remember(uint8_t (*list)[DIGEST_BYTES], size_t *count, const uint8_t *sha256)
+{
+    if (is_in((const uint8_t(*)[DIGEST_BYTES])list, *count, sha256)) { return; }
+    if (*count == INSTALL_ABANDONED_MAX) {
+        for (size_t i = 0; i + 1 < INSTALL_ABANDONED_MAX; i++) {
+            rw_copy(list[i], DIGEST_BYTES, list[i + 1], DIGEST_BYTES);
+        }
+        (*count)--;
+    }
+    rw_copy(list[(*count)++], DIGEST_BYTES, sha256, DIGEST_BYTES);
+}
+
 void slot_abandon(struct slot_state *s, const uint8_t sha256[static DIGEST_BYTES])
 {
-    if (slot_is_abandoned(s, sha256)) { return; }
-    if (s->abandoned_count == INSTALL_ABANDONED_MAX) {
-        for (size_t i = 0; i + 1 < INSTALL_ABANDONED_MAX; i++) {
-            rw_copy(s->abandoned[i], DIGEST_BYTES, s->abandoned[i + 1], DIGEST_BYTES);
-        }
-        s->abandoned_count--;
-    }
-    rw_copy(s->abandoned[s->abandoned_count++], DIGEST_BYTES, sha256, DIGEST_BYTES);
+    remember(s->abandoned, &s->abandoned_count, sha256);
 }
 
 bool slot_is_abandoned(const struct slot_state *s, const uint8_t sha256[static DIGEST_BYTES])
 {
-    for (size_t i = 0; i < s->abandoned_count; i++) {
-        if (memcmp(s->abandoned[i], sha256, DIGEST_BYTES) == 0) { return true; }
-    }
-    return false;
+    return is_in((const uint8_t(*)[DIGEST_BYTES])s->abandoned, s->abandoned_count, sha256);
+}
+
+void slot_leave(struct slot_state *s, const uint8_t sha256[static DIGEST_BYTES])
+{
+    remember(s->left, &s->left_count, sha256);
 }
 
 static void put_hex(struct json_writer *w, const char *name, const uint8_t *bytes, size_t n)
@@ -39,6 +54,16 @@ static void put_hex(struct json_writer *w, const char *name, const uint8_t *byte
     char hex[DIGEST_HEX_BYTES];
     rw_hex_encode(hex, sizeof(hex), bytes, n);
     json_put_str(w, name, hex);
+}
+
+static void put_hashes(struct json_writer *w, const char *name, const uint8_t (*list)[DIGEST_BYTES],
+                       size_t count)
+{
+    json_open_array(w, name);
+    for (size_t i = 0; i < count; i++) {
+        put_hex(w, NULL, list[i], DIGEST_BYTES);
+    }
+    json_close_array(w);
 }
 
 static void put_entry(struct json_writer *w, const char *name, const struct manifest_entry *e)
@@ -83,11 +108,8 @@ RW_RC slot_write(const struct slot_state *s, struct rw_buf *into, struct rw_err 
     json_put_bool(&w, "stable", s->stable);
     json_put_bool(&w, "previous_stable", s->previous_stable);
     if (s->trial.change != SLOT_NO_CHANGE) { put_trial(&w, &s->trial); }
-    json_open_array(&w, "abandoned");
-    for (size_t i = 0; i < s->abandoned_count; i++) {
-        put_hex(&w, NULL, s->abandoned[i], DIGEST_BYTES);
-    }
-    json_close_array(&w);
+    put_hashes(&w, "abandoned", (const uint8_t(*)[DIGEST_BYTES])s->abandoned, s->abandoned_count);
+    put_hashes(&w, "left", (const uint8_t(*)[DIGEST_BYTES])s->left, s->left_count);
     json_open_object(&w, "boot");
     json_put_bool(&w, "open", s->boot.open);
     json_put_bool(&w, "guarded", s->boot.guarded);
@@ -143,20 +165,20 @@ static RW_RC get_trial(const struct json *o, struct slot_trial *t, struct rw_err
     return get_hex(o, "beacon", t->beacon, BEACON_ID_BYTES, err);
 }
 
-static RW_RC get_abandoned(const struct json *o, struct slot_state *s, struct rw_err *err)
+static RW_RC get_hashes(const struct json *o, const char *name, uint8_t (*into)[DIGEST_BYTES],
+                        size_t *count_out, struct rw_err *err)
 {
     const struct json *list = NULL;
-    RW_TRY(json_get(o, "abandoned", JSON_ARRAY, &list, err));
+    RW_TRY(json_get(o, name, JSON_ARRAY, &list, err));
     if (json_count(list) > INSTALL_ABANDONED_MAX) {
-        return rw_fail(err, RW_E_RANGE, "more than %d abandoned hashes", INSTALL_ABANDONED_MAX);
+        return rw_fail(err, RW_E_RANGE, "%s: more than %d hashes", name, INSTALL_ABANDONED_MAX);
     }
     for (const struct json *one = json_first(list); one != NULL; one = json_next(one)) {
         if (json_type(one) != JSON_STR) {
-            return rw_fail(err, RW_E_SCHEMA, "an abandoned hash is a string");
+            return rw_fail(err, RW_E_SCHEMA, "%s: a hash is a string", name);
         }
-        RW_TRY(rw_hex_decode(s->abandoned[s->abandoned_count], DIGEST_BYTES, json_str(one),
-                             "abandoned hash", err));
-        s->abandoned_count++;
+        RW_TRY(rw_hex_decode(into[*count_out], DIGEST_BYTES, json_str(one), name, err));
+        (*count_out)++;
     }
     return RW_OK;
 }
@@ -171,7 +193,8 @@ RW_RC slot_read(struct rw_span text, struct slot_state *out, struct rw_err *err)
 {
     static const char *const known[] = {"format",    "current", "previous",  "next",
                                         "committed", "ring",    "seen_ring", "trial",
-                                        "abandoned", "boot",    "stable",    "previous_stable"};
+                                        "abandoned", "left",    "boot",
+                                        "stable",    "previous_stable"};
     struct slot_state s = {.current = 0};
     const struct json *boot = NULL;
     int64_t format = 0;
@@ -189,7 +212,10 @@ RW_RC slot_read(struct rw_span text, struct slot_state *out, struct rw_err *err)
     RW_TRY(get_flag(tree, "previous_stable", &s.previous_stable, err));
     const struct json *trial = json_find(tree, "trial");
     if (trial != NULL) { RW_TRY(get_trial(trial, &s.trial, err)); }
-    RW_TRY(get_abandoned(tree, &s, err));
+    RW_TRY(get_hashes(tree, "abandoned", s.abandoned, &s.abandoned_count, err));
+    if (json_find(tree, "left") != NULL) { /* files of older agents lack it */
+        RW_TRY(get_hashes(tree, "left", s.left, &s.left_count, err));
+    }
     RW_TRY(json_get(tree, "boot", JSON_OBJECT, &boot, err));
     RW_TRY(json_get_bool(boot, "open", &s.boot.open, err));
     RW_TRY(json_get_bool(boot, "guarded", &s.boot.guarded, err));

@@ -1,5 +1,5 @@
 /* slot.h: what the agent must remember over a crash: which set is current and previous, a trial under way,
- * hashes never to try again, boot counters.
+ * hashes never to try again, hashes left by order, boot counters.
  *
  * Kept in two alternating copies ("slots.a", "slots.b"); every risky step is preceded by a save (INV-6).
  *
@@ -54,6 +54,8 @@ struct slot_state {
     struct slot_trial trial;
     uint8_t abandoned[INSTALL_ABANDONED_MAX][DIGEST_BYTES]; /* the oldest first */
     size_t abandoned_count;
+    uint8_t left[INSTALL_ABANDONED_MAX][DIGEST_BYTES]; /* by the ring's order; the oldest first */
+    size_t left_count;
     struct slot_boot boot;
 };
 
@@ -69,5 +71,7 @@ const char *slot_change_name(enum slot_change c);
 /* Remembers a hash; the oldest makes room. Once is enough. */
 void slot_abandon(struct slot_state *s, const uint8_t sha256[static DIGEST_BYTES]);
 bool slot_is_abandoned(const struct slot_state *s, const uint8_t sha256[static DIGEST_BYTES]);
+/* The same for content that the ring's order took away: the ring may offer it again (install_rule_pointer.again). */
+void slot_leave(struct slot_state *s, const uint8_t sha256[static DIGEST_BYTES]);
 
 #endif

@@ -193,6 +193,12 @@ RW_RC trust_store_find(struct trust_store *t, const char *path, struct tuf_targe
     return tuf_client_find(t->tuf, path, out, err);
 }
 
+RW_RC trust_store_role(struct trust_store *t, const char *role, const struct json **signed_out,
+                       struct rw_wall *expires_out, struct rw_err *err)
+{
+    return tuf_client_role(t->tuf, role, signed_out, expires_out, err);
+}
+
 RW_RC trust_store_read(struct trust_store *t, const struct tuf_target *target, size_t max,
                        struct rw_buf *into, struct rw_err *err)
 {
@@ -224,6 +230,7 @@ struct rw_wall trust_store_expires(const struct trust_store *t)
     struct rw_wall first = {INT64_MAX};
     size_t n = tuf_client_status(t->tuf, roles, ROLES_SHOWN_MAX);
     for (size_t i = 0; i < n; i++) {
+        if (strcmp(roles[i].role, TRUST_STORE_EXPEDITE) == 0) { continue; }
         if (roles[i].expires.s < first.s) { first = roles[i].expires; }
     }
     return first;

@@ -11,6 +11,8 @@
 #include "common/net/http_client.h"
 #include "common/tuf/tuf_client.h"
 
+#define TRUST_STORE_EXPEDITE "expedite"
+
 struct trust_store {
     int dir;                           /* owned: state_dir/trust */
     struct http_client *http;          /* borrowed */
@@ -43,10 +45,14 @@ RW_RC trust_store_poll(struct trust_store *t, struct rw_wall now, bool *changed_
 /* Fails with RW_E_NOT_FOUND only when trusted metadata say that the target is not there. */
 RW_RC trust_store_find(struct trust_store *t, const char *path, struct tuf_target *out,
                        struct rw_err *err);
+/* The "signed" part and the expiry of a delegated role; borrowed until the next poll. */
+RW_RC trust_store_role(struct trust_store *t, const char *role, const struct json **signed_out,
+                       struct rw_wall *expires_out, struct rw_err *err);
 /* A small target's bytes, verified. Fails with RW_E_TOO_BIG, RW_E_TUF_HASH, RW_E_HTTP, RW_E_NET. */
 RW_RC trust_store_read(struct trust_store *t, const struct tuf_target *target, size_t max,
                        struct rw_buf *into, struct rw_err *err);
-/* Earliest expiry of everything that is loaded: nothing new is installed from then on. */
+/* Earliest expiry of everything that is loaded: nothing new is installed from then on. The expedite role does not
+ * count: it may lie expired, and then says nothing (install_rule.h looks at its end). */
 struct rw_wall trust_store_expires(const struct trust_store *t);
 struct rw_wall trust_store_root_expires(const struct trust_store *t);
 /* "expired", "development" or "ok" (INV-12). */

@@ -88,40 +88,13 @@ static void fill_state(const struct poll *p, const struct poll_input *in, size_t
     s->installed = active == NULL ? 0 : active->release;
     s->engine = p->o.engine;
     s->spread_s = install_rule_spread_s(p->o.bucket, r->bucket_lo, r->bucket_hi, r->spread_s);
+    s->hard_min_s = p->policy.hard_min_s;
+    s->expedite_longest_s = p->policy.expedite_longest_s;
+    s->engine_skew_max = p->policy.engine_skew_max;
     s->abandoned_count = in->abandoned_count;
     rw_copy(s->abandoned, sizeof(s->abandoned), in->abandoned, sizeof(in->abandoned));
-}
-
-/* Reads both entries. A pointer that is not there is an answer; any other failure is none. */
-static RW_RC read_entries(struct poll *p, size_t ring, struct poll_family *f, struct rw_err *err)
-{
-    char path[TUF_PATH_BYTES];
-    char class_name[INSTALL_NAME_BYTES] = "";
-    struct tuf_target t;
-    size_t class_index = 0;
-    RW_TRY(entry_codec_pointer_path(f->state.ring, f->family, path, err));
-    struct rw_rc rc = trust_store_find(&p->trust, path, &t, err);
-    if (rc.code == RW_E_NOT_FOUND) { return RW_OK; }
-    RW_TRY(rc);
-    RW_TRY(entry_codec_read_pointer(&t, &f->pointer, err));
-    f->has_pointer = true;
-    RW_TRY(entry_codec_content_path(f->family, f->pointer.release, path, err));
-    rc = trust_store_find(&p->trust, path, &t, err);
-    if (rc.code == RW_E_NOT_FOUND) { return RW_OK; } /* content.listed stays false: refused */
-    RW_TRY(rc);
-    RW_TRY(
-        entry_codec_read_content(&t, f->state.ring, p->o.platform, &f->content, class_name, err));
-    RW_TRY(ring_policy_find_class(&p->policy, class_name, &class_index, err));
-    f->state.min_bake_s = ring_policy_min_bake_s(&p->policy, class_index, ring);
-    return RW_OK;
-}
-
-static bool failed_here(const struct poll_family *f)
-{
-    for (size_t i = 0; i < f->state.abandoned_count; i++) {
-        if (memcmp(f->state.abandoned[i], f->content.sha256, DIGEST_BYTES) == 0) { return true; }
-    }
-    return false;
+    s->left_count = in->left_count;
+    rw_copy(s->left, sizeof(s->left), in->left, sizeof(in->left));
 }
 
 /* Content of the revert must be whole and proven too; bake and permit are not asked (halting must not wait). */
@@ -134,10 +107,6 @@ static void act(struct poll *p, struct poll_memory *m, const struct poll_input *
         poll_permit(p, m, f);
         return;
     case INSTALL_REVERT:
-        if (failed_here(f)) {
-            (void)snprintf(f->note, sizeof(f->note), "the older release failed here: not repeated");
-            return;
-        }
         if (poll_fetch(p, m, in, f) && poll_prove(p, m, in, f)) { f->action = POLL_REVERT; }
         return;
     case INSTALL_WAIT: /* fetched ahead: the line is quiet while the bake lasts */
@@ -148,6 +117,17 @@ static void act(struct poll *p, struct poll_memory *m, const struct poll_input *
     case INSTALL_REFUSE:
         return;
     }
+}
+
+/* INV-7: an expedite is looked for only where the bake alone keeps the release. */
+static void decide(struct poll *p, struct poll_family *f)
+{
+    struct rw_wall now = rw_clock_wall(&p->o.clock);
+    f->result = install_rule_decide(&f->pointer, &f->content, &f->expedite, &f->state, now);
+    if (!install_rule_wants_expedite(&f->result)) { return; }
+    poll_entries_expedite(p, f);
+    if (!f->expedite.listed) { return; }
+    f->result = install_rule_decide(&f->pointer, &f->content, &f->expedite, &f->state, now);
 }
 
 /* The floor holds in memory when the disk does not take it. */
@@ -165,7 +145,7 @@ static void poll_one(struct poll *p, size_t index, size_t ring, const struct pol
     struct poll_memory *m = &p->memory[index];
     struct rw_err err = {.code = RW_E_NONE};
     fill_state(p, in, ring, f);
-    struct rw_rc rc = read_entries(p, ring, f, &err);
+    struct rw_rc rc = poll_entries_read(p, ring, in, f, &err);
     if (!rw_is_ok(rc)) {
         f->result.decision = INSTALL_REFUSE;
         (void)snprintf(f->result.reason, sizeof(f->result.reason), "%.150s", err.text);
@@ -175,8 +155,7 @@ static void poll_one(struct poll *p, size_t index, size_t ring, const struct pol
                        "ring '%s' has no entry for '%s'", f->state.ring, f->family);
         f->action = f->state.installed > 0 ? POLL_REMOVE : POLL_NONE;
     } else {
-        f->result =
-            install_rule_decide(&f->pointer, &f->content, &f->state, rw_clock_wall(&p->o.clock));
+        decide(p, f);
         act(p, m, in, f);
         /* Two engineers signed it offline: that time has passed. */
         if (f->content.listed) { raise_floor(p, f->content.signed_at); }
@@ -270,7 +249,7 @@ RW_RC poll_recheck(const struct poll_family *f, const struct poll_output *o, str
     }
     if (f->action == POLL_REMOVE) { return RW_OK; }
     const struct install_rule_result r =
-        install_rule_decide(&f->pointer, &f->content, &f->state, now);
+        install_rule_decide(&f->pointer, &f->content, &f->expedite, &f->state, now);
     enum install_rule_decision wanted = f->action == POLL_REVERT ? INSTALL_REVERT : INSTALL_GO;
     if (f->action == POLL_NONE || r.decision != wanted) {
         return rw_fail(err, RW_E_POLICY, "%s/%lld may not begin any more: %s", f->family,

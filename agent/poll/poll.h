@@ -59,6 +59,7 @@ struct poll_family {
     bool has_pointer;
     struct install_rule_pointer pointer;
     struct install_rule_content content;
+    struct install_rule_expedite expedite;
     struct install_rule_state state; /* what the decision was made with */
     struct install_rule_result result;
     struct beacon_permit_answer permit; /* POLL_ACTIVATE */
@@ -70,6 +71,11 @@ struct poll_family {
     char missing[POLL_TEXT_BYTES]; /* sandbox layers that are not there (INV-12) */
     char note[POLL_TEXT_BYTES];    /* what keeps it, in words; "" */
     int64_t retry_after_s;         /* negative: none */
+    bool
+        dropped; /* what is active is not listed any more: kept until the ring moves, and reported */
+    bool withdrawn;        /* and it was withdrawn: never again once it is left */
+    bool withdrawn_before; /* the previous set's content was withdrawn */
+    uint8_t withdrawn_before_sha256[DIGEST_BYTES];
 };
 
 struct poll_input {
@@ -78,6 +84,8 @@ struct poll_input {
     bool may_begin;           /* nothing is under way: permits may be asked for */
     uint8_t abandoned[INSTALL_ABANDONED_MAX][DIGEST_BYTES];
     size_t abandoned_count;
+    uint8_t left[INSTALL_ABANDONED_MAX][DIGEST_BYTES];
+    size_t left_count;
 };
 
 struct poll_output {

@@ -39,7 +39,18 @@ struct poll {
     struct ring_policy policy;
     char token[512];
     struct poll_memory memory[POLL_FAMILIES_MAX]; /* as families */
+    bool expedite_none;                           /* the expedite role could not be used ... */
+    struct rw_wall expedite_looked;               /* ... after the refresh of that time */
 };
+
+/* Reads pointer and content of a family as this endpoint's ring sees them. A pointer that is not there is an answer;
+ * any other failure is none. */
+RW_RC poll_entries_read(struct poll *p, size_t ring, const struct poll_input *in,
+                        struct poll_family *f, struct rw_err *err);
+/* Looks for an expedite of the content; without one f->expedite stays unlisted. */
+void poll_entries_expedite(struct poll *p, struct poll_family *f);
+/* Whether the content is or was active: the running and the previous set are looked at. */
+bool poll_entries_held(const struct poll_input *in, const struct poll_family *f);
 
 /* Makes sure that there is an endpoint token: the stored one, or a new one by the enrolment token. */
 RW_RC poll_enrol(struct poll *p, struct rw_err *err);

@@ -26,6 +26,14 @@ static void log_failure(const struct rw_err *err)
     rw_log_end(&l);
 }
 
+bool report_is_dropped(const struct report *r, const char *family)
+{
+    for (size_t i = 0; i < r->dropped_count; i++) {
+        if (strcmp(r->dropped[i], family) == 0) { return true; }
+    }
+    return false;
+}
+
 void report_add(const struct report *r, struct beacon *b)
 {
     static const uint8_t no_id[BEACON_ID_BYTES] = {0};

@@ -24,6 +24,14 @@ RW_RC entry_codec_pointer_path(const char *ring, const char *family,
     return RW_OK;
 }
 
+RW_RC entry_codec_expedite_path(const char *family, int64_t release,
+                                char dst[static TUF_PATH_BYTES], struct rw_err *err)
+{
+    RW_TRY(ring_policy_check_name(family, "family", err));
+    (void)snprintf(dst, TUF_PATH_BYTES, "expedite/%s/%lld", family, (long long)release);
+    return RW_OK;
+}
+
 /* The one member under which all fields of ours stand. Unknown members in it are refused by format number,
  * not by name: a newer server raises the number. */
 static RW_RC open_custom(const struct tuf_target *t, const struct json **out, struct rw_err *err)
@@ -61,6 +69,9 @@ RW_RC entry_codec_read_pointer(const struct tuf_target *t, struct install_rule_p
         return rw_fail(err, RW_E_SCHEMA, "'%s': state is neither go nor hold", t->path);
     }
     p.hold = rw_span_is(text, "hold");
+    if (json_find(custom, "again") != NULL) {
+        RW_TRY(json_get_bool(custom, "again", &p.again, err));
+    }
     RW_TRY(entry_codec_pointer_path(p.ring, p.family, path, err));
     if (strcmp(path, t->path) != 0) {
         return rw_fail(err, RW_E_TRUST_RULE, "'%s' speaks for '%s'", t->path, path);
@@ -125,6 +136,85 @@ RW_RC entry_codec_read_content(const struct tuf_target *t, const char *ring, con
     return RW_OK;
 }
 
+/* --- expedite --- */
+static RW_RC read_rings(const struct json *custom, struct entry_codec_expedite *x,
+                        struct rw_err *err)
+{
+    const struct json *list = NULL;
+    RW_TRY(json_get(custom, "rings", JSON_ARRAY, &list, err));
+    if (json_count(list) < 1 || json_count(list) > RING_POLICY_RINGS_MAX) {
+        return rw_fail(err, RW_E_RANGE, "rings: %zu, want 1..%d", json_count(list),
+                       RING_POLICY_RINGS_MAX);
+    }
+    for (const struct json *one = json_first(list); one != NULL; one = json_next(one)) {
+        char *ring = x->rings[x->ring_count++];
+        if (json_type(one) != JSON_STR) {
+            return rw_fail(err, RW_E_SCHEMA, "rings: a ring is a string");
+        }
+        RW_TRY(rw_span_to_str(ring, INSTALL_NAME_BYTES, json_str(one), "ring", err));
+        RW_TRY(ring_policy_check_name(ring, "ring", err));
+    }
+    return RW_OK;
+}
+
+static RW_RC take_expedite_path(const struct tuf_target *t, struct entry_codec_expedite *x,
+                                struct rw_err *err)
+{
+    static const char folder[] = "expedite/";
+    struct rw_span rest = rw_span_str(t->path);
+    char path[TUF_PATH_BYTES];
+    size_t family = 0;
+    if (!rw_span_starts(rest, folder)) {
+        return rw_fail(err, RW_E_TRUST_RULE, "'%s' is no path of an expedite", t->path);
+    }
+    rest = rw_span_of(rest.p + sizeof(folder) - 1, rest.n - (sizeof(folder) - 1));
+    while (family < rest.n && rest.p[family] != '/') {
+        family++;
+    }
+    RW_TRY(rw_span_to_str(x->family, sizeof(x->family), rw_span_of(rest.p, family), "family", err));
+    if (family < rest.n) { family++; }
+    RW_TRY(rw_parse_i64(rw_span_of(rest.p + family, rest.n - family), 1, RW_JSON_INT_MAX, "release",
+                        &x->release, err));
+    RW_TRY(entry_codec_expedite_path(x->family, x->release, path, err));
+    if (strcmp(path, t->path) == 0) { return RW_OK; }
+    return rw_fail(err, RW_E_TRUST_RULE, "'%s' speaks for '%s'", t->path, path);
+}
+
+RW_RC entry_codec_read_expedite(const struct tuf_target *t, struct entry_codec_expedite *out,
+                                struct rw_err *err)
+{
+    const struct json *custom = NULL;
+    struct entry_codec_expedite x = {.ring_count = 0};
+    RW_TRY(open_custom(t, &custom, err));
+    RW_TRY(take_expedite_path(t, &x, err));
+    RW_TRY(read_rings(custom, &x, err));
+    RW_TRY(read_time(custom, "not_before", &x.not_before, err));
+    RW_TRY(read_time(custom, "until", &x.until, err));
+    RW_TRY(json_get_str(custom, "reason", x.reason, sizeof(x.reason), err));
+    if (x.reason[0] == '\0' || x.not_before.s <= 0 || x.until.s <= x.not_before.s) {
+        return rw_fail(err, RW_E_SCHEMA, "'%s': no reason, or until is not after not_before",
+                       t->path);
+    }
+    *out = x;
+    return RW_OK;
+}
+
+void entry_codec_expedite_for_ring(const struct tuf_target *t, const struct entry_codec_expedite *x,
+                                   const char *ring, struct install_rule_expedite *out)
+{
+    *out = (struct install_rule_expedite){.listed = true,
+                                          .release = x->release,
+                                          .length = t->length,
+                                          .not_before = x->not_before,
+                                          .until = x->until};
+    rw_copy(out->family, sizeof(out->family), x->family, sizeof(x->family));
+    rw_copy(out->sha256, sizeof(out->sha256), t->sha256, sizeof(t->sha256));
+    for (size_t i = 0; i < x->ring_count; i++) {
+        out->names_ring = out->names_ring || strcmp(x->rings[i], ring) == 0;
+    }
+}
+
+/* --- writing --- */
 static void write_hash_and_length(struct json_writer *w, const char *sha256_hex, int64_t length)
 {
     json_open_object(w, "hashes");
@@ -190,8 +280,31 @@ void entry_codec_write_pointer(struct json_writer *w, const char *path,
     json_put_str(w, "content", content);
     json_put_int(w, "release", p->release);
     json_put_str(w, "state", p->hold ? "hold" : "go");
+    if (p->again) { json_put_bool(w, "again", true); }
     json_close_object(w);
     json_close_object(w);
     write_hash_and_length(w, hex, p->length);
+    json_close_object(w);
+}
+
+void entry_codec_write_expedite(struct json_writer *w, const char *path,
+                                const struct entry_codec_expedite *x, int64_t length,
+                                const char *sha256_hex)
+{
+    json_open_object(w, path);
+    json_open_object(w, "custom");
+    json_open_object(w, "ringward");
+    json_put_int(w, "format", ENTRY_FORMAT);
+    json_open_array(w, "rings");
+    for (size_t i = 0; i < x->ring_count; i++) {
+        json_put_str(w, NULL, x->rings[i]);
+    }
+    json_close_array(w);
+    write_time(w, "not_before", x->not_before);
+    write_time(w, "until", x->until);
+    json_put_str(w, "reason", x->reason);
+    json_close_object(w);
+    json_close_object(w);
+    write_hash_and_length(w, sha256_hex, length);
     json_close_object(w);
 }

@@ -33,65 +33,163 @@ static const char *disagreement(const struct install_rule_pointer *p,
     if (memcmp(c->sha256, p->sha256, INSTALL_HASH_BYTES) != 0) {
         return "pointer and content differ in SHA-256";
     }
-    if (!c->platform_fits) { return "the release is not for this platform"; }
-    if (s->engine < c->engine_min || s->engine > c->engine_max) {
-        return "the release is not for this engine version";
-    }
     return NULL;
 }
 
-static bool is_abandoned(const struct install_rule_content *c, const struct install_rule_state *s)
+static bool is_in(const uint8_t (*list)[INSTALL_HASH_BYTES], size_t count, const uint8_t *sha256)
 {
-    for (size_t i = 0; i < s->abandoned_count && i < INSTALL_ABANDONED_MAX; i++) {
-        if (memcmp(s->abandoned[i], c->sha256, INSTALL_HASH_BYTES) == 0) { return true; }
+    for (size_t i = 0; i < count && i < INSTALL_ABANDONED_MAX; i++) {
+        if (memcmp(list[i], sha256, INSTALL_HASH_BYTES) == 0) { return true; }
     }
     return false;
 }
 
-/* base = max(not_before, signed_at + min_bake) + spread; false when a time is missing or overflows. */
-static bool earliest(const struct install_rule_content *c, const struct install_rule_state *s,
-                     struct rw_wall *out)
+/* What no time and no key that is online can cure. NULL: nothing. */
+static const char *barred(const struct install_rule_pointer *p,
+                          const struct install_rule_content *c, const struct install_rule_state *s)
 {
-    int64_t baked = 0;
-    if (!c->has_not_before || c->signed_at.s <= 0 || s->min_bake_s < 0 || s->spread_s < 0) {
+    if (!c->platform_fits) { return "the release is not for this platform"; }
+    if (s->engine < c->engine_min || s->engine > c->engine_max) {
+        return "the release is not for this engine version";
+    }
+    /* Unsigned: the range holds the engine, so it is not negative, and no difference overflows. */
+    uint64_t wide = (uint64_t)c->engine_max - (uint64_t)c->engine_min;
+    if (s->engine_skew_max >= 0 && wide > (uint64_t)s->engine_skew_max) {
+        return "the release is for more engine versions than the policy allows";
+    }
+    if (c->release < c->floor) { return "the release is below the floor of its family"; }
+    if (c->withdrawn) { return "this content was withdrawn"; }
+    if (is_in(s->abandoned, s->abandoned_count, c->sha256)) {
+        return "the release failed on this endpoint before";
+    }
+    if (!p->again && is_in(s->left, s->left_count, c->sha256)) {
+        return "this endpoint left the release by its ring's order";
+    }
+    return NULL;
+}
+
+/* Earliest install by the bake alone, spread not counted: max(not_before, signed_at + min_bake). False when a time is
+ * missing or overflows. */
+static bool baked(const struct install_rule_content *c, const struct install_rule_state *s,
+                  struct rw_wall *out)
+{
+    int64_t least = 0;
+    if (!c->has_not_before || c->not_before.s <= 0 || c->signed_at.s <= 0 || s->min_bake_s < 0) {
         return false;
     }
-    if (!rw_add_i64(c->signed_at.s, s->min_bake_s, &baked)) { return false; }
-    int64_t base = c->not_before.s > baked ? c->not_before.s : baked;
-    return rw_add_i64(base, s->spread_s, &out->s);
+    if (!rw_add_i64(c->signed_at.s, s->min_bake_s, &least)) { return false; }
+    out->s = c->not_before.s > least ? c->not_before.s : least;
+    return true;
+}
+
+/* The same by an expedite: max(its not_before, signed_at + hard minimum). False when there is none for exactly this
+ * content in this ring, or it has no effect at this moment. */
+static bool expedited(const struct install_rule_content *c, const struct install_rule_expedite *x,
+                      const struct install_rule_state *s, struct rw_wall now, struct rw_wall *out)
+{
+    int64_t least = 0;
+    int64_t longest = 0;
+    bool same = x->listed && strcmp(x->family, c->family) == 0 && x->release == c->release &&
+                x->length == c->length && memcmp(x->sha256, c->sha256, INSTALL_HASH_BYTES) == 0;
+    if (!same || !x->names_ring || x->not_before.s <= 0) { return false; }
+    if (now.s >= x->until.s || now.s >= x->expires.s) { return false; }
+    if (s->hard_min_s < 0 || !rw_add_i64(c->signed_at.s, s->hard_min_s, &least) ||
+        !rw_add_i64(x->not_before.s, s->expedite_longest_s, &longest) || x->until.s > longest) {
+        return false;
+    }
+    out->s = x->not_before.s > least ? x->not_before.s : least;
+    return true;
+}
+
+/* An expedite keeps an eighth of the spread: endpoints of a ring still do not come all at once. */
+enum { EXPEDITE_SPREAD_DIVISOR = 8 };
+
+/* What one decision is made of. */
+struct facts {
+    const struct install_rule_content *c;
+    const struct install_rule_expedite *x;
+    const struct install_rule_state *s;
+    int64_t spread_s;
+    struct rw_wall now;
+};
+
+/* Whether the time has come; says so in `r`, or refuses when a time is missing. An expedite only makes it earlier. */
+static bool time_has_come(const struct facts *f, struct install_rule_result *r)
+{
+    char text[RW_TIME_TEXT_BYTES];
+    struct rw_wall base = never;
+    struct rw_wall sooner = never;
+    *r = result(INSTALL_REFUSE, never, "the release has no valid bake time for ring '%s'",
+                f->s->ring);
+    if (f->spread_s < 0 || !baked(f->c, f->s, &base) || !rw_add_i64(base.s, f->spread_s, &base.s)) {
+        return false;
+    }
+    bool early = expedited(f->c, f->x, f->s, f->now, &sooner) &&
+                 rw_add_i64(sooner.s, f->spread_s / EXPEDITE_SPREAD_DIVISOR, &sooner.s) &&
+                 sooner.s < base.s;
+    if (early) { base = sooner; }
+    rw_wall_format(text, base);
+    *r = result(INSTALL_WAIT, base, "%s until %s", early ? "expedited, bakes" : "bakes", text);
+    r->expedited = early;
+    return f->now.s >= base.s;
+}
+
+/* Halting must not wait: what ran on this endpoint before comes back at once, without bake and on hold as well.
+ * Other old releases are past their times as a rule; where one is not, a lower number is no way around the bake. */
+static struct install_rule_result decide_back(const struct facts *f)
+{
+    struct install_rule_result r;
+    if (f->s->held || time_has_come(f, &r)) {
+        return result(INSTALL_REVERT, f->now, "the ring points back to release %lld",
+                      (long long)f->c->release);
+    }
+    return r;
+}
+
+static struct install_rule_result decide_forward(const struct facts *f, bool hold)
+{
+    struct install_rule_result r;
+    if (hold) { return result(INSTALL_HOLD, never, "the ring is on hold"); }
+    if (f->c->signed_at.s < f->c->signed_before.s) {
+        return result(INSTALL_REFUSE, never,
+                      "release %lld says that it was signed before an earlier release",
+                      (long long)f->c->release);
+    }
+    if (time_has_come(f, &r)) {
+        bool early = r.expedited;
+        r = result(INSTALL_GO, r.not_before, "release %lld may be installed%s",
+                   (long long)f->c->release, early ? ", expedited" : "");
+        r.expedited = early;
+    }
+    return r;
 }
 
 struct install_rule_result install_rule_decide(const struct install_rule_pointer *p,
                                                const struct install_rule_content *c,
+                                               const struct install_rule_expedite *x,
                                                const struct install_rule_state *s,
                                                struct rw_wall now)
 {
-    struct rw_wall base = never;
+    struct facts f = {.c = c, .x = x, .s = s, .spread_s = s->spread_s, .now = now};
     const char *wrong = disagreement(p, c, s);
     if (wrong != NULL) { return result(INSTALL_REFUSE, never, "%s", wrong); }
     if (p->release == s->installed) {
         return result(INSTALL_NOTHING, never, "release %lld is active", (long long)s->installed);
     }
-    /* Going back needs no bake and ignores hold: halting must not wait. */
+    wrong = barred(p, c, s);
+    if (wrong != NULL) {
+        return result(INSTALL_REFUSE, never, "%s: release %lld", wrong, (long long)p->release);
+    }
     if (p->release < s->installed) {
-        return result(INSTALL_REVERT, now, "the ring points back to release %lld",
-                      (long long)p->release);
+        f.spread_s = 0;
+        return decide_back(&f);
     }
-    if (p->hold) { return result(INSTALL_HOLD, never, "the ring is on hold"); }
-    if (is_abandoned(c, s)) {
-        return result(INSTALL_REFUSE, never, "release %lld failed on this endpoint before",
-                      (long long)p->release);
-    }
-    if (!earliest(c, s, &base)) {
-        return result(INSTALL_REFUSE, never, "the release has no valid bake time for ring '%s'",
-                      s->ring);
-    }
-    if (now.s < base.s) {
-        char text[RW_TIME_TEXT_BYTES];
-        rw_wall_format(text, base);
-        return result(INSTALL_WAIT, base, "bakes until %s", text);
-    }
-    return result(INSTALL_GO, base, "release %lld may be installed", (long long)p->release);
+    return decide_forward(&f, p->hold);
+}
+
+bool install_rule_wants_expedite(const struct install_rule_result *r)
+{
+    return r->decision == INSTALL_WAIT && !r->expedited;
 }
 
 const char *install_rule_name(enum install_rule_decision d)
@@ -113,5 +211,5 @@ int64_t install_rule_spread_s(int64_t bucket, int64_t bucket_lo, int64_t bucket_
                               int64_t spread_s)
 {
     if (bucket < bucket_lo || bucket >= bucket_hi || spread_s <= 0) { return 0; }
-    return (bucket - bucket_lo) * spread_s / (bucket_hi - bucket_lo);
+    return (bucket - bucket_lo) * spread_s / (bucket_hi - bucket_lo); /* policy: spread <= 90 d */
 }

@@ -1,11 +1,12 @@
 /* install_rule.h: may this endpoint install this content now? The one decision that agent and signer share.
  *
  * Installing needs the ring's pointer AND the offline-signed content entry, equal in length, hash, release and
- * family, a ring that the endpoint computed by itself, and the passing of the signed bake time (INV-7).
+ * family, a ring that the endpoint computed by itself, and the passing of the signed bake time (INV-7). A third
+ * document, signed offline by duty officers, may shorten the bake to the policy's hard minimum and does nothing else.
  *
  * memory   values only
  * threads  pure
- * source   docs/trust.md "The agent's decision"
+ * source   docs/trust.md "The agent's decision", "Expedite", "Withdrawal"
  */
 #ifndef RINGWARD_INSTALL_RULE_H
 #define RINGWARD_INSTALL_RULE_H
@@ -22,6 +23,8 @@ struct install_rule_pointer {
     int64_t length;
     uint8_t sha256[INSTALL_HASH_BYTES];
     bool hold; /* state "hold": nothing new begins */
+    bool
+        again; /* offers anew what this endpoint left by the ring's order, never what failed here */
 };
 
 /* What content/FAMILY/RELEASE.rwc says; `listed` false: the content role does not list it. */
@@ -37,17 +40,41 @@ struct install_rule_content {
     int64_t engine_min;
     int64_t engine_max;
     bool platform_fits;
+    /* --- what the role says besides the entry (entry_list.h) --- */
+    int64_t floor;                /* releases below are never installed again; 0: none */
+    bool withdrawn;               /* these very bytes were withdrawn, under whatever number */
+    struct rw_wall signed_before; /* latest signed_at of the listed releases with lower numbers */
+};
+
+/* What expedite/FAMILY/RELEASE says to one ring; `listed` false: there is none that can be trusted now. */
+struct install_rule_expedite {
+    bool listed;
+    char family[INSTALL_NAME_BYTES];
+    int64_t release;
+    int64_t length;
+    uint8_t sha256[INSTALL_HASH_BYTES];
+    bool names_ring;
+    struct rw_wall not_before;
+    struct rw_wall until;   /* it has no effect from then on */
+    struct rw_wall expires; /* of the role */
 };
 
 struct install_rule_state {
     char ring[INSTALL_NAME_BYTES]; /* computed at the endpoint, never told by the server */
     char family[INSTALL_NAME_BYTES];
-    int64_t installed;  /* release that is active; 0: none */
-    int64_t engine;     /* version of the endpoint's engine */
-    int64_t min_bake_s; /* policy: of this class in this ring */
-    int64_t spread_s;   /* this endpoint's place in the ring's spread */
+    int64_t installed;          /* release that is active; 0: none */
+    int64_t engine;             /* version of the endpoint's engine */
+    int64_t min_bake_s;         /* policy: of this class in this ring */
+    int64_t hard_min_s;         /* policy: from signing to install, whatever was expedited */
+    int64_t expedite_longest_s; /* policy: an expedite that wants more time has no effect */
+    int64_t engine_skew_max;    /* policy: widest engine range of a release; negative: any */
+    int64_t spread_s;           /* this endpoint's place in the ring's spread */
+    bool
+        held; /* these very bytes were active on this endpoint before: going back to them needs no bake */
     uint8_t abandoned[INSTALL_ABANDONED_MAX][INSTALL_HASH_BYTES]; /* failed here: never again */
     size_t abandoned_count;
+    uint8_t left[INSTALL_ABANDONED_MAX][INSTALL_HASH_BYTES]; /* left by the ring's order */
+    size_t left_count;
 };
 
 enum install_rule_decision {
@@ -56,7 +83,7 @@ enum install_rule_decision {
     INSTALL_HOLD,    /* the ring is on hold */
     INSTALL_REFUSE,  /* a trust rule forbids it */
     INSTALL_GO,      /* fetch, prove, ask for a permit, activate */
-    INSTALL_REVERT,  /* back to an older, still listed release: no bake, no permit */
+    INSTALL_REVERT, /* back to an older, still listed release: no permit; no bake where it ran before */
 };
 
 enum { INSTALL_REASON_BYTES = 160 };
@@ -64,14 +91,18 @@ enum { INSTALL_REASON_BYTES = 160 };
 struct install_rule_result {
     enum install_rule_decision decision;
     struct rw_wall not_before; /* earliest install; set for WAIT and GO */
+    bool expedited;            /* it is earlier than the bake, by an expedite */
     char reason[INSTALL_REASON_BYTES];
 };
 
 /* All rules in order; the reason names the first that decides. */
 struct install_rule_result install_rule_decide(const struct install_rule_pointer *p,
                                                const struct install_rule_content *c,
+                                               const struct install_rule_expedite *x,
                                                const struct install_rule_state *s,
                                                struct rw_wall now);
+/* Whether an expedite could change the decision: the bake is what keeps the release, or what kept it. */
+bool install_rule_wants_expedite(const struct install_rule_result *r);
 const char *install_rule_name(enum install_rule_decision d);
 
 /* Bucket 0..9999 of an endpoint: the first 8 bytes of the SHA-256 of its local random salt. */

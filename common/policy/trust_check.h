@@ -18,9 +18,10 @@ enum { TRUST_CHECK_CONTENT_THRESHOLD_MIN = 2, TRUST_CHECK_DELEGATIONS_MAX = 40 }
 /* Every role of root can be signed by the keys it names, and no key of snapshot or timestamp stands in another role.
  * Fails with RW_E_TRUST_RULE naming the role. */
 RW_RC trust_check_root(const struct tuf_doc *root, struct rw_err *err);
-/* Every delegation is content-FAMILY or ring-RING with its one pattern, terminating; content needs at least two
- * engineers; a ring has one online key; online keys are all different and have no vote elsewhere; every ring of the
- * policy has its role; targets end no later than root. Fails with RW_E_TRUST_RULE. */
+/* Every delegation is content-FAMILY, ring-RING or expedite with its one pattern, terminating; content needs at
+ * least two engineers, expedite two officers of whom none is an engineer; a ring has one online key; online keys are
+ * all different and have no vote elsewhere; every ring of the policy has its role; targets end no later than root.
+ * Fails with RW_E_TRUST_RULE. */
 RW_RC trust_check_targets(const struct tuf_doc *root, const struct tuf_doc *targets,
                           const struct ring_policy *policy, struct rw_err *err);
 /* Refuses a document that ends after root: nobody could renew what hangs on an expired root.

@@ -37,6 +37,8 @@ static RW_RC put_request(const struct signer_request *r, struct frame_writer *w,
         return RW_OK;
     case SIGNER_TRUST:
         return put_trust(r, w, err);
+    case SIGNER_EXPEDITE:
+        return frame_put_bytes(w, r->envelope, err);
     }
     return rw_fail(err, RW_E_PROTOCOL, "unknown type of request");
 }
@@ -111,6 +113,11 @@ RW_RC signer_request_read(struct frame_reader *frame, struct signer_request *out
         break;
     case SIGNER_RENEW:
         r.type = SIGNER_RENEW;
+        break;
+    case SIGNER_EXPEDITE:
+        r.type = SIGNER_EXPEDITE;
+        RW_TRY(
+            frame_get_bytes(frame, SIGNER_ENVELOPE_BYTES_MAX, "expedite role", &r.envelope, err));
         break;
     case SIGNER_TRUST:
         r.type = SIGNER_TRUST;

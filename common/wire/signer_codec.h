@@ -30,6 +30,7 @@ enum signer_request_type {
     SIGNER_RENEW = 3,   /* what has less than half of its life left is signed anew */
     SIGNER_TRUST =
         4, /* a ceremony's root, targets or content roles take the place of the published ones */
+    SIGNER_EXPEDITE = 5, /* a role that duty officers signed becomes part of the snapshot */
 };
 
 /* A content role that a ceremony brings along. */
@@ -44,7 +45,7 @@ struct signer_request {
     char ring[SIGNER_NAME_BYTES];   /* POINT */
     int64_t release;                /* POINT; 0: no pointer any more */
     bool hold;                      /* POINT */
-    struct rw_span envelope;        /* PUBLISH: the signed content role, as agents will read it */
+    struct rw_span envelope;        /* PUBLISH, EXPEDITE: the signed role, as agents will read it */
     struct rw_span root;            /* TRUST: the next root; n 0: stays */
     struct rw_span targets;         /* TRUST: the next targets; n 0: stay */
     struct signer_content contents[SIGNER_CONTENTS_MAX]; /* TRUST */

@@ -1,6 +1,7 @@
 #include "server/signer/signer_check.h"
 
 #include "common/policy/entry_codec.h"
+#include "common/policy/entry_list.h"
 #include "common/policy/trust_check.h"
 #include "server/signer/signer_payload.h"
 
@@ -11,6 +12,7 @@
 struct candidate {
     struct tuf_target target;
     struct install_rule_content content;
+    struct install_rule_expedite expedite;
     int64_t min_bake_s;
 };
 
@@ -28,6 +30,33 @@ static RW_RC first_platform(const struct tuf_target *t, char dst[static INSTALL_
     const struct json *one = json_first(list);
     if (one == NULL || json_type(one) != JSON_STR) { return RW_OK; }
     return rw_span_to_str(dst, INSTALL_NAME_BYTES, json_str(one), "platform", err);
+}
+
+static RW_RC read_list(const struct signer_view *v, const char *role, const char *family,
+                       struct candidate *out, struct rw_err *err)
+{
+    const struct json *signed_part = NULL;
+    struct rw_wall unused;
+    struct entry_list list;
+    RW_TRY(tuf_client_role(v->client, role, &signed_part, &unused, err));
+    RW_TRY(entry_list_read(signed_part, family, &list, err));
+    entry_list_apply(&list, &out->content);
+    return RW_OK;
+}
+
+/* Most releases have none, and most repositories have no such role yet. What cannot be read shortens nothing. */
+static RW_RC try_expedite(const struct signer_view *v, const char *ring, const char *family,
+                          struct candidate *out, struct rw_err *err)
+{
+    char path[TUF_PATH_BYTES];
+    struct tuf_target t;
+    struct entry_codec_expedite x;
+    const struct json *unused = NULL;
+    RW_TRY(entry_codec_expedite_path(family, out->content.release, path, err));
+    RW_TRY(tuf_client_find(v->client, path, &t, err));
+    RW_TRY(entry_codec_read_expedite(&t, &x, err));
+    entry_codec_expedite_for_ring(&t, &x, ring, &out->expedite);
+    return tuf_client_role(v->client, SIGNER_EXPEDITE_ROLE, &unused, &out->expedite.expires, err);
 }
 
 static RW_RC find_candidate(const struct signer_view *v, const char *ring, const char *family,
@@ -54,6 +83,11 @@ static RW_RC find_candidate(const struct signer_view *v, const char *ring, const
     }
     RW_TRY(first_platform(&out->target, platform, err));
     RW_TRY(entry_codec_read_content(&out->target, ring, platform, &out->content, class_name, err));
+    RW_TRY(read_list(v, role, family, out, err));
+    struct rw_err none;
+    if (!rw_is_ok(try_expedite(v, ring, family, out, &none))) {
+        out->expedite = (struct install_rule_expedite){.listed = false};
+    }
     RW_TRY(ring_policy_find(&v->policy, ring, &ring_index, err));
     RW_TRY(ring_policy_find_class(&v->policy, class_name, &class_index, err));
     out->min_bake_s = ring_policy_min_bake_s(&v->policy, class_index, ring_index);
@@ -63,13 +97,21 @@ static RW_RC find_candidate(const struct signer_view *v, const char *ring, const
 /* INV-7: the agent's own rule, asked for an endpoint of this ring that has `installed` and waits for nothing but
  * the bake. */
 static RW_RC decide(const struct candidate *c, const struct install_rule_pointer *p,
-                    int64_t installed, struct rw_wall now, struct rw_err *err)
+                    int64_t installed, const struct signer_view *v, struct rw_err *err)
 {
-    struct install_rule_state state = {
-        .installed = installed, .engine = c->content.engine_min, .min_bake_s = c->min_bake_s};
+    /* held: a ring may always go back to an older, listed release. Endpoints that never ran it wait for its bake by
+     * themselves. */
+    struct install_rule_state state = {.installed = installed,
+                                       .engine = c->content.engine_min,
+                                       .min_bake_s = c->min_bake_s,
+                                       .hard_min_s = v->policy.hard_min_s,
+                                       .expedite_longest_s = v->policy.expedite_longest_s,
+                                       .engine_skew_max = v->policy.engine_skew_max,
+                                       .held = true};
     rw_copy(state.ring, sizeof(state.ring), p->ring, sizeof(p->ring));
     rw_copy(state.family, sizeof(state.family), p->family, sizeof(p->family));
-    const struct install_rule_result r = install_rule_decide(p, &c->content, &state, now);
+    const struct install_rule_result r =
+        install_rule_decide(p, &c->content, &c->expedite, &state, v->now);
     switch (r.decision) {
     case INSTALL_GO:
     case INSTALL_NOTHING:
@@ -142,7 +184,7 @@ RW_RC signer_check_point(struct signer *s, const struct signer_view *v,
     rw_copy(p.ring, sizeof(p.ring), request->ring, sizeof(request->ring));
     rw_copy(p.family, sizeof(p.family), request->family, sizeof(request->family));
     rw_copy(p.sha256, sizeof(p.sha256), c.content.sha256, sizeof(c.content.sha256));
-    RW_TRY(decide(&c, &p, published.release, v->now, err));
+    RW_TRY(decide(&c, &p, published.release, v, err));
     RW_TRY(signer_payload_check(s, &c.target, err));
     p.hold = request->hold;
     *out = p;
@@ -169,7 +211,7 @@ static RW_RC check_agreement(void *ctx, const char *ring, struct rw_err *err)
         return RW_OK;
     }
     RW_TRY(find_candidate(pc->proof, ring, pc->family, p.release, &c, err));
-    return decide(&c, &p, p.release, pc->proof->now, err);
+    return decide(&c, &p, p.release, pc->proof, err);
 }
 
 RW_RC signer_check_proof(const struct signer_view *proof, const char *ring, const char *family,

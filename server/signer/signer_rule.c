@@ -23,3 +23,9 @@ bool signer_rule_renew_due(struct rw_wall expires, int64_t life_s, struct rw_wal
     return expires.s < now.s + life_s / 2 &&
            expires.s < signer_rule_expires(now, life_s, root_expires).s;
 }
+
+bool signer_rule_signed_now(struct rw_wall signed_at, struct rw_wall now)
+{
+    return signed_at.s >= now.s - SIGNER_CLOCK_SLACK_S &&
+           signed_at.s <= now.s + SIGNER_DATED_AHEAD_S_MAX;
+}

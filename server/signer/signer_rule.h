@@ -15,6 +15,8 @@ enum {
     SIGNER_TIMESTAMP_LIFE_S = 36 * 3600,
     /* What our clocks may differ from those of whoever wrote signed_at. */
     SIGNER_CLOCK_SLACK_S = 600,
+    /* How far ahead engineers may date a release, so that they need not sign within one quarter of an hour. */
+    SIGNER_DATED_AHEAD_S_MAX = 86400,
 };
 
 /* The version after everything that was ever signed: max(published, floor) + 1. Versions never reach 2^31, so that
@@ -25,5 +27,9 @@ struct rw_wall signer_rule_expires(struct rw_wall now, int64_t life_s, struct rw
 /* Whether less than half of a role's life is left, also when it is over, and signing it anew would give it more. */
 bool signer_rule_renew_due(struct rw_wall expires, int64_t life_s, struct rw_wall now,
                            struct rw_wall root_expires);
+
+/* Whether a release that says it was signed at this time may become public now: its bake counts from then, so it is at
+ * most the slack in the past; ahead it only delays, within a day. */
+bool signer_rule_signed_now(struct rw_wall signed_at, struct rw_wall now);
 
 #endif

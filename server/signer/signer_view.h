@@ -10,6 +10,9 @@
 #include "common/tuf/tuf_client.h"
 #include "server/signer/signer_state.h"
 
+/* The officers' role; it may lie expired and need not be there. */
+#define SIGNER_EXPEDITE_ROLE "expedite"
+
 /* Whose versions begin anew, since no key that signed the published ones is trusted any more (docs/trust.md). */
 struct signer_view_restart {
     bool timestamp;

@@ -143,7 +143,9 @@ TEST(a_revert_needs_no_probation_and_leaves_no_way_back_to_the_bad_one)
     assert_int_equal(bench_beacons(BEACON_REVERTED, &b), 1);
     assert_int_equal(b.release, 2);
     assert_memory_equal(b.sha256, two.sha256, DIGEST_BYTES);
-    assert_true(slot_is_abandoned(&bench.a.slots, two.sha256));
+    assert_int_equal(bench.a.slots.left_count, 1); /* by order: no fault was seen */
+    assert_memory_equal(bench.a.slots.left[0], two.sha256, DIGEST_BYTES);
+    assert_false(slot_is_abandoned(&bench.a.slots, two.sha256));
     struct rw_err err;
     struct manifest m;
     MUST(set_store_read(&bench.a.sets, bench.a.slots.previous, &m, &err));
@@ -163,6 +165,7 @@ TEST(a_change_of_ring_reverts_without_condemning_the_release)
     bench_until(ACTIVATE_STEADY);
     assert_int_equal(bench_active_release("yara"), 1);
     assert_false(slot_is_abandoned(&bench.a.slots, two.sha256));
+    assert_int_equal(bench.a.slots.left_count, 0);
     bench_remove();
 }
 

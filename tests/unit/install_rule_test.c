@@ -1,40 +1,12 @@
 /* Goal: installing needs pointer AND content AND the endpoint's own ring AND the bake (INV-7). From one state
- * that may install, every single wrong fact must refuse, wait or hold; none may open. */
+ * that may install, every single wrong fact must refuse, wait or hold; none may open. And the ring that an endpoint
+ * computes is what the shares say. */
 #include "common/policy/install_rule.h"
+
+#include "common/crypto/digest.h"
+#include "common/policy/ring_policy.h"
 #include "tests/harness.h"
-
-struct facts {
-    struct install_rule_pointer p;
-    struct install_rule_content c;
-    struct install_rule_state s;
-    struct rw_wall now;
-};
-
-static struct facts good(void)
-{
-    struct facts f = {
-        .p = {.ring = "canary", .family = "yara", .release = 2, .length = 100},
-        .c = {.listed = true,
-              .family = "yara",
-              .release = 2,
-              .length = 100,
-              .signed_at = {1000},
-              .has_not_before = true,
-              .not_before = {1500},
-              .engine_min = 1,
-              .engine_max = 9,
-              .platform_fits = true},
-        .s = {.ring = "canary", .family = "yara", .installed = 1, .engine = 5, .min_bake_s = 400},
-        .now = {2000},
-    };
-    f.p.sha256[0] = f.c.sha256[0] = 7;
-    return f;
-}
-
-static enum install_rule_decision decide(const struct facts *f)
-{
-    return install_rule_decide(&f->p, &f->c, &f->s, f->now).decision;
-}
+#include "tests/install_rule_facts.h"
 
 static void another_ring(struct facts *f)
 {
@@ -128,8 +100,106 @@ static void points_back(struct facts *f)
 static void points_back_on_hold_unbaked(struct facts *f)
 {
     f->s.installed = 3;
+    f->s.held = true;
     f->p.hold = true;
     f->now.s = 0;
+}
+static void points_back_to_what_never_ran(struct facts *f)
+{
+    f->s.installed = 3;
+    f->p.hold = true;
+    f->s.spread_s = 5000; /* going back is not spread */
+}
+static void points_back_to_what_never_ran_unbaked(struct facts *f)
+{
+    f->s.installed = 3;
+    f->now.s = 1499;
+}
+static void points_back_without_time(struct facts *f)
+{
+    f->s.installed = 3;
+    f->c.has_not_before = false;
+}
+static void points_back_to_what_failed(struct facts *f)
+{
+    points_back(f);
+    f->s.held = true;
+    failed_here(f);
+}
+static void points_back_below_the_floor(struct facts *f)
+{
+    points_back(f);
+    f->s.held = true;
+    f->c.floor = 3;
+}
+static void points_back_to_withdrawn(struct facts *f)
+{
+    points_back(f);
+    f->s.held = true;
+    f->c.withdrawn = true;
+}
+static void on_the_floor(struct facts *f)
+{
+    f->c.floor = 2;
+}
+static void below_the_floor(struct facts *f)
+{
+    f->c.floor = 3;
+}
+static void withdrawn(struct facts *f)
+{
+    f->c.withdrawn = true;
+}
+static void withdrawn_and_active(struct facts *f)
+{
+    withdrawn(f);
+    f->s.installed = 2;
+}
+static void left_here(struct facts *f)
+{
+    f->s.left[0][0] = 7;
+    f->s.left_count = 1;
+}
+static void left_and_offered_again(struct facts *f)
+{
+    left_here(f);
+    f->p.again = true;
+}
+static void failed_and_offered_again(struct facts *f)
+{
+    failed_here(f);
+    f->p.again = true;
+}
+static void withdrawn_and_offered_again(struct facts *f)
+{
+    withdrawn(f);
+    f->p.again = true;
+}
+static void signed_before_an_earlier_one(struct facts *f)
+{
+    f->c.signed_before.s = 1001;
+}
+static void signed_with_an_earlier_one(struct facts *f)
+{
+    f->c.signed_before.s = 1000;
+}
+static void as_wide_as_allowed(struct facts *f)
+{
+    f->s.engine_skew_max = 8;
+}
+static void wider_than_allowed(struct facts *f)
+{
+    f->s.engine_skew_max = 7;
+}
+static void wider_than_a_number(struct facts *f)
+{
+    f->c.engine_min = INT64_MIN;
+    f->c.engine_max = INT64_MAX;
+    f->s.engine_skew_max = INT64_MAX;
+}
+static void zero_not_before(struct facts *f)
+{
+    f->c.not_before.s = 0;
 }
 static void points_back_to_unlisted(struct facts *f)
 {
@@ -145,11 +215,7 @@ static void exactly_baked(struct facts *f)
     f->now.s = 1500;
 }
 
-static const struct decision_case {
-    const char *id;
-    void (*change)(struct facts *f);
-    enum install_rule_decision want;
-} cases[] = {
+static const struct decision_case cases[] = {
     {"all facts agree", nothing_wrong, INSTALL_GO},
     {"the very second of the bake", exactly_baked, INSTALL_GO},
     {"pointer of another ring", another_ring, INSTALL_REFUSE},
@@ -176,6 +242,27 @@ static const struct decision_case {
     {"ring points back", points_back, INSTALL_REVERT},
     {"going back ignores hold, bake, clock", points_back_on_hold_unbaked, INSTALL_REVERT},
     {"going back needs the content listed", points_back_to_unlisted, INSTALL_REFUSE},
+    {"going back to what never ran here, baked", points_back_to_what_never_ran, INSTALL_REVERT},
+    {"a lower number is no way around the bake", points_back_to_what_never_ran_unbaked,
+     INSTALL_WAIT},
+    {"going back without a bake time", points_back_without_time, INSTALL_REFUSE},
+    {"going back to what failed here", points_back_to_what_failed, INSTALL_REFUSE},
+    {"going back below the floor", points_back_below_the_floor, INSTALL_REFUSE},
+    {"going back to withdrawn content", points_back_to_withdrawn, INSTALL_REFUSE},
+    {"on the floor", on_the_floor, INSTALL_GO},
+    {"below the floor", below_the_floor, INSTALL_REFUSE},
+    {"withdrawn", withdrawn, INSTALL_REFUSE},
+    {"withdrawn while it runs: kept until the ring moves", withdrawn_and_active, INSTALL_NOTHING},
+    {"left by the ring's order", left_here, INSTALL_REFUSE},
+    {"left, and offered again", left_and_offered_again, INSTALL_GO},
+    {"no offer cures a failure", failed_and_offered_again, INSTALL_REFUSE},
+    {"no offer cures a withdrawal", withdrawn_and_offered_again, INSTALL_REFUSE},
+    {"signed before an earlier release", signed_before_an_earlier_one, INSTALL_REFUSE},
+    {"signed in the second of an earlier one", signed_with_an_earlier_one, INSTALL_GO},
+    {"engine range as wide as allowed", as_wide_as_allowed, INSTALL_GO},
+    {"engine range too wide", wider_than_allowed, INSTALL_REFUSE},
+    {"engine range beyond all numbers", wider_than_a_number, INSTALL_REFUSE},
+    {"not_before 0", zero_not_before, INSTALL_REFUSE},
 };
 
 TEST_EACH(every_single_wrong_fact_keeps_the_gate_shut, cases)
@@ -183,7 +270,25 @@ TEST_EACH(every_single_wrong_fact_keeps_the_gate_shut, cases)
     struct facts f = good();
     it->change(&f);
     assert_int_equal(decide(&f), it->want);
-    assert_true(install_rule_decide(&f.p, &f.c, &f.s, f.now).reason[0] != '\0');
+    assert_true(install_rule_decide(&f.p, &f.c, &f.x, &f.s, f.now).reason[0] != '\0');
+}
+
+/* A hole in the sieve of one condition would be seen here: every pair of wrong facts keeps the gate shut, too. */
+TEST(two_wrong_facts_do_not_cure_each_other)
+{
+    for (size_t a = 0; a < RW_LEN(cases); a++) {
+        for (size_t b = 0; b < RW_LEN(cases); b++) {
+            struct facts f = good();
+            if (cases[a].want == INSTALL_GO || cases[b].want == INSTALL_GO) { continue; }
+            if (cases[a].want == INSTALL_REVERT || cases[b].want == INSTALL_REVERT) { continue; }
+            cases[a].change(&f);
+            cases[b].change(&f);
+            if (f.s.installed > f.p.release) { continue; }
+            if (decide(&f) == INSTALL_GO) {
+                fail_msg("'%s' and '%s' together go", cases[a].id, cases[b].id);
+            }
+        }
+    }
 }
 
 TEST(buckets_are_spread_over_the_whole_range)
@@ -196,14 +301,73 @@ TEST(buckets_are_spread_over_the_whole_range)
     assert_int_equal(install_rule_bucket(hash), (int64_t)(UINT64_MAX % 10000));
 }
 
-TEST(spread_is_linear_inside_the_ring_and_zero_outside)
+/* --- rings and spread --- */
+
+/* Deterministic, and unlike each other as random salts are: SHA-256 of a counter. */
+static int64_t bucket_of(uint32_t n)
 {
-    assert_int_equal(install_rule_spread_s(100, 100, 1100, 1000), 0);
-    assert_int_equal(install_rule_spread_s(600, 100, 1100, 1000), 500);
-    assert_int_equal(install_rule_spread_s(1099, 100, 1100, 1000), 999);
-    assert_int_equal(install_rule_spread_s(1100, 100, 1100, 1000), 0);
+    struct rw_err err;
+    uint8_t salt[32] = {(uint8_t)n, (uint8_t)(n >> 8), (uint8_t)(n >> 16)};
+    uint8_t hash[DIGEST_BYTES];
+    MUST(digest_sha256(rw_span_of(salt, sizeof(salt)), hash, &err));
+    return install_rule_bucket(hash);
+}
+
+static const struct spread_case {
+    const char *id;
+    int64_t bucket, lo, hi, spread, want;
+} spreads[] = {
+    {"first bucket", 100, 100, 1100, 1000, 0},
+    {"middle", 600, 100, 1100, 1000, 500},
+    {"last bucket", 1099, 100, 1100, 1000, 999},
+    {"behind the range", 1100, 100, 1100, 1000, 0},
+    {"before the range", 99, 100, 1100, 1000, 0},
+    {"ring joined by hand: no range", 500, 0, 0, 1000, 0},
+    {"one bucket", 7, 7, 8, 1000, 0},
+    {"no spread", 600, 100, 1100, 0, 0},
+    {"negative spread", 600, 100, 1100, -5, 0},
+    {"rounded down", 1, 0, 3, 10, 3},
+    {"the whole fleet over 90 days", 9999, 0, 10000, 7776000, 7775222},
+};
+
+TEST_EACH(spread_is_linear_inside_the_ring_and_zero_outside, spreads)
+{
+    assert_int_equal(install_rule_spread_s(it->bucket, it->lo, it->hi, it->spread), it->want);
+}
+
+TEST(ten_thousand_salts_land_in_the_rings_as_their_shares_say)
+{
+    enum { ENDPOINTS = 10000 };
+    struct ring_policy p;
+    struct rw_err err = {0};
+    int64_t members[RING_POLICY_RINGS_MAX] = {0};
+    int64_t delay_s = 0;
+    MUST(ring_policy_parse(
+        rw_span_str("{\"format\":1,\"rings\":[{\"name\":\"hand\",\"select\":\"local\"},"
+                    "{\"name\":\"canary\",\"share\":\"1%\"},{\"name\":\"early\",\"share\":\"10%\"},"
+                    "{\"name\":\"broad\",\"share\":\"rest\",\"spread\":\"1000s\"}],"
+                    "\"classes\":{\"data\":{}},\"window\":{\"confirm\":{}}}"),
+        &p, &err));
+    for (uint32_t i = 0; i < ENDPOINTS; i++) {
+        int64_t bucket = bucket_of(i);
+        size_t ring = ring_policy_of_bucket(&p, bucket);
+        const struct ring_policy_ring *r = &p.rings[ring];
+        members[ring]++;
+        assert_true(bucket >= r->bucket_lo && bucket < r->bucket_hi);
+        if (ring == 3) {
+            delay_s += install_rule_spread_s(bucket, r->bucket_lo, r->bucket_hi, r->spread_s);
+        }
+    }
+    /* Five standard deviations of the binomial law: sqrt(10000 * p * (1 - p)) is 10, 30 and 31. */
+    assert_int_equal(members[0], 0);
+    assert_in_range(members[1], 100 - 50, 100 + 50);
+    assert_in_range(members[2], 1000 - 150, 1000 + 150);
+    assert_in_range(members[3], 8900 - 156, 8900 + 156);
+    assert_in_range(delay_s / members[3], 500 - 16, 500 + 16); /* the mean of an even spread */
 }
 
 RUN_TESTS(cmocka_unit_test(every_single_wrong_fact_keeps_the_gate_shut),
+          cmocka_unit_test(two_wrong_facts_do_not_cure_each_other),
           cmocka_unit_test(buckets_are_spread_over_the_whole_range),
-          cmocka_unit_test(spread_is_linear_inside_the_ring_and_zero_outside))
+          cmocka_unit_test(spread_is_linear_inside_the_ring_and_zero_outside),
+          cmocka_unit_test(ten_thousand_salts_land_in_the_rings_as_their_shares_say))

@@ -42,12 +42,37 @@ static void is_expired(struct rig *r, struct plan *p)
 static void from_the_future(struct rig *r, struct plan *p)
 {
     (void)r;
-    p->entries[0].signed_ago_s = -(int64_t)HOUR_S;
+    p->entries[0].signed_ago_s = -(int64_t)DAY_S - 60;
 }
 static void back_dated(struct rig *r, struct plan *p)
 {
     (void)r;
-    p->entries[0].signed_ago_s = 8 * (int64_t)DAY_S;
+    p->entries[0].signed_ago_s = 11 * 60;
+}
+static void within_the_window(struct rig *r, struct plan *p)
+{
+    (void)r;
+    p->entries[0].signed_ago_s = 9 * 60;
+}
+static void dated_ahead(struct rig *r, struct plan *p)
+{
+    (void)r;
+    p->entries[0].signed_ago_s = -8 * (int64_t)HOUR_S;
+}
+static void list_of_unknown_format(struct rig *r, struct plan *p)
+{
+    (void)r;
+    p->list = "{\"format\":2}";
+}
+static void listed_below_its_floor(struct rig *r, struct plan *p)
+{
+    (void)r;
+    p->list = "{\"format\":1,\"floor\":2,\"withdrawn\":[]}";
+}
+static void on_its_floor(struct rig *r, struct plan *p)
+{
+    (void)r;
+    p->list = "{\"format\":1,\"floor\":1,\"withdrawn\":[]}";
 }
 static void unknown_class(struct rig *r, struct plan *p)
 {
@@ -91,8 +116,13 @@ static const struct content_fault {
     {"a_payload_of_other_bytes_is_refused", "payload", nothing, "rule ONE"},
     {"a_longer_payload_is_refused", "payload", nothing, "rule one and more"},
     {"a_shorter_payload_is_refused", "payload", nothing, "rule"},
-    {"signed_at_in_the_future_is_refused", "entry", from_the_future, NULL},
-    {"signed_at_long_ago_is_refused", "entry", back_dated, NULL},
+    {"signed_at_more_than_a_day_ahead_is_refused", "entry", from_the_future, NULL},
+    {"signed_at_ahead_only_delays", "", dated_ahead, NULL},
+    {"signed_at_eleven_minutes_ago_is_refused", "entry", back_dated, NULL},
+    {"signed_at_nine_minutes_ago_is_granted", "", within_the_window, NULL},
+    {"a_list_of_unknown_format_is_refused", "entry", list_of_unknown_format, NULL},
+    {"a_release_below_the_floor_cannot_be_listed", "entry", listed_below_its_floor, NULL},
+    {"a_release_on_the_floor_can", "", on_its_floor, NULL},
     {"a_class_without_policy_is_refused", "entry", unknown_class, NULL},
     {"a_ring_without_bake_time_is_refused", "entry", ring_without_bake, NULL},
     {"an_entry_of_another_family_is_refused", "entry", foreign_family, NULL},
@@ -195,6 +225,87 @@ TEST(a_release_that_a_ring_points_at_cannot_be_dropped)
     must_grant(&r);
 }
 
+static void hex_of(const char *text, char hex[static DIGEST_HEX_BYTES])
+{
+    struct rw_err err = {0};
+    MUST(digest_sha256_hex(rw_span_str(text), hex, &err));
+}
+
+/* A withdrawal is for good, the floor never sinks, and the number is spent. */
+TEST(what_was_withdrawn_stays_withdrawn)
+{
+    RW_AUTO(rig) struct rig r = rig_make(0);
+    struct plan p = good_plan();
+    char hex[DIGEST_HEX_BYTES];
+    char list[256];
+    hex_of("rule one", hex);
+    publish_good(&r, &p);
+    (void)snprintf(list, sizeof(list),
+                   "{\"format\":1,\"floor\":0,\"withdrawn\":[{\"release\":1,\"sha256\":\"%s\"}]}",
+                   hex);
+    p.version = 3;
+    p.list = list;
+    publish(&r, &p);
+    must_refuse(&r, "entry"); /* listed and withdrawn */
+    p.count = 0;
+    publish(&r, &p);
+    must_grant(&r);
+    write_answer(&r);
+    p.version = 4;
+    p.list = NULL;
+    publish(&r, &p);
+    must_refuse(&r, "entry"); /* forgotten */
+    p.list = list;
+    p.entries[0] = (struct entry){.release = 2, .class_name = "data", .text = "rule one"};
+    p.count = 1;
+    put_payload(&r, &p.entries[0], "rule one");
+    publish(&r, &p);
+    must_refuse(&r, "entry"); /* the same bytes under another number */
+    p.entries[0] = (struct entry){.release = 1, .class_name = "data", .text = "rule other"};
+    put_payload(&r, &p.entries[0], "rule other");
+    publish(&r, &p);
+    must_refuse(&r, "number");
+    p.count = 0;
+    p.list = "{\"format\":1,\"floor\":2,\"withdrawn\":[]}"; /* the floor is above it */
+    publish(&r, &p);
+    must_grant(&r);
+    write_answer(&r);
+    p.version = 5;
+    p.list = "{\"format\":1,\"floor\":1,\"withdrawn\":[]}";
+    publish(&r, &p);
+    must_refuse(&r, "entry");
+}
+
+/* Monotonic per family: an earlier date would be a bake that is over already. */
+TEST(a_later_release_cannot_be_signed_before_an_earlier_one)
+{
+    RW_AUTO(rig) struct rig r = rig_make(0);
+    struct plan p = good_plan();
+    publish_good(&r, &p);
+    p.version = 3;
+    p.entries[1] =
+        (struct entry){.release = 2, .class_name = "data", .text = "rule two", .signed_ago_s = 1};
+    p.count = 2;
+    put_payload(&r, &p.entries[1], "rule two");
+    publish(&r, &p);
+    must_refuse(&r, "entry");
+    p.entries[1].signed_ago_s = 0;
+    publish(&r, &p);
+    must_grant(&r);
+}
+
+/* A quiet family must not expire: the same entries, a later end. */
+TEST(a_role_is_signed_anew_without_a_new_release)
+{
+    RW_AUTO(rig) struct rig r = rig_make(0);
+    struct plan p = good_plan();
+    publish_good(&r, &p);
+    p.version = 3;
+    p.expires_in_s = 13 * (int64_t)DAY_S;
+    publish(&r, &p);
+    must_grant(&r);
+}
+
 /* --- INV-7: pointers --- */
 static const struct point_fault {
     const char *id;
@@ -266,6 +377,9 @@ RUN_TESTS(cmocka_unit_test(content_is_signed_over_only_when_every_check_holds),
           cmocka_unit_test(a_new_release_below_a_listed_one_is_refused),
           cmocka_unit_test(a_listed_release_cannot_change),
           cmocka_unit_test(a_release_that_a_ring_points_at_cannot_be_dropped),
+          cmocka_unit_test(what_was_withdrawn_stays_withdrawn),
+          cmocka_unit_test(a_later_release_cannot_be_signed_before_an_earlier_one),
+          cmocka_unit_test(a_role_is_signed_anew_without_a_new_release),
           cmocka_unit_test(a_ring_moves_only_to_what_an_endpoint_would_take_now),
           cmocka_unit_test(a_ring_goes_back_and_to_nothing_at_once),
           cmocka_unit_test(a_pointer_to_a_payload_that_vanished_is_refused))

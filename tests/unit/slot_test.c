@@ -26,6 +26,7 @@ static struct slot_state full(void)
     for (uint8_t i = 0; i < 3; i++) {
         uint8_t hash[DIGEST_BYTES] = {i};
         slot_abandon(&s, hash);
+        if (i > 0) { slot_leave(&s, hash); }
     }
     return s;
 }
@@ -47,6 +48,7 @@ TEST(slots_survive_writing_and_reading)
     assert_true(back.trial.failed && back.trial.aborted && back.boot.guarded);
     assert_int_equal(back.boot.unclean, 2);
     assert_int_equal(back.abandoned_count, 3);
+    assert_int_equal(back.left_count, 2);
     assert_string_equal(back.seen_ring, "broad");
 }
 
@@ -57,12 +59,16 @@ TEST(the_oldest_abandoned_hash_makes_room)
         uint8_t hash[DIGEST_BYTES] = {i};
         slot_abandon(&s, hash);
         slot_abandon(&s, hash);
+        slot_leave(&s, hash);
+        slot_leave(&s, hash);
     }
     uint8_t first[DIGEST_BYTES] = {1};
     uint8_t third[DIGEST_BYTES] = {2};
     assert_int_equal(s.abandoned_count, INSTALL_ABANDONED_MAX);
     assert_false(slot_is_abandoned(&s, first));
     assert_true(slot_is_abandoned(&s, third));
+    assert_int_equal(s.left_count, INSTALL_ABANDONED_MAX);
+    assert_memory_equal(s.left[0], third, DIGEST_BYTES);
 }
 
 static const char good_manifest[] =
