@@ -1,7 +1,7 @@
 /* server_init.h: makes a whole server directory, with development trust or with that of a ceremony.
  *
- * Development trust has every key on one machine: root, targets and two engineers get ECDSA P-256 keys, the online roles
- * Ed25519 keys; root says in a signed member what it is, so that status, beacons and pages can say it too. With a
+ * Development trust has every key on one machine: root, targets and two engineers get ECDSA P-256 keys, the online
+ * roles Ed25519 keys; root says in a signed member what it is, so that status, beacons and pages can say it too. With a
  * ceremony's trust the directory never sees a key of people.
  *
  * memory   borrows the settings until return

@@ -67,6 +67,12 @@ static RW_RC take_people(const struct spec *s, struct cmd_trust_plan *p, struct 
             return rw_wrap(err, "role '%s'", tops[i]);
         }
     }
+    v = json_find(s->tree, "expedite");
+    if (v != NULL) {
+        struct tuf_sigset_authority *a = NULL;
+        RW_TRY(cmd_trust_plan_role(p, "expedite", &a, err));
+        if (!rw_is_ok(take_role(s, v, a, err))) { return rw_wrap(err, "role 'expedite'"); }
+    }
     RW_TRY(json_get(s->tree, "families", JSON_OBJECT, &v, err));
     if (json_first(v) == NULL) { return rw_fail(err, RW_E_SCHEMA, "'families' is empty"); }
     for (const struct json *f = json_first(v); f != NULL; f = json_next(f)) {
@@ -144,8 +150,8 @@ static RW_RC take_expires(struct spec *s, struct cmd_trust_plan *p, struct rw_er
 
 static RW_RC read_spec(struct spec *s, struct cmd_trust_plan *p, struct rw_err *err)
 {
-    static const char *const members[] = {"format", "root",   "targets", "families",
-                                          "online", "policy", "expires"};
+    static const char *const members[] = {"format",   "root",   "targets", "families",
+                                          "expedite", "online", "policy",  "expires"};
     int64_t format = 0;
     RW_AUTO(rw_buf) struct rw_buf text = rw_buf_make(SPEC_BYTES_MAX);
     RW_TRY(rw_file_read(s->path, SPEC_BYTES_MAX, &text, err));

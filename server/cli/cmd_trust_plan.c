@@ -14,6 +14,7 @@ static const char *const top_names[CMD_TRUST_TOP_ROLES] = {"root", "snapshot", "
                                                            "timestamp"};
 static const char content_prefix[] = "content-";
 static const char ring_prefix[] = "ring-";
+static const char expedite_role[] = "expedite";
 static const char policy_path[] = "policy/rings.json";
 
 RW_RC cmd_trust_plan_begin(struct cmd_trust_plan *p, struct rw_err *err)
@@ -98,11 +99,14 @@ RW_RC cmd_trust_plan_role(struct cmd_trust_plan *p, const char *role,
     struct rw_err unused;
     *out = cmd_trust_plan_find(p, role);
     if (*out != NULL) { return RW_OK; }
-    if ((family == NULL && ring == NULL) ||
-        !rw_is_ok(ring_policy_check_name(family != NULL ? family : ring, "role", &unused))) {
+    bool known = strcmp(role, expedite_role) == 0;
+    if (!known && (family != NULL || ring != NULL)) {
+        known = rw_is_ok(ring_policy_check_name(family != NULL ? family : ring, "role", &unused));
+    }
+    if (!known) {
         return rw_fail(err, RW_E_USAGE,
-                       "'%.60s' is no role: root, targets, snapshot, timestamp, content-FAMILY or "
-                       "ring-RING",
+                       "'%.60s' is no role: root, targets, snapshot, timestamp, content-FAMILY, "
+                       "ring-RING or expedite",
                        role);
     }
     if (p->delegated_count == TRUST_CHECK_DELEGATIONS_MAX) {
@@ -210,10 +214,13 @@ RW_RC cmd_trust_plan_write_root(const struct cmd_trust_plan *p, struct rw_buf *i
 
 static void put_delegation(struct json_writer *w, const struct tuf_sigset_authority *a)
 {
-    char pattern[PATTERN_BYTES];
+    char pattern[PATTERN_BYTES] = "expedite/*/*";
     const char *family = rest_of(a->role, content_prefix);
-    (void)snprintf(pattern, sizeof(pattern), "%s/%s/*", family != NULL ? "content" : "rings",
-                   family != NULL ? family : rest_of(a->role, ring_prefix));
+    const char *ring = rest_of(a->role, ring_prefix);
+    if (family != NULL || ring != NULL) {
+        (void)snprintf(pattern, sizeof(pattern), "%s/%s/*", family != NULL ? "content" : "rings",
+                       family != NULL ? family : ring);
+    }
     json_open_object(w, NULL);
     put_votes(w, a);
     json_put_str(w, "name", a->role);
@@ -259,6 +266,22 @@ RW_RC cmd_trust_plan_write_targets(const struct cmd_trust_plan *p, struct rw_buf
     return json_done(&w, err);
 }
 
+/* Everything that the former document says but its head: also what this program does not know (floor, withdrawals). */
+static RW_RC put_rest(struct json_writer *w, const struct tuf_doc *had, struct rw_err *err)
+{
+    static const char *const head[] = {"_type", "expires", "spec_version", "version"};
+    for (const struct json *e = json_first(had->signed_part); e != NULL; e = json_next(e)) {
+        char name[PATTERN_BYTES];
+        bool in_head = false;
+        RW_TRY(rw_span_to_str(name, sizeof(name), json_name(e), "member", err));
+        for (size_t i = 0; i < RW_LEN(head); i++) {
+            in_head = in_head || strcmp(name, head[i]) == 0;
+        }
+        if (!in_head) { json_put_tree(w, name, e); }
+    }
+    return RW_OK;
+}
+
 RW_RC cmd_trust_plan_write_content(const struct tuf_doc *had, struct rw_wall expires,
                                    struct rw_buf *into, struct rw_err *err)
 {
@@ -269,7 +292,7 @@ RW_RC cmd_trust_plan_write_content(const struct tuf_doc *had, struct rw_wall exp
         json_open_object(&w, "targets");
         json_close_object(&w);
     } else {
-        json_put_tree(&w, "targets", json_find(had->signed_part, "targets"));
+        RW_TRY(put_rest(&w, had, err));
     }
     json_close_object(&w);
     return json_done(&w, err);

@@ -34,7 +34,7 @@ RW_RC cmd_trust_plan_take(struct cmd_trust_plan *p, struct tuf_doc *root, struct
 
 /* The role by name, NULL when the plan has none. */
 struct tuf_sigset_authority *cmd_trust_plan_find(struct cmd_trust_plan *p, const char *role);
-/* The same, adding an empty content-FAMILY or ring-RING when there is none.
+/* The same, adding an empty content-FAMILY, ring-RING or expedite when there is none.
  * Fails with RW_E_USAGE (another name), RW_E_TOO_BIG. */
 RW_RC cmd_trust_plan_role(struct cmd_trust_plan *p, const char *role,
                           struct tuf_sigset_authority **out, struct rw_err *err);
@@ -48,7 +48,7 @@ RW_RC cmd_trust_plan_write_root(const struct cmd_trust_plan *p, struct rw_buf *i
                                 struct rw_err *err);
 RW_RC cmd_trust_plan_write_targets(const struct cmd_trust_plan *p, struct rw_buf *into,
                                    struct rw_err *err);
-/* A content role with the releases of `had` (no tree: none). */
+/* A content role with what `had` says (no tree: no releases), one version up. */
 RW_RC cmd_trust_plan_write_content(const struct tuf_doc *had, struct rw_wall expires,
                                    struct rw_buf *into, struct rw_err *err);
 /* The unsigned text as the document that it will be, without signatures. */

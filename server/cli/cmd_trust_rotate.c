@@ -163,6 +163,8 @@ static RW_RC touch_role(void *ctx, const char *name, struct rw_err *err)
     } else if (strcmp(name, "targets") == 0) {
         r->targets = true;
         r->root = r->root || changes_people(a);
+    } else if (strcmp(name, "expedite") == 0) {
+        r->targets = true; /* its own documents come with each expedite */
     } else {
         r->targets = r->targets || changes_people(a);
         RW_TRY(sign_anew(r, name, err));
@@ -302,8 +304,7 @@ RW_RC cmd_trust_rotate(int argc, char **argv, struct rw_err *err)
     const struct opt opts[] = {
         CLI_OPT_PROFILE(a.view.profile),
         {"role", "ROLE,...",
-         "root, targets, snapshot, timestamp, content-FAMILY, ring-RING (new ones too)", &a.roles,
-         NULL},
+         "root, targets, snapshot, timestamp, content-FAMILY, ring-RING, expedite", &a.roles, NULL},
         {"add", "FILE,...", "public keys of people that the role gains", &a.add, NULL},
         {"remove", "KEYID,...", "keys of people that the role loses", &a.remove, NULL},
         {"threshold", "N", "how many of its people must sign from now on", &a.threshold, NULL},

@@ -82,8 +82,8 @@ static RW_RC write_files(struct release_signer *s, struct rw_err *err)
     return RW_OK;
 }
 
-/* A new root and the timestamp under it only fit together: half of that change would be a repository that neither agents
- * nor the signer accept. So the whole of it is kept before its first file is written. */
+/* A new root and the timestamp under it only fit together: half of that change would be a repository that neither
+ * agents nor the signer accept. So the whole of it is kept before its first file is written. */
 static RW_RC write_kept(struct release_signer *s, struct rw_err *err)
 {
     RW_AUTO(frame_writer) struct frame_writer w = {.buf = rw_buf_make(1)};

@@ -45,8 +45,9 @@ struct release_signer_trust {
     size_t content_count;
 };
 
-/* Puts the policy into repo/targets, has the change verified and what it touches signed, writes all of it: after a crash
- * in between, the next start finishes the writing. Sending the same again succeeds. Fails as the signer refuses. */
+/* Puts the policy into repo/targets, has the change verified and what it touches signed, writes all of it: after a
+ * crash in between, the next start finishes the writing. Sending the same again succeeds. Fails as the signer
+ * refuses. */
 RW_RC release_signer_trust(struct release_signer *s, const struct release_signer_trust *change,
                            struct rw_err *err);
 /* Signs ring roles, snapshot and timestamp anew when less than half of their life is left; *signed_out tells
