@@ -116,6 +116,25 @@ static RW_RC clear_path(const struct http_listen *l, struct rw_err *err)
     return RW_OK;
 }
 
+RW_RC http_listen_claim(const struct http_listen *l, struct rw_err *err)
+{
+    char name[HTTP_PEER_BYTES];
+    uint64_t key = 0;
+    int on = 1;
+    if (l->local || http_listen_port(l) == 0) { return RW_OK; }
+    (void)http_listen_peer(address(l), name, &key);
+    /* Without SO_REUSEPORT on this side the kernel refuses a port that has a listener; closed connections of a
+     * former run do not count. */
+    RW_AUTO(rw_fd) int probe = socket(l->addr.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (probe < 0 || setsockopt(probe, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0) {
+        return rw_fail_errno(err, RW_E_IO, errno, "socket");
+    }
+    if (bind(probe, address(l), l->addr_bytes) != 0) {
+        return rw_fail_errno(err, RW_E_IO, errno, "%s port %u", name, http_listen_port(l));
+    }
+    return RW_OK;
+}
+
 RW_RC http_listen_bind(struct http_listen *l, int *fd_out, struct rw_err *err)
 {
     char name[HTTP_PEER_BYTES + HTTP_LISTEN_PATH_BYTES];

@@ -28,6 +28,11 @@ RW_RC http_listen_parse(const char *text, struct http_listen *out, struct rw_err
  * nobody listens on. Fails with RW_E_IO. */
 RW_RC http_listen_bind(struct http_listen *l, int *fd_out, struct rw_err *err);
 
+/* Refuses an address that somebody else listens on: the sockets of http_listen_bind share their port, and
+ * would share it with a stranger of the same user without a word. To be called before the first of them.
+ * Fails with RW_E_IO. */
+RW_RC http_listen_claim(const struct http_listen *l, struct rw_err *err);
+
 unsigned http_listen_port(const struct http_listen *l); /* 0 for a local socket */
 void http_listen_remove(const struct http_listen *l);   /* the socket file, if there is one */
 

@@ -85,6 +85,7 @@ static RW_RC listen_socket(struct http_server *s, int first, int *fd_out, struct
 static RW_RC init_workers(struct http_server *s, struct rw_err *err)
 {
     RW_AUTO(rw_fd) int first = -1; /* kept until all have theirs */
+    RW_TRY(http_listen_claim(&s->shared.listen, err));
     for (unsigned i = 0; i < s->shared.set.workers; i++) {
         int fd = -1;
         RW_TRY(listen_socket(s, first, &fd, err));

@@ -360,6 +360,23 @@ TEST(a_reader_below_the_floor_is_cut)
     rig_stop(&rig);
 }
 
+/* Sockets of one server share their port on purpose; two servers must never. */
+TEST(a_port_that_somebody_listens_on_is_refused)
+{
+    struct rig rig = {.repo_dir = -1};
+    struct rw_err err = {0};
+    struct http_server *second = NULL;
+    char listen[32];
+    rig_start(&rig, rig_settings());
+    struct http_settings s = rig_settings();
+    (void)snprintf(listen, sizeof(listen), "127.0.0.1:%u", http_server_port(rig.server));
+    s.listen = listen;
+    MUST_FAIL(http_server_start(&s, &second, &err), RW_E_IO);
+    rig_stop(&rig);
+    MUST(http_server_start(&s, &second, &err)); /* and free again right after its end */
+    http_server_stop(second);
+}
+
 RUN_TESTS(cmocka_unit_test(requests_follow_each_other_on_one_connection),
           cmocka_unit_test(requests_sent_ahead_are_answered_in_order),
           cmocka_unit_test(many_requests_sent_ahead_are_held_back_not_lost),
@@ -372,4 +389,5 @@ RUN_TESTS(cmocka_unit_test(requests_follow_each_other_on_one_connection),
           cmocka_unit_test(connection_close_and_the_request_limit_end_a_connection),
           cmocka_unit_test(a_slow_client_is_cut_at_its_deadline),
           cmocka_unit_test(a_reader_that_stands_still_is_cut),
-          cmocka_unit_test(a_reader_below_the_floor_is_cut))
+          cmocka_unit_test(a_reader_below_the_floor_is_cut),
+          cmocka_unit_test(a_port_that_somebody_listens_on_is_refused))
