@@ -30,6 +30,7 @@ struct agent_conf {
     int64_t load_timeout_ms;
     char box_dir[AGENT_CONF_PATH_BYTES];
     int64_t clean_files;
+    bool allow_weak_sandbox;
     char proxy[AGENT_CONF_PATH_BYTES]; /* "": as the environment says */
     int64_t download_bytes_per_s_max;  /* 0: no limit */
     int64_t store_bytes_max;

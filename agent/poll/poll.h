@@ -13,6 +13,7 @@
 #include "agent/activate/slot.h"
 #include "agent/fetch/clock_rule.h"
 #include "agent/fetch/trust_store.h"
+#include "common/box/box_self.h"
 #include "common/box/verdict_codec.h"
 #include "common/policy/entry_codec.h"
 
@@ -36,6 +37,7 @@ struct poll_options {
     const char *platform;
     int64_t engine;
     int64_t clean_files;
+    bool allow_weak; /* content may be proven in a sandbox of grade weak */
     int64_t bucket;
     const char (*families)[INSTALL_NAME_BYTES];
     size_t family_count;
@@ -111,6 +113,10 @@ RW_RC poll_open(const struct poll_options *o, struct poll **out, struct rw_err *
 void poll_drop(struct poll **p);
 /* The endpoint's token as far as it is known before the first poll; "": not enrolled. */
 const char *poll_token(const struct poll *p);
+/* Blocks for some seconds: does the box tell good from bad? Without a pass nothing new is proven (INV-5, INV-12). */
+void poll_self_test(struct poll *p);
+/* What the last self-test gave. */
+const struct box_self *poll_self(const struct poll *p);
 /* Blocks: network, box. Never fails: the output says how far it came. */
 void poll_run(struct poll *p, const struct poll_input *in, struct poll_output *out);
 

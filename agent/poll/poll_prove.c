@@ -3,23 +3,11 @@
 
 #include "common/base/log.h"
 #include "common/box/box_run.h"
+#include "common/box/content_type.h"
 
 #include <stdio.h>
 #include <string.h>
-
-/* Families whose validator does not bear the family's own name. */
-static const struct {
-    const char *family;
-    const char *type;
-} types[] = {{"yara", "yara"}, {"template", "template"}};
-
-static const char *type_of(const char *family)
-{
-    for (size_t i = 0; i < RW_LEN(types); i++) {
-        if (strcmp(types[i].family, family) == 0) { return types[i].type; }
-    }
-    return family; /* a vendor's validator is named after its family */
-}
+#include <unistd.h>
 
 static void list_missing(const struct verdict *v, char dst[static POLL_TEXT_BYTES])
 {
@@ -51,24 +39,47 @@ static bool is_accepted(const struct verdict *v, const char *hex, int64_t length
            v->content_bytes == length;
 }
 
-static bool run_box(struct poll *p, struct poll_memory *m, struct poll_family *f, struct verdict *v,
-                    struct rw_err *err)
+/* The active content of this family is what new content is measured against; how far back it lies counts. */
+static void compare_with_active(const struct poll *p, const struct poll_input *in,
+                                const struct poll_family *f, char path[static POLL_PATH_BYTES],
+                                struct box_request *req)
+{
+    char hex[DIGEST_HEX_BYTES];
+    const struct manifest_entry *e = manifest_find(&in->active, f->family);
+    if (e == NULL || e->release >= f->content.release) { return; } /* none, or going back */
+    rw_hex_encode(hex, sizeof(hex), e->sha256, DIGEST_BYTES);
+    (void)snprintf(path, POLL_PATH_BYTES, "%s/%s", p->o.store_path, hex);
+    if (access(path, R_OK) != 0) {
+        return;
+    } /* the store lost it: there is nothing to compare with */
+    req->against = path;
+    req->against_steps = f->content.release - e->release;
+}
+
+static bool run_box(struct poll *p, struct poll_memory *m, const struct poll_input *in,
+                    struct poll_family *f, struct verdict *v, struct rw_err *err)
 {
     char hex[DIGEST_HEX_BYTES];
     char box[POLL_PATH_BYTES];
     char validator[POLL_PATH_BYTES];
     char content[POLL_PATH_BYTES];
-    const char *type = type_of(f->family);
+    char manifest[POLL_PATH_BYTES];
+    char before[POLL_PATH_BYTES];
+    const char *type = content_type_of(f->family);
     rw_hex_encode(hex, sizeof(hex), f->content.sha256, DIGEST_BYTES);
     (void)snprintf(box, sizeof(box), "%s/ringward-box", p->o.box_dir);
     (void)snprintf(validator, sizeof(validator), "%s/ringward-validate-%s", p->o.box_dir, type);
     (void)snprintf(content, sizeof(content), "%s/%s", p->o.store_path, hex);
-    const struct box_request req = {.box = box,
-                                    .validator = validator,
-                                    .type = type,
-                                    .content = content,
-                                    .own_file = p->o.own_file,
-                                    .clean_files = p->o.clean_files};
+    (void)snprintf(manifest, sizeof(manifest), "%s/" BOX_MANIFEST_NAME, p->o.box_dir);
+    struct box_request req = {.box = box,
+                              .validator = validator,
+                              .type = type,
+                              .content = content,
+                              .manifest = manifest,
+                              .own_file = p->o.own_file,
+                              .clean_files = p->o.clean_files,
+                              .allow_weak = p->o.allow_weak};
+    compare_with_active(p, in, f, before, &req);
     if (!rw_is_ok(box_check(&req, v, err))) {
         *v = (struct verdict){.kind = VERDICT_SANDBOX_ERROR, .grade = "none"};
         (void)snprintf(v->reason, sizeof(v->reason), "%.200s", err->text);
@@ -80,18 +91,12 @@ static bool run_box(struct poll *p, struct poll_memory *m, struct poll_family *f
     return is_accepted(v, hex, f->content.length);
 }
 
-static bool holds(const struct manifest *m, const struct poll_family *f)
-{
-    const struct manifest_entry *e = manifest_find(m, f->family);
-    return e != NULL && memcmp(e->sha256, f->content.sha256, DIGEST_BYTES) == 0;
-}
-
 /* What is or was active, or was accepted in this life, needs no second verdict: going back must not wait. */
 static bool is_proven(const struct poll_memory *m, const struct poll_input *in,
                       const struct poll_family *f)
 {
     return (m->has_proven && memcmp(m->proven, f->content.sha256, DIGEST_BYTES) == 0) ||
-           holds(&in->active, f) || holds(&in->previous, f);
+           poll_entries_held(in, f);
 }
 
 bool poll_prove(struct poll *p, struct poll_memory *m, const struct poll_input *in,
@@ -100,8 +105,15 @@ bool poll_prove(struct poll *p, struct poll_memory *m, const struct poll_input *
     struct verdict v;
     struct rw_err err;
     if (is_proven(m, in, f)) { return true; }
-    bool ok = run_box(p, m, f, &v, &err);
-    if (!ok && !v.final) { ok = run_box(p, m, f, &v, &err); } /* once more, then at a later poll */
+    if (!poll_self_passes(p)) {
+        (void)snprintf(m->verdict, sizeof(m->verdict), "sandbox_error: %s", p->self.why);
+        (void)snprintf(f->note, sizeof(f->note), "the box did not pass its self-test");
+        return false;
+    }
+    bool ok = run_box(p, m, in, f, &v, &err);
+    if (!ok && !v.final) {
+        ok = run_box(p, m, in, f, &v, &err);
+    } /* once more, then at a later poll */
     if (ok) {
         m->has_proven = true;
         rw_copy(m->proven, sizeof(m->proven), f->content.sha256, DIGEST_BYTES);

@@ -39,6 +39,7 @@ struct poll {
     struct ring_policy policy;
     char token[512];
     struct poll_memory memory[POLL_FAMILIES_MAX]; /* as families */
+    struct box_self self;                         /* grade "" before the first self-test */
     bool expedite_none;                           /* the expedite role could not be used ... */
     struct rw_wall expedite_looked;               /* ... after the refresh of that time */
 };
@@ -59,6 +60,8 @@ void poll_enrol_recall(struct poll *p);
 /* Makes sure that the content is stored: by a difference to what is active, else whole. False: not (yet), see note. */
 bool poll_fetch(struct poll *p, struct poll_memory *m, const struct poll_input *in,
                 struct poll_family *f);
+/* Did the box prove itself? Asks it again if it did not. */
+bool poll_self_passes(struct poll *p);
 /* Runs the box on stored content; fills verdict, grade and refusal of `f`. True: accepted. */
 bool poll_prove(struct poll *p, struct poll_memory *m, const struct poll_input *in,
                 struct poll_family *f);

@@ -1,18 +1,15 @@
 #include "common/box/box_run.h"
 
-#include "common/base/clock.h"
-#include "common/base/file.h"
-#include "common/base/proc.h"
+#include "common/box/box_program.h"
+#include "common/box/content_type.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { DEFAULT_WALL_MS = 20000, GRACE_MS = 5000, ARGS_MAX = 20 };
+/* Validators may ask for so much in their settings. */
+enum { ASKED_WALL_MS_MAX = 60000, ARGS_MAX = 32, STEPS_MAX = 1000 };
 
 RW_RC box_beside_self(const char *name, char *dst, size_t cap, struct rw_err *err)
 {
@@ -28,33 +25,12 @@ RW_RC box_beside_self(const char *name, char *dst, size_t cap, struct rw_err *er
     return RW_OK;
 }
 
-/* Reads the launcher's standard output to its end, the cap or the deadline. */
-static RW_RC read_output(int fd, int64_t timeout_ms, struct rw_buf *into, struct rw_err *err)
-{
-    struct rw_clock clock = rw_clock_system();
-    int64_t end_ms = rw_clock_mono(&clock).ms + timeout_ms;
-    for (;;) {
-        int64_t left_ms = end_ms - rw_clock_mono(&clock).ms;
-        struct pollfd p = {.fd = fd, .events = POLLIN};
-        if (left_ms <= 0) { return rw_fail(err, RW_E_TIMEOUT, "the box gave no verdict in time"); }
-        int ready = poll(&p, 1, left_ms > 60000 ? 60000 : (int)left_ms);
-        if (ready < 0 && errno != EINTR) { return rw_fail_errno(err, RW_E_IO, errno, "poll"); }
-        if (ready <= 0) { continue; }
-        uint8_t *at = NULL;
-        RW_TRY(rw_buf_reserve(into, 1024, &at, err));
-        ssize_t got = read(fd, at, 1024);
-        if (got < 0 && errno == EINTR) { continue; }
-        if (got < 0) { return rw_fail_errno(err, RW_E_IO, errno, "reading the verdict"); }
-        if (got == 0) { return RW_OK; }
-        rw_buf_commit(into, (size_t)got);
-    }
-}
-
 struct arguments {
     char *at[ARGS_MAX];
     size_t n;
     char wall[32];
     char clean[32];
+    char steps[32];
 };
 
 static void add(struct arguments *a, const char *text)
@@ -64,7 +40,19 @@ static void add(struct arguments *a, const char *text)
     rw_copy((void *)&a->at[a->n++], sizeof(a->at[0]), (const void *)&text, sizeof(text));
 }
 
-static void fill(struct arguments *a, const struct box_request *req, int64_t wall_ms)
+static void fill_before(struct arguments *a, const struct box_request *req)
+{
+    if (req->against == NULL) { return; }
+    add(a, "--against");
+    add(a, req->against);
+    if (req->against_steps <= 1) { return; }
+    (void)snprintf(a->steps, sizeof(a->steps), "%lld",
+                   (long long)(req->against_steps < STEPS_MAX ? req->against_steps : STEPS_MAX));
+    add(a, "--against-steps");
+    add(a, a->steps);
+}
+
+static void fill(struct arguments *a, const struct box_request *req)
 {
     add(a, "ringward-box");
     add(a, "run");
@@ -82,9 +70,18 @@ static void fill(struct arguments *a, const struct box_request *req, int64_t wal
         add(a, "--own-file");
         add(a, req->own_file);
     }
-    (void)snprintf(a->wall, sizeof(a->wall), "%lldms", (long long)wall_ms);
-    add(a, "--wall");
-    add(a, a->wall);
+    if (req->manifest != NULL && content_type_wants_manifest(req->type)) {
+        add(a, "--manifest");
+        add(a, req->manifest);
+    }
+    fill_before(a, req);
+    if (req->for_release) { add(a, "--for-release"); }
+    if (req->allow_weak) { add(a, "--allow-weak"); }
+    if (req->wall_ms > 0) {
+        (void)snprintf(a->wall, sizeof(a->wall), "%lldms", (long long)req->wall_ms);
+        add(a, "--wall");
+        add(a, a->wall);
+    }
     if (req->clean_files >= 0) {
         (void)snprintf(a->clean, sizeof(a->clean), "%lld", (long long)req->clean_files);
         add(a, "--clean-files");
@@ -94,22 +91,11 @@ static void fill(struct arguments *a, const struct box_request *req, int64_t wal
 
 static RW_RC run_box(const struct box_request *req, struct rw_buf *text, struct rw_err *err)
 {
-    int64_t wall_ms = req->wall_ms > 0 ? req->wall_ms : DEFAULT_WALL_MS;
+    int64_t wall_ms = req->wall_ms > 0 ? req->wall_ms : ASKED_WALL_MS_MAX;
     struct arguments a = {.n = 0};
-    int pair[2];
-    fill(&a, req, wall_ms);
-    if (pipe2(pair, O_CLOEXEC) != 0) { return rw_fail_errno(err, RW_E_IO, errno, "pipe"); }
-    RW_AUTO(rw_fd) rw_fd out = pair[0];
-    const struct proc_fd fds[] = {{pair[1], STDOUT_FILENO}};
-    const struct proc_spec spec = {
-        .path = req->box, .argv = a.at, .fds = fds, .fd_count = 1, .die_with_parent = true};
-    RW_AUTO(proc) struct proc child = {.pid = 0, .pidfd = -1};
-    struct rw_rc rc = proc_start(&spec, &child, err);
-    (void)close(pair[1]);
-    RW_TRY(rc);
-    RW_TRY(read_output(out, wall_ms + GRACE_MS, text, err));
     struct proc_exit gone;
-    return proc_wait(&child, GRACE_MS, &gone, err);
+    fill(&a, req);
+    return box_program_run(req->box, a.at, wall_ms + BOX_PROGRAM_GRACE_MS, text, &gone, err);
 }
 
 RW_RC box_check_text(const struct box_request *req, struct verdict *out, struct rw_buf *text,

@@ -20,8 +20,17 @@ struct box_request {
         clean_files; /* files of this host that must not match; 0: none, negative: the default */
     const char *own_file; /* one more file that content must never match (INV-10), for instance
                              the agent's settings; NULL: none */
-    int64_t wall_ms;      /* 0: the default */
+    const char
+        *manifest;       /* of the installed sensor, for content that is judged by it; NULL: none */
+    const char *against; /* the release before: size, rules, what it needs; NULL: none */
+    int64_t against_steps; /* releases from that one to the content; 0: one */
+    bool for_release;      /* a new release: every field needs a must-match sample */
+    bool allow_weak;       /* a sandbox of grade weak is good enough */
+    int64_t wall_ms;       /* 0: as the validator's settings ask */
 };
+
+/* The installed sensor's manifest lies under this name beside the box. */
+#define BOX_MANIFEST_NAME "ringward-sensor.manifest"
 
 /* Always gives a verdict. Fails only with RW_E_NOMEM. */
 RW_RC box_check(const struct box_request *req, struct verdict *out, struct rw_err *err);
