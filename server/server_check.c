@@ -2,6 +2,7 @@
 
 #include "common/base/log.h"
 #include "common/box/box_run.h"
+#include "common/box/content_type.h"
 #include "server/server_conf.h"
 
 #include <pthread.h>
@@ -71,18 +72,27 @@ static RW_RC run_box(const struct server_check *s, struct check *c, struct rw_er
     char validator[SERVER_CONF_PATH_BYTES];
     char content[SERVER_CONF_PATH_BYTES];
     char samples[SERVER_CONF_PATH_BYTES];
+    char before[SERVER_CONF_PATH_BYTES];
+    char manifest[SERVER_CONF_PATH_BYTES];
+    const char *type = content_type_of(c->job.id.family);
     char name[RELEASE_NAME_BYTES + 32];
     struct verdict verdict;
-    (void)snprintf(name, sizeof(name), "ringward-validate-%s", c->job.id.family);
+    (void)snprintf(name, sizeof(name), "ringward-validate-%s", type);
     RW_TRY(server_conf_program(s->box_dir, "ringward-box", box, err));
     RW_TRY(server_conf_program(s->box_dir, name, validator, err));
     RW_TRY(server_conf_path(s->staging_dir, c->job.payload_path, content, err));
     RW_TRY(server_conf_path(s->staging_dir, c->job.samples_path, samples, err));
+    RW_TRY(server_conf_path(s->staging_dir, c->job.before_path, before, err));
+    RW_TRY(server_conf_program(s->box_dir, BOX_MANIFEST_NAME, manifest, err));
     const struct box_request request = {.box = box,
                                         .validator = validator,
-                                        .type = c->job.id.family,
+                                        .type = type,
                                         .content = content,
                                         .samples = c->job.samples_path[0] == '\0' ? NULL : samples,
+                                        .manifest = manifest,
+                                        .against = c->job.before_path[0] == '\0' ? NULL : before,
+                                        .against_steps = c->job.before_steps,
+                                        .for_release = true,
                                         .clean_files = s->clean_files,
                                         .wall_ms = s->wall_ms};
     return box_check_text(&request, &verdict, &c->verdict, err);

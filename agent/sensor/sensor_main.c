@@ -7,6 +7,8 @@
 #include "common/base/opt.h"
 #include "common/yara/yara_engine.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -17,6 +19,14 @@ static RW_RC print_manifest(struct rw_err *err)
     RW_TRY(template_manifest_write(&sensor_supply, &text, err));
     RW_TRY(rw_buf_append_str(&text, "\n", err));
     return rw_fd_write_all(STDOUT_FILENO, rw_buf_span(&text), err);
+}
+
+static RW_RC open_detections(const char *path, int *fd_out, struct rw_err *err)
+{
+    int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
+    if (fd < 0) { return rw_fail_errno(err, RW_E_IO, errno, "detections '%s'", path); }
+    *fd_out = fd;
+    return RW_OK;
 }
 
 /* What is to be done with the set: one file, one file of events, or serving an agent. */
@@ -33,8 +43,9 @@ static RW_RC run(int argc, char **argv, struct rw_err *err)
     const char *active = getenv("RINGWARD_ACTIVE"); /* NOLINT(concurrency-mt-unsafe) one thread */
     const char *scan = NULL;
     const char *events = NULL;
+    const char *detections = NULL;
     bool manifest = false;
-    struct sensor_run_options options = {.rehearse = false};
+    struct sensor_run_options options = {.out_fd = STDOUT_FILENO};
     const struct opt opts[] = {
         {"active", "DIR", "active set (default: RINGWARD_ACTIVE)", &active, NULL},
         {"watch", "DIR", "scan new and changed files of this directory", &options.watch, NULL},
@@ -42,6 +53,8 @@ static RW_RC run(int argc, char **argv, struct rw_err *err)
         {"events", "FILE", "match the events of this file (JSON lines, '-': stdin) and end",
          &events, NULL},
         {"follow", "FILE", "match events as they are appended to this file", &options.follow, NULL},
+        {"detections", "FILE", "append detections to this file (default: standard output)",
+         &detections, NULL},
         {"manifest", NULL, "print what this sensor supplies to templates, and end", NULL,
          &manifest},
         {"rehearse", NULL, "obey the meta 'rehearse' of rules: crash or hang on purpose", NULL,
@@ -77,6 +90,8 @@ static RW_RC run(int argc, char **argv, struct rw_err *err)
     options.active = active;
     options.socket = getenv("RINGWARD_SOCKET");     /* NOLINT(concurrency-mt-unsafe) */
     options.endpoint = getenv("RINGWARD_ENDPOINT"); /* NOLINT(concurrency-mt-unsafe) */
+    /* Before the sensor gives up writing: it keeps this one file, which can only grow. */
+    if (detections != NULL) { RW_TRY(open_detections(detections, &options.out_fd, err)); }
     sensor_confine(missing);
     if (missing[0] != '\0') { rw_log(RW_LOG_WARN, "confinement_missing", "layers", missing); }
     RW_TRY(yara_begin(err));

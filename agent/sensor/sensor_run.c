@@ -316,7 +316,7 @@ RW_RC sensor_run(const struct sensor_run_options *options, struct rw_err *err)
                        .report.fd = -1,
                        .watch.dir = -1,
                        .events = {.fd = -1, .line = rw_buf_make(TEMPLATE_EVENT_BYTES_MAX)},
-                       .scan.out_fd = STDOUT_FILENO,
+                       .scan.out_fd = options->out_fd,
                        .signals = -1,
                        .crash_ms = NEVER};
     RW_TRY(prepare(&s, err));
@@ -337,7 +337,7 @@ RW_RC sensor_run_once(const struct sensor_run_options *options, const char *file
                       struct rw_err *err)
 {
     RW_AUTO(sensor_set) struct sensor_set set = {.count = 0};
-    struct sensor_scan scan = {.out_fd = STDOUT_FILENO};
+    struct sensor_scan scan = {.out_fd = options->out_fd};
     RW_TRY(sensor_load_set(options->active, &set, err));
     return sensor_scan_path(&scan, &set, file, err);
 }
@@ -348,7 +348,7 @@ RW_RC sensor_run_events(const struct sensor_run_options *options, const char *fi
     RW_AUTO(sensor_set) struct sensor_set set = {.count = 0};
     RW_AUTO(sensor_events)
     struct sensor_events events = {.fd = -1, .line = rw_buf_make(TEMPLATE_EVENT_BYTES_MAX)};
-    struct sensor_scan scan = {.out_fd = STDOUT_FILENO};
+    struct sensor_scan scan = {.out_fd = options->out_fd};
     RW_TRY(sensor_load_set(options->active, &set, err));
     RW_TRY(sensor_events_open(file, &events, err));
     RW_TRY(sensor_events_pump(&events, &scan, &set, true, err));

@@ -14,6 +14,7 @@ struct sensor_run_options {
     const char *socket;   /* of the agent; NULL: stand-alone */
     const char *watch;    /* directory to scan; NULL: none */
     const char *follow;   /* file of events: lines that are appended are matched; NULL: none */
+    int out_fd;           /* where detections go; borrowed */
     const char *endpoint; /* id, for rehearsed faults; NULL: none */
     bool rehearse;        /* obey the meta "rehearse" of rules */
 };

@@ -1,6 +1,7 @@
 #include "server/cli/cmd_release_check.h"
 
 #include "common/box/box_run.h"
+#include "common/box/content_type.h"
 #include "server/cli/cmd_release_view.h"
 
 #include <stdio.h>
@@ -20,21 +21,28 @@ RW_RC cmd_release_check(const struct cmd_release_check *check, struct rw_err *er
 {
     char box[PROGRAM_BYTES];
     char validator[PROGRAM_BYTES];
+    char manifest[PROGRAM_BYTES];
     char name[80];
+    const char *type = content_type_of(check->family);
     struct verdict verdict;
     RW_AUTO(rw_buf) struct rw_buf text = rw_buf_make(TEXT_BYTES_MAX);
     RW_AUTO(json_tree) json_tree tree = NULL;
     RW_TRY(find_program("ringward-box", box, err));
     if (check->validator == NULL) {
-        (void)snprintf(name, sizeof(name), "ringward-validate-%s", check->type);
+        (void)snprintf(name, sizeof(name), "ringward-validate-%s", type);
         RW_TRY(find_program(name, validator, err));
     }
+    RW_TRY(box_beside_self(BOX_MANIFEST_NAME, manifest, sizeof(manifest), err));
     const struct box_request req = {
         .box = box,
         .validator = check->validator == NULL ? validator : check->validator,
-        .type = check->type,
+        .type = type,
         .content = check->content,
         .samples = check->samples,
+        .manifest = check->manifest == NULL ? manifest : check->manifest,
+        .against = check->against,
+        .against_steps = check->against_steps,
+        .for_release = true,
         .clean_files = -1,
     };
     RW_TRY(box_check_text(&req, &verdict, &text, err));

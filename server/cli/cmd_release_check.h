@@ -10,10 +10,13 @@
 #include "common/base/err.h"
 
 struct cmd_release_check {
-    const char *type;      /* content type, the same as the family */
+    const char *family;    /* its content type names the validator */
     const char *content;   /* path */
     const char *samples;   /* path; NULL: none */
     const char *validator; /* path; NULL: ringward-validate-TYPE beside this program */
+    const char *manifest;  /* path; NULL: the sensor's beside this program */
+    const char *against;   /* path of the release before; NULL: there is none */
+    int64_t against_steps; /* releases from that one to this */
 };
 
 /* Runs ringward-box, which lies beside this program, and prints the verdict to stderr. Anything but an accepted

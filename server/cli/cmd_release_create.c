@@ -8,6 +8,7 @@
 #include "common/json/json_write.h"
 #include "server/cli/cli_api.h"
 #include "server/cli/cli_view.h"
+#include "server/cli/cmd_release_before.h"
 #include "server/cli/cmd_release_check.h"
 #include "server/cli/cmd_release_view.h"
 
@@ -29,6 +30,8 @@ struct create_job {
     const char *engine_max_text;
     const char *platforms; /* comma-separated */
     const char *validator;
+    const char *manifest;
+    const char *against;
     const char *timeout_text;
     const char *unchecked; /* the reason; NULL: checked */
     int64_t engine_min;
@@ -207,6 +210,22 @@ static RW_RC report(const struct create_job *job, const struct json *release, st
     return rw_fail(err, RW_E_BOX_REFUSED, "the box on the server says %s: %s", verdict, text);
 }
 
+/* The same box as on the server and on every endpoint, before anything is sent. */
+static RW_RC check_here(struct cli_api *api, const struct create_job *job, struct rw_err *err)
+{
+    RW_AUTO(cmd_release_before) struct cmd_release_before before = {.steps = 1};
+    if (job->against == NULL) { RW_TRY(cmd_release_before_fetch(api, job->family, &before, err)); }
+    const struct cmd_release_check check = {
+        .family = job->family,
+        .content = job->content,
+        .samples = job->samples,
+        .validator = job->validator,
+        .manifest = job->manifest,
+        .against = job->against != NULL || before.path[0] == '\0' ? job->against : before.path,
+        .against_steps = before.steps};
+    return cmd_release_check(&check, err);
+}
+
 static RW_RC run(struct create_job *job, struct rw_err *err)
 {
     RW_AUTO(cli_api) cli_api api = NULL;
@@ -215,11 +234,7 @@ static RW_RC run(struct create_job *job, struct rw_err *err)
     RW_TRY(read_files(job, err));
     RW_TRY(cli_api_open(job->args.profile, &api, err));
     if (job->unchecked == NULL) {
-        const struct cmd_release_check check = {.type = job->family,
-                                                .content = job->content,
-                                                .samples = job->samples,
-                                                .validator = job->validator};
-        RW_TRY(cmd_release_check(&check, err));
+        RW_TRY(check_here(api, job, err));
     } else {
         (void)fprintf(stderr,
                       "WARNING: --unchecked: NO BOX CHECKS THIS CONTENT, here or on the server.\n"
@@ -257,6 +272,10 @@ RW_RC cmd_release_create(int argc, char **argv, struct rw_err *err)
          NULL},
         {"validator", "FILE", "validator of the local box (default: by family)", &job.validator,
          NULL},
+        {"manifest", "FILE", "of the sensor that the fleet runs (default: the one beside ringward)",
+         &job.manifest, NULL},
+        {"against", "FILE", "release before, to measure against (default: the present one)",
+         &job.against, NULL},
         {"timeout", "TIME", "wait that long for the server's check (default 3m)", &job.timeout_text,
          NULL},
         {"unchecked", "REASON", "for tests of the endpoints' own box only: skip every check",

@@ -38,16 +38,37 @@ RW_RC cmd_release_view_list(const struct json *list, struct rw_err *err)
     return cli_view_flush(err);
 }
 
+static const char *unit_of(const char *id)
+{
+    static const struct {
+        const char *id;
+        const char *unit;
+    } units[] = {
+        {"envelope", "bytes"}, {"count", "rules"},  {"memory", "KiB"},
+        {"cpu", "ms"},         {"slowest", "us"},   {"coverage", "fields"},
+        {"schema", "types"},   {"limits", "rules"}, {"dry_run", "criteria"},
+    };
+    for (size_t i = 0; i < RW_LEN(units); i++) {
+        if (strcmp(units[i].id, id) == 0) { return units[i].unit; }
+    }
+    return "looked at";
+}
+
 static void print_checks(FILE *to, const struct json *verdict)
 {
     const struct json *checks = json_find(verdict, "checks");
     for (const struct json *c = checks == NULL ? NULL : json_first(checks); c != NULL;
          c = json_next(c)) {
         char id[WORD_BYTES];
-        (void)fprintf(to, "  %-16s %-7s %lld looked at, %lld wrong\n",
-                      cli_view_str(c, "id", id, sizeof(id)),
-                      cli_view_bool(c, "ok") ? "ok" : "FAILED", (long long)cli_view_int(c, "n", 0),
-                      (long long)cli_view_int(c, "wrong", 0));
+        (void)cli_view_str(c, "id", id, sizeof(id));
+        (void)fprintf(to, "  %-16s %-7s %lld %s", id, cli_view_bool(c, "ok") ? "ok" : "FAILED",
+                      (long long)cli_view_int(c, "n", 0), unit_of(id));
+        if (json_find(c, "before") != NULL) {
+            (void)fprintf(to, ", the release before %lld\n",
+                          (long long)cli_view_int(c, "before", 0));
+        } else {
+            (void)fprintf(to, ", %lld wrong\n", (long long)cli_view_int(c, "wrong", 0));
+        }
     }
 }
 

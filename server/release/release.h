@@ -39,6 +39,8 @@ struct release_check_job {
     char payload_path[RELEASE_PATH_BYTES]; /* relative to the staging directory */
     char samples_path[RELEASE_PATH_BYTES]; /* "": no samples */
     char payload_sha256[DIGEST_HEX_BYTES];
+    char before_path[RELEASE_PATH_BYTES]; /* payload of the newest published release below; "": none */
+    int64_t before_steps;                 /* releases from that one to this */
 };
 
 /* What the rollout side needs to know of a release. */

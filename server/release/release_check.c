@@ -2,8 +2,10 @@
 #include "common/box/verdict_codec.h"
 #include "server/release/release_record.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static void fill_job(const struct release *r, struct release_check_job *out)
 {
@@ -14,6 +16,39 @@ static void fill_job(const struct release *r, struct release_check_job *out)
             sizeof(r->payload.sha256));
 }
 
+/* --- the release before, which new content is measured against --- */
+struct before {
+    const struct release_id *of;
+    struct release_id id; /* number 0: none */
+};
+
+static RW_RC note_published(void *arg, const struct store_doc *doc, struct rw_err *err)
+{
+    struct before *b = arg;
+    RW_AUTO(release) struct release r = release_make();
+    RW_TRY(release_read_stored(doc->body, doc->generation, &r, err));
+    bool below = strcmp(r.id.family, b->of->family) == 0 && r.id.number < b->of->number;
+    /* One that no box ever saw is no measure. */
+    bool counts = r.state == RELEASE_PUBLISHED && !r.unchecked;
+    if (below && counts && r.id.number > b->id.number) { b->id = r.id; }
+    return RW_OK;
+}
+
+/* A payload that is not there any more is no reason to hold up the next: there is nothing to compare with then. */
+static RW_RC find_before(struct release_domain *d, struct release_check_job *job,
+                         struct rw_err *err)
+{
+    struct before b = {.of = &job->id};
+    char path[RELEASE_PATH_BYTES];
+    RW_TRY(store_doc_each(d->store, "release", note_published, &b, err));
+    if (b.id.number == 0) { return RW_OK; }
+    release_stage_path(&b.id, RELEASE_PAYLOAD, path);
+    if (faccessat(d->staging_dir, path, R_OK, 0) != 0) { return RW_OK; }
+    rw_copy(job->before_path, sizeof(job->before_path), path, sizeof(path));
+    job->before_steps = job->id.number - b.id.number;
+    return RW_OK;
+}
+
 RW_RC release_begin_check(struct release_domain *d, const struct release_id *id,
                           struct release_check_job *job_out, struct rw_err *err)
 {
@@ -22,7 +57,7 @@ RW_RC release_begin_check(struct release_domain *d, const struct release_id *id,
     RW_TRY(
         release_record_require(&r, r.state == RELEASE_CHECKING, "nothing is to be checked", err));
     fill_job(&r, job_out);
-    return RW_OK;
+    return find_before(d, job_out, err);
 }
 
 /* INV-3: what is not a final verdict on these very bytes opens nothing. */
@@ -106,6 +141,7 @@ RW_RC release_each_checking(struct release_domain *d,
     /* Gathered first: `each` may use the store. */
     RW_TRY(store_doc_each(d->store, "release", gather, &j, err));
     for (size_t i = 0; i < j.count; i++) {
+        RW_TRY(find_before(d, &j.at[i], err));
         RW_TRY(each(arg, &j.at[i], err));
     }
     return RW_OK;
