@@ -34,21 +34,28 @@ def sha256(data: bytes) -> str:
 
 
 class Key:
-    def __init__(self, kind="ed25519"):
+    def __init__(self, kind="ed25519", private=None):
+        """A new key, or the given private one (`kind` must fit)."""
         self.kind = kind
         spki = (serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
         if kind == "ed25519":
-            self.private = ed25519.Ed25519PrivateKey.generate()
+            self.private = private or ed25519.Ed25519PrivateKey.generate()
             raw = (serialization.Encoding.Raw, serialization.PublicFormat.Raw)
             public, names = self.private.public_key().public_bytes(*raw).hex(), ("ed25519", "ed25519")
         elif kind == "ecdsa":
-            self.private = ec.generate_private_key(ec.SECP256R1())
+            self.private = private or ec.generate_private_key(ec.SECP256R1())
             public, names = self.private.public_key().public_bytes(*spki).decode(), ("ecdsa", "ecdsa-sha2-nistp256")
         else:
-            self.private = rsa.generate_private_key(65537, 2048)
+            self.private = private or rsa.generate_private_key(65537, 2048)
             public, names = self.private.public_key().public_bytes(*spki).decode(), ("rsa", "rsassa-pss-sha256")
         self.object = {"keytype": names[0], "scheme": names[1], "keyval": {"public": public}}
         self.id = sha256(canonical(self.object))
+
+    @staticmethod
+    def load(path: Path) -> "Key":
+        """A private key file of a server directory."""
+        private = serialization.load_pem_private_key(path.read_bytes(), None)
+        return Key("ed25519" if isinstance(private, ed25519.Ed25519PrivateKey) else "ecdsa", private)
 
     def sign(self, data: bytes) -> str:
         if self.kind == "ed25519":

@@ -80,6 +80,10 @@ static void spread_not_over(struct facts *f)
 {
     f->s.spread_s = 501;
 }
+static void negative_spread(struct facts *f)
+{
+    f->s.spread_s = -1;
+}
 static void clock_far_behind(struct facts *f)
 {
     f->now.s = 0;
@@ -236,6 +240,7 @@ static const struct decision_case cases[] = {
     {"one second too early", second_before_not_before, INSTALL_WAIT},
     {"policy demands a longer bake", policy_bake_is_longer, INSTALL_WAIT},
     {"place in the spread not reached", spread_not_over, INSTALL_WAIT},
+    {"negative spread", negative_spread, INSTALL_REFUSE},
     {"clock far behind only delays", clock_far_behind, INSTALL_WAIT},
     {"release is active", active_already, INSTALL_NOTHING},
     {"release failed on this endpoint", failed_here, INSTALL_REFUSE},

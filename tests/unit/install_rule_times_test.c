@@ -67,6 +67,7 @@ static void x_other_ring(struct facts *f)
 static void x_no_time(struct facts *f)
 {
     f->x.not_before.s = 0;
+    f->s.expedite_longest_s = 1000000;
 }
 static void x_not_yet(struct facts *f)
 {
