@@ -1,5 +1,6 @@
 /* ringward-agent: fetches, proves, tries and reports detection content on one endpoint. */
 #include "agent/agent.h"
+#include "agent/agent_alarm.h"
 #include "agent/agent_control.h"
 #include "agent/agent_view.h"
 #include "common/base/log.h"
@@ -95,7 +96,8 @@ static RW_RC cmd_guard(int argc, char **argv, struct rw_err *err)
         .about = "Boot-loop guard: counts this start before any sensor loads content. After a "
                  "second unclean\n"
                  "start in a row it goes back to the previous content set, after a third to the "
-                 "empty one.\n"
+                 "empty one,\n"
+                 "and leaves a helper behind that tells the server, without waiting for it.\n"
                  "`run` does the same by itself; a guard before it is not counted twice.",
         .examples = "  ringward-agent guard --config /etc/ringward/agent.conf\n",
         .opts = opts,
@@ -106,8 +108,34 @@ static RW_RC cmd_guard(int argc, char **argv, struct rw_err *err)
     RW_TRY(load(&o, &conf, err));
     RW_TRY(agent_open(&conf, &agent, err));
     struct rw_rc rc = activate_guard(&agent->activate, err);
+    struct rw_err alarm;
+    if (agent->activate.fell_back && !rw_is_ok(agent_alarm_hand_over(agent, &alarm))) {
+        rw_log(RW_LOG_WARN, "guard_not_reported", "text", alarm.text); /* the agent will tell */
+    }
     agent_drop(&agent);
     return rc;
+}
+
+static RW_RC cmd_report(int argc, char **argv, struct rw_err *err)
+{
+    struct common_options o = {.config = NULL};
+    struct agent_conf conf;
+    enum opt_outcome outcome = OPT_RUN;
+    const struct opt opts[] = {
+        {"config", "FILE", "settings file (default /etc/ringward/agent.conf)", &o.config, NULL},
+    };
+    const struct opt_command command = {
+        .program = "ringward-agent report",
+        .usage = "",
+        .about = "The helper of `guard`: posts the beacons on descriptor 3 to the server, once.",
+        .examples = "  ringward-agent report --config ./agent.conf 3<beacons.json\n",
+        .opts = opts,
+        .opt_count = RW_LEN(opts),
+    };
+    RW_TRY(parse(&command, argc, argv, &outcome, err));
+    if (outcome == OPT_HELP_SHOWN) { return RW_OK; }
+    RW_TRY(load(&o, &conf, err));
+    return agent_alarm_post(&conf, err);
 }
 
 /* status, why and check: one request, printed as text or as it came. */
@@ -200,6 +228,7 @@ static const struct {
 } commands[] = {
     {"run", "run the agent", cmd_run},
     {"guard", "boot-loop guard: run before the sensor may load", cmd_guard},
+    {"report", "helper of guard: post what it hands over", cmd_report},
     {"status", "what is active, what the sensor says", cmd_status},
     {"why", "every rule that lets or keeps this endpoint", cmd_why},
     {"check", "poll now", cmd_check},

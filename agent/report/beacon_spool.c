@@ -142,9 +142,9 @@ static RW_RC read_one(const struct beacon_spool *s, const struct beacon_spool_en
     return beacon_read(tree, &b, err);
 }
 
-RW_RC beacon_spool_batch(struct beacon_spool *s, struct rw_buf *body,
-                         uint64_t seqs[static BEACON_BATCH_MAX], size_t *count_out,
-                         struct rw_err *err)
+static RW_RC batch_from(struct beacon_spool *s, size_t first, struct rw_buf *body,
+                        uint64_t seqs[static BEACON_BATCH_MAX], size_t *count_out,
+                        struct rw_err *err)
 {
     RW_AUTO(rw_buf) struct rw_buf one = rw_buf_make(BEACON_SPOOL_FILE_BYTES_MAX);
     struct json_writer w = json_begin(body);
@@ -152,7 +152,7 @@ RW_RC beacon_spool_batch(struct beacon_spool *s, struct rw_buf *body,
     size_t n = 0;
     json_open_object(&w, NULL);
     json_open_array(&w, "beacons");
-    for (size_t i = 0; i < s->count && n < BEACON_BATCH_MAX;) {
+    for (size_t i = first; i < s->count && n < BEACON_BATCH_MAX;) {
         if (!rw_is_ok(read_one(s, &s->entries[i], &one, err))) {
             RW_TRY(remove_index(s, i, err));
             s->dropped++;
@@ -168,6 +168,21 @@ RW_RC beacon_spool_batch(struct beacon_spool *s, struct rw_buf *body,
     RW_TRY(json_done(&w, err));
     *count_out = n;
     return RW_OK;
+}
+
+RW_RC beacon_spool_batch(struct beacon_spool *s, struct rw_buf *body,
+                         uint64_t seqs[static BEACON_BATCH_MAX], size_t *count_out,
+                         struct rw_err *err)
+{
+    return batch_from(s, 0, body, seqs, count_out, err);
+}
+
+RW_RC beacon_spool_newest(struct beacon_spool *s, struct rw_buf *body, size_t *count_out,
+                          struct rw_err *err)
+{
+    uint64_t seqs[BEACON_BATCH_MAX];
+    size_t first = s->count > BEACON_BATCH_MAX ? s->count - BEACON_BATCH_MAX : 0;
+    return batch_from(s, first, body, seqs, count_out, err);
 }
 
 RW_RC beacon_spool_remove(struct beacon_spool *s, const uint64_t *seqs, size_t count,

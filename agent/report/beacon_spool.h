@@ -47,6 +47,10 @@ RW_RC beacon_spool_add(struct beacon_spool *s, const struct beacon *b, struct rw
 RW_RC beacon_spool_batch(struct beacon_spool *s, struct rw_buf *body,
                          uint64_t seqs[static BEACON_BATCH_MAX], size_t *count_out,
                          struct rw_err *err);
+/* The same of the newest ones: for what cannot wait for its turn. They stay in the spool; their ids make repeats
+ * harmless. */
+RW_RC beacon_spool_newest(struct beacon_spool *s, struct rw_buf *body, size_t *count_out,
+                          struct rw_err *err);
 /* Removes what was acknowledged (or refused for good). Numbers that are gone already are skipped. */
 RW_RC beacon_spool_remove(struct beacon_spool *s, const uint64_t *seqs, size_t count,
                           struct rw_err *err);

@@ -16,6 +16,8 @@ enum {
     STALL_BYTES_PER_S = 64,
     STALL_S = 20,
     TOTAL_MS = 60000,
+    RATE_BUFFER_MIN = 1024,
+    RATE_BUFFER_MAX = 16384,
     SLOWEST_BYTES_PER_MS = 8, /* downloads get the time that a line of 8 kB/s needs */
 };
 
@@ -273,6 +275,17 @@ struct request {
     bool download;       /* the rate limit holds */
 };
 
+/* libcurl looks at the rate after each hundred buffers: with small ones a burst is worth a second, not megabytes. */
+static void set_rate(struct http_client *c)
+{
+    int64_t buffer = c->receive_bytes_per_s / 100;
+    if (buffer < RATE_BUFFER_MIN) { buffer = RATE_BUFFER_MIN; }
+    if (buffer > RATE_BUFFER_MAX) { buffer = RATE_BUFFER_MAX; }
+    (void)curl_easy_setopt(c->curl, CURLOPT_BUFFERSIZE, (long)buffer);
+    (void)curl_easy_setopt(c->curl, CURLOPT_MAX_RECV_SPEED_LARGE,
+                           (curl_off_t)c->receive_bytes_per_s);
+}
+
 /* 502 and 504 come from a proxy in place of the server. */
 static bool is_gateway_failure(long status)
 {
@@ -308,10 +321,7 @@ static RW_RC perform(struct http_client *c, const struct request *r, struct sink
     set_common(c, s, url, detail, headers);
     (void)curl_easy_setopt(c->curl, CURLOPT_TIMEOUT_MS,
                            (long)(r->total_ms > 0 ? r->total_ms : c->total_ms));
-    if (r->download && c->receive_bytes_per_s > 0) {
-        (void)curl_easy_setopt(c->curl, CURLOPT_MAX_RECV_SPEED_LARGE,
-                               (curl_off_t)c->receive_bytes_per_s);
-    }
+    if (r->download && c->receive_bytes_per_s > 0) { set_rate(c); }
     if (r->body.p != NULL) {
         (void)curl_easy_setopt(c->curl, CURLOPT_POST, 1L);
         (void)curl_easy_setopt(c->curl, CURLOPT_POSTFIELDS, r->body.p);
