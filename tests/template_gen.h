@@ -1,7 +1,7 @@
 /* template_gen.h: template content and events made from a stream of bytes, and a naive judge of them.
  *
- * Values come from a tiny alphabet, so that matches are frequent. The judge shares no code with the engine: it looks at the
- * model, never at the JSON text.
+ * Values come from a tiny alphabet, so that matches are frequent. The judge shares no code with the engine: it looks
+ * at the model, never at the JSON text.
  */
 #ifndef RINGWARD_TEST_TEMPLATE_GEN_H
 #define RINGWARD_TEST_TEMPLATE_GEN_H

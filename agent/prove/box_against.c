@@ -103,7 +103,7 @@ static void set(struct verdict_check *c, int64_t now, int64_t before, bool ok)
 static void judge(const struct least *now, const struct least *before, int64_t steps,
                   struct verdict *v)
 {
-    char why[5][BOX_LIMITS_REASON_BYTES] = {""};
+    char why[4][BOX_LIMITS_REASON_BYTES];
     const struct box_limits_rule_pair rules = {now->rules, before->rules, steps};
     const struct box_limits_rule_pair kib = {now->kib, before->kib, steps};
     const struct box_limits_rule_pair ms = {now->ms, before->ms, steps};
@@ -116,7 +116,7 @@ static void judge(const struct least *now, const struct least *before, int64_t s
         if (why[i][0] == '\0') { continue; }
         v->kind = VERDICT_REFUSED;
         v->final = true;
-        (void)snprintf(v->reason, sizeof(v->reason), "%s", why[i]);
+        (void)snprintf(v->reason, sizeof(v->reason), "%.159s", why[i]);
         return;
     }
 }

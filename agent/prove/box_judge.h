@@ -21,8 +21,8 @@ struct box_judge_run {
     size_t count;
 };
 
-/* Fills kind, final, reason, evidence, usage, the checks of samples (anew) and sandbox. The facts of the content, the validator and
- * the limits stand in `v` already. */
+/* Fills kind, final, reason, evidence, usage, the checks of samples (anew) and sandbox. The facts of the content,
+ * the validator and the limits stand in `v` already. */
 void box_judge(const struct box_judge_run *run, const struct box_samples *samples,
                struct verdict *v);
 /* Did both runs say the same of every sample of the second? */

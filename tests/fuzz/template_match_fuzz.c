@@ -1,4 +1,4 @@
-/* Content and events made from the input's bytes: the engine in both ways against a judge that shares no code with it. */
+/* Content and events made from the input's bytes: the engine in both ways against a judge that shares no code. */
 #include "agent/prove/check_guard.h"
 #include "agent/sensor/sensor_supply.h"
 #include "common/template/template_match.h"

@@ -1,5 +1,5 @@
-/* Goal: "21 declared, 20 supplied" is refused for its count and for nothing else, wildcard or literal; and a plain dry run
- * would have let both through. What the validator says of samples is true. */
+/* Goal: "21 declared, 20 supplied" is refused for its count and for nothing else, wildcard or literal; and a plain dry
+ * run would have let both through. What the validator says of samples is true. */
 #include "agent/prove/check_guard.h"
 #include "agent/prove/check_template.h"
 #include "common/box/samples_codec.h"

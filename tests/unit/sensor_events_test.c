@@ -1,5 +1,5 @@
-/* Goal: events of a file are matched line by line; noise and overlong lines silence nothing; a line waits for its end; the
- * template family is compared with what this sensor supplies before it is loaded. */
+/* Goal: events of a file are matched line by line; noise and overlong lines silence nothing; a line waits for its end;
+ * the template family is compared with what this sensor supplies before it is loaded. */
 #include "agent/sensor/sensor_events.h"
 #include "agent/sensor/sensor_supply.h"
 #include "common/base/file.h"

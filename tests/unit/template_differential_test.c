@@ -1,5 +1,5 @@
-/* Goal: the sensor and the validator are of one mind about any content and any event, and both of the mind of a naive judge
- * that shares no code with them: else the box would prove something else than what runs. */
+/* Goal: the sensor and the validator are of one mind about any content and any event, and both of the mind of a naive
+ * judge that shares no code with them: else the box would prove something else than what runs. */
 #include "agent/prove/check_template.h"
 #include "agent/sensor/sensor_events.h"
 #include "agent/sensor/sensor_supply.h"

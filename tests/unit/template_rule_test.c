@@ -1,5 +1,5 @@
-/* Goal: the engine's inner loop says yes exactly where it should, and never anything but a fault when content asks for a
- * value that the event does not hold. */
+/* Goal: the engine's inner loop says yes exactly where it should, and never anything but a fault when content asks for
+ * a value that the event does not hold. */
 #include "common/template/template_rule.h"
 #include "tests/harness.h"
 

@@ -12,12 +12,18 @@ static const struct {
     {"good", TT_CONTENT(TT_TYPES, TT_ONE("a", "\"*\",{\"range\":[1,2]},{\"net\":\"10.0.0.0/8\"}")),
      NULL},
     {"every operator",
-     TT_CONTENT(
-         TT_TYPES, TT_ONE("a", "{\"is\":\"x\"},{\"one_of\":[1,2]},{\"one_of\":[\"::1\",\"1.2.3.4\"]"
-                               "}") "," TT_ONE("b", "{\"prefix\":\"x\"},{\"is\":-5},{\"net\":"
-                                                    "\"fe80::/10\"}") "," TT_ONE(
-                       "c", "{\"suffix\":\"x\"},\"*\",\"*\"") "," TT_ONE("d", "{\"contains\":\"x\"}"
-                                                                              ",\"*\",\"*\"")),
+     TT_CONTENT(TT_TYPES,
+                TT_ONE("a",
+                       "{\"is\":\"x\"},{\"one_of\":[1,2]},{\"one_of\":[\"::1\",\"1.2.3.4\"]"
+                       "}") "," TT_ONE("b",
+                                       "{\"prefix\":\"x\"},{\"is\":-5},{\"net\":"
+                                       "\"fe80::/10\"}") "," TT_ONE("c",
+                                                                    "{\"suffix\":\"x\"},\"*\",\"*"
+                                                                    "\"") "," TT_ONE("d",
+                                                                                     "{\"contains\""
+                                                                                     ":\"x\"}"
+                                                                                     ",\"*\",\"*"
+                                                                                     "\"")),
      NULL},
     {"no object", "[]", "object"},
     {"nothing", "", "JSON"},

@@ -1,5 +1,5 @@
-/* Goal: the second reader counts as libyara does, is not led astray by comments, strings and regular expressions, and names
- * the bound that is passed. */
+/* Goal: the second reader counts as libyara does, is not led astray by comments, strings and regular expressions, and
+ * names the bound that is passed. */
 #include "common/yara/yara_limits.h"
 #include "tests/harness.h"
 
