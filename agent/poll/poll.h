@@ -17,6 +17,7 @@
 #include "common/box/verdict_codec.h"
 #include "common/policy/entry_codec.h"
 
+enum { POLL_ROLES_MAX = 24 };
 enum { POLL_FAMILIES_MAX = MANIFEST_FAMILIES_MAX, POLL_TEXT_BYTES = 256, POLL_PATH_BYTES = 1024 };
 
 struct poll_options {
@@ -102,6 +103,8 @@ struct poll_output {
     bool ring_configured;
     char trust[12];
     struct rw_wall expires; /* of the metadata behind the decisions */
+    struct tuf_role_status roles[POLL_ROLES_MAX]; /* all that was loaded of them */
+    size_t role_count;
     char token[512];        /* endpoint token in force; "": not enrolled */
     struct poll_family families[POLL_FAMILIES_MAX];
     size_t family_count;
