@@ -1,9 +1,12 @@
 #include "agent/agent_view.h"
 
 #include "common/base/version.h"
+#include "common/policy/trust_life_rule.h"
 
 #include <stdio.h>
 #include <string.h>
+
+enum { DAY_S = 86400 };
 
 static void put_hash(struct json_writer *w, const uint8_t sha256[static DIGEST_BYTES])
 {
@@ -101,6 +104,27 @@ static void put_family(struct json_writer *w, const struct poll_family *f)
     json_close_object(w);
 }
 
+/* INV-12: what comes to its end is told here as well, by whoever looks at the endpoint. */
+static void put_roles(struct json_writer *w, const struct agent *a)
+{
+    struct rw_wall now = rw_clock_wall(&a->clock);
+    json_open_array(w, "roles");
+    for (size_t i = 0; i < a->last.role_count; i++) {
+        const struct tuf_role_status *r = &a->last.roles[i];
+        int64_t left_s = r->expires.s - now.s;
+        enum trust_life life = trust_life_rule_judge(left_s, trust_life_rule_s(r->role),
+                                                     trust_life_rule_online(r->role));
+        json_open_object(w, NULL);
+        json_put_str(w, "role", r->role);
+        json_put_int(w, "version", r->version);
+        put_time(w, "expires", r->expires);
+        json_put_int(w, "left_days", left_s / DAY_S);
+        json_put_str(w, "life", trust_life_rule_name(life));
+        json_close_object(w);
+    }
+    json_close_array(w);
+}
+
 static void put_poll(struct json_writer *w, const struct agent *a)
 {
     int64_t wait_ms = a->poll_at.ms - rw_clock_mono(&a->clock).ms;
@@ -113,6 +137,7 @@ static void put_poll(struct json_writer *w, const struct agent *a)
     json_put_int(w, "next_s", wait_ms > 0 ? wait_ms / 1000 : 0);
     put_time(w, "metadata_expire", a->last.expires);
     json_close_object(w);
+    put_roles(w, a);
     json_open_array(w, "families");
     for (size_t i = 0; i < a->last.family_count; i++) {
         put_family(w, &a->last.families[i]);
@@ -212,6 +237,19 @@ static void print_list(const struct json *tree, const char *name, const char *ti
     }
 }
 
+static void print_roles(const struct json *list)
+{
+    char t[512];
+    char u[512];
+    for (const struct json *r = list == NULL ? NULL : json_first(list); r != NULL;
+         r = json_next(r)) {
+        printf("%-12s %-20s", "role", text_of(r, "role", t));
+        printf(" version %-5lld %lld days left", int_of(r, "version"), int_of(r, "left_days"));
+        const char *life = text_of(r, "life", u);
+        printf("%s%s\n", strcmp(life, "ok") == 0 ? "" : ": ", strcmp(life, "ok") == 0 ? "" : life);
+    }
+}
+
 RW_RC agent_view_print_status(struct rw_span text, struct rw_err *err)
 {
     char t[512];
@@ -234,6 +272,7 @@ RW_RC agent_view_print_status(struct rw_span text, struct rw_err *err)
                text_of(tree, "clock_floor", u));
         printf(" at the earliest\n");
     }
+    print_roles(json_find(tree, "roles"));
     printf("%-12s %s\n", "sandbox", text_of(tree, "grade", t));
     printf("%-12s %s, set %lld\n", "phase", text_of(tree, "phase", t), int_of(tree, "set"));
     print_list(tree, "content", "active");

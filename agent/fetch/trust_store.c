@@ -236,6 +236,11 @@ struct rw_wall trust_store_expires(const struct trust_store *t)
     return first;
 }
 
+size_t trust_store_roles(const struct trust_store *t, struct tuf_role_status *out, size_t max)
+{
+    return tuf_client_status(t->tuf, out, max);
+}
+
 struct rw_wall trust_store_root_expires(const struct trust_store *t)
 {
     return status_of(t, "root").expires;

@@ -55,6 +55,8 @@ RW_RC trust_store_read(struct trust_store *t, const struct tuf_target *target, s
  * count: it may lie expired, and then says nothing (install_rule.h looks at its end). */
 struct rw_wall trust_store_expires(const struct trust_store *t);
 struct rw_wall trust_store_root_expires(const struct trust_store *t);
+/* Every role that is loaded, at most `max`; gives how many (INV-12). */
+size_t trust_store_roles(const struct trust_store *t, struct tuf_role_status *out, size_t max);
 /* "expired", "development" or "ok" (INV-12). */
 const char *trust_store_name(const struct trust_store *t, struct rw_wall now);
 

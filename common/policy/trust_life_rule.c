@@ -11,6 +11,7 @@ static bool begins(const char *role, const char *prefix)
 
 int64_t trust_life_rule_s(const char *role)
 {
+    if (strcmp(role, "expedite") == 0) { return 0; }
     if (strcmp(role, "root") == 0) { return INT64_C(365) * DAY_S; }
     if (strcmp(role, "targets") == 0) { return INT64_C(180) * DAY_S; }
     if (strcmp(role, "timestamp") == 0) { return INT64_C(36) * HOUR_S; }
@@ -26,13 +27,14 @@ bool trust_life_rule_online(const char *role)
 int64_t trust_life_rule_percent(int64_t left_s, int64_t life_s)
 {
     if (left_s <= 0) { return 0; }
-    if (left_s >= life_s) { return 100; }
+    if (life_s <= 0 || left_s >= life_s) { return 100; }
     return life_s > INT64_MAX / 100 ? left_s / (life_s / 100) : left_s * 100 / life_s;
 }
 
 enum trust_life trust_life_rule_judge(int64_t left_s, int64_t life_s, bool online)
 {
     int64_t percent = trust_life_rule_percent(left_s, life_s);
+    if (life_s <= 0) { return TRUST_LIFE_OK; }
     if (left_s <= 0) { return TRUST_LIFE_OVER; }
     if (percent < 10) { return TRUST_LIFE_TENTH; }
     if (percent < 25) { return TRUST_LIFE_QUARTER; }

@@ -21,11 +21,12 @@ enum trust_life {
     TRUST_LIFE_OVER,
 };
 
-/* "root", "targets", "content-...", "ring-...", "snapshot", "timestamp"; others as content. Seconds. */
+/* "root", "targets", "content-...", "ring-...", "snapshot", "timestamp"; others as content. Seconds; 0: "expedite",
+ * which may lie expired. */
 int64_t trust_life_rule_s(const char *role);
 /* Signed by a running server, which does it anew at half of the life. */
 bool trust_life_rule_online(const char *role);
-/* `life_s` > 0. The signer of an online role may be a little late without a fault: its half begins at 45 percent. */
+/* `life_s` 0 is always well. The signer of an online role may be a little late without a fault: its half begins at 45 percent. */
 enum trust_life trust_life_rule_judge(int64_t left_s, int64_t life_s, bool online);
 /* 0..100, rounded down; more than a life counts as 100. */
 int64_t trust_life_rule_percent(int64_t left_s, int64_t life_s);

@@ -370,6 +370,62 @@ def test_only_an_administrator_changes_trust(prod, lab):
         assert prod.post(path, {})[0] == 400, "an administrator may, but this says nothing"
 
 
+# --- ends ---
+def test_doctor_and_agent_tell_how_long_every_role_lives(prod, lab):
+    agent = lab.add_agent("internal")
+    wait_for("the agent follows", lambda: agent_polls(agent), 30)
+    well = lab.cli("doctor", "-o", "json")
+    roles = {r["role"]: r for r in json.loads(well.stdout)["roles"]}
+    assert well.returncode == 0, well.stdout + well.stderr
+    assert {"root", "targets", "content-yara", "snapshot", "timestamp", "ring-broad", "tls-certificate"} <= roles.keys()
+    assert roles["root"]["left_days"] in (364, 365) and roles["tls-certificate"]["left_percent"] >= 99
+    told = {r["role"]: r["left_days"] for r in agent.status()["roles"]}
+    assert {"root", "targets", "ring-internal", "snapshot", "timestamp"} <= told.keys()
+    assert told["root"] == roles["root"]["left_days"] and told["targets"] == roles["targets"]["left_days"]
+
+    # At a quarter of its life a role needs attention: exit status 6, with its name and what is left.
+    folder = prod.rotate("--role", "targets", "--expires", "40d")
+    prod.sign(folder, "targets", "targets-1", "targets-2")
+    prod.publish(folder)
+    near = lab.cli("doctor", "-o", "json")
+    assert near.returncode == 6, near.stderr
+    verdicts = {r["role"]: r["verdict"] for r in json.loads(near.stdout)["roles"]}
+    assert verdicts.pop("targets") == "quarter" and set(verdicts.values()) == {"ok"}
+    wait_agent(agent, targets=2)
+    wait_for("the agent tells it", lambda: any(r["role"] == "targets" and r["life"] == "quarter"
+                                               for r in agent.status().get("roles", [])), 20)
+    shown = lab.run("ringward-agent", "status", "--config", agent.conf, check=True).stdout
+    assert "39 days left: quarter" in shown or "40 days left: quarter" in shown, shown
+
+
+def test_nothing_is_published_that_outlives_its_root(prod, lab):
+    for role in ("targets", "content-yara"):
+        folder = prod.rotate("--role", role, "--expires", "400d")
+        document = "targets" if role == "targets" else role
+        prod.sign(folder, document, *(("targets-1", "targets-2") if role == "targets" else ("alice", "bob")))
+        refused = prod.publish(folder, check=False)
+        assert refused.returncode == 9 and "after root" in refused.stderr, refused.stderr
+        signatures = [{k: json.loads(p.read_text())[k] for k in ("keyid", "sig")} for p in folder.glob("*.sig")]
+        envelope = {"signed": json.loads((folder / f"{document}.json").read_text()), "signatures": signatures}
+        body = {"targets": envelope} if role == "targets" else {"content": {"yara": envelope}}
+        status, answer = prod.post("/v1/trust/targets" if role == "targets" else "/v1/trust/content", body)
+        assert status == 403 and "after root" in json.dumps(answer), answer
+
+
+def test_online_roles_end_with_a_root_that_ends_soon(prod, lab):
+    folder = prod.rotate("--role", "root", "--expires", "3d")
+    prod.sign(folder, "root", "root-1", "root-2")
+    refused = prod.publish(folder, check=False)  # targets would outlive it
+    assert refused.returncode == 9 and "after root" in refused.stderr
+    folder = prod.rotate("--role", "root,targets", "--expires", "3d")
+    prod.sign(folder, "root", "root-1", "root-2")
+    prod.sign(folder, "targets", "targets-1", "targets-2")
+    prod.publish(folder)
+    end = prod.published("root")["signed"]["expires"]
+    assert prod.published("snapshot")["signed"]["expires"] == end
+    assert prod.published("timestamp")["signed"]["expires"] < end
+
+
 # --- secrecy ---
 def test_keys_never_reach_the_server_and_never_leave_it(prod, lab):
     """Keys of people are nowhere in the server's directory; online keys lie in signer/ alone and in no answer."""

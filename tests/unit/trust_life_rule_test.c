@@ -28,6 +28,7 @@ static const struct judged {
     {"snapshot, when its signer does it anew", "snapshot", INT64_C(84) * HOUR_S - 300, "ok"},
     {"ring, when its signer sleeps", "ring-canary", INT64_C(3) * DAY_S, "half"},
     {"ring, over", "ring-canary", -5, "expired"},
+    {"an expedite that is over", "expedite", -5, "ok"},
     {"longer than a life", "ring-canary", INT64_MAX / 2, "ok"},
 };
 
