@@ -1,20 +1,8 @@
 #include "agent/sensor/sensor_supply.h"
 
-#define STRING(field)                                                                              \
-    {                                                                                              \
-        .name = field, .type = TEMPLATE_STRING                                                     \
-    }
-#define INT(field)                                                                                 \
-    {                                                                                              \
-        .name = field, .type = TEMPLATE_INT                                                        \
-    }
-#define ADDRESS(field)                                                                             \
-    {                                                                                              \
-        .name = field, .type = TEMPLATE_IP                                                         \
-    }
-
 /* Raise the version whenever a type, a field or an operator is added: content names the least that it needs. Fields
- * are only ever added behind the last, and content of older versions is then refused until it declares them. */
+ * are only ever added behind the last. Content that does not declare them is refused by such a sensor: the engine range
+ * of releases keeps versions of a fleet apart. */
 const struct template_manifest sensor_supply = {
     .sensor = "ringward_sensor",
     .version = 1,
@@ -28,33 +16,42 @@ const struct template_manifest sensor_supply = {
     .type_count = 3,
     .types = {{.name = "process_start",
                .field_count = 20,
-               .fields = {STRING("image"),
-                          STRING("command_line"),
-                          STRING("working_dir"),
-                          STRING("user"),
-                          INT("user_id"),
-                          INT("group_id"),
-                          INT("pid"),
-                          INT("parent_pid"),
-                          STRING("parent_image"),
-                          STRING("parent_command_line"),
-                          INT("session_id"),
-                          STRING("sha256"),
-                          STRING("signer"),
-                          INT("file_size"),
-                          INT("integrity"),
-                          STRING("tty"),
-                          STRING("container"),
-                          ADDRESS("remote_ip"),
-                          STRING("started_by"),
-                          INT("depth")}},
+               .fields = {{"image", TEMPLATE_STRING},
+                          {"command_line", TEMPLATE_STRING},
+                          {"working_dir", TEMPLATE_STRING},
+                          {"user", TEMPLATE_STRING},
+                          {"user_id", TEMPLATE_INT},
+                          {"group_id", TEMPLATE_INT},
+                          {"pid", TEMPLATE_INT},
+                          {"parent_pid", TEMPLATE_INT},
+                          {"parent_image", TEMPLATE_STRING},
+                          {"parent_command_line", TEMPLATE_STRING},
+                          {"session_id", TEMPLATE_INT},
+                          {"sha256", TEMPLATE_STRING},
+                          {"signer", TEMPLATE_STRING},
+                          {"file_size", TEMPLATE_INT},
+                          {"integrity", TEMPLATE_INT},
+                          {"tty", TEMPLATE_STRING},
+                          {"container", TEMPLATE_STRING},
+                          {"remote_ip", TEMPLATE_IP},
+                          {"started_by", TEMPLATE_STRING},
+                          {"depth", TEMPLATE_INT}}},
               {.name = "network_connect",
                .field_count = 8,
-               .fields = {STRING("image"), INT("pid"), STRING("user"), STRING("protocol"),
-                          ADDRESS("local_ip"), INT("local_port"), ADDRESS("remote_ip"),
-                          INT("remote_port")}},
+               .fields = {{"image", TEMPLATE_STRING},
+                          {"pid", TEMPLATE_INT},
+                          {"user", TEMPLATE_STRING},
+                          {"protocol", TEMPLATE_STRING},
+                          {"local_ip", TEMPLATE_IP},
+                          {"local_port", TEMPLATE_INT},
+                          {"remote_ip", TEMPLATE_IP},
+                          {"remote_port", TEMPLATE_INT}}},
               {.name = "file_write",
                .field_count = 6,
-               .fields = {STRING("image"), INT("pid"), STRING("user"), STRING("path"), INT("bytes"),
-                          STRING("sha256")}}},
+               .fields = {{"image", TEMPLATE_STRING},
+                          {"pid", TEMPLATE_INT},
+                          {"user", TEMPLATE_STRING},
+                          {"path", TEMPLATE_STRING},
+                          {"bytes", TEMPLATE_INT},
+                          {"sha256", TEMPLATE_STRING}}}},
 };

@@ -9,8 +9,7 @@ enum { ADDRESS_BYTES = 64, IPV4_OFFSET = 12, IPV4_BITS_BEFORE = 96, IP_BITS = 12
 
 void template_criterion_drop(struct template_rule_criterion *c)
 {
-    /* Only this file makes lists, and it makes them on the heap. */
-    rw_mem_free((void *)(uintptr_t)c->literals);
+    rw_mem_free(c->literals);
     c->literals = NULL;
     c->literal_count = 0;
 }

@@ -45,8 +45,8 @@ struct template_rule_value {
 
 struct template_rule_criterion {
     enum template_rule_op op;
-    enum template_rule_type type;               /* of the field that it judges */
-    const struct template_rule_value *literals; /* one; more for ONE_OF; none for ANY and RANGE */
+    enum template_rule_type type;         /* of the field that it judges */
+    struct template_rule_value *literals; /* one; more for ONE_OF; none for ANY and RANGE */
     size_t literal_count;
     int64_t min, max;     /* RANGE */
     uint32_t prefix_bits; /* NET: 0..128 of the literal */

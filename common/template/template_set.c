@@ -141,31 +141,35 @@ static RW_RC read_instance(struct template_set *s, const struct json *v, struct 
     return read_criteria(s, v, one, err);
 }
 
+struct named {
+    const char *id;
+};
+
 static int by_id(const void *a, const void *b)
 {
-    const struct template_instance *const *x = a;
-    const struct template_instance *const *y = b;
-    return strcmp((*x)->id, (*y)->id);
+    const struct named *x = a;
+    const struct named *y = b;
+    return strcmp(x->id, y->id);
 }
 
-typedef const struct template_instance **sorted_list;
+typedef struct named *named_list;
 
-static void sorted_list_drop(sorted_list *l)
+static void named_list_drop(named_list *l)
 {
-    rw_mem_free((void *)*l);
+    rw_mem_free(*l);
 }
 
 static RW_RC check_unique(const struct template_set *s, struct rw_err *err)
 {
-    RW_AUTO(sorted_list) sorted_list sorted = rw_mem_new_array(s->instance_count, sizeof(*sorted));
+    RW_AUTO(named_list) named_list sorted = rw_mem_new_array(s->instance_count, sizeof(*sorted));
     if (sorted == NULL) { return rw_fail(err, RW_E_NOMEM, "no memory to compare ids"); }
     for (size_t i = 0; i < s->instance_count; i++) {
-        sorted[i] = &s->instances[i];
+        sorted[i].id = s->instances[i].id;
     }
-    qsort((void *)sorted, s->instance_count, sizeof(*sorted), by_id);
+    qsort(sorted, s->instance_count, sizeof(*sorted), by_id);
     for (size_t i = 1; i < s->instance_count; i++) {
-        if (strcmp(sorted[i - 1]->id, sorted[i]->id) == 0) {
-            return rw_fail(err, RW_E_SCHEMA, "two instances have the id '%s'", sorted[i]->id);
+        if (strcmp(sorted[i - 1].id, sorted[i].id) == 0) {
+            return rw_fail(err, RW_E_SCHEMA, "two instances have the id '%s'", sorted[i].id);
         }
     }
     return RW_OK;
