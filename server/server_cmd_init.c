@@ -89,28 +89,29 @@ static RW_RC require(const struct init_args *a, struct rw_err *err)
     return RW_OK;
 }
 
-static RW_RC run(const struct init_args *a, struct server_init_settings *settings,
+static RW_RC run(const struct init_args *a, const struct server_init_settings *given,
                  struct rw_err *err)
 {
+    struct server_init_settings settings = *given;
     struct rw_clock clock = rw_clock_system();
     RW_AUTO(rw_buf) struct rw_buf text = rw_buf_make(RING_POLICY_BYTES_MAX);
     RW_AUTO(trust_bundle) struct trust_bundle bundle = {.content_count = 0};
     const char *families[TRUST_BUNDLE_CONTENTS_MAX];
     if (a->policy != NULL) { RW_TRY(rw_file_read(a->policy, RING_POLICY_BYTES_MAX, &text, err)); }
-    settings->dir = a->dir;
-    settings->now = rw_clock_wall(&clock);
-    settings->policy = rw_buf_span(&text);
+    settings.dir = a->dir;
+    settings.now = rw_clock_wall(&clock);
+    settings.policy = rw_buf_span(&text);
     if (a->trust != NULL) {
         RW_TRY(trust_bundle_load(a->trust, &bundle, err));
-        settings->trust = &bundle;
-        settings->policy = rw_buf_span(&bundle.policy);
+        settings.trust = &bundle;
+        settings.policy = rw_buf_span(&bundle.policy);
         for (size_t i = 0; i < bundle.content_count; i++) {
             families[i] = bundle.contents[i].family;
         }
-        settings->families = families;
-        settings->family_count = bundle.content_count;
+        settings.families = families;
+        settings.family_count = bundle.content_count;
     }
-    return server_init(settings, err);
+    return server_init(&settings, err);
 }
 
 RW_RC server_cmd_init(int argc, char **argv, struct rw_err *err)
@@ -153,11 +154,11 @@ RW_RC server_cmd_init(int argc, char **argv, struct rw_err *err)
     if (outcome == OPT_HELP_SHOWN) { return RW_OK; }
     a.families = families.count;
     RW_TRY(require(&a, err));
-    struct server_init_settings settings = {.families = families.at,
-                                            .family_count = families.count,
-                                            .hosts = hosts.at,
-                                            .host_count = hosts.count,
-                                            .listen = listen};
+    const struct server_init_settings settings = {.families = families.at,
+                                                  .family_count = families.count,
+                                                  .hosts = hosts.at,
+                                                  .host_count = hosts.count,
+                                                  .listen = listen};
     RW_TRY(run(&a, &settings, err));
     printf("Made %s with %s.\n"
            "  run the server:   ringward-server serve --dir %s\n"

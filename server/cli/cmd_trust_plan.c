@@ -182,7 +182,7 @@ static void put_votes(struct json_writer *w, const struct tuf_sigset_authority *
 RW_RC cmd_trust_plan_parse(struct rw_span text, const char *type, struct tuf_doc *out,
                            struct rw_err *err)
 {
-    RW_AUTO(rw_buf) struct rw_buf envelope = rw_buf_make(2 * CMD_TRUST_DOC_BYTES_MAX);
+    RW_AUTO(rw_buf) struct rw_buf envelope = rw_buf_make(CMD_TRUST_ENVELOPE_BYTES_MAX);
     RW_TRY(tuf_write_envelope_of(text, NULL, 0, &envelope, err));
     return tuf_doc_parse(rw_buf_span(&envelope), type, out, err);
 }

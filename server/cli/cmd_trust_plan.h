@@ -10,7 +10,11 @@
 
 #include "common/policy/trust_check.h"
 
-enum { CMD_TRUST_DOC_BYTES_MAX = 1024 * 1024, CMD_TRUST_TOP_ROLES = 4 };
+enum {
+    CMD_TRUST_DOC_BYTES_MAX = 1024 * 1024,
+    CMD_TRUST_ENVELOPE_BYTES_MAX = CMD_TRUST_DOC_BYTES_MAX + 65536,
+    CMD_TRUST_TOP_ROLES = 4,
+};
 
 struct cmd_trust_plan {
     struct tuf_sigset_authority top[CMD_TRUST_TOP_ROLES]; /* root, snapshot, targets, timestamp */

@@ -22,10 +22,10 @@ TEST(one_finding_makes_the_report_bad)
     static const enum cli_format formats[] = {CLI_TABLE, CLI_JSON};
     for (size_t i = 0; i < RW_LEN(formats); i++) {
         struct rw_err err = {0};
-        MUST(report_of(365 * DAY_S, false, formats[i], &err));
-        MUST_FAIL(report_of(100 * DAY_S, false, formats[i], &err), RW_E_ATTENTION);
+        MUST(report_of(INT64_C(365) * DAY_S, false, formats[i], &err));
+        MUST_FAIL(report_of(INT64_C(100) * DAY_S, false, formats[i], &err), RW_E_ATTENTION);
         MUST_FAIL(report_of(-DAY_S, false, formats[i], &err), RW_E_ATTENTION);
-        MUST_FAIL(report_of(365 * DAY_S, true, formats[i], &err), RW_E_ATTENTION);
+        MUST_FAIL(report_of(INT64_C(365) * DAY_S, true, formats[i], &err), RW_E_ATTENTION);
         assert_int_equal(rw_code_exit_status(err.code), 6);
     }
 }
