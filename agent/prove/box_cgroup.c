@@ -231,10 +231,10 @@ int box_cgroup_clone_fd(const struct box_cgroup *c, const struct box_layers *l)
     return l->cgroup_version == 2 && box_layer_in_force(l, BOX_LAYER_CGROUP) ? c->memory : -1;
 }
 
-void box_cgroup_enter(struct box_cgroup *c, pid_t pid, struct box_layers *l)
+void box_cgroup_enter(const struct box_cgroup *c, struct box_layers *l)
 {
     if (!box_layer_in_force(l, BOX_LAYER_CGROUP) || l->cgroup_version != 1) { return; }
-    if (!put_number(c->memory, "cgroup.procs", pid) || !put_number(c->pids, "cgroup.procs", pid)) {
+    if (!put_number(c->memory, "tasks", 0) || !put_number(c->pids, "tasks", 0)) {
         box_layer_note(l, BOX_LAYER_CGROUP, false, errno);
     }
 }

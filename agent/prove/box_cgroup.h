@@ -51,8 +51,9 @@ void box_cgroup_open(struct box_cgroup *c, const struct box_cgroup_base *base,
                      const struct box_cgroup_limits *limits, struct box_layers *l);
 /* Directory for CLONE_INTO_CGROUP; -1 for version 1. */
 int box_cgroup_clone_fd(const struct box_cgroup *c, const struct box_layers *l);
-/* Version 1: puts a process that waits for its start into the group. */
-void box_cgroup_enter(struct box_cgroup *c, pid_t pid, struct box_layers *l);
+/* Version 1: puts the calling process, which has one thread, into the group. (Its launcher could do it too, but a
+ * process that moves another one waits for a whole grace period of the kernel: milliseconds.) */
+void box_cgroup_enter(const struct box_cgroup *c, struct box_layers *l);
 /* Kills everything that is left in the group, reads its counters, removes it. */
 void box_cgroup_close(struct box_cgroup *c, const struct box_layers *l);
 /* Removes what killed launchers left below the base. */

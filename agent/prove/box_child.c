@@ -186,6 +186,7 @@ _Noreturn void box_child_run(const struct box_child_spec *spec)
     /* With its other end closed here, a launcher that died before the line above shows as an end of stream. */
     (void)close(spec->launcher_fd);
     if (read(spec->control_fd, &go, 1) != 1) { _exit(BOX_CHILD_EXIT_SETUP); }
+    box_cgroup_enter(spec->group, &l);
     if (!arrange_fds(spec)) { _exit(BOX_CHILD_EXIT_SETUP); }
     reset_process();
     (void)umask(0);

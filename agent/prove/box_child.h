@@ -10,7 +10,7 @@
 #ifndef RINGWARD_BOX_CHILD_H
 #define RINGWARD_BOX_CHILD_H
 
-#include "agent/prove/box_layer.h"
+#include "agent/prove/box_cgroup.h"
 #include "agent/prove/box_profile.h"
 
 #include <sys/types.h>
@@ -45,10 +45,10 @@ struct box_child_message {
 #define BOX_CHILD_LAYERS                                                                           \
     (BOX_LAYER_BIT(BOX_LAYER_RLIMIT) | BOX_LAYER_BIT(BOX_LAYER_NNP) |                              \
      BOX_LAYER_BIT(BOX_LAYER_UID) | BOX_LAYER_BIT(BOX_LAYER_MNTNS) |                               \
-     BOX_LAYER_BIT(BOX_LAYER_LANDLOCK) | BOX_LAYER_BIT(BOX_LAYER_TRUNCATE) |                       \
-     BOX_LAYER_BIT(BOX_LAYER_NET) | BOX_LAYER_BIT(BOX_LAYER_SCOPE) |                               \
-     BOX_LAYER_BIT(BOX_LAYER_MDWE) | BOX_LAYER_BIT(BOX_LAYER_SECCOMP) |                            \
-     BOX_LAYER_BIT(BOX_LAYER_NOTIFY))
+     BOX_LAYER_BIT(BOX_LAYER_CGROUP) | BOX_LAYER_BIT(BOX_LAYER_LANDLOCK) |                         \
+     BOX_LAYER_BIT(BOX_LAYER_TRUNCATE) | BOX_LAYER_BIT(BOX_LAYER_NET) |                            \
+     BOX_LAYER_BIT(BOX_LAYER_SCOPE) | BOX_LAYER_BIT(BOX_LAYER_MDWE) |                              \
+     BOX_LAYER_BIT(BOX_LAYER_SECCOMP) | BOX_LAYER_BIT(BOX_LAYER_NOTIFY))
 
 struct box_child_spec {
     int content_fd, samples_fd, verdict_fd, diagnostics_fd, validator_fd, control_fd;
@@ -59,7 +59,8 @@ struct box_child_spec {
     int64_t content_bytes, samples_bytes;
     int64_t cpu_s;
     int64_t memory_bytes;
-    char *const *argv;        /* of the validator */
+    char *const *argv; /* of the validator */
+    const struct box_cgroup *group;
     struct box_layers layers; /* as far as the launcher got, with what it asked of clone in force */
 };
 

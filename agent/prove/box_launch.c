@@ -71,10 +71,9 @@ static int64_t bytes_of_root(const struct box_launch_request *req)
     return box_root_bytes(&root);
 }
 
-/* The child waits until it is in its group and has an identity: "go". */
-static RW_RC let_go(struct box_watch *w, struct box_cgroup *group, struct rw_err *err)
+/* The child waits until it has an identity: "go". */
+static RW_RC let_go(const struct box_watch *w, struct rw_err *err)
 {
-    box_cgroup_enter(group, w->pid, &w->layers);
     RW_TRY(box_clone_map_ids(w->pid, &w->layers, err));
     if (send(w->control_fd, "g", 1, MSG_NOSIGNAL) != 1) {
         return rw_fail_errno(err, RW_E_PROCESS, errno, "the box's child");
@@ -83,7 +82,7 @@ static RW_RC let_go(struct box_watch *w, struct box_cgroup *group, struct rw_err
 }
 
 static RW_RC start(const struct box_launch_request *req, const struct child_ends *e,
-                   struct box_cgroup *group, struct box_watch *w, struct rw_err *err)
+                   const struct box_cgroup *group, struct box_watch *w, struct rw_err *err)
 {
     struct box_child_spec spec = {.content_fd = e->content_fd,
                                   .samples_fd = e->samples_fd,
@@ -99,13 +98,14 @@ static RW_RC start(const struct box_launch_request *req, const struct child_ends
                                   .samples_bytes = (int64_t)req->samples->n,
                                   .cpu_s = req->cpu_s,
                                   .memory_bytes = req->memory_bytes,
-                                  .argv = req->argv};
+                                  .argv = req->argv,
+                                  .group = group};
     RW_TRY(box_clone(&w->layers, box_cgroup_clone_fd(group, &w->layers), &w->pid, &w->pidfd, err));
     if (w->pid == 0) {
         spec.layers = w->layers;
         box_child_run(&spec);
     }
-    struct rw_rc rc = let_go(w, group, err);
+    struct rw_rc rc = let_go(w, err);
     if (rw_is_ok(rc)) { return rc; }
     (void)syscall(SYS_pidfd_send_signal, w->pidfd, SIGKILL, NULL, 0);
     (void)waitpid(w->pid, NULL, 0);
@@ -140,14 +140,14 @@ RW_RC box_launch(const struct box_launch_request *req, struct box_watch *w, stru
     const struct box_cgroup_limits limits = {.memory_bytes = req->memory_bytes +
                                                              bytes_of_root(req) + OVERHEAD_BYTES,
                                              .processes = PROCESSES};
-    struct box_cgroup_base base;
+    struct box_cgroup_base base = {.v2 = ""};
     struct box_cgroup group;
     set_up(req, w);
     RW_TRY(box_memory_reopen(req->content, &e.content_fd, err));
     RW_TRY(box_memory_reopen(req->samples, &e.samples_fd, err));
     RW_TRY(box_memory_reopen(req->validator, &e.validator_fd, err));
     RW_TRY(make_pipes(w, &e, err));
-    box_cgroup_find_own(&base);
+    if (box_layer_wanted(&w->layers, BOX_LAYER_CGROUP)) { box_cgroup_find_own(&base); }
     box_cgroup_open(&group, &base, &limits, &w->layers);
     struct rw_rc rc = start(req, &e, &group, w, err);
     child_ends_drop(&e); /* or the pipes would never end */
