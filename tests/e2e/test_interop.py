@@ -8,7 +8,9 @@ import subprocess
 
 import pytest
 
-from lab import EXAMPLES, ROOT
+from ceremony import Ceremony
+from conftest import BIN
+from lab import EXAMPLES, ROOT, Lab
 
 SOURCE = ROOT / "tests" / "interop" / "tuf-js"
 
@@ -75,3 +77,33 @@ def test_tuf_js_reads_our_repository_and_refuses_a_tampered_one(tuf_js, lab, tmp
     role.write_text(text.replace('"class":"rules"', '"class":"datum"', 1))
     r = read(tuf_js, lab, fresh_state(lab, tmp_path, "e"), target, tmp_path / "tampered")
     assert r.returncode == 1, "tampered metadata were accepted"
+
+
+def test_tuf_js_follows_rotations_of_every_top_role(tuf_js, tmp_path):
+    """Root twice, timestamp and snapshot with versions that begin anew, targets: from the first root and from old state."""
+    with Lab(BIN) as lab:
+        prod = Ceremony(lab).init()
+        lab.start_server()
+        prod.release(EXAMPLES / "good-1.yar", "for another client")
+        old = fresh_state(lab, tmp_path, "old")
+        assert read(tuf_js, lab, old, "content/yara/1.rwc", tmp_path / "before").returncode == 0
+
+        folder = prod.rotate("--role", "timestamp,snapshot", "--keys", prod.online_keys("--new", "timestamp,snapshot"))
+        prod.sign(folder, "root", "root-1", "root-2")
+        prod.publish(folder)
+        prod.new_person("root-4")
+        prod.new_person("targets-3")
+        folder = prod.rotate("--role", "root", "--add", prod.pub("root-4"), "--remove", prod.keyid("root-1"))
+        prod.sign(folder, "root", "root-1", "root-2", "root-4")
+        prod.publish(folder)
+        folder = prod.rotate("--role", "targets", "--add", prod.pub("targets-3"), "--remove", prod.keyid("targets-1"))
+        prod.sign(folder, "root", "root-2", "root-4")
+        prod.sign(folder, "targets", "targets-2", "targets-3")
+        prod.publish(folder)
+        assert prod.version("root") == 4 and prod.version("timestamp") < 5
+
+        for state in (old, fresh_state(lab, tmp_path, "new")):
+            if state.name == "new":
+                shutil.copy(prod.dir / "signed" / "root.json", state / "root.json")  # as an old installer carries it
+            r = read(tuf_js, lab, state, "content/yara/1.rwc", tmp_path / f"{state.name}-payload")
+            assert r.returncode == 0, r.stderr
