@@ -23,9 +23,11 @@ static const char policy_text[] =
     "  \"window\": {\n"
     "    \"confirm\": {\"start\": 16, \"per_survivor_thousandths\": 1000, \"deadline\": \"15m\", "
     "\"probation\": \"10m\"},\n"
+    "    \"alive\": {\"after\": \"2h\", \"start\": 10000, \"per_survivor_thousandths\": 99000},\n"
     "    \"cohort\": {\"start\": 4}\n"
     "  },\n"
-    "  \"health\": {\"false_halts_per_year\": 1, \"releases_per_year\": 7300},\n"
+    "  \"health\": {\"false_halts_per_year\": 1, \"releases_per_year\": 7300, \"tenant_votes\": "
+    "8},\n"
     "  \"poll\": {\"rollout\": \"1m\"}\n"
     "}\n";
 

@@ -9,6 +9,7 @@
 #include "server/cli/cmd_release.h"
 #include "server/cli/cmd_rings.h"
 #include "server/cli/cmd_rollout.h"
+#include "server/cli/cmd_simulate.h"
 #include "server/cli/cmd_status.h"
 #include "server/cli/cmd_trust.h"
 
@@ -23,6 +24,7 @@ static const struct cli_verb commands[] = {
     {"status", cmd_status, "the server at a glance: trust, rollouts, alarms"},
     {"fleet", cmd_fleet, "endpoints: ring, content, last sign of life"},
     {"rings", cmd_rings, "check and explain the policy of rings"},
+    {"simulate", cmd_simulate, "what a policy would do with a catalogue of faults"},
     {"audit", cmd_audit, "who changed what and why; verify and export the log"},
     {"key", cmd_key, "make a signing key, show its public half"},
     {"trust", cmd_trust, "the ceremony of root and targets, and the rotation of keys"},

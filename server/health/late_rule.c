@@ -5,6 +5,9 @@
 static const double ratios[LATE_RULE_RATIOS] = {1.5, 2.5, 5.0, 12.0, 40.0, 200.0};
 static const double stake_at_start = 0.5;
 
+/* One control window in so many is dark: more than the share that the absolute term takes as normal. */
+enum { INCIDENT_PARTS = 20 };
+
 struct late_rule_mix late_rule_mix_begin(double stake)
 {
     struct late_rule_mix m;
@@ -104,6 +107,15 @@ void late_rule_take_bucket(struct late_rule *s, double rho, const struct late_ru
         s->windows += b->treated;
         s->windows_dark += b->treated_dark;
     }
+}
+
+bool late_rule_bucket_speaks(const struct late_rule_bucket *cohort,
+                             const struct late_rule_bucket *ring)
+{
+    bool matched = cohort->control >= LATE_RULE_CONTROL_MIN;
+    bool incident = ring->control >= LATE_RULE_CONTROL_MIN &&
+                    ring->control_dark * INCIDENT_PARTS > ring->control;
+    return matched || !incident;
 }
 
 void late_rule_drip(struct late_rule *s)

@@ -75,6 +75,10 @@ void late_rule_crash(struct late_rule *s, double rho, int64_t count,
 void late_rule_control_crash(struct late_rule *s, double rho, int64_t count,
                              const struct late_rule_risk *risk);
 void late_rule_take_bucket(struct late_rule *s, double rho, const struct late_rule_bucket *b);
+/* Whether a cohort's bucket says anything about the release: not when it has too little control of its own and control
+ * of the whole ring was dark in the same minute: an incident, which an absolute share would blame on the release. */
+bool late_rule_bucket_speaks(const struct late_rule_bucket *cohort,
+                             const struct late_rule_bucket *ring);
 /* The scheduled stake; nothing any more after the last one. */
 void late_rule_drip(struct late_rule *s);
 

@@ -1,8 +1,10 @@
 #include "server/health/verdict_rule.h"
 
+#include "common/policy/gate_rule.h"
+
 #include <math.h>
 
-enum { STRIKES_MUTE = 3, STRIKES_MAX = 6 };
+enum { STRIKES_MUTE = 3, STRIKES_MAX = 6, OTHERS_BETTER = 4 };
 
 static const double control_abnormal_e = 10.0;
 
@@ -49,14 +51,22 @@ bool verdict_rule_control_abnormal(double control_log_e)
     return !(control_log_e < log(control_abnormal_e));
 }
 
-double verdict_rule_control(const struct health_rule_norm *norm, int64_t crashes,
+double verdict_rule_control(const struct health_rule_norm *norm, int64_t crashes, int64_t open,
                             const struct late_rule *late)
 {
     struct health_rule_grid crash = health_rule_grid_of(norm->p0[HEALTH_CRASH]);
     struct health_rule_grid dark = health_rule_grid_of(norm->p0[HEALTH_DARK]);
-    int64_t windows = late->control_windows > crashes ? late->control_windows : crashes;
+    int64_t windows = late->control_windows + open;
+    if (windows < crashes) { windows = crashes; }
     return fmax(health_rule_log_e(&crash, crashes, windows),
                 health_rule_log_e(&dark, late->control_dark, late->control_windows));
+}
+
+/* The others surely fail a small part as often as that tenant: whatever it is, it is not theirs. */
+static bool others_healthy(const struct verdict_rule_votes *v)
+{
+    double upper = gate_rule_upper(v->rest, v->rest_exposed, GATE_RULE_ALPHA);
+    return v->top_exposed > 0 && upper * OTHERS_BETTER < (double)v->top / (double)v->top_exposed;
 }
 
 /* INV-11: evidence is of more than one tenant when the others' own outcomes speak against the release too, or when
@@ -64,7 +74,9 @@ double verdict_rule_control(const struct health_rule_norm *norm, int64_t crashes
 static bool one_tenant_alone(const struct verdict_rule_input *in)
 {
     const struct verdict_rule_votes *v = &in->votes;
-    if (!v->others || v->top > v->top_max || v->rest >= v->top) { return false; }
+    if (!v->others || v->rest >= v->top) { return false; }
+    if (others_healthy(v)) { return true; }
+    if (v->top > v->top_max) { return false; }
     struct health_rule_grid g = health_rule_grid_of(in->p0_crash);
     return !(health_rule_log_e(&g, v->rest, v->rest_exposed) > 0.0);
 }

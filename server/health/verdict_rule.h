@@ -19,11 +19,13 @@ enum verdict_rule {
 
 /* Votes in a ring, by tenant; what counts is the tenant with the most. */
 struct verdict_rule_votes {
-    int64_t top;  /* votes of that tenant */
+    int64_t top; /* votes of that tenant */
+    int64_t top_exposed;
     int64_t rest; /* votes of all others */
     int64_t rest_exposed;
-    bool others;     /* there are endpoints of other tenants in the ring */
-    int64_t top_max; /* more votes of one tenant than this are evidence for all */
+    bool others; /* there are endpoints of other tenants in the ring */
+    int64_t
+        top_max; /* more votes of one tenant are evidence for all, unless the others are surely healthy */
 };
 
 struct verdict_rule_input {
@@ -55,8 +57,9 @@ void verdict_rule_add(struct verdict_rule_sum *sum, size_t cohort, double weight
 enum verdict_rule verdict_rule_decide(const struct verdict_rule_input *in);
 /* True when control fails so much itself that absolute terms say nothing about the release. */
 bool verdict_rule_control_abnormal(double control_log_e);
-/* Log E of "control is abnormal": the absolute terms over control's own windows. */
-double verdict_rule_control(const struct health_rule_norm *norm, int64_t crashes,
+/* Log E of "control is abnormal": the absolute terms over control's own windows; `open`: those not closed yet, in
+ * which a crash may have happened already. */
+double verdict_rule_control(const struct health_rule_norm *norm, int64_t crashes, int64_t open,
                             const struct late_rule *late);
 /* An endpoint's strikes after one more release that was healthy: failures where its neighbours had none make it muted,
  * clean releases bring it back. */

@@ -228,19 +228,30 @@ struct look {
     int64_t last_bucket;
 };
 
+static bool closed_bucket(const struct look *l, const struct beacon_cohort *cohort, int64_t id,
+                          struct late_rule_bucket *out)
+{
+    struct fleet_bucket b;
+    if (!fleet_state_bucket(l->fleet, &l->place, cohort, id, &b)) { return false; }
+    *out = (struct late_rule_bucket){
+        .treated = b.treated,
+        .control = b.control,
+        .treated_dark = least(b.treated_dark, b.treated),
+        .control_dark = most((int64_t)b.control - b.control_seen, 0),
+    };
+    return true;
+}
+
 static void take_buckets(const struct look *l, struct rollout_evidence_scope *s,
                          const struct health_rule_norm *norm)
 {
     int64_t first = most(l->e->bucket + 1, l->last_bucket - FLEET_BUCKETS);
     for (int64_t id = first; id <= l->last_bucket; id++) {
-        struct fleet_bucket b;
-        if (!fleet_state_bucket(l->fleet, &l->place, l->cohort, id, &b)) { continue; }
-        const struct late_rule_bucket closed = {
-            .treated = b.treated,
-            .control = b.control,
-            .treated_dark = least(b.treated_dark, b.treated),
-            .control_dark = most((int64_t)b.control - b.control_seen, 0),
-        };
+        struct late_rule_bucket closed = {0};
+        struct late_rule_bucket ring = {0};
+        if (!closed_bucket(l, l->cohort, id, &closed)) { continue; }
+        bool known = closed_bucket(l, NULL, id, &ring);
+        if (known && !late_rule_bucket_speaks(&closed, &ring)) { continue; }
         late_rule_take_bucket(&s->late, norm->rho_dark, &closed);
     }
 }

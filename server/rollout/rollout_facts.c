@@ -118,6 +118,7 @@ static void poll_tenants(const struct rollout_facts_from *from, size_t index,
               "poll_tenant never fails");
     f->votes.rest = p.votes - f->votes.top;
     f->votes.rest_exposed = p.exposed - p.top_exposed;
+    f->votes.top_exposed = p.top_exposed;
     f->votes.others = p.present > 1 && r->tenant_count < ROLLOUT_TENANTS_MAX;
 }
 
@@ -214,6 +215,15 @@ static void cover(const struct rollout_facts_from *from, size_t index, bool hand
               "check_cohort never fails");
 }
 
+/* An expedite of the next ring shortens the wait for it to the hard minimum, and nothing else: the gate stays. */
+static int64_t bake_of(const struct rollout_facts_from *from, size_t index,
+                       const struct ring_policy_ring *p)
+{
+    const struct rollout *r = from->rollout;
+    bool expedited = index + 1 < r->ring_count && r->rings[index + 1].expedited.s != 0;
+    return expedited && p->bake_s > from->policy->hard_min_s ? from->policy->hard_min_s : p->bake_s;
+}
+
 static void judge(const struct rollout_facts_from *from, size_t index,
                   const struct ring_policy_ring *p, struct rollout_facts *f)
 {
@@ -225,7 +235,8 @@ static void judge(const struct rollout_facts_from *from, size_t index,
     struct rw_wall seen = fleet_state_ring_seen(from->fleet, ring->name);
     int64_t baked_s = ring->opened.s == 0 ? 0 : from->now.s - ring->opened.s;
     struct fleet_counts going = rollout_facts_going(from, index);
-    f->bake_left_s = p->bake_s > baked_s ? p->bake_s - baked_s : 0;
+    int64_t bake_s = bake_of(from, index, p);
+    f->bake_left_s = bake_s > baked_s ? bake_s - baked_s : 0;
     f->limit = (double)p->gate_limit_bp / 10000.0;
     f->min_healthy = p->gate_min_healthy;
     spare(from, f, spared);

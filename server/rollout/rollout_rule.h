@@ -48,7 +48,7 @@ struct rollout_rule_ring {
     int64_t healthy;
     int64_t failed;   /* failed, crashed and dark */
     int64_t still_on; /* endpoints that have the release active or on trial */
-    int64_t room;     /* permits that the window would grant now */
+    int64_t room;     /* permits that the first law would grant now: the second one only waits */
     int64_t min_healthy;
     int64_t bake_left_s; /* of an opened ring */
     enum gate_rule_verdict gate;

@@ -85,7 +85,8 @@ static void weigh(const struct rollout_facts_from *from, size_t index,
     s->norm = rollout_evidence_norm(r, s->known);
     terms_of(s, &late, &seen);
     s->result = health_rule_scope(&s->norm, &counts, &late);
-    s->control_log_e = verdict_rule_control(&s->norm, s->counts.control_crash, &late);
+    s->control_log_e =
+        verdict_rule_control(&s->norm, s->counts.control_crash, seen.control_open, &late);
 }
 
 static void take_away(struct fleet_counts *from, const struct fleet_counts *c)

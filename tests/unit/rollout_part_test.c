@@ -341,6 +341,33 @@ TEST(the_second_law_waits_for_endpoints_that_are_alive_hours_later)
     end(&w);
 }
 
+static bool seventh(size_t number)
+{
+    return number == 7;
+}
+
+/* A window that is full only because nobody is old enough yet is no window full of failures. */
+TEST(waiting_for_the_second_law_with_one_failure_is_not_held)
+{
+    struct world w;
+    begin(&w);
+    w.policy.alive_after_s = 3600;
+    w.policy.alive_start = 24;
+    rollout_run_set_policy(w.run, &w.policy);
+    all_alive(&w, 0);
+    start(&w, 1);
+    tick(&w);
+    minutes(&w, 1, 50, seventh);
+    struct fleet_counts before = fleet_state_counts(w.fleet, "yara", 1, "canary", NULL);
+    assert_int_equal(before.exposed, 24);
+    assert_int_equal(before.pending, 0);
+    assert_int_equal(before.failed, 1);
+    assert_int_equal(overall(&w, 1) == ROLLOUT_RAMPING || overall(&w, 1) == ROLLOUT_BAKING, true);
+    minutes(&w, 1, 15, seventh);
+    assert_true(exposed(&w, 1, 0) > 24);
+    end(&w);
+}
+
 /* Failing where everybody else is healthy costs an endpoint its vote, not its place in the window. */
 TEST(an_endpoint_that_fails_in_healthy_releases_is_muted)
 {
@@ -381,4 +408,5 @@ RUN_TESTS(cmocka_unit_test(a_fault_of_one_cohort_halts_that_cohort_and_holds_the
           cmocka_unit_test(evidence_is_the_same_after_a_restart),
           cmocka_unit_test(the_hold_back_gets_no_permit_until_its_time_is_over),
           cmocka_unit_test(the_second_law_waits_for_endpoints_that_are_alive_hours_later),
+          cmocka_unit_test(waiting_for_the_second_law_with_one_failure_is_not_held),
           cmocka_unit_test(an_endpoint_that_fails_in_healthy_releases_is_muted))

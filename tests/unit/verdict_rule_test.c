@@ -6,7 +6,7 @@
 #include <math.h>
 
 static const struct verdict_rule_votes everybody = {
-    .top = 5, .rest = 5, .rest_exposed = 20, .others = true, .top_max = 8};
+    .top = 5, .top_exposed = 20, .rest = 5, .rest_exposed = 20, .others = true, .top_max = 8};
 
 static struct verdict_rule_input usual(void)
 {
@@ -57,13 +57,18 @@ static const struct vote_case {
     struct verdict_rule_votes votes;
     enum verdict_rule want;
 } votes[] = {
-    {"one tenant, others healthy", {5, 0, 200, true, 8}, VERDICT_TENANT},
-    {"one tenant, others not exposed yet", {5, 0, 0, true, 8}, VERDICT_TENANT},
-    {"one tenant, and one failure of the others in many", {5, 1, 2000, true, 8}, VERDICT_TENANT},
-    {"one tenant, and one failure of the others in few", {5, 1, 4, true, 8}, VERDICT_RELEASE},
-    {"as many of the others", {3, 3, 100000, true, 8}, VERDICT_RELEASE},
-    {"above the cap", {9, 0, 200, true, 8}, VERDICT_RELEASE},
-    {"there is only one tenant", {5, 0, 0, false, 8}, VERDICT_RELEASE},
+    {"one tenant, others healthy", {5, 20, 0, 200, true, 8}, VERDICT_TENANT},
+    {"one tenant, others not exposed yet", {5, 20, 0, 0, true, 8}, VERDICT_TENANT},
+    {"one tenant, and one failure of the others in many",
+     {5, 20, 1, 2000, true, 8},
+     VERDICT_TENANT},
+    {"one tenant, and one failure of the others in few", {5, 20, 1, 4, true, 8}, VERDICT_RELEASE},
+    {"as many of the others", {3, 20, 3, 100000, true, 8}, VERDICT_RELEASE},
+    {"above the cap, others not exposed", {9, 20, 0, 0, true, 8}, VERDICT_RELEASE},
+    {"above the cap, others unknown", {9, 20, 0, 20, true, 8}, VERDICT_RELEASE},
+    {"above the cap, others surely healthy", {90, 900, 1, 2000, true, 8}, VERDICT_TENANT},
+    {"above the cap, others a little better", {90, 900, 60, 2000, true, 8}, VERDICT_RELEASE},
+    {"there is only one tenant", {5, 20, 0, 0, false, 8}, VERDICT_RELEASE},
 };
 
 TEST_EACH(inv_11_votes_of_one_tenant_stop_that_tenant_only, votes)
@@ -73,20 +78,39 @@ TEST_EACH(inv_11_votes_of_one_tenant_stop_that_tenant_only, votes)
     assert_int_equal(verdict_rule_decide(&in), it->want);
 }
 
+static const struct speak_case {
+    const char *id;
+    struct late_rule_bucket cohort;
+    struct late_rule_bucket ring;
+    bool want;
+} speaking[] = {
+    {"own control", {4, 20, 4, 10}, {10, 600, 5, 300}, true},
+    {"too little control, quiet ring", {4, 19, 4, 0}, {10, 600, 5, 30}, true},
+    {"too little control, dark ring", {4, 19, 4, 0}, {10, 600, 5, 31}, false},
+    {"no control anywhere", {4, 0, 4, 0}, {10, 19, 5, 19}, true},
+};
+
+TEST_EACH(an_incident_is_not_blamed_on_a_cohort_without_control, speaking)
+{
+    assert_int_equal(late_rule_bucket_speaks(&it->cohort, &it->ring), it->want);
+}
+
 TEST(control_is_abnormal_by_crashes_or_by_darkness)
 {
     struct health_rule_norm norm = health_rule_cold_start();
     struct late_rule late = late_rule_begin();
     late.control_windows = 1000;
-    assert_false(verdict_rule_control_abnormal(verdict_rule_control(&norm, 5, &late)));
-    assert_true(verdict_rule_control_abnormal(verdict_rule_control(&norm, 40, &late)));
+    assert_false(verdict_rule_control_abnormal(verdict_rule_control(&norm, 5, 0, &late)));
+    assert_true(verdict_rule_control_abnormal(verdict_rule_control(&norm, 40, 0, &late)));
     late.control_dark = 50;
-    assert_false(verdict_rule_control_abnormal(verdict_rule_control(&norm, 5, &late)));
+    assert_false(verdict_rule_control_abnormal(verdict_rule_control(&norm, 5, 0, &late)));
     late.control_dark = 200;
-    assert_true(verdict_rule_control_abnormal(verdict_rule_control(&norm, 5, &late)));
-    /* More crashes than windows: both began before anything was watched. */
+    assert_true(verdict_rule_control_abnormal(verdict_rule_control(&norm, 5, 0, &late)));
+    /* The first minutes: no window has closed, and a few of many control endpoints have crashed as ever. */
     late = late_rule_begin();
-    assert_true(isfinite(verdict_rule_control(&norm, 3, &late)));
+    assert_false(verdict_rule_control_abnormal(verdict_rule_control(&norm, 30, 100000, &late)));
+    assert_true(verdict_rule_control_abnormal(verdict_rule_control(&norm, 30, 100, &late)));
+    assert_true(isfinite(verdict_rule_control(&norm, 3, 0, &late))); /* more crashes than windows */
 }
 
 TEST(strikes_mute_and_clean_releases_bring_back)
@@ -159,6 +183,7 @@ TEST(the_ratio_that_nobody_cares_about_grows_where_history_is_quiet)
 
 RUN_TESTS(cmocka_unit_test(evidence_stops_what_it_is_about),
           cmocka_unit_test(inv_11_votes_of_one_tenant_stop_that_tenant_only),
+          cmocka_unit_test(an_incident_is_not_blamed_on_a_cohort_without_control),
           cmocka_unit_test(control_is_abnormal_by_crashes_or_by_darkness),
           cmocka_unit_test(strikes_mute_and_clean_releases_bring_back),
           cmocka_unit_test(the_budget_of_a_release_is_split_over_its_rings),

@@ -1,0 +1,112 @@
+#include "server/cli/cmd_simulate_view.h"
+
+#include <math.h>
+
+enum {
+    WIDTH = 960,
+    HEIGHT = 540,
+    LEFT = 70,
+    RIGHT = 210, /* legend */
+    TOP = 50,
+    BOTTOM = 50,
+    HOUR_LINES_MAX = 12,
+};
+
+/* Told apart without relying on red and green; then again with dashes. */
+static const char *const colours[] = {"#0072b2", "#d55e00", "#009e73", "#cc79a7",
+                                      "#e69f00", "#56b4e9", "#000000"};
+
+struct canvas {
+    struct rw_buf *into;
+    double minutes;
+    double decades; /* of endpoints */
+};
+
+static double x_of(const struct canvas *c, int64_t minute)
+{
+    return LEFT + (double)minute / c->minutes * (WIDTH - LEFT - RIGHT);
+}
+
+/* Logarithmic; nothing stands on the axis. */
+static double y_of(const struct canvas *c, int64_t endpoints)
+{
+    double decades = endpoints < 1 ? 0.0 : log10((double)endpoints);
+    return HEIGHT - BOTTOM - decades / c->decades * (HEIGHT - TOP - BOTTOM);
+}
+
+static RW_RC draw_grid(const struct canvas *c, struct rw_err *err)
+{
+    int64_t hours = (int64_t)(c->minutes / 60.0);
+    int64_t step = hours / HOUR_LINES_MAX + 1;
+    int64_t endpoints = 1;
+    for (int64_t h = 0; h <= hours; h += step) {
+        double x = x_of(c, h * 60);
+        RW_TRY(rw_buf_appendf(c->into, err,
+                              "<line class=\"grid\" x1=\"%.1f\" y1=\"%d\" x2=\"%.1f\" y2=\"%d\"/>"
+                              "<text x=\"%.1f\" y=\"%d\" text-anchor=\"middle\">%lld h</text>\n",
+                              x, TOP, x, HEIGHT - BOTTOM, x, HEIGHT - BOTTOM + 18, (long long)h));
+    }
+    for (int d = 0; d <= (int)c->decades; d++, endpoints *= 10) {
+        double y = y_of(c, endpoints);
+        RW_TRY(rw_buf_appendf(c->into, err,
+                              "<line class=\"grid\" x1=\"%d\" y1=\"%.1f\" x2=\"%d\" y2=\"%.1f\"/>"
+                              "<text x=\"%d\" y=\"%.1f\" text-anchor=\"end\">%lld</text>\n",
+                              LEFT, y, WIDTH - RIGHT, y, LEFT - 6, y + 4, (long long)endpoints));
+    }
+    return RW_OK;
+}
+
+static RW_RC draw_fault(const struct canvas *c, const struct sim_summary *s, size_t number,
+                        struct rw_err *err)
+{
+    const struct sim_outcome *o = &s->first;
+    const char *colour = colours[number % RW_LEN(colours)];
+    const char *dash = number < RW_LEN(colours)       ? "none"
+                       : number < 2 * RW_LEN(colours) ? "6 3"
+                                                      : "2 3";
+    double y = TOP + 10.0 + 20.0 * (double)number;
+    RW_TRY(rw_buf_appendf(c->into, err,
+                          "<polyline fill=\"none\" stroke=\"%s\" stroke-dasharray=\"%s\" "
+                          "stroke-width=\"1.5\" points=\"",
+                          colour, dash));
+    for (size_t i = 0; i < o->point_count; i++) {
+        RW_TRY(rw_buf_appendf(c->into, err, "%.1f,%.1f ", x_of(c, o->points[i].minute),
+                              y_of(c, o->points[i].exposed)));
+    }
+    RW_TRY(rw_buf_appendf(c->into, err, "\"><title>%s</title></polyline>\n", s->fault->text));
+    if (o->stop_min >= 0 && o->point_count > 0) {
+        const struct sim_point *last = &o->points[o->point_count - 1];
+        RW_TRY(rw_buf_appendf(c->into, err,
+                              "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"4\" fill=\"%s\"/>\n",
+                              x_of(c, last->minute), y_of(c, o->exposed), colour));
+    }
+    return rw_buf_appendf(c->into, err,
+                          "<line x1=\"%d\" y1=\"%.1f\" x2=\"%d\" y2=\"%.1f\" stroke=\"%s\" "
+                          "stroke-dasharray=\"%s\" stroke-width=\"2\"/>"
+                          "<text x=\"%d\" y=\"%.1f\">%s</text>\n",
+                          WIDTH - RIGHT + 15, y, WIDTH - RIGHT + 45, y, colour, dash,
+                          WIDTH - RIGHT + 52, y + 4, s->fault->name);
+}
+
+RW_RC cmd_simulate_svg(const struct sim_plan *plan, const struct sim_summary *list, size_t count,
+                       struct rw_buf *into, struct rw_err *err)
+{
+    const struct canvas c = {.into = into,
+                             .minutes = (double)plan->horizon_min,
+                             .decades = ceil(log10((double)plan->endpoints + 1.0))};
+    RW_TRY(rw_buf_appendf(
+        into, err,
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" "
+        "font-family=\"sans-serif\" "
+        "font-size=\"12\">\n<style>.grid{stroke:#ddd;stroke-width:1}</style>\n"
+        "<rect width=\"%d\" height=\"%d\" fill=\"white\"/>\n"
+        "<text x=\"%d\" y=\"24\" font-size=\"16\">Simulated: endpoints exposed over time, %lld "
+        "endpoints%s; dot: stopped</text>\n",
+        WIDTH, HEIGHT, WIDTH, HEIGHT, LEFT, (long long)plan->endpoints,
+        plan->linear_min > 0 ? ", ramp by time alone" : ""));
+    RW_TRY(draw_grid(&c, err));
+    for (size_t i = 0; i < count; i++) {
+        RW_TRY(draw_fault(&c, &list[i], i, err));
+    }
+    return rw_buf_append_str(into, "</svg>\n", err);
+}

@@ -1,0 +1,172 @@
+#include "server/simulate/sim_cell.h"
+
+#include <math.h>
+
+enum {
+    DAY_MIN = 1440,
+    OUTAGE_FROM_MIN = 60,
+    OUTAGE_TO_MIN = 120,
+    QUIET_MIN = 60,        /* until an endpoint that was dark for no reason is heard of again */
+    DELAY_SPREAD_MIN = 10, /* a delayed fault strikes within */
+};
+
+static int64_t take(struct sim_queue *q, int64_t minute)
+{
+    int64_t *at = &q->at[minute % SIM_QUEUE];
+    int64_t n = *at;
+    *at = 0;
+    return n;
+}
+
+static void put(struct sim_queue *q, int64_t minute, int64_t n)
+{
+    q->at[minute % SIM_QUEUE] += n;
+}
+
+/* Each of n in one of the minutes from .. from + span - 1, at random. */
+static void put_spread(struct sim_queue *q, struct sim_random *r, int64_t from, int64_t span,
+                       int64_t n)
+{
+    for (int64_t i = 0; i < span && n > 0; i++) {
+        int64_t here = sim_random_binomial(r, n, 1.0 / (double)(span - i));
+        put(q, from + i, here);
+        n -= here;
+    }
+}
+
+/* How much more or less fails at this time of the day. */
+static double base_factor(const struct sim_world *w)
+{
+    if (!w->fault->time_of_day) { return 1.0; }
+    return 1.0 + 0.5 * sin(2.0 * M_PI * (double)w->minute / DAY_MIN);
+}
+
+/* Share of windows that close dark in that minute whatever was installed. */
+static double dark_share(const struct sim_world *w, int64_t minute)
+{
+    bool out = minute >= OUTAGE_FROM_MIN && minute < OUTAGE_TO_MIN;
+    double share = w->plan->base_dark * base_factor(w);
+    return out ? share + w->fault->outage * (1.0 - share) : share;
+}
+
+static int64_t least(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static int64_t window_min(const struct sim_world *w)
+{
+    int64_t min = (w->plan->policy.confirm_deadline_s + 59) / 60;
+    return min < 1 ? 1 : min;
+}
+
+/* Windows of both arms close in this minute, and control endpoints that poll open new ones. */
+static struct late_rule_bucket close_windows(struct sim_cell *c, struct sim_world *w)
+{
+    int64_t window = window_min(w);
+    struct late_rule_bucket b = {.treated = take(&c->windows, w->minute),
+                                 .control = take(&c->controls, w->minute),
+                                 .treated_dark = take(&c->silent, w->minute)};
+    b.control = least(b.control, c->control / window + 1); /* exposed meanwhile: control no more */
+    b.control_dark = sim_random_binomial(&w->random, b.control, dark_share(w, w->minute));
+    c->dark += b.treated_dark;
+    c->pending -= least(b.treated_dark, c->pending);
+    int64_t opened = c->control / window;
+    opened += sim_random_below(&w->random, window) < c->control % window;
+    put(&c->controls, w->minute + window + 1, opened);
+    return b;
+}
+
+void sim_cell_begin(struct sim_cell *c, const struct sim_world *w)
+{
+    int64_t window = window_min(w);
+    for (int64_t i = 1; i <= window; i++) {
+        put(&c->controls, w->minute + i, c->control / window);
+    }
+}
+
+static int64_t late_crashes(struct sim_cell *c, struct sim_world *w)
+{
+    const struct sim_fault *f = w->fault;
+    double base = w->plan->base_hazard * base_factor(w);
+    double more = c->affected ? base * (f->base_ratio - 1.0) + f->leak_per_day / DAY_MIN : 0.0;
+    int64_t usual = sim_random_binomial(&w->random, c->at_risk, base);
+    int64_t harm = sim_random_binomial(&w->random, c->at_risk - usual, more);
+    int64_t delayed = least(take(&c->delayed, w->minute), c->at_risk - usual - harm);
+    c->harmed += harm + delayed;
+    return usual + harm + delayed;
+}
+
+struct sim_news sim_cell_minute(struct sim_cell *c, struct sim_world *w)
+{
+    struct sim_news news = {.risk = {(double)c->at_risk, (double)c->control}};
+    int64_t failed = least(take(&c->failing, w->minute), c->pending);
+    int64_t healthy = least(take(&c->healthy, w->minute), c->pending - failed);
+    c->failed += failed;
+    c->pending -= failed + healthy;
+    healthy += take(&c->back, w->minute);
+    c->survived += healthy;
+    c->at_risk += healthy;
+    put_spread(&c->using, &w->random, w->minute + 1, w->plan->poll_min, healthy);
+    c->usable += take(&c->using, w->minute);
+    c->aged += least(take(&c->aging, w->minute), c->survived - c->aged);
+    news.bucket = close_windows(c, w);
+    news.late = late_crashes(c, w);
+    c->late += news.late;
+    c->at_risk -= news.late;
+    news.control_crash =
+        sim_random_binomial(&w->random, c->control, w->plan->base_hazard * base_factor(w));
+    c->control_crash += news.control_crash;
+    return news;
+}
+
+/* Reports of those that load well come after probation, at their next poll. */
+static void plan_well(struct sim_cell *c, struct sim_world *w, int64_t count)
+{
+    const struct ring_policy *p = &w->plan->policy;
+    const struct sim_fault *f = w->fault;
+    int64_t closes = w->minute + window_min(w) + 1;
+    int64_t probation_min = (p->confirm_probation_s + 59) / 60;
+    int64_t quiet = sim_random_binomial(&w->random, count, dark_share(w, closes));
+    put(&c->silent, closes, quiet);
+    put_spread(&c->back, &w->random, closes + 1, QUIET_MIN, quiet);
+    put_spread(&c->healthy, &w->random, w->minute + probation_min + 1, w->plan->poll_min,
+               count - quiet);
+    put_spread(&c->aging, &w->random, w->minute + p->alive_after_s / 60 + 1, w->plan->poll_min,
+               count);
+    if (!c->affected) { return; }
+    put_spread(&c->delayed, &w->random, w->minute + f->delay_min, DELAY_SPREAD_MIN,
+               sim_random_binomial(&w->random, count, f->delayed));
+    c->harmed += sim_random_binomial(&w->random, count, f->unseen);
+}
+
+void sim_cell_grant(struct sim_cell *c, struct sim_world *w, int64_t count, bool forgers_out)
+{
+    const struct sim_fault *f = w->fault;
+    double here = c->affected ? 1.0 : 0.0;
+    double usual = w->plan->base_apply * base_factor(w);
+    int64_t closes = w->minute + window_min(w) + 1;
+    int64_t waiting = c->control - c->held_back;
+    if (count <= 0) { return; }
+    double forging = forgers_out || waiting < 1 ? 0.0 : (double)c->forgers / (double)waiting;
+    int64_t forged = least(sim_random_binomial(&w->random, count, forging), c->forgers);
+    int64_t dark = sim_random_binomial(&w->random, count - forged, f->dark * here);
+    int64_t rest = count - forged - dark;
+    double share = f->crash + usual * (f->base_ratio - 1.0);
+    int64_t crash = sim_random_binomial(&w->random, rest, share * here);
+    int64_t benign = sim_random_binomial(&w->random, rest - crash, usual);
+    c->control -= count;
+    c->exposed += count;
+    c->pending += count;
+    c->forgers -= forged;
+    c->forged += forged;
+    c->harmed += dark + crash;
+    put(&c->windows, closes, count);
+    put(&c->silent, closes, dark);
+    /* Installed at some moment of this minute, reported at some moment of the next ones. */
+    int64_t bad = crash + benign + forged;
+    int64_t soon = sim_random_binomial(&w->random, bad, 0.5);
+    put_spread(&c->failing, &w->random, w->minute + 1, w->plan->report_min, soon);
+    put_spread(&c->failing, &w->random, w->minute + 2, w->plan->report_min, bad - soon);
+    plan_well(c, w, rest - crash - benign);
+}

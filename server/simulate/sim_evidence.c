@@ -1,0 +1,127 @@
+#include "server/simulate/sim_state.h"
+
+/* The forgers' tenant has ten times as many endpoints as forge. */
+enum { TENANT_FORGING = 10 };
+
+static void add_bucket(struct late_rule_bucket *to, const struct late_rule_bucket *b)
+{
+    to->treated += b->treated;
+    to->control += b->control;
+    to->treated_dark += b->treated_dark;
+    to->control_dark += b->control_dark;
+}
+
+static void work_in(struct late_rule *late, const struct health_rule_norm *norm,
+                    const struct sim_news *news)
+{
+    late_rule_mix_expect(&late->history, norm->history_hazard * news->risk.treated);
+    late_rule_crash(late, norm->rho_crash, news->late, &news->risk);
+    late_rule_control_crash(late, norm->rho_crash, news->control_crash, &news->risk);
+    late_rule_take_bucket(late, norm->rho_dark, &news->bucket);
+}
+
+/* What counts as evidence: without a tenant that is held. */
+static struct health_rule_counts counted(const struct sim_state *s, const struct sim_cell *c)
+{
+    int64_t muted = s->tenant_held ? c->forged : 0;
+    int64_t failed = c->failed > muted ? c->failed - muted : 0;
+    return (struct health_rule_counts){.exposed = c->exposed - muted, .failed = failed};
+}
+
+static void weigh(struct sim_state *s, struct sim_ring *r)
+{
+    const struct health_rule_norm *norm = &s->world.plan->norm;
+    struct health_rule_counts all = {.exposed = 0};
+    int64_t control_crash = 0;
+    int64_t control = 0;
+    for (size_t i = 0; i < s->cells; i++) {
+        struct health_rule_counts one = counted(s, &r->cells[i]);
+        if (s->cohort_halted[i]) { continue; }
+        all.exposed += one.exposed;
+        all.failed += one.failed;
+        control_crash += r->cells[i].control_crash;
+        control += r->cells[i].control; /* each has an open window */
+        if (s->world.plan->cohort_count > 0) {
+            r->result_of[i] = health_rule_scope(norm, &one, &r->late_of[i]);
+        }
+    }
+    r->result = health_rule_scope(norm, &all, &r->late);
+    r->control_log_e = verdict_rule_control(norm, control_crash, control, &r->late);
+    r->dirty = false;
+}
+
+static struct verdict_rule_votes votes_of(const struct sim_state *s, const struct sim_ring *r)
+{
+    struct verdict_rule_votes v = {.top_max = s->world.plan->policy.tenant_votes,
+                                   .others = s->world.fault->forged > 0.0 && !s->tenant_held};
+    for (size_t i = 0; i < s->cells; i++) {
+        const struct sim_cell *c = &r->cells[i];
+        v.top += c->forged;
+        v.rest += c->failed + c->dark + c->late;
+        v.rest_exposed += c->exposed;
+    }
+    v.top_exposed = (int64_t)((double)v.rest_exposed * TENANT_FORGING * s->world.fault->forged);
+    v.top_exposed = v.top_exposed > v.top ? v.top_exposed : v.top;
+    v.rest_exposed -= v.top_exposed;
+    v.rest = v.rest > v.top ? v.rest - v.top : 0;
+    return v;
+}
+
+static void judge(struct sim_state *s, struct sim_ring *r)
+{
+    const struct sim_plan *plan = s->world.plan;
+    size_t cohorts = plan->cohort_count;
+    struct verdict_rule_sum sum =
+        verdict_rule_begin(verdict_rule_whole_weight(cohorts), &r->result);
+    for (size_t i = 0; i < cohorts; i++) {
+        if (s->cohort_halted[i]) { continue; }
+        verdict_rule_add(&sum, i, verdict_rule_cohort_weight(cohorts), &r->result_of[i]);
+    }
+    const struct verdict_rule_input in = {
+        .threshold = r->threshold,
+        .total = sum.total,
+        .relative = sum.relative,
+        .whole = sum.whole,
+        .best_cohort = sum.best_cohort,
+        .control = r->control_log_e,
+        .p0_crash = plan->norm.p0[HEALTH_CRASH],
+        .votes = votes_of(s, r),
+    };
+    r->verdict = verdict_rule_decide(&in);
+    r->verdict_cohort = sum.best;
+    r->log_e = sum.total;
+}
+
+void sim_evidence_minute(struct sim_state *s, size_t ring)
+{
+    const struct health_rule_norm *norm = &s->world.plan->norm;
+    struct sim_ring *r = &s->ring[ring];
+    struct sim_news all = {.late = 0};
+    struct sim_news each[SIM_COHORTS_MAX];
+    bool drips = s->world.minute % (LATE_RULE_DRIP_S / 60) == 0 && s->world.minute > 0;
+    for (size_t i = 0; i < s->cells; i++) {
+        int64_t failed = r->cells[i].failed;
+        struct sim_news news = sim_cell_minute(&r->cells[i], &s->world);
+        add_bucket(&all.bucket, &news.bucket);
+        all.risk.treated += news.risk.treated;
+        all.risk.control += news.risk.control;
+        all.late += news.late;
+        all.control_crash += news.control_crash;
+        r->dirty = r->dirty || r->cells[i].failed != failed;
+        each[i] = news;
+    }
+    for (size_t i = 0; i < s->cells; i++) {
+        if (!late_rule_bucket_speaks(&each[i].bucket, &all.bucket)) {
+            each[i].bucket = (struct late_rule_bucket){0};
+        }
+        work_in(&r->late_of[i], norm, &each[i]);
+        if (drips) { late_rule_drip(&r->late_of[i]); }
+    }
+    work_in(&r->late, norm, &all);
+    if (drips) { late_rule_drip(&r->late); }
+    if (r->opened_min < 0) { return; }
+    r->dirty = r->dirty || drips || all.late > 0 || all.bucket.treated_dark > 0;
+    if (!r->dirty) { return; }
+    weigh(s, r);
+    judge(s, r);
+}

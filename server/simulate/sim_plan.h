@@ -1,0 +1,61 @@
+/* sim_plan.h: what is simulated, and what comes out of one run.
+ *
+ * memory   plain values
+ * threads  pure
+ * source   docs/simulate.md
+ */
+#ifndef RINGWARD_SIM_PLAN_H
+#define RINGWARD_SIM_PLAN_H
+
+#include "common/policy/ring_policy.h"
+#include "server/health/health_rule.h"
+#include "server/simulate/sim_fault.h"
+
+enum { SIM_COHORTS_MAX = 8, SIM_POINTS_MAX = 400 };
+
+struct sim_plan {
+    struct ring_policy policy;
+    int64_t endpoints;   /* without those that joined a ring by hand */
+    int64_t staff;       /* in each ring that is joined by hand */
+    size_t class_index;  /* whose signed bakes hold */
+    size_t cohort_count; /* 0: no cohorts are kept apart */
+    double cohort_share[SIM_COHORTS_MAX];
+    struct health_rule_norm norm; /* as history would have frozen it */
+    double base_apply;            /* share of good installs that fail all the same */
+    double base_hazard;           /* late crashes per endpoint and minute, treated or not */
+    double base_dark;             /* share of windows that end dark all the same */
+    int64_t poll_min;             /* minutes between two polls while a rollout runs */
+    int64_t report_min;           /* a crash is reported within */
+    int64_t latency_min;          /* from a decision to its effect */
+    int64_t operator_min;         /* until a person resumes a rollout that was held for a part */
+    int64_t horizon_min;          /* end of the simulation */
+    int64_t linear_min; /* > 0: instead of the window, a ramp by time alone, for comparison */
+};
+
+enum sim_end {
+    SIM_RUNS_ON,  /* at the horizon it was neither complete nor stopped */
+    SIM_COMPLETE, /* every ring has passed */
+    SIM_HALTED,
+    SIM_HELD, /* for a person, for good */
+};
+
+struct sim_point {
+    int64_t minute;
+    int64_t exposed;
+    int64_t harmed;
+};
+
+struct sim_outcome {
+    enum sim_end end;
+    int64_t exposed;      /* when the stop took effect, or at the end */
+    int64_t harmed;       /* installed and broken by then */
+    int64_t stop_min;     /* of the halt, or of the hold for good; -1: there was none */
+    int64_t cohort_min;   /* first halt of a cohort alone; -1 */
+    int64_t tenant_min;   /* first hold of a tenant alone; -1 */
+    int64_t reach_95_min; /* 95 % of the endpoints that may have it do; -1 */
+    int64_t reach_all_min;
+    size_t point_count;
+    struct sim_point points[SIM_POINTS_MAX]; /* evenly spaced */
+};
+
+#endif

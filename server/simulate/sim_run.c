@@ -1,0 +1,261 @@
+#include "server/simulate/sim_run.h"
+
+#include "common/base/buf.h"
+#include "common/policy/window_rule.h"
+#include "server/simulate/sim_state.h"
+
+#include <math.h>
+
+enum { LAWS = 2 };
+
+RW_RC sim_run_check(const struct sim_plan *plan, struct rw_err *err)
+{
+    const struct ring_policy *p = &plan->policy;
+    const int64_t times_s[] = {p->confirm_deadline_s, p->confirm_probation_s, p->alive_after_s};
+    for (size_t i = 0; i < RW_LEN(times_s); i++) {
+        if (times_s[i] / 60 > SIM_QUEUE - 130) {
+            return rw_fail(err, RW_E_RANGE,
+                           "a simulation looks %d minutes ahead; deadline, probation and "
+                           "window.alive.after must not be longer",
+                           SIM_QUEUE - 130);
+        }
+    }
+    if (plan->endpoints < 1 || plan->horizon_min < 1 || plan->poll_min < 1 || plan->poll_min > 60) {
+        return rw_fail(err, RW_E_RANGE,
+                       "endpoints and hours must be positive, polls within an hour");
+    }
+    return RW_OK;
+}
+
+/* --- who is where --- */
+
+static size_t smallest_cohort(const struct sim_plan *plan)
+{
+    size_t least = 0;
+    for (size_t i = 1; i < plan->cohort_count; i++) {
+        if (plan->cohort_share[i] < plan->cohort_share[least]) { least = i; }
+    }
+    return least;
+}
+
+/* Staff rings have the usual cohorts only: what is missing of a whole endpoint goes to the first. */
+static int64_t members_of(const struct sim_state *s, size_t ring, size_t cell, int64_t members)
+{
+    const struct sim_plan *plan = s->world.plan;
+    int64_t others = 0;
+    for (size_t i = 1; i < s->cells; i++) {
+        int64_t here = (int64_t)floor((double)members * plan->cohort_share[i]);
+        if (i == cell) { return here; }
+        others += here;
+    }
+    RW_ASSERT(cell == 0 && ring < s->rings);
+    return members - others;
+}
+
+static void fill_cells(struct sim_state *s, size_t ring, int64_t members)
+{
+    const struct sim_plan *plan = s->world.plan;
+    const struct ring_policy_ring *p = &plan->policy.rings[ring];
+    for (size_t i = 0; i < s->cells; i++) {
+        struct sim_cell *c = &s->ring[ring].cells[i];
+        c->members = members_of(s, ring, i, members);
+        c->control = c->members;
+        c->held_back = c->members * p->hold_back_bp / RING_POLICY_BUCKETS;
+        if (p->select != RING_BY_HAND) {
+            c->forgers = (int64_t)floor((double)c->members * s->world.fault->forged + 0.5);
+        }
+        sim_cell_begin(c, &s->world);
+        c->affected = !s->world.fault->smallest_only || i == smallest_cohort(plan);
+    }
+}
+
+static void begin(struct sim_state *s)
+{
+    const struct ring_policy *p = &s->world.plan->policy;
+    size_t by_hand = 0;
+    for (size_t i = 0; i < p->ring_count; i++) {
+        by_hand += p->rings[i].select == RING_BY_HAND;
+    }
+    s->rings = p->ring_count;
+    for (size_t i = 0; i < s->rings; i++) {
+        struct sim_ring *r = &s->ring[i];
+        bool hand = p->rings[i].select == RING_BY_HAND;
+        int64_t width = p->rings[i].bucket_hi - p->rings[i].bucket_lo;
+        fill_cells(s, i,
+                   hand ? s->world.plan->staff
+                        : (int64_t)((double)s->world.plan->endpoints * (double)width /
+                                    RING_POLICY_BUCKETS));
+        r->threshold = health_rule_threshold(hand, hand ? by_hand : p->ring_count - by_hand);
+        r->late = late_rule_begin();
+        for (size_t k = 0; k < SIM_COHORTS_MAX; k++) {
+            r->late_of[k] = r->late;
+        }
+        r->state = ROLLOUT_PENDING;
+        r->opened_min = -1;
+        r->log_e = -1.0;
+    }
+}
+
+/* --- permits --- */
+
+static int64_t room_of(const struct ring_policy *p, int64_t start, int64_t exposed, int64_t usable,
+                       int64_t aged)
+{
+    const struct window_rule_law laws[LAWS] = {
+        {.start = start, .per_survivor_m = p->confirm_per_survivor_m},
+        {.start = p->alive_start, .per_survivor_m = p->alive_per_survivor_m}};
+    const struct window_rule_counts counts[LAWS] = {{.exposed = exposed, .survived = usable},
+                                                    {.exposed = exposed, .survived = aged}};
+    return window_rule_room_all(laws, counts, LAWS);
+}
+
+/* How many of a cell ask in this minute and would get a permit from their cohort's window. */
+static int64_t wish_of(const struct sim_state *s, size_t cell, const struct sim_cell *c)
+{
+    const struct sim_plan *plan = s->world.plan;
+    int64_t waiting = c->control - c->held_back - (s->tenant_held ? c->forgers : 0);
+    if (waiting < 1 || s->cohort_halted[cell]) { return 0; }
+    int64_t asking = c->members / plan->poll_min + 1;
+    if (asking > waiting) { asking = waiting; }
+    if (plan->cohort_count == 0 || plan->linear_min > 0) { return asking; }
+    int64_t room =
+        room_of(&plan->policy, plan->policy.cohort_start, c->exposed, c->usable, c->aged);
+    return asking < room ? asking : room;
+}
+
+static int64_t ring_room(const struct sim_state *s, const struct sim_ring *r)
+{
+    const struct sim_plan *plan = s->world.plan;
+    int64_t exposed = 0;
+    int64_t usable = 0;
+    int64_t aged = 0;
+    for (size_t i = 0; i < s->cells; i++) {
+        exposed += r->cells[i].exposed;
+        usable += r->cells[i].usable;
+        aged += r->cells[i].aged;
+    }
+    if (plan->linear_min > 0) {
+        double since = (double)(s->world.minute - r->opened_min + 1);
+        double due = since * (double)plan->endpoints / (double)plan->linear_min;
+        return (int64_t)due - exposed;
+    }
+    return room_of(&plan->policy, plan->policy.confirm_start, exposed, usable, aged);
+}
+
+/* Places go to whoever asks first: by chance, in proportion to those that ask. */
+static void grant_minute(struct sim_state *s, struct sim_ring *r)
+{
+    int64_t wish[SIM_COHORTS_MAX] = {0};
+    int64_t wishes = 0;
+    int64_t room = ring_room(s, r);
+    for (size_t i = 0; i < s->cells; i++) {
+        wish[i] = wish_of(s, i, &r->cells[i]);
+        wishes += wish[i];
+    }
+    for (size_t i = 0; i < s->cells && room > 0 && wishes > 0; i++) {
+        double share = (double)wish[i] / (double)wishes;
+        int64_t here =
+            room >= wishes ? wish[i] : sim_random_binomial(&s->world.random, room, share);
+        here = here > wish[i] ? wish[i] : here;
+        wishes -= wish[i];
+        room -= here;
+        sim_cell_grant(&r->cells[i], &s->world, here, s->tenant_held);
+    }
+}
+
+/* The hold-back joins in when its time is over. */
+static void free_hold_back(struct sim_state *s, size_t ring)
+{
+    const struct ring_policy_ring *p = &s->world.plan->policy.rings[ring];
+    struct sim_ring *r = &s->ring[ring];
+    if (r->opened_min < 0 || (s->world.minute - r->opened_min) * 60 < p->hold_back_s) { return; }
+    for (size_t i = 0; i < s->cells; i++) {
+        r->cells[i].held_back = 0;
+    }
+}
+
+/* --- the run --- */
+
+static void note(struct sim_state *s)
+{
+    struct sim_outcome *out = s->out;
+    int64_t members = 0;
+    int64_t every = s->world.plan->horizon_min / SIM_POINTS_MAX + 1;
+    out->exposed = 0;
+    out->harmed = 0;
+    for (size_t i = 0; i < s->rings; i++) {
+        for (size_t k = 0; k < s->cells; k++) {
+            const struct sim_cell *c = &s->ring[i].cells[k];
+            members += c->members - c->held_back;
+            out->exposed += c->exposed;
+            out->harmed += c->harmed;
+        }
+    }
+    int64_t minute = s->world.minute;
+    if (out->reach_95_min < 0 && (double)out->exposed >= 0.95 * (double)members) {
+        out->reach_95_min = minute;
+    }
+    if (out->reach_all_min < 0 && out->exposed >= members) { out->reach_all_min = minute; }
+    if (minute % every != 0 || out->point_count >= SIM_POINTS_MAX) { return; }
+    out->points[out->point_count++] =
+        (struct sim_point){.minute = minute, .exposed = out->exposed, .harmed = out->harmed};
+}
+
+static bool is_complete(const struct sim_state *s)
+{
+    for (size_t i = 0; i < s->rings; i++) {
+        if (s->ring[i].state != ROLLOUT_COMPLETE) { return false; }
+    }
+    return true;
+}
+
+/* Times count from the opening of the first ring. */
+static void count_from_opening(struct sim_state *s)
+{
+    struct sim_outcome *out = s->out;
+    int64_t *const times[] = {&out->stop_min, &out->cohort_min, &out->tenant_min,
+                              &out->reach_95_min, &out->reach_all_min};
+    int64_t opened = s->ring[0].opened_min;
+    for (size_t i = 0; i < RW_LEN(times) && opened > 0; i++) {
+        if (*times[i] >= opened) { *times[i] -= opened; }
+    }
+}
+
+static void run(struct sim_state *s)
+{
+    struct sim_outcome *out = s->out;
+    int64_t end = s->world.plan->horizon_min;
+    while (s->world.minute <= end && (out->stop_min < 0 || s->world.minute < out->stop_min)) {
+        for (size_t i = 0; i < s->rings; i++) {
+            sim_evidence_minute(s, i);
+            free_hold_back(s, i);
+        }
+        sim_decide_minute(s);
+        for (size_t i = 0; i < s->rings; i++) {
+            if (s->ring[i].open) { grant_minute(s, &s->ring[i]); }
+        }
+        note(s);
+        s->world.minute++;
+    }
+    if (out->stop_min < 0) { out->end = is_complete(s) ? SIM_COMPLETE : SIM_RUNS_ON; }
+    count_from_opening(s);
+}
+
+RW_RC sim_run(const struct sim_plan *plan, const struct sim_fault *fault, uint64_t seed,
+              struct sim_outcome *out, struct rw_err *err)
+{
+    struct sim_state *s = rw_mem_new(sizeof(*s));
+    if (s == NULL) { return rw_fail(err, RW_E_NOMEM, "no memory for a simulated fleet"); }
+    *out = (struct sim_outcome){.stop_min = -1,
+                                .cohort_min = -1,
+                                .tenant_min = -1,
+                                .reach_95_min = -1,
+                                .reach_all_min = -1};
+    s->world = (struct sim_world){.plan = plan, .fault = fault, .random = sim_random_begin(seed)};
+    s->cells = plan->cohort_count == 0 ? 1 : plan->cohort_count;
+    s->out = out;
+    begin(s);
+    run(s);
+    rw_mem_free(s);
+    return RW_OK;
+}

@@ -1,0 +1,50 @@
+"""Goal: `ringward simulate` answers from the shipped policy without any server, and says that it is simulated."""
+import json
+import subprocess
+import xml.dom.minidom
+
+import pytest
+
+from conftest import BIN
+from lab import ROOT
+
+
+def simulate(*args):
+    return subprocess.run([BIN / "ringward", "simulate", *args, ROOT / "rings.json"], capture_output=True, text=True,
+                          timeout=300)
+
+
+def test_the_catalogue_as_json(tmp_path):
+    svg = tmp_path / "ramp.svg"
+    done = simulate("--runs", "3", "--hosts", "200000", "--svg", str(svg), "-o", "json")
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout)
+    assert answer["simulated"] is True and answer["endpoints"] == 200000
+    faults = {f["fault"]: f for f in answer["faults"]}
+    assert faults["brick"]["halted"] == 3
+    assert faults["brick"]["harmed_p95"] <= 16  # the window's start
+    assert faults["good"]["harmed_p95"] == 0
+    assert all(f["false_stops"] == 0 for f in faults.values())
+    drawing = xml.dom.minidom.parse(str(svg))
+    assert len(drawing.getElementsByTagName("polyline")) == len(faults)
+    assert "Simulated" in svg.read_text()
+
+
+def test_a_ramp_by_time_harms_thousands_where_the_window_harms_a_few():
+    by_window = json.loads(simulate("--runs", "3", "--fault", "brick", "-o", "ndjson").stdout)
+    by_time = json.loads(simulate("--runs", "3", "--fault", "brick", "--linear", "4h", "-o", "ndjson").stdout)
+    assert by_window["harmed_median"] <= 16
+    assert by_time["harmed_median"] >= by_window["harmed_median"]
+
+
+def test_the_table_says_what_it_is_and_the_same_seed_says_it_again():
+    first = simulate("--runs", "2", "--fault", "crash-1", "--seed", "7")
+    assert first.stdout.startswith("SIMULATED")
+    assert simulate("--runs", "2", "--fault", "crash-1", "--seed", "7").stdout == first.stdout
+
+
+@pytest.mark.parametrize("args", [("--fault", "none-such"), ("--cohorts", "50,40"), ("--hosts", "0"), ("--runs", "x"),
+                                  ("--class", "none"), ("--linear", "soon")])
+def test_what_is_not_understood_is_refused(args):
+    done = simulate(*args)
+    assert done.returncode in (2, 7) and done.stdout == "", (done.stdout, done.stderr)
