@@ -26,7 +26,7 @@ static struct verdict check(const char *mode, size_t clean)
                                           .seed = 4711,
                                           .wall_ms = 20000,
                                           .cpu_s = 1,
-                                          .memory_bytes = INT64_C(128) << 20};
+                                          .memory_bytes = INT64_C(512) << 20};
     struct verdict v;
     MUST(box_check_content(&req, &v, &err));
     return v;
