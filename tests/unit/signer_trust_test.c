@@ -242,7 +242,9 @@ TEST(targets_follow_by_their_threshold_and_keep_every_role)
     ask_for(&t, TARGETS);
     must_refuse(&t.r, "expired");
     t.plan.targets_expires.s = dev_dir_now().s + DAY_S;
-    tuf_sigset_authority_drop(&t.plan.delegated[--t.plan.delegated_count]);
+    struct tuf_sigset_authority *ring = cmd_trust_plan_find(&t.plan, "ring-broad");
+    tuf_sigset_authority_drop(ring);
+    *ring = t.plan.delegated[--t.plan.delegated_count];
     ask_for(&t, TARGETS);
     must_refuse(&t.r, "dropped");
     trust_rig_drop(&t);
