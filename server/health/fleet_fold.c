@@ -396,19 +396,26 @@ RW_RC fleet_fold_replay(struct fleet_table *t, struct rw_span batch, struct rw_e
     }
 }
 
+/* Room first: making it may move the arrays that the pointers below look into. */
+static RW_RC open_again(struct fleet_table *t, size_t endpoint, uint32_t track, struct rw_err *err)
+{
+    for (size_t k = 0; k < FLEET_SLOTS; k++) {
+        RW_TRY(fleet_table_reserve(t, err));
+        const struct fleet_track *at = &t->tracks[track];
+        const struct fleet_slot *s = &at->slots[k];
+        if (s->release == 0 || !fleet_outcome_rule_pending(s->marks)) { continue; }
+        remember_open(t, &t->endpoints[endpoint], at, s);
+    }
+    return RW_OK;
+}
+
 RW_RC fleet_fold_reopen(struct fleet_table *t, struct rw_err *err)
 {
     t->open_count = 0;
     t->earliest_s = INT64_MAX;
     for (size_t i = 0; i < t->endpoint_count; i++) {
-        const struct fleet_endpoint *e = &t->endpoints[i];
-        for (uint32_t at = e->track; at != 0; at = t->tracks[at - 1].next) {
-            for (size_t k = 0; k < FLEET_SLOTS; k++) {
-                const struct fleet_slot *s = &t->tracks[at - 1].slots[k];
-                if (s->release == 0 || !fleet_outcome_rule_pending(s->marks)) { continue; }
-                RW_TRY(fleet_table_reserve(t, err));
-                remember_open(t, e, &t->tracks[at - 1], s);
-            }
+        for (uint32_t at = t->endpoints[i].track; at != 0; at = t->tracks[at - 1].next) {
+            RW_TRY(open_again(t, i, at - 1, err));
         }
     }
     return RW_OK;

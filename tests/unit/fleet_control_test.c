@@ -309,6 +309,32 @@ TEST(aged_are_those_that_prove_it_hours_after_their_permit)
     end(&w);
 }
 
+static const struct size_case {
+    const char *id;
+    unsigned endpoints;
+} sizes[] = {{"one short", 63}, {"full arrays", 64}, {"one more", 65}, {"full again", 128}};
+
+/* Open permits are gathered anew after a load while the arrays may grow (found by the address sanitizer). */
+TEST_EACH(open_permits_are_found_again_at_every_size_of_the_arrays, sizes)
+{
+    struct world w;
+    struct rw_err err;
+    size_t expired = 0;
+    begin(&w);
+    for (unsigned i = 0; i < it->endpoints; i++) {
+        expose(&w, i);
+    }
+    commit(&w);
+    MUST(store_begin(&w.store, &err));
+    MUST(fleet_state_fold(w.fleet, &err));
+    MUST(store_commit(&w.store, &err));
+    reopen(&w);
+    w.now.s += WINDOW_S;
+    MUST(fleet_state_expire(w.fleet, w.now, &expired, &err));
+    assert_int_equal(expired, it->endpoints);
+    end(&w);
+}
+
 /* Buckets that were not read in time are forgotten, never mixed up with later ones. */
 TEST(old_windows_do_not_come_back_in_new_buckets)
 {
@@ -333,4 +359,5 @@ RUN_TESTS(cmocka_unit_test(a_control_window_is_seen_when_heard_of_in_its_last_th
           cmocka_unit_test(everything_is_the_same_after_a_restart_and_after_a_fold),
           cmocka_unit_test(inv_11_a_muted_tenants_votes_are_listed_and_its_places_kept),
           cmocka_unit_test(aged_are_those_that_prove_it_hours_after_their_permit),
+          cmocka_unit_test(open_permits_are_found_again_at_every_size_of_the_arrays),
           cmocka_unit_test(old_windows_do_not_come_back_in_new_buckets))
