@@ -116,10 +116,12 @@ static void print_window(const struct ring_policy *p, const struct cmd_rings_opt
     char probation[DURATION_BYTES];
     char deadline[DURATION_BYTES];
     char poll[DURATION_BYTES];
+    char alive[DURATION_BYTES];
     int64_t hosts = options->hosts > 0 ? options->hosts : 100000;
     (void)cli_view_duration(p->confirm_probation_s, probation, sizeof(probation));
     (void)cli_view_duration(p->confirm_deadline_s, deadline, sizeof(deadline));
     (void)cli_view_duration(p->poll_rollout_s, poll, sizeof(poll));
+    (void)cli_view_duration(p->alive_after_s, alive, sizeof(alive));
     printf("In every ring at most %lld endpoints begin; each that lives %s with the new content "
            "makes room for\nitself and %lld.%03lld more. Every cohort begins with %lld of its own. "
            "Who has not confirmed within %s\ncounts as dark. While a rollout runs, endpoints poll "
@@ -127,6 +129,10 @@ static void print_window(const struct ring_policy *p, const struct cmd_rings_opt
            (long long)p->confirm_start, probation, (long long)(p->confirm_per_survivor_m / 1000),
            (long long)(p->confirm_per_survivor_m % 1000), (long long)p->cohort_start, deadline,
            poll);
+    printf("And at most %lld until some have been alive for %s after their permit; each of those "
+           "makes room for\nitself and %lld.%03lld more.\n",
+           (long long)p->alive_start, alive, (long long)(p->alive_per_survivor_m / 1000),
+           (long long)(p->alive_per_survivor_m % 1000));
     printf("Without a failure a ring of %lld endpoints takes %lld rounds of probation.\n",
            (long long)hosts, (long long)rounds_until(p, hosts));
     printf("The detector may halt good releases %lld times in %lld.\n",

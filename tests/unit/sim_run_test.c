@@ -1,4 +1,4 @@
-/* Goal: the simulator gives the figures that an independent simulation of the same laws gave (docs/health.md, docs/simulate.md),
+/* Goal: the simulator gives the figures that an independent simulation of the same laws gave (docs/simulate.md),
  * and every fault of the catalogue ends as it should under the shipped policy. */
 #include "server/simulate/sim_random.h"
 #include "server/simulate/sim_stat.h"
