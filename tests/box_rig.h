@@ -1,7 +1,7 @@
 /* box_rig.h: the real ringward-box in its variants, and a look at what a run left behind.
  *
- * A test defines RIG_BOX as RW_BIN_DIR "/ringward-box" and includes the headers of the libraries itself, so that the build
- * knows what it needs.
+ * A test defines RIG_BOX as RW_BIN_DIR "/ringward-box" and includes the headers of the libraries itself, so that the
+ * build knows what it needs.
  * rig_open / rig_close       a folder with copies of the programs that any user may read and execute
  * rig_check                  one run -> verdict; fails the test when a process, mount, group or file is left
  */
@@ -246,6 +246,7 @@ static inline struct verdict rig_check(const struct rig_run *r)
     (void)close(out);
     MUST(proc_wait(&child, 60000, &gone, &err));
     assert_false(gone.signaled);
+    if (r->without != NULL && gone.status == 2) { skip(); } /* a build that is shipped */
     MUST(verdict_read(rw_buf_span(&text), &v, &err));
     rig_nothing_is_left(launcher);
     return v;

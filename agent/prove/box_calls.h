@@ -31,12 +31,12 @@ enum box_calls_kind {
 };
 
 struct box_calls_rule {
+    const unsigned *list;
     int nr;
     enum box_calls_kind kind;
-    unsigned char arg;
     unsigned value;
     unsigned short soft; /* errno */
-    const unsigned *list;
+    unsigned char arg;
     unsigned char list_count;
 };
 

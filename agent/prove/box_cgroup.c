@@ -83,7 +83,7 @@ static int64_t get_number(int dir, const char *file, const char *key)
 
 static void pause_shortly(void)
 {
-    const struct timespec quarter_ms = {.tv_nsec = 250 * 1000};
+    const struct timespec quarter_ms = {.tv_nsec = 250000};
     (void)nanosleep(&quarter_ms, NULL);
 }
 

@@ -45,6 +45,7 @@ static void note_spaces(struct box_layers *l, uint64_t wanted, bool made, int sy
     }
 }
 
+/* NOLINTNEXTLINE(readability-non-const-parameter): the kernel writes through the number made of it */
 static pid_t clone_raw(uint64_t flags, int cgroup_fd, int *pidfd)
 {
     struct clone_request request = {

@@ -25,6 +25,8 @@ void hostile_say(const char *verdict, const char *reason, char hit);
 void hostile_put(const char *text);
 /* "works", or the name of errno. */
 const char *hostile_outcome(bool worked);
+/* The outcome of opening a file; it is closed again. */
+const char *hostile_open(const char *path, int flags);
 
 extern const struct hostile_mode hostile_basic[];
 extern const size_t hostile_basic_count;

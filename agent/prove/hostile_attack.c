@@ -84,25 +84,19 @@ static const char *do_thread(void)
     return hostile_outcome(pthread_join(thread, NULL) == 0);
 }
 
-static const char *open_for_reading(const char *path)
-{
-    return hostile_outcome(open(path, O_RDONLY | O_CLOEXEC) >= 0);
-}
-
 static const char *do_shadow(void)
 {
-    return open_for_reading("/etc/shadow");
+    return hostile_open("/etc/shadow", O_RDONLY);
 }
 
 static const char *do_environ(void)
 {
-    return open_for_reading("/proc/1/environ");
+    return hostile_open("/proc/1/environ", O_RDONLY);
 }
 
 static const char *do_write_tmp(void)
 {
-    int fd = open("/tmp/ringward-hostile", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-    return hostile_outcome(fd >= 0);
+    return hostile_open("/tmp/ringward-hostile", O_WRONLY | O_CREAT);
 }
 
 static const char *do_connect(void)

@@ -66,6 +66,14 @@ const char *hostile_outcome(bool worked)
     return name != NULL ? name : "an error without a name";
 }
 
+const char *hostile_open(const char *path, int flags)
+{
+    int fd = open(path, flags | O_CLOEXEC, 0600);
+    const char *outcome = hostile_outcome(fd >= 0);
+    if (fd >= 0) { (void)close(fd); }
+    return outcome;
+}
+
 static const char *do_good(void)
 {
     return "fine";
@@ -81,8 +89,7 @@ static const char *do_segv(void)
 
 static const char *do_openat(void)
 {
-    int fd = open("/etc/passwd", O_RDONLY | O_CLOEXEC);
-    return hostile_outcome(fd >= 0);
+    return hostile_open("/etc/passwd", O_RDONLY);
 }
 
 static const char *do_spin(void)

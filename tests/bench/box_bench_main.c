@@ -306,11 +306,12 @@ static void print_table(const char *title, struct variant *v, size_t count)
 {
     double base = quantile(&v[0], 0.5);
     double before = base;
-    printf("\n%s\n%-52s %8s %8s %8s %8s\n", title, "", "median", "p90", "added", "ratio");
+    printf("\n%s\n%-50s %8s %8s %8s %8s %8s\n", title, "", "p10", "median", "p90", "added",
+           "ratio");
     for (size_t i = 0; i < count; i++) {
         double median = quantile(&v[i], 0.5);
-        printf("%-52s %8.2f %8.2f %+8.2f %7.2fx\n", v[i].name, median, quantile(&v[i], 0.9),
-               median - before, median / base);
+        printf("%-50s %8.2f %8.2f %8.2f %+8.2f %7.2fx\n", v[i].name, quantile(&v[i], 0.1), median,
+               quantile(&v[i], 0.9), median - before, median / base);
         before = median;
     }
 }

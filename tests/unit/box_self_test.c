@@ -1,4 +1,5 @@
-/* Goal: only a self-test that gave all five expected verdicts is a pass; anything else has grade none (INV-5, INV-12). */
+/* Goal: only a self-test that gave all five expected verdicts is a pass; anything else has grade none (INV-5,
+ * INV-12). */
 #include "common/box/box_self.h"
 #include "tests/harness.h"
 
