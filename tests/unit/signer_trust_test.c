@@ -150,6 +150,32 @@ TEST(a_root_follows_exactly_one_version_up_and_by_its_threshold)
     trust_rig_drop(&t);
 }
 
+TEST(a_new_root_key_needs_the_old_one_too)
+{
+    struct trust_rig t = trust_rig_make();
+    struct rw_err err = {0};
+    char path[256];
+    RW_AUTO(key) struct key fresh = {.scheme = KEY_UNKNOWN};
+    RW_AUTO(rw_buf) struct rw_buf text = rw_buf_make(1 << 20);
+    RW_AUTO(rw_buf) struct rw_buf envelope = rw_buf_make(1 << 20);
+    t.plan.root_version = 2;
+    new_key(&t, "root", "../people.key");
+    (void)snprintf(path, sizeof(path), "%s/people.key", t.r.d.path);
+    MUST(key_load_private(path, NULL, &fresh, &err));
+    ask_by(&t, ROOT, &fresh, NULL);
+    must_refuse(&t.r, "threshold");
+    ask_by(&t, ROOT, &t.root, NULL);
+    must_refuse(&t.r, "threshold");
+    MUST(cmd_trust_plan_write_root(&t.plan, &text, &err));
+    const struct key both[] = {t.root, fresh};
+    MUST(tuf_write_envelope(rw_buf_span(&text), both, 2, &envelope, &err));
+    const struct signer_request q = {.type = SIGNER_TRUST, .root = rw_buf_span(&envelope)};
+    ask(&t.r, &q);
+    grant(&t);
+    assert_int_equal(version_of(&t, "root"), 2);
+    trust_rig_drop(&t);
+}
+
 TEST(what_is_published_already_needs_no_new_signature)
 {
     struct trust_rig t = trust_rig_make();
@@ -328,6 +354,7 @@ TEST(a_frame_with_too_much_in_it_is_no_request)
 }
 
 RUN_TESTS(cmocka_unit_test(a_root_follows_exactly_one_version_up_and_by_its_threshold),
+          cmocka_unit_test(a_new_root_key_needs_the_old_one_too),
           cmocka_unit_test(what_is_published_already_needs_no_new_signature),
           cmocka_unit_test(versions_begin_anew_where_agents_forget_them_and_only_there),
           cmocka_unit_test(a_key_that_waits_signs_once_it_is_named_and_takes_its_place),

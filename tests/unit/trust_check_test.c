@@ -45,6 +45,23 @@ static struct plan good(void)
 }
 
 static struct key keys[KEYS + 1];
+/* Key 10 once more under a second id: a member that decides nothing changes the id. */
+enum { ALIAS = KEYS + 1 };
+static char alias_text[1024];
+static char alias_id[DIGEST_HEX_BYTES];
+
+static void make_alias(void)
+{
+    struct rw_err err = {0};
+    RW_AUTO(rw_buf) struct rw_buf text = rw_buf_make(KEY_FILE_BYTES_MAX);
+    RW_AUTO(json_tree) json_tree tree = NULL;
+    RW_AUTO(key) struct key again = {.scheme = KEY_UNKNOWN};
+    RW_ASSERT(rw_is_ok(key_write_public(&keys[KEYS], &text, &err)));
+    (void)snprintf(alias_text, sizeof(alias_text), "{\"note\":1,%s", rw_buf_str(&text) + 1);
+    RW_ASSERT(rw_is_ok(json_parse(rw_span_str(alias_text), &json_limits_small, &tree, &err)));
+    RW_ASSERT(rw_is_ok(key_read_public(tree, &again, &err)));
+    (void)snprintf(alias_id, sizeof(alias_id), "%s", again.id);
+}
 
 static void put_keys(struct json_writer *w)
 {
@@ -55,6 +72,7 @@ static void put_keys(struct json_writer *w)
         MUST(key_write_public(&keys[i], &text, &err));
         json_put_raw(w, keys[i].id, rw_buf_span(&text));
     }
+    json_put_raw(w, alias_id, rw_span_str(alias_text));
     json_close_object(w);
 }
 
@@ -62,7 +80,7 @@ static void put_role(struct json_writer *w, const struct role *r)
 {
     json_open_array(w, "keyids");
     for (size_t i = 0; i < 4 && r->keys[i] > 0; i++) {
-        json_put_str(w, NULL, keys[r->keys[i]].id);
+        json_put_str(w, NULL, r->keys[i] == ALIAS ? alias_id : keys[r->keys[i]].id);
     }
     json_close_array(w);
     json_put_int(w, "threshold", r->threshold);
@@ -130,6 +148,10 @@ static void threshold_above_keys(struct plan *p)
 static void one_key_named_twice(struct plan *p)
 {
     p->top[1] = (struct role){.name = "targets", .threshold = 2, .keys = {2, 2}};
+}
+static void one_key_under_two_ids(struct plan *p)
+{
+    p->top[1] = (struct role){.name = "targets", .threshold = 2, .keys = {KEYS, ALIAS}};
 }
 static void timestamp_key_is_snapshots(struct plan *p)
 {
@@ -209,6 +231,7 @@ static const struct change {
 } changes[] = {
     {"more signatures than keys", threshold_above_keys, "nobody could sign"},
     {"one key under one id twice", one_key_named_twice, "nobody could sign"},
+    {"one key under two ids", one_key_under_two_ids, "nobody could sign"},
     {"timestamp and snapshot share a key", timestamp_key_is_snapshots, "share a key"},
     {"INV-7: timestamp's key votes in root", timestamp_key_votes_in_root, "share a key"},
     {"INV-7: snapshot's key votes in targets", snapshot_key_votes_in_targets, "share a key"},
@@ -279,6 +302,7 @@ int main(void)
     for (int i = 1; i <= KEYS; i++) {
         RW_ASSERT(rw_is_ok(key_generate(KEY_ED25519, &keys[i], &err)));
     }
+    make_alias();
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     for (int i = 1; i <= KEYS; i++) {
         key_drop(&keys[i]);
