@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-enum { FAULTS_MAX = 32, RUNS_DEFAULT = 20, HOURS_MAX = 24 * 14, SVG_BYTES_MAX = 4 * 1024 * 1024 };
+enum { FAULTS_MAX = 32, LINEAR_S_MAX = 14 * 86400, SVG_BYTES_MAX = 4 * 1024 * 1024 };
 
 /* As typed. */
 struct options {
@@ -21,11 +21,23 @@ struct options {
     const char *svg;
 };
 
-static RW_RC number(const char *text, int64_t min, int64_t max, int64_t fallback, const char *what,
-                    int64_t *out, struct rw_err *err)
+struct limits {
+    int64_t min;
+    int64_t max;
+    int64_t fallback; /* when the option was not given */
+};
+
+static const struct limits hosts_limits = {1, 100000000, 1000000};
+static const struct limits hours_limits = {1, (int64_t)24 * 14, 24};
+static const struct limits runs_limits = {1, SIM_RUNS_MAX, 20};
+static const struct limits seed_limits = {0, INT32_MAX, 1};
+
+static RW_RC number(const char *text, const char *what, const struct limits *limits, int64_t *out,
+                    struct rw_err *err)
 {
-    *out = fallback;
-    return text == NULL ? RW_OK : rw_parse_i64(rw_span_str(text), min, max, what, out, err);
+    *out = limits->fallback;
+    if (text == NULL) { return RW_OK; }
+    return rw_parse_i64(rw_span_str(text), limits->min, limits->max, what, out, err);
 }
 
 /* "60,25,12,3": shares of cohorts in percent; the last one takes what is missing of 100. */
@@ -80,13 +92,14 @@ static RW_RC read_plan(const char *path, const struct options *o, struct sim_pla
     struct rw_rc rc = ring_policy_parse(rw_buf_span(&text), &plan->policy, err);
     if (!rw_is_ok(rc)) { return rw_wrap(err, "%s", path); }
     usual_fleet(plan);
-    RW_TRY(number(o->hosts, 1, 100000000, 1000000, "--hosts", &plan->endpoints, err));
-    RW_TRY(number(o->hours, 1, HOURS_MAX, 24, "--hours", &hours, err));
+    RW_TRY(number(o->hosts, "--hosts", &hosts_limits, &plan->endpoints, err));
+    RW_TRY(number(o->hours, "--hours", &hours_limits, &hours, err));
     plan->horizon_min = hours * 60;
     plan->poll_min = plan->policy.poll_rollout_s < 60 ? 1 : plan->policy.poll_rollout_s / 60;
     if (o->linear != NULL) {
         int64_t linear_s = 0;
-        RW_TRY(rw_parse_duration_s(rw_span_str(o->linear), 14 * 86400, "--linear", &linear_s, err));
+        RW_TRY(
+            rw_parse_duration_s(rw_span_str(o->linear), LINEAR_S_MAX, "--linear", &linear_s, err));
         plan->linear_min = linear_s < 60 ? 1 : linear_s / 60;
     }
     if (o->class_name != NULL) {
@@ -129,8 +142,8 @@ static RW_RC simulate(const char *path, const struct options *o, enum cli_format
     size_t count = 0;
     int64_t runs = 0;
     int64_t seed = 0;
-    RW_TRY(number(o->runs, 1, SIM_RUNS_MAX, RUNS_DEFAULT, "--runs", &runs, err));
-    RW_TRY(number(o->seed, 0, INT32_MAX, 1, "--seed", &seed, err));
+    RW_TRY(number(o->runs, "--runs", &runs_limits, &runs, err));
+    RW_TRY(number(o->seed, "--seed", &seed_limits, &seed, err));
     RW_TRY(pick_faults(o->fault, faults, &count, err));
     RW_TRY(read_plan(path, o, &plan, err));
     struct sim_summary *list = rw_mem_new_array(count, sizeof(*list));

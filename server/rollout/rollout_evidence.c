@@ -176,7 +176,7 @@ RW_RC rollout_evidence_open(struct store *store, const struct rollout *ro, struc
     e->scope_count = ro->cohort_count + 1;
     e->at_s = now.s;
     e->scopes = rw_mem_new_array(e->ring_count * e->scope_count, sizeof(*e->scopes));
-    struct rw_rc rc = RW_OK;
+    struct rw_rc rc;
     if (e->scopes == NULL) {
         rc = rw_fail(err, RW_E_NOMEM, "no memory for evidence");
     } else {

@@ -126,30 +126,49 @@ static bool is_stopped(const struct rollout *ro, const struct fleet_ask *ask,
     return false;
 }
 
-/* The hold-back of a ring stays on what it has for a while: control for slow faults. Who is in it follows from release
- * and endpoint, so that it is another part of the fleet each time, and the same one after a restart. */
-static RW_RC hold_back(const struct rollout_run *r, const struct rollout *ro, size_t ring,
-                       const struct fleet_ask *ask, struct beacon_permit_answer *a, bool *held_out,
-                       struct rw_err *err)
+/* How long the ring's hold-back still lasts, and which part of the endpoints is in it. */
+static int64_t hold_back_left_s(const struct rollout_run *r, const struct rollout_ring *ring,
+                                struct rw_wall now, int64_t *share_bp_out)
+{
+    for (size_t i = 0; i < r->policy.ring_count; i++) {
+        const struct ring_policy_ring *p = &r->policy.rings[i];
+        if (strcmp(p->name, ring->name) != 0 || p->hold_back_bp == 0) { continue; }
+        *share_bp_out = p->hold_back_bp;
+        return ring->opened.s + p->hold_back_s - now.s;
+    }
+    *share_bp_out = 0;
+    return 0;
+}
+
+/* Who is in it follows from release and endpoint: another part of the fleet each time, the same one after a restart. */
+static RW_RC is_held_back(const struct rollout *ro, const struct fleet_ask *ask, int64_t share_bp,
+                          bool *held_out, struct rw_err *err)
 {
     uint8_t hash[DIGEST_BYTES];
-    const struct ring_policy_ring *p = NULL;
-    for (size_t i = 0; i < r->policy.ring_count; i++) {
-        if (strcmp(r->policy.rings[i].name, ro->rings[ring].name) == 0) { p = &r->policy.rings[i]; }
-    }
-    *held_out = false;
-    int64_t left_s = p == NULL ? 0 : ro->rings[ring].opened.s + p->hold_back_s - ask->now.s;
-    if (p == NULL || p->hold_back_bp == 0 || left_s <= 0) { return RW_OK; }
+    uint64_t place = 0;
     RW_TRY(digest_hmac(rw_span_of(ro->sha256, sizeof(ro->sha256)),
                        rw_span_of(ask->who->endpoint, sizeof(ask->who->endpoint)), hash, err));
-    uint64_t place = 0;
     for (size_t i = 0; i < sizeof(place); i++) {
         place = place << 8 | hash[i];
     }
-    if (place % RING_POLICY_BUCKETS >= (uint64_t)p->hold_back_bp) { return RW_OK; }
-    *held_out = true;
+    *held_out = place % RING_POLICY_BUCKETS < (uint64_t)share_bp;
+    return RW_OK;
+}
+
+/* The hold-back of a ring stays on what it has for a while: control for slow faults. */
+static RW_RC hold_back(const struct rollout_run *r, const struct rollout *ro, size_t ring,
+                       const struct fleet_ask *ask, struct beacon_permit_answer *a,
+                       struct rw_err *err)
+{
+    bool held = false;
+    int64_t share_bp = 0;
     int64_t longest_s = r->policy.poll_rollout_s * 12;
-    wait(a, left_s < longest_s ? left_s : longest_s, "held back: this endpoint is control");
+    int64_t left_s = hold_back_left_s(r, &ro->rings[ring], ask->now, &share_bp);
+    if (left_s <= 0) { return RW_OK; }
+    RW_TRY(is_held_back(ro, ask, share_bp, &held, err));
+    if (held) {
+        wait(a, left_s < longest_s ? left_s : longest_s, "held back: this endpoint is control");
+    }
     return RW_OK;
 }
 
@@ -167,7 +186,6 @@ static RW_RC decide(struct rollout_run *r, const struct rollout *ro, size_t ring
                     const struct fleet_ask *ask, struct beacon_permit_answer *a, struct rw_err *err)
 {
     struct fleet_permit look = {.past = FLEET_PERMIT_NEVER};
-    bool held = false;
     if (is_stopped(ro, ask, a)) { return RW_OK; }
     RW_TRY(fleet_state_permit_look(r->fleet, ask, &look, err));
     switch (look.past) {
@@ -177,8 +195,9 @@ static RW_RC decide(struct rollout_run *r, const struct rollout *ro, size_t ring
     case FLEET_PERMIT_AGAIN: /* its place in the window was never given back */
         return grant_new(r, ask, a, err);
     case FLEET_PERMIT_FRESH:
-        RW_TRY(hold_back(r, ro, ring, ask, a, &held, err));
-        if (held || !has_room(r, ro, ring, ask->request, a)) { return RW_OK; }
+        RW_TRY(hold_back(r, ro, ring, ask, a, err));
+        if (a->decision == BEACON_PERMIT_WAIT) { return RW_OK; }
+        if (!has_room(r, ro, ring, ask->request, a)) { return RW_OK; }
         return grant_new(r, ask, a, err);
     case FLEET_PERMIT_NEVER:
         break;

@@ -12,18 +12,18 @@
 struct sim_fault {
     const char *name;
     const char *text; /* for people */
-    bool good;        /* nothing is wrong with the release: any stop is a false one */
     double crash;     /* share of installs that fail visibly on load */
     double dark;      /* share that falls silent on load */
     double delayed;   /* share that crashes `delay_min` after the install */
     int64_t delay_min;
     double leak_per_day; /* more late crashes per endpoint and day */
-    double base_ratio;  /* base rates of the treated: apply failures and late crashes; 1: as ever */
-    double unseen;      /* share that is harmed in a way that no signal shows */
-    double forged;      /* share of endpoints, all of one tenant, that always report a failure */
-    bool smallest_only; /* only in the smallest cohort */
+    double base_ratio; /* base rates of the treated: apply failures and late crashes; 1: as ever */
+    double unseen;     /* share that is harmed in a way that no signal shows */
+    double forged;     /* share of endpoints, all of one tenant, that always report a failure */
     double outage; /* share of all endpoints, with the release or not, that are dark for an hour */
-    bool time_of_day; /* base rates move by a factor of 3 over the day */
+    bool good;     /* nothing is wrong with the release: any stop is a false one */
+    bool smallest_only; /* only in the smallest cohort */
+    bool time_of_day;   /* base rates move by a factor of 3 over the day */
 };
 
 extern const struct sim_fault sim_faults[];

@@ -184,7 +184,7 @@ TEST(an_endpoint_that_is_exposed_is_control_no_more)
     assert_int_equal(b.treated, 2);
     assert_int_equal(control_open(&w), 0);
     /* From now on it opens no window about this release. */
-    w.now.s += 2 * WINDOW_S;
+    w.now.s += (int64_t)2 * WINDOW_S;
     say(&w, 1, BEACON_HEALTHY, 2);
     assert_int_equal(control_open(&w), 0);
     MUST(fleet_state_expire(w.fleet, w.now, &expired, &err));
