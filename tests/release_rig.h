@@ -41,7 +41,11 @@ static inline void rig_start_signer(struct rig *r)
                                                      .repo_dir = repo,
                                                      .staging_dir = r->d.staging};
     MUST(release_signer_start(&settings, &r->signer, &err));
-    r->domain.publisher = (struct release_publisher){release_signer_publish, r->signer};
+    r->domain.publisher =
+        (struct release_publisher){.publish = release_signer_publish,
+                                   .publish_role = release_signer_publish_role,
+                                   .publish_expedite = release_signer_publish_expedite,
+                                   .ctx = r->signer};
 }
 
 static inline struct rig rig_make_aged(int64_t age_s)

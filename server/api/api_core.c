@@ -17,6 +17,13 @@ static RW_RC point(void *ctx, const char *ring, const char *family, int64_t rele
     return c->outside.point(c->outside.ctx, ring, family, release, hold, err);
 }
 
+static RW_RC expedited(void *ctx, const char *family, int64_t release, struct rw_wall now,
+                       struct rw_wall out[static RING_POLICY_RINGS_MAX], struct rw_err *err)
+{
+    struct api_core *c = ctx;
+    return api_trust_expedited(c->trust, family, release, now, out, err);
+}
+
 static RW_RC release_sha256(void *ctx, const char *family, int64_t release,
                             uint8_t sha256_out[static DIGEST_BYTES], struct rw_err *err)
 {
@@ -35,8 +42,11 @@ static RW_RC release_info(void *ctx, const char *family, int64_t release,
 
 RW_RC api_core_begin(struct api_core *c, struct rw_err *err)
 {
-    const struct rollout_run_effects effects = {
-        .point = point, .release_info = release_info, .release_sha256 = release_sha256, .ctx = c};
+    const struct rollout_run_effects effects = {.point = point,
+                                                .release_info = release_info,
+                                                .release_sha256 = release_sha256,
+                                                .expedited = expedited,
+                                                .ctx = c};
     const struct ring_policy *policy = api_trust_policy(c->trust);
     if (policy == NULL) { return rw_fail(err, RW_E_POLICY, "no verified policy is in force"); }
     return rollout_run_open(c->store, c->fleet, policy, effects, &c->rollouts, err);

@@ -2,6 +2,7 @@
 
 #include "common/base/version.h"
 #include "server/api/api_core.h"
+#include "server/api/api_order.h"
 #include "server/report/audit_log.h"
 
 enum { PAGE_DEFAULT = 100, PAGE_MAX = 1000 };
@@ -61,7 +62,8 @@ static void put_alarm(struct json_writer *w, const char *what, const char *text)
     json_put_str(w, NULL, joined.text);
 }
 
-static void put_alarms(const struct api_core *c, struct rw_wall now, struct json_writer *w)
+static RW_RC put_alarms(const struct api_core *c, struct rw_wall now, struct json_writer *w,
+                        struct rw_err *err)
 {
     json_open_array(w, "alarms");
     api_trust_write_alarms(c->trust, now, w);
@@ -69,7 +71,9 @@ static void put_alarms(const struct api_core *c, struct rw_wall now, struct json
     put_alarm(w, "store", c->store_alarm);
     put_alarm(w, "controller", c->tick_alarm);
     rollout_run_write_alarms(c->rollouts, w);
+    RW_TRY(api_order_write_alarms(c, now, w, err));
     json_close_array(w);
+    return RW_OK;
 }
 
 static RW_RC write_status(const struct api_core *c, struct rw_buf *into, struct rw_err *err)
@@ -89,7 +93,7 @@ static RW_RC write_status(const struct api_core *c, struct rw_buf *into, struct 
     json_put_int(&w, "endpoints", (int64_t)fleet_state_endpoints(c->fleet));
     json_put_int(&w, "releases", releases);
     RW_TRY(put_rollouts(c, now, &w, err));
-    put_alarms(c, now, &w);
+    RW_TRY(put_alarms(c, now, &w, err));
     json_close_object(&w);
     return json_done(&w, err);
 }

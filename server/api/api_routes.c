@@ -3,6 +3,7 @@
 #include "server/api/api_agent.h"
 #include "server/api/api_health.h"
 #include "server/api/api_operator.h"
+#include "server/api/api_order.h"
 #include "server/api/api_page.h"
 #include "server/api/api_release.h"
 #include "server/api/api_rollout.h"
@@ -26,6 +27,7 @@ const struct api_route *api_routes(size_t *count_out)
     if (all_count == 0) {
         add(api_agent_routes, api_agent_route_count);
         add(api_release_routes, api_release_route_count);
+        add(api_order_routes, api_order_route_count);
         add(api_rollout_routes, api_rollout_route_count);
         add(api_operator_routes, api_operator_route_count);
         add(api_trust_change_routes, api_trust_change_route_count);

@@ -43,6 +43,10 @@ RW_RC api_trust_release(struct api_trust *t, const char *family, int64_t release
 RW_RC api_trust_release_sha256(struct api_trust *t, const char *family, int64_t release,
                                uint8_t sha256_out[static DIGEST_BYTES], struct rw_err *err);
 
+/* Earliest install times by an expedite in force, per ring of the policy; 0 where none makes it earlier. */
+RW_RC api_trust_expedited(struct api_trust *t, const char *family, int64_t release,
+                          struct rw_wall now, struct rw_wall out[static RING_POLICY_RINGS_MAX],
+                          struct rw_err *err);
 /* Appends {"role","version","expires"} of every role read last to an open array. */
 void api_trust_write_roles(const struct api_trust *t, struct json_writer *w);
 /* Appends alarms as strings to an open array: development trust, a failed refresh, roles near their end. */

@@ -83,8 +83,12 @@ static RW_RC run_publish(int argc, char **argv, struct rw_err *err)
 
 static const struct cli_verb verbs[] = {
     {"create", cmd_release_create, "checks content in the box here and on the server, uploads it"},
-    {"sign", cmd_release_sign, "signs a checked release with a key that stays here"},
+    {"sign", cmd_release_sign, "signs a checked release or an order with a key that stays here"},
     {"publish", run_publish, "publishes an approved release; no endpoint installs it yet"},
+    {"withdraw", cmd_release_withdraw, "asks engineers to take a release off the list, for good"},
+    {"renew", cmd_release_renew, "asks engineers to sign a family's role anew"},
+    {"expedite", cmd_release_expedite, "asks duty officers to shorten a release's bake"},
+    {"orders", cmd_release_orders, "lists these orders and their signatures"},
     {"list", run_list, "lists all releases"},
     {"show", run_show, "shows one release with its checks and signatures"},
 };

@@ -1,4 +1,4 @@
-/* cmd_release.h: `ringward release ...`: create, sign, publish, list and show releases.
+/* cmd_release.h: `ringward release ...`: create, sign, publish, withdraw, renew, expedite, list and show.
  *
  * memory   everything is freed before return
  * threads  one thread
@@ -14,5 +14,9 @@ RW_RC cmd_release(int argc, char **argv, struct rw_err *err);
 /* The verbs in files of their own. argv[0] is the verb. */
 RW_RC cmd_release_create(int argc, char **argv, struct rw_err *err);
 RW_RC cmd_release_sign(int argc, char **argv, struct rw_err *err);
+RW_RC cmd_release_withdraw(int argc, char **argv, struct rw_err *err);
+RW_RC cmd_release_renew(int argc, char **argv, struct rw_err *err);
+RW_RC cmd_release_expedite(int argc, char **argv, struct rw_err *err);
+RW_RC cmd_release_orders(int argc, char **argv, struct rw_err *err);
 
 #endif

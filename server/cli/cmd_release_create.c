@@ -17,6 +17,7 @@
 #include <time.h>
 
 enum { BODY_BYTES_MAX = 32 * 1024, ENGINE_MAX = 999999, POLL_MS = 200, PLATFORM_BYTES = 64 };
+enum { SIGN_WITHIN_S_MAX = 86400 };
 enum { CHECK_TIMEOUT_MS = 180000, LONGEST_TIMEOUT_MS = 3600 * 1000 };
 
 struct create_job {
@@ -34,6 +35,8 @@ struct create_job {
     const char *against;
     const char *timeout_text;
     const char *unchecked; /* the reason; NULL: checked */
+    const char *sign_within_text;
+    int64_t sign_within_s; /* 0: as the server does by itself */
     int64_t engine_min;
     int64_t engine_max;
     int64_t timeout_ms;
@@ -62,6 +65,10 @@ static RW_RC check_arguments(struct create_job *job, struct rw_err *err)
                         &job->engine_min, err));
     RW_TRY(rw_parse_i64(rw_span_str(job->engine_max_text), job->engine_min, ENGINE_MAX,
                         "--engine-max", &job->engine_max, err));
+    if (job->sign_within_text != NULL) {
+        RW_TRY(rw_parse_duration_s(rw_span_str(job->sign_within_text), SIGN_WITHIN_S_MAX,
+                                   "--sign-within", &job->sign_within_s, err));
+    }
     job->timeout_ms = CHECK_TIMEOUT_MS;
     if (job->timeout_text == NULL) { return RW_OK; }
     return rw_parse_duration_ms(rw_span_str(job->timeout_text), LONGEST_TIMEOUT_MS, "--timeout",
@@ -125,6 +132,7 @@ static RW_RC write_request(const struct create_job *job, struct rw_buf *body, st
     RW_TRY(put_platforms(&w, job->platforms, err));
     RW_TRY(put_part(&w, "payload", &job->payload_bytes, err));
     if (job->samples != NULL) { RW_TRY(put_part(&w, "samples", &job->sample_bytes, err)); }
+    if (job->sign_within_s > 0) { json_put_int(&w, "sign_within_s", job->sign_within_s); }
     if (job->unchecked != NULL) {
         json_put_bool(&w, "unchecked", true);
         json_put_str(&w, "reason", job->unchecked);
@@ -278,6 +286,9 @@ RW_RC cmd_release_create(int argc, char **argv, struct rw_err *err)
          &job.against, NULL},
         {"timeout", "TIME", "wait that long for the server's check (default 3m)", &job.timeout_text,
          NULL},
+        {"sign-within", "TIME",
+         "time for all signatures (default 10m, at most 24h): the bake begins that much later",
+         &job.sign_within_text, NULL},
         {"unchecked", "REASON", "for tests of the endpoints' own box only: skip every check",
          &job.unchecked, NULL},
     };

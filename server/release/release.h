@@ -22,6 +22,10 @@ struct release_publisher {
     RW_RC(*publish)
     (void *ctx, const struct release *r, struct rw_span envelope, const char *payload_path,
      struct rw_err *err);
+    /* A content role, or the expedite role, without a new payload. */
+    RW_RC(*publish_role)
+    (void *ctx, const char *family, struct rw_span envelope, struct rw_err *err);
+    RW_RC (*publish_expedite)(void *ctx, struct rw_span envelope, struct rw_err *err);
     void *ctx;
 };
 
@@ -39,8 +43,9 @@ struct release_check_job {
     char payload_path[RELEASE_PATH_BYTES]; /* relative to the staging directory */
     char samples_path[RELEASE_PATH_BYTES]; /* "": no samples */
     char payload_sha256[DIGEST_HEX_BYTES];
-    char before_path[RELEASE_PATH_BYTES]; /* payload of the newest published release below; "": none */
-    int64_t before_steps;                 /* releases from that one to this */
+    char before_path
+        [RELEASE_PATH_BYTES]; /* payload of the newest published release below; "": none */
+    int64_t before_steps;     /* releases from that one to this */
 };
 
 /* What the rollout side needs to know of a release. */

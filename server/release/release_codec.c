@@ -9,6 +9,7 @@
 struct release release_make(void)
 {
     return (struct release){.generation = 0,
+                            .sign_within_s = RELEASE_SIGN_WITHIN_S_MIN,
                             .check = rw_buf_make(RELEASE_VERDICT_BYTES_MAX),
                             .tosign = rw_buf_make(RELEASE_TOSIGN_BYTES_MAX)};
 }
@@ -124,6 +125,10 @@ static RW_RC read_declared(const struct json *tree, bool stored, struct release 
         RW_TRY(read_file(tree, "samples", stored, &r->samples, err));
     }
     RW_TRY(opt_bool(tree, "unchecked", &r->unchecked, err));
+    if (json_find(tree, "sign_within_s") != NULL) {
+        RW_TRY(json_get_int(tree, "sign_within_s", RELEASE_SIGN_WITHIN_S_MIN,
+                            RELEASE_SIGN_WITHIN_S_MAX, &r->sign_within_s, err));
+    }
     if (json_find(tree, "reason") == NULL) { return RW_OK; }
     return json_get_str(tree, "reason", r->reason, sizeof(r->reason), err);
 }
@@ -131,8 +136,9 @@ static RW_RC read_declared(const struct json *tree, bool stored, struct release 
 /* --- requests --- */
 RW_RC release_read_request(struct rw_span body, struct release *out, struct rw_err *err)
 {
-    static const char *const known[] = {"family",  "class",   "notes",     "engine", "platforms",
-                                        "payload", "samples", "unchecked", "reason"};
+    static const char *const known[] = {"family",    "class",        "notes",   "engine",
+                                        "platforms", "payload",      "samples", "unchecked",
+                                        "reason",    "sign_within_s"};
     RW_AUTO(json_tree) json_tree tree = NULL;
     RW_TRY(json_parse(body, &json_limits_small, &tree, err));
     RW_TRY(json_only(tree, known, RW_LEN(known), err));
@@ -186,19 +192,22 @@ static RW_RC read_raw(const struct json *tree, const char *name, struct rw_buf *
     return json_done(&w, err);
 }
 
-static RW_RC read_signatures(const struct json *tree, struct release *r, struct rw_err *err)
+RW_RC release_read_signatures(const struct json *tree,
+                              struct release_signature into[static RELEASE_SIGNATURES_MAX],
+                              size_t *count_out, struct rw_err *err)
 {
     const struct json *list = NULL;
+    size_t n = 0;
     RW_TRY(json_get(tree, "signatures", JSON_ARRAY, &list, err));
     if (json_count(list) > RELEASE_SIGNATURES_MAX) {
         return rw_fail(err, RW_E_RANGE, "%zu signatures, at most %d are allowed", json_count(list),
                        RELEASE_SIGNATURES_MAX);
     }
-    for (const struct json *s = json_first(list); s != NULL; s = json_next(s)) {
-        struct release_signature *into = &r->signatures[r->signature_count++];
-        RW_TRY(read_signature(s, into, err));
-        RW_TRY(json_get_str(s, "by", into->by, sizeof(into->by), err));
+    for (const struct json *s = json_first(list); s != NULL; s = json_next(s), n++) {
+        RW_TRY(read_signature(s, &into[n], err));
+        RW_TRY(json_get_str(s, "by", into[n].by, sizeof(into[n].by), err));
     }
+    *count_out = n;
     return RW_OK;
 }
 
@@ -209,7 +218,7 @@ static RW_RC read_document(const struct json *tree, struct release *r, struct rw
     RW_TRY(json_get_int(tree, "base_version", 0, RW_JSON_INT_MAX, &r->base_version, err));
     RW_TRY(json_get_str(tree, "policy_sha256", r->policy_sha256, sizeof(r->policy_sha256), err));
     RW_TRY(json_get_int(tree, "threshold", 0, RW_JSON_INT_MAX, &r->threshold, err));
-    return read_signatures(tree, r, err);
+    return release_read_signatures(tree, r->signatures, &r->signature_count, err);
 }
 
 static RW_RC read_stored(const struct json *tree, struct release *r, struct rw_err *err)
@@ -273,6 +282,34 @@ static void put_common(struct json_writer *w, const struct release *r, bool stor
     if (r->reason[0] != '\0') { json_put_str(w, "reason", r->reason); }
     put_raw(w, "check", &r->check);
     json_put_int(w, "threshold", r->threshold);
+    if (r->sign_within_s > RELEASE_SIGN_WITHIN_S_MIN) {
+        json_put_int(w, "sign_within_s", r->sign_within_s);
+    }
+}
+
+void release_put_signatures(struct json_writer *w, const struct release_signature *sigs,
+                            size_t count)
+{
+    json_open_array(w, "signatures");
+    for (size_t i = 0; i < count; i++) {
+        json_open_object(w, NULL);
+        json_put_str(w, "keyid", sigs[i].keyid);
+        json_put_str(w, "sig", sigs[i].sig_hex);
+        json_put_str(w, "by", sigs[i].by);
+        json_close_object(w);
+    }
+    json_close_array(w);
+}
+
+void release_put_signers(struct json_writer *w, const struct release_signature *sigs, size_t count)
+{
+    json_open_array(w, "signatures");
+    for (size_t i = 0; i < count; i++) {
+        json_open_object(w, NULL);
+        json_put_str(w, "keyid", sigs[i].keyid);
+        json_close_object(w);
+    }
+    json_close_array(w);
 }
 
 RW_RC release_write_stored(const struct release *r, struct rw_buf *into, struct rw_err *err)
@@ -292,15 +329,7 @@ RW_RC release_write_stored(const struct release *r, struct rw_buf *into, struct 
     put_raw(&w, "tosign", &r->tosign);
     json_put_int(&w, "base_version", r->base_version);
     json_put_str(&w, "policy_sha256", r->policy_sha256);
-    json_open_array(&w, "signatures");
-    for (size_t i = 0; i < r->signature_count; i++) {
-        json_open_object(&w, NULL);
-        json_put_str(&w, "keyid", r->signatures[i].keyid);
-        json_put_str(&w, "sig", r->signatures[i].sig_hex);
-        json_put_str(&w, "by", r->signatures[i].by);
-        json_close_object(&w);
-    }
-    json_close_array(&w);
+    release_put_signatures(&w, r->signatures, r->signature_count);
     json_close_object(&w);
     return json_done(&w, err);
 }
@@ -309,13 +338,7 @@ void release_put_public(struct json_writer *w, const char *name, const struct re
 {
     json_open_object(w, name);
     put_common(w, r, false);
-    json_open_array(w, "signatures");
-    for (size_t i = 0; i < r->signature_count; i++) {
-        json_open_object(w, NULL);
-        json_put_str(w, "keyid", r->signatures[i].keyid);
-        json_close_object(w);
-    }
-    json_close_array(w);
+    release_put_signers(w, r->signatures, r->signature_count);
     json_put_int(w, "generation", r->generation);
     json_close_object(w);
 }

@@ -24,6 +24,9 @@ enum {
     RELEASE_FILE_BYTES_MAX = 64 * 1048576, /* payload and samples */
     RELEASE_VERDICT_BYTES_MAX = 256 * 1024,
     RELEASE_TOSIGN_BYTES_MAX = 512 * 1024,
+    RELEASE_SIGN_WITHIN_S_MIN =
+        600, /* the signer's: a release becomes public ten minutes after its date at most */
+    RELEASE_SIGN_WITHIN_S_MAX = 86400,
 };
 
 struct release_id {
@@ -58,7 +61,9 @@ struct release {
     int64_t engine_max;
     char platforms[RELEASE_PLATFORMS_MAX][RELEASE_NAME_BYTES];
     size_t platform_count;
-    bool unchecked; /* goes without the server's box; shown everywhere, needs a reason */
+    int64_t
+        sign_within_s; /* time for all signatures; above the minimum the release is dated ahead */
+    bool unchecked;    /* goes without the server's box; shown everywhere, needs a reason */
     char reason[RELEASE_REASON_BYTES];
     struct rw_buf check; /* the box's verdict, JSON text; empty: none */
 
@@ -86,6 +91,14 @@ RW_RC release_read_request(struct rw_span body, struct release *out, struct rw_e
 /* The body of POST .../signatures. */
 RW_RC release_read_signature(struct rw_span body, struct release_signature *out,
                              struct rw_err *err);
+/* Members "signatures" of stored documents; at most RELEASE_SIGNATURES_MAX. */
+RW_RC release_read_signatures(const struct json *tree,
+                              struct release_signature into[static RELEASE_SIGNATURES_MAX],
+                              size_t *count_out, struct rw_err *err);
+void release_put_signatures(struct json_writer *w, const struct release_signature *sigs,
+                            size_t count);
+/* The same for everyone: key ids alone. */
+void release_put_signers(struct json_writer *w, const struct release_signature *sigs, size_t count);
 /* Stored form, both directions; `out` is release_make()'s. */
 RW_RC release_read_stored(struct rw_span body, int64_t generation, struct release *out,
                           struct rw_err *err);

@@ -20,11 +20,14 @@ RW_RC release_record_load(struct release_domain *d, const struct release_id *id,
     return release_read_stored(rw_buf_span(&body), generation, out, err);
 }
 
-static RW_RC put(struct release_domain *d, const struct release *r, struct rw_span body,
-                 const struct release_record_act *act, struct rw_err *err)
+RW_RC release_record_put(struct release_domain *d, const struct release *r,
+                         const struct release_record_act *act, struct rw_err *err)
 {
+    RW_AUTO(rw_buf) struct rw_buf body = rw_buf_make(STORE_DOC_BYTES_MAX);
     char object[RELEASE_KEY_BYTES];
-    struct store_doc doc = {.generation = r->generation + 1, .body = body};
+    struct store_doc doc = {.generation = r->generation + 1};
+    RW_TRY(release_write_stored(r, &body, err));
+    doc.body = rw_buf_span(&body);
     release_id_key(&r->id, doc.id);
     (void)snprintf(object, sizeof(object), "%s/%lld", r->id.family, (long long)r->id.number);
     const struct audit_log_entry entry = {.actor = act->actor,
@@ -39,10 +42,8 @@ static RW_RC put(struct release_domain *d, const struct release *r, struct rw_sp
 RW_RC release_record_save(struct release_domain *d, struct release *r,
                           const struct release_record_act *act, struct rw_err *err)
 {
-    RW_AUTO(rw_buf) struct rw_buf body = rw_buf_make(STORE_DOC_BYTES_MAX);
-    RW_TRY(release_write_stored(r, &body, err));
     RW_TRY(store_begin(d->store, err));
-    struct rw_rc rc = put(d, r, rw_buf_span(&body), act, err);
+    struct rw_rc rc = release_record_put(d, r, act, err);
     if (!rw_is_ok(rc)) {
         store_rollback(d->store);
         return rc;

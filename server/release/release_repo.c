@@ -89,6 +89,18 @@ static RW_RC read_pointer(const struct reader *r, const char *ring, const char *
     return RW_OK;
 }
 
+/* Older repositories have no such role, and none has a document before the first expedite. */
+static RW_RC read_expedite(const struct reader *r, struct release_repo *out, struct rw_err *err)
+{
+    struct tuf_meta meta;
+    struct rw_err absent;
+    if (!rw_is_ok(tuf_sigset_of_delegation(&out->targets, "expedite", &out->officers, &absent)) ||
+        !rw_is_ok(tuf_doc_meta(&r->snapshot, "expedite.json", &meta, &absent))) {
+        return RW_OK;
+    }
+    return read_listed(r, &r->snapshot, "expedite", "targets", &out->expedite, err);
+}
+
 static RW_RC fill(const struct reader *r, const char *family, struct release_repo *out,
                   struct rw_err *err)
 {
@@ -99,6 +111,7 @@ static RW_RC fill(const struct reader *r, const char *family, struct release_rep
     RW_TRY(tuf_sigset_of_delegation(&out->targets, role, &out->authority, err));
     RW_TRY(read_listed(r, &r->snapshot, role, "targets", &out->content, err));
     RW_TRY(read_policy(r, out, err));
+    RW_TRY(read_expedite(r, out, err));
     for (size_t i = 0; i < out->policy.ring_count; i++) {
         RW_TRY(read_pointer(r, out->policy.rings[i].name, family, &out->pointed[i], err));
     }
@@ -124,6 +137,8 @@ void release_repo_drop(struct release_repo *repo)
     tuf_doc_drop(&repo->targets);
     tuf_doc_drop(&repo->content);
     tuf_sigset_authority_drop(&repo->authority);
+    tuf_doc_drop(&repo->expedite);
+    tuf_sigset_authority_drop(&repo->officers);
 }
 
 static const struct json *listed(const struct release_repo *repo)

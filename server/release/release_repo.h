@@ -18,6 +18,8 @@ struct release_repo {
     struct tuf_doc targets;
     struct tuf_doc content;                /* role content-FAMILY */
     struct tuf_sigset_authority authority; /* who may sign the content role */
+    struct tuf_doc expedite;               /* role expedite; no tree: never published */
+    struct tuf_sigset_authority officers;  /* who may sign it; count 0: not delegated */
     struct ring_policy policy;
     char policy_sha256[DIGEST_HEX_BYTES];
     int64_t pointed[RING_POLICY_RINGS_MAX]; /* release that each ring points at; 0: none */

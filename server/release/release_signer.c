@@ -214,6 +214,21 @@ RW_RC release_signer_publish(void *ctx, const struct release *r, struct rw_span 
     return ask(s, &request, err);
 }
 
+RW_RC release_signer_publish_role(void *ctx, const char *family, struct rw_span envelope,
+                                  struct rw_err *err)
+{
+    struct signer_request request = {.type = SIGNER_PUBLISH, .envelope = envelope};
+    RW_TRY(
+        rw_span_to_str(request.family, sizeof(request.family), rw_span_str(family), "family", err));
+    return ask(ctx, &request, err);
+}
+
+RW_RC release_signer_publish_expedite(void *ctx, struct rw_span envelope, struct rw_err *err)
+{
+    const struct signer_request request = {.type = SIGNER_EXPEDITE, .envelope = envelope};
+    return ask(ctx, &request, err);
+}
+
 RW_RC release_signer_point(void *ctx, const char *ring, const char *family, int64_t release,
                            bool hold, struct rw_err *err)
 {

@@ -32,6 +32,10 @@ void release_signer_drop(struct release_signer **s);
  * timestamp signed over the new content role, writes them. Publishing the same again succeeds. */
 RW_RC release_signer_publish(void *ctx, const struct release *r, struct rw_span envelope,
                              const char *payload_path, struct rw_err *err);
+/* The other two of struct release_publisher. */
+RW_RC release_signer_publish_role(void *ctx, const char *family, struct rw_span envelope,
+                                  struct rw_err *err);
+RW_RC release_signer_publish_expedite(void *ctx, struct rw_span envelope, struct rw_err *err);
 /* struct rollout_run_effects.point; ctx is the client. `release` 0 removes the ring's pointer (back to nothing).
  * Fails with RW_E_TRUST_RULE when the signer refuses (bake not passed, release not listed, ...). */
 RW_RC release_signer_point(void *ctx, const char *ring, const char *family, int64_t release,

@@ -1,6 +1,7 @@
 #include "server/release/release_tosign.h"
 
 #include "common/policy/entry_codec.h"
+#include "common/policy/entry_list.h"
 #include "common/tuf/tuf_make.h"
 
 #include <stdio.h>
@@ -58,7 +59,19 @@ static size_t newer_than(const struct list *list, int64_t number)
     return n;
 }
 
-/* The bake of the release's class in every ring, counted from now: signed by people, enforced by endpoints (INV-7). */
+/* When the bake begins. Dates of a family rise: endpoints refuse others. */
+static struct rw_wall date_of(const struct entry_list *said, const struct release *r,
+                              struct rw_wall now)
+{
+    struct rw_wall date = {now.s + r->sign_within_s - RELEASE_SIGN_WITHIN_S_MIN};
+    for (size_t i = 0; i < said->listed_count; i++) {
+        if (said->listed[i].signed_at.s > date.s) { date = said->listed[i].signed_at; }
+    }
+    return date;
+}
+
+/* The bake of the release's class in every ring, counted from its date: signed by people, enforced by endpoints
+ * (INV-7). */
 static RW_RC fill_entry(const struct release_repo *repo, const struct release *r,
                         struct rw_wall now, struct entry_codec_content *out, struct rw_err *err)
 {
@@ -106,12 +119,15 @@ RW_RC release_tosign_write(const struct release_repo *repo, const struct release
     char path[TUF_PATH_BYTES];
     struct entry_codec_content entry;
     struct list list = {.count = 0};
+    struct entry_list said;
     RW_TRY(read_list(repo, &list, err));
     RW_TRY(check_number(&list, r, err));
-    RW_TRY(fill_entry(repo, r, now, &entry, err));
+    RW_TRY(entry_list_read(repo->content.signed_part, r->id.family, &said, err));
+    RW_TRY(fill_entry(repo, r, date_of(&said, r, now), &entry, err));
     struct json_writer w = json_begin(into);
     tuf_make_open(&w, "targets", repo->content.version + 1,
                   (struct rw_wall){now.s + RELEASE_EXPIRES_S});
+    entry_list_write(&w, &said);
     json_open_object(&w, "targets");
     for (size_t i = 0; i < list.count; i++) {
         const struct listed *l = &list.at[i];
@@ -140,12 +156,30 @@ static RW_RC keeps_pointed(const struct release_repo *repo, const struct json *t
     return RW_OK;
 }
 
+/* Read from the document itself. */
+static RW_RC read_date(const struct release *r, const struct json *targets, struct rw_wall *out,
+                       struct rw_err *err)
+{
+    char path[TUF_PATH_BYTES];
+    const struct json *entry = NULL;
+    struct tuf_target t;
+    struct install_rule_content c;
+    char class_name[INSTALL_NAME_BYTES];
+    RW_TRY(entry_codec_content_path(r->id.family, r->id.number, path, err));
+    RW_TRY(json_get(targets, path, JSON_OBJECT, &entry, err));
+    RW_TRY(tuf_target_read(entry, "content", 0, &t, err));
+    RW_TRY(entry_codec_read_content(&t, "", "", &c, class_name, err));
+    *out = c.signed_at;
+    return RW_OK;
+}
+
 RW_RC release_tosign_fits(const struct release_repo *repo, const struct release *r,
                           struct rw_wall now, const char **why_out, struct rw_err *err)
 {
     bool keeps = false;
     struct rw_span text;
     struct rw_wall expires;
+    struct rw_wall date;
     RW_AUTO(json_tree) json_tree tree = NULL;
     *why_out = NULL;
     if (r->tosign.n == 0) {
@@ -156,6 +190,7 @@ RW_RC release_tosign_fits(const struct release_repo *repo, const struct release 
     RW_TRY(json_get_span(tree, "expires", &text, err));
     RW_TRY(rw_wall_parse(text, "expires", &expires, err));
     RW_TRY(keeps_pointed(repo, json_find(tree, "targets"), r->id.family, &keeps, err));
+    RW_TRY(read_date(r, json_find(tree, "targets"), &date, err));
     if (r->base_version != repo->content.version) {
         *why_out = "the content role changed meanwhile";
     } else if (strcmp(r->policy_sha256, repo->policy_sha256) != 0) {
@@ -164,6 +199,8 @@ RW_RC release_tosign_fits(const struct release_repo *repo, const struct release 
         *why_out = "the delegation changed meanwhile";
     } else if (expires.s < now.s + RELEASE_TOSIGN_LEFT_S_MIN) {
         *why_out = "the document is too old";
+    } else if (now.s > date.s + RELEASE_SIGNED_AGE_S_MAX) {
+        *why_out = "its date is more than ten minutes ago";
     } else if (!keeps) {
         *why_out = "it drops a release that a ring points at";
     }

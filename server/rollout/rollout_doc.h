@@ -41,9 +41,16 @@ struct rollout_ring {
     bool hold; /* the pointer carries "hold" */
 
     /* --- not stored --- */
-    bool open;       /* permits may be granted (INV-1): set by a tick, never by loading */
-    char alarm[160]; /* why pointing failed last; "": it did not */
+    struct rw_wall expedited; /* earliest opening by an expedite in force; 0: none. Set by a tick */
+    bool open;                /* permits may be granted (INV-1): set by a tick, never by loading */
+    char alarm[160];          /* why pointing failed last; "": it did not */
 };
+
+/* The opening that counts now: by the bake, or earlier by an expedite. */
+static inline struct rw_wall rollout_doc_not_before(const struct rollout_ring *r)
+{
+    return r->expedited.s != 0 && r->expedited.s < r->not_before.s ? r->expedited : r->not_before;
+}
 
 /* Why it was halted: the evidence as it was then. */
 struct rollout_halt {

@@ -147,7 +147,7 @@ static RW_RC explain_ring(const struct rollout_run *r, const struct rollout *ro,
     json_put_str(w, "ring", ro->rings[i].name);
     json_put_str(w, "state", rollout_view_state(ro->rings[i].state));
     json_put_str(w, "reason", ro->rings[i].reason);
-    rollout_view_time(w, "not_before", ro->rings[i].not_before);
+    rollout_view_time(w, "not_before", rollout_doc_not_before(&ro->rings[i]));
     json_put_str(w, "gate", gate_rule_name(f.gate));
     json_put_str(w, "gate_reason", f.gate_reason);
     json_put_str(w, "limit", limit);

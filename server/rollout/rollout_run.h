@@ -30,6 +30,10 @@ struct rollout_run_effects {
     RW_RC(*release_sha256)
     (void *ctx, const char *family, int64_t release, uint8_t sha256_out[static 32],
      struct rw_err *err);
+    /* Earliest times by an expedite in force, per ring of the policy; 0: none. NULL: there never is one. */
+    RW_RC(*expedited)
+    (void *ctx, const char *family, int64_t release, struct rw_wall now,
+     struct rw_wall out[static RING_POLICY_RINGS_MAX], struct rw_err *err);
     void *ctx;
 };
 

@@ -162,6 +162,23 @@ static RW_RC look(struct rollout_run *r, struct rollout *ro, struct rw_err *err)
     return put_evidence(r, ro, err);
 }
 
+/* A rollout keeps the rings of the policy that it began with: found by name. What cannot be asked shortens nothing. */
+static void ask_expedite(const struct rollout_run *r, struct rollout *ro)
+{
+    struct rw_wall times[RING_POLICY_RINGS_MAX];
+    struct rw_err err;
+    bool known = r->effects.expedited != NULL &&
+                 rw_is_ok(r->effects.expedited(r->effects.ctx, ro->family, ro->release, r->now,
+                                               times, &err));
+    for (size_t i = 0; i < ro->ring_count; i++) {
+        size_t at = 0;
+        ro->rings[i].expedited = (struct rw_wall){0};
+        if (known && rw_is_ok(ring_policy_find(&r->policy, ro->rings[i].name, &at, &err))) {
+            ro->rings[i].expedited = times[at];
+        }
+    }
+}
+
 static RW_RC tick(struct rollout_run *r, struct rollout_plan *plan, struct rw_err *err)
 {
     RW_TRY(rollout_live_refresh(r, err));
@@ -171,6 +188,7 @@ static RW_RC tick(struct rollout_run *r, struct rollout_plan *plan, struct rw_er
         /* Rolling back, superseded or not: every pointer is back, so that the steps only count who follows. */
         bool following = rollout_doc_overall(ro) == ROLLOUT_ROLLING_BACK;
         bool live = rollout_live_of(r, ro->family) == ro;
+        if (live) { ask_expedite(r, ro); }
         if (live) { RW_TRY(look(r, ro, err)); }
         if (live || following) {
             RW_TRY(step_rollout(r, ro, plan, r->now, err));

@@ -68,7 +68,8 @@ static void put_ring(struct json_writer *w, const struct rollout_ring *ring,
     json_put_str(w, "ring", ring->name);
     json_put_str(w, "state", rollout_view_state(ring->state));
     rollout_view_time(w, "since", ring->since);
-    rollout_view_time(w, "not_before", ring->not_before);
+    rollout_view_time(w, "not_before", rollout_doc_not_before(ring));
+    if (ring->expedited.s != 0) { json_put_bool(w, "expedited", true); }
     json_put_str(w, "reason", ring->reason);
     json_put_int(w, "exposed", c->exposed);
     json_put_int(w, "pending", c->pending);

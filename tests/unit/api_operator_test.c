@@ -213,6 +213,7 @@ static int run(struct api_job *job)
 }
 
 #define RELEASE "/v1/releases/{family}/{number}"
+#define ORDER   "/v1/orders/{kind}/{family}/{number}"
 #define ROLLOUT "/v1/rollouts/{family}/{number}"
 
 static const struct role_case {
@@ -230,6 +231,11 @@ static const struct role_case {
     {"tosign", "GET", RELEASE "/tosign", API_AUTH_PUBLISHER},
     {"sign", "POST", RELEASE "/signatures", API_AUTH_PUBLISHER},
     {"publish", "POST", RELEASE "/publish", API_AUTH_PUBLISHER},
+    {"orders", "GET", "/v1/orders", API_AUTH_VIEWER},
+    {"order", "POST", "/v1/orders", API_AUTH_PUBLISHER},
+    {"one_order", "GET", ORDER, API_AUTH_VIEWER},
+    {"order_tosign", "GET", ORDER "/tosign", API_AUTH_PUBLISHER},
+    {"order_sign", "POST", ORDER "/signatures", API_AUTH_PUBLISHER},
     {"start", "POST", "/v1/rollouts", API_AUTH_PUBLISHER},
     {"rollouts", "GET", "/v1/rollouts", API_AUTH_VIEWER},
     {"rollout", "GET", ROLLOUT, API_AUTH_VIEWER},

@@ -88,15 +88,20 @@ static const struct fit_case {
     bool other_policy;
     int64_t later_s;
     int64_t pointed;
-    const char *why; /* NULL: fits */
+    const char *why;       /* NULL: fits */
+    int64_t sign_within_s; /* 0: as by default */
 } fit_cases[] = {
-    {"as_it_was_made", 0, false, 0, 0, NULL},
-    {"six_days_later", 0, false, 6 * 86400, 0, NULL},
-    {"eight_days_later", 0, false, 8 * 86400, 0, "the document is too old"},
-    {"another_release_was_published", 8, false, 0, 0, "the content role changed meanwhile"},
-    {"another_policy", 0, true, 0, 0, "the policy changed meanwhile"},
+    {"as_it_was_made", 0, false, 0, 0, NULL, 0},
+    {"nine_minutes_later", 0, false, 9 * 60, 0, NULL, 0},
+    {"ten_minutes_later", 0, false, 10 * 60, 0, "its date is more than ten minutes ago", 0},
+    {"eight_hours_later_dated_ahead", 0, false, 8 * 3600 - 60, 0, NULL, 8 * 3600},
+    {"after_the_time_for_signatures", 0, false, 8 * 3600, 0,
+     "its date is more than ten minutes ago", 8 * 3600},
+    {"eight_days_later", 0, false, 8 * 86400, 0, "the document is too old", 0},
+    {"another_release_was_published", 8, false, 0, 0, "the content role changed meanwhile", 0},
+    {"another_policy", 0, true, 0, 0, "the policy changed meanwhile", 0},
     {"a_ring_went_back_to_one_that_leaves", 0, false, 0, 2,
-     "it drops a release that a ring points at"},
+     "it drops a release that a ring points at", 0},
 };
 
 TEST_EACH(a_document_says_when_it_no_longer_fits, fit_cases)
@@ -109,6 +114,7 @@ TEST_EACH(a_document_says_when_it_no_longer_fits, fit_cases)
     RW_AUTO(release) struct release r = release_of(41);
     MUST(release_tosign_fits(&repo, &r, now, &why, &err));
     assert_string_equal(why, "no document was made yet");
+    if (it->sign_within_s > 0) { r.sign_within_s = it->sign_within_s; }
     MUST(release_tosign_write(&repo, &r, now, &r.tosign, &err));
     r.base_version = repo.content.version;
     r.threshold = repo.authority.threshold;

@@ -106,6 +106,13 @@ static const struct wrong {
     {"release create --family yara --class rules --content /nonexistent --notes n", 7,
      "/nonexistent", ""},
     {"release sign yara/1", 2, "--key KEY is required", ""},
+    {"release sign --withdraw --expedite --key k yara/1", 2, "exclude each other", ""},
+    {"release sign --floor 2 --key k yara/1", 2, "--floor goes with --renew", ""},
+    {"release sign --renew --key k yara/1", 2, "family 'yara/1'", ""},
+    {"release withdraw yara/1", 2, "--reason TEXT is required", ""},
+    {"release renew --floor 2 yara", 2, "--reason TEXT is required", ""},
+    {"release expedite --until 1h --reason x yara/1", 2, "--ring RING,... is required", ""},
+    {"release expedite --ring a1 --reason x yara/1", 2, "--until DURATION is required", ""},
     {"rings check /nonexistent", 7, "/nonexistent", ""},
     {"rings check --hosts 0 " RW_TEST_DATA "/../../rings.json", 2, "--hosts", ""},
     {"fleet show 12", 2, "no endpoint id", "32 hex digits"},
@@ -142,14 +149,15 @@ TEST_EACH(a_wrong_command_line_is_refused_with_status_and_hint, wrong)
 static const struct verb {
     const char *id;
 } verbs[] = {
-    {"release create"},  {"release sign"},     {"release publish"}, {"release list"},
-    {"release show"},    {"rollout start"},    {"rollout status"},  {"rollout watch"},
-    {"rollout history"}, {"rollout pause"},    {"rollout resume"},  {"rollout promote"},
-    {"rollout halt"},    {"rollout rollback"}, {"explain"},         {"status"},
-    {"fleet list"},      {"fleet show"},       {"rings check"},     {"rings show"},
-    {"audit show"},      {"audit verify"},     {"audit export"},    {"key generate"},
-    {"key show"},        {"trust init"},       {"trust show"},      {"trust sign"},
-    {"trust assemble"},  {"trust publish"},    {"trust rotate"},    {"doctor"},
+    {"release create"},   {"release sign"},     {"release publish"},  {"release list"},
+    {"release withdraw"}, {"release renew"},    {"release expedite"}, {"release orders"},
+    {"release show"},     {"rollout start"},    {"rollout status"},   {"rollout watch"},
+    {"rollout history"},  {"rollout pause"},    {"rollout resume"},   {"rollout promote"},
+    {"rollout halt"},     {"rollout rollback"}, {"explain"},          {"status"},
+    {"fleet list"},       {"fleet show"},       {"rings check"},      {"rings show"},
+    {"audit show"},       {"audit verify"},     {"audit export"},     {"key generate"},
+    {"key show"},         {"trust init"},       {"trust show"},       {"trust sign"},
+    {"trust assemble"},   {"trust publish"},    {"trust rotate"},     {"doctor"},
 };
 
 TEST_EACH(every_verb_explains_itself_with_an_example, verbs)
