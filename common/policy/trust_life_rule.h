@@ -26,7 +26,8 @@ enum trust_life {
 int64_t trust_life_rule_s(const char *role);
 /* Signed by a running server, which does it anew at half of the life. */
 bool trust_life_rule_online(const char *role);
-/* `life_s` 0 is always well. The signer of an online role may be a little late without a fault: its half begins at 45 percent. */
+/* `life_s` 0 is always well. The signer of an online role may be a little late without a fault: its half begins at
+ * 45 percent. */
 enum trust_life trust_life_rule_judge(int64_t left_s, int64_t life_s, bool online);
 /* 0..100, rounded down; more than a life counts as 100. */
 int64_t trust_life_rule_percent(int64_t left_s, int64_t life_s);

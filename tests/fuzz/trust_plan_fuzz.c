@@ -1,5 +1,5 @@
-/* Goal: no document, however odd, that a repository publishes can make the checks of trust or the planning of a rotation
- * read outside of it; and what a plan writes says what it has read. */
+/* Goal: no document, however odd, that a repository publishes can make the checks of trust or the planning of a
+ * rotation read outside of it; and what a plan writes says what it has read. */
 #include "common/crypto/key_public.h"
 #include "common/policy/trust_check.h"
 #include "server/cli/cmd_trust_plan.h"

@@ -1,5 +1,5 @@
-/* Goal: trust that nobody could keep, or that gives an online key a vote on what is installed (INV-7), is refused before
- * it is signed and again before it is published. */
+/* Goal: trust that nobody could keep, or that gives an online key a vote on what is installed (INV-7), is refused
+ * before it is signed and again before it is published. */
 #include "common/policy/trust_check.h"
 #include "common/tuf/tuf_make.h"
 #include "common/tuf/tuf_write.h"
@@ -219,6 +219,39 @@ static void a_name_that_proxies_change(struct plan *p)
 {
     p->below[0].name = "content-YARA";
 }
+static const struct role officers = {
+    .name = "expedite", .threshold = 2, .keys = {1, 2}, .path = "expedite/*/*"};
+
+static void one_officer_is_enough(struct plan *p)
+{
+    p->below[3] = officers;
+    p->below[3].threshold = 1;
+}
+static void an_engineer_expedites(struct plan *p)
+{
+    p->below[3] = officers;
+    p->below[3].keys[2] = 7;
+}
+static void a_ring_key_expedites(struct plan *p)
+{
+    p->below[3] = officers;
+    p->below[3].keys[2] = 8;
+}
+static void snapshot_key_expedites(struct plan *p)
+{
+    p->below[3] = officers;
+    p->below[3].keys[2] = 3;
+}
+static void expedite_with_a_wide_path(struct plan *p)
+{
+    p->below[3] = officers;
+    p->below[3].path = "*/*/*";
+}
+static void expedite_that_goes_on(struct plan *p)
+{
+    p->below[3] = officers;
+    p->below[3].open = true;
+}
 static void targets_after_root(struct plan *p)
 {
     p->targets_days = p->root_days + 1;
@@ -248,6 +281,12 @@ static const struct change {
     {"a role that is not terminating", a_role_that_goes_on, "terminating"},
     {"a role of no kind", a_foreign_role, "'mirror'"},
     {"a name that proxies could change", a_name_that_proxies_change, "family"},
+    {"one officer is enough to expedite", one_officer_is_enough, "at least 2"},
+    {"an engineer who expedites", an_engineer_expedites, "does not expedite"},
+    {"INV-7: a ring's key expedites", a_ring_key_expedites, "share a key"},
+    {"INV-7: snapshot's key expedites", snapshot_key_expedites, "share a key"},
+    {"an expedite that covers content", expedite_with_a_wide_path, "expedite/*/*"},
+    {"an expedite that is not terminating", expedite_that_goes_on, "terminating"},
     {"targets that outlive root", targets_after_root, "after root"},
 };
 
@@ -270,6 +309,14 @@ TEST_EACH(one_fault_is_enough_to_refuse, changes)
     struct rw_rc rc = check(&p, &err);
     assert_true(rc.code == RW_E_TRUST_RULE || rc.code == RW_E_SCHEMA);
     if (strstr(err.text, it->says) == NULL) { fail_msg("'%s' lacks '%s'", err.text, it->says); }
+}
+
+TEST(duty_officers_of_their_own_are_fine)
+{
+    struct rw_err err = {0};
+    struct plan p = good();
+    p.below[3] = officers;
+    MUST(check(&p, &err));
 }
 
 static struct rw_rc count(void *ctx, const char *rest, struct rw_err *err)
@@ -298,6 +345,7 @@ int main(void)
     struct rw_err err = {0};
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_fault_is_enough_to_refuse),
+        cmocka_unit_test(duty_officers_of_their_own_are_fine),
         cmocka_unit_test(delegations_are_walked_by_the_beginning_of_their_names)};
     for (int i = 1; i <= KEYS; i++) {
         RW_ASSERT(rw_is_ok(key_generate(KEY_ED25519, &keys[i], &err)));
