@@ -1,5 +1,5 @@
-/* Goal: INV-7: between the decision and the switch time has passed; bake, expiry and decision are looked at again at that
- * very moment, and the switch does not happen when one of them no longer holds. */
+/* Goal: INV-7: between the decision and the switch time has passed; bake, expiry and decision are looked at again at
+ * that very moment, and the switch does not happen when one of them no longer holds. */
 #include "agent/poll/poll.h"
 #include "tests/harness.h"
 
