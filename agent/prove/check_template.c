@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { COVERED_SAMPLES_MAX = 3, LONG_TEXT_BYTES = 300 };
+enum { COVERED_SAMPLES_MAX = 3, LONG_TEXT_BYTES = 300, FORCED_EVENTS_MAX = 32 };
 
 /* Which samples showed that one field of one type is judged: their numbers, at most a few. */
 struct cover {
@@ -18,6 +18,7 @@ struct work {
     struct template_manifest manifest;
     struct template_set set;
     struct check_guard values, texts;
+    size_t forced_events;
     struct cover cover[TEMPLATE_FIELDS_TOTAL_MAX]; /* in the order of the set's types and fields */
 };
 
@@ -158,7 +159,10 @@ static RW_RC try_line(struct work *w, struct rw_span line, struct hit *h, struct
     struct template_event guarded = e;
     guarded.values =
         check_guard_put(&w->values, e.values, e.type->field_count * sizeof(e.values[0]));
-    rc = template_match_forced(&w->set, &guarded, on_hit, h, err);
+    /* The first ones without a short cut, and compared with the sensor's way; many more would only repeat that. */
+    bool forced = w->forced_events++ < FORCED_EVENTS_MAX;
+    rc = forced ? template_match_forced(&w->set, &guarded, on_hit, h, err)
+                : template_match(&w->set, &guarded, on_hit, h, err);
     template_event_drop(&e);
     return rc;
 }

@@ -47,8 +47,13 @@ static bool stands_at(struct rw_span text, size_t from, struct rw_span what)
 static bool contains(struct rw_span text, struct rw_span what)
 {
     if (what.n == 0) { return true; }
-    for (size_t at = 0; at + what.n <= text.n; at++) {
-        if (text.p[at] == what.p[0] && stands_at(text, at, what)) { return true; }
+    size_t at = 0;
+    while (at + what.n <= text.n) {
+        const uint8_t *next = memchr(text.p + at, what.p[0], text.n - what.n - at + 1);
+        if (next == NULL) { return false; }
+        at = (size_t)(next - text.p);
+        if (stands_at(text, at, what)) { return true; }
+        at++;
     }
     return false;
 }
@@ -115,13 +120,14 @@ enum template_rule_result template_rule_match(const struct template_rule_criteri
     return TEMPLATE_YES;
 }
 
-/* FNV-1a over all that a value holds. */
+/* FNV-1a over what a value holds, of a text its ends: a value that is not there is noticed by those. */
 static uint32_t touch(uint32_t sum, const struct template_rule_value *v)
 {
     uint64_t number = (uint64_t)v->number;
     sum = (sum ^ (v->present ? 1U : 0U) ^ (uint32_t)v->type << 1) * 16777619U;
-    for (size_t i = 0; v->type == TEMPLATE_STRING && i < v->text.n; i++) {
-        sum = (sum ^ v->text.p[i]) * 16777619U;
+    if (v->type == TEMPLATE_STRING && v->text.n > 0) {
+        sum = (sum ^ v->text.p[0]) * 16777619U;
+        sum = (sum ^ v->text.p[v->text.n - 1]) * 16777619U;
     }
     for (size_t i = 0; i < TEMPLATE_IP_BYTES; i++) {
         sum = (sum ^ v->ip[i]) * 16777619U;

@@ -70,7 +70,7 @@ enum template_rule_result template_rule_match(const struct template_rule_criteri
 struct template_rule_forced {
     enum template_rule_result result; /* the same as template_rule_match gives */
     size_t evaluated;                 /* criteria that were looked at: all, unless it is a fault */
-    uint32_t touched;                 /* depends on every byte of every value, wildcard or not */
+    uint32_t touched;                 /* depends on every value, wildcard or not */
 };
 
 /* As a validator does it: every criterion is evaluated and every value read, so that a value which is not there
