@@ -132,8 +132,38 @@ def test_a_person_halts_and_everyone_goes_back(fleet):
     wait_for("somebody has it", lambda: fleet.on_release(number(release)), 60)
     refused = fleet.cli("rollout", "halt", release)
     assert refused.returncode == 2 and "reason" in refused.stderr
-    fleet.cli("rollout", "halt", release, "--reason", "test", check=True)
-    fleet.wait_rollout(release, {"rolled_back"}, 120)
+    fleet.cli("rollout", "halt", release, "--reason", "ticket 4711", check=True)
+    rollout = fleet.wait_rollout(release, {"rolled_back"}, 120)
+    assert rollout["halt"]["reason"] == "ticket 4711"
+    assert rollout["reason"].startswith("halted by ") and rollout["reason"].endswith(": ticket 4711")
+    assert "ticket 4711" in fleet.cli("explain", release, check=True).stdout
+    wait_all_on(fleet, fleet.good)
+
+
+def test_a_fix_starts_while_an_endpoint_has_not_come_back_and_can_be_paused(fleet):
+    content = fleet.dir / "fourth.yar"
+    content.write_text('rule fourth { strings: $a = "a text that no clean file holds 77c0" condition: $a }\n')
+    bad = fleet.publish(content, "to be halted while an endpoint is away")
+    content.write_text('rule fifth { strings: $a = "a text that no clean file holds 90ab" condition: $a }\n')
+    fix = fleet.publish(content, "the fix")
+    fleet.cli("rollout", "start", bad, check=True)
+    away = wait_for("somebody has it", lambda: fleet.on_release(number(bad)), 60)[0]
+    away.process.kill()
+    fleet.cli("rollout", "halt", bad, "--reason", "an endpoint is away", check=True)
+    fleet.wait_rollout(bad, {"rolling_back"}, 60)
+    assert fleet.cli("rollout", "start", bad).returncode == 9  # halted once is halted for good
+    fleet.cli("rollout", "start", fix, check=True)
+    fleet.wait_rollout(fix, {"ramping", "baking"}, 60)
+    fleet.cli("rollout", "pause", fix, "--reason", "change freeze", check=True)
+    held = fleet.wait_rollout(fix, {"held"}, 30)
+    assert held["reason"].endswith(": change freeze")
+    assert "change freeze" in fleet.cli("explain", fix, check=True).stdout
+    fleet.cli("rollout", "resume", fix, "--reason", "freeze is over", check=True)
+    fleet.wait_rollout(fix, {"ramping", "baking", "pending"}, 30)
+    fleet.cli("rollout", "halt", fix, "--reason", "end of the test", check=True)
+    away.start()
+    fleet.wait_rollout(fix, {"rolled_back"}, 120)
+    fleet.wait_rollout(bad, {"rolled_back"}, 120)
     wait_all_on(fleet, fleet.good)
 
 
