@@ -29,6 +29,7 @@ static void log_verdict(const struct poll_family *f, const struct verdict *v)
     rw_log_str(&l, "verdict", verdict_kind_name(v->kind));
     rw_log_str(&l, "reason", v->reason);
     rw_log_str(&l, "grade", v->grade);
+    rw_log_str(&l, "before", v->before.given ? v->before.verdict : "none");
     rw_log_end(&l);
 }
 

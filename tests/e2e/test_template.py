@@ -104,4 +104,6 @@ def test_what_no_box_checked_is_refused_by_the_endpoints_own_box(lab):
     lab.cli("rollout", "start", release, check=True)
     wait_for("endpoints refuse it", lambda: any("declares 21 fields" in (a.dir / "agent.log").read_text() for a in lab.agents), 120)
     assert [a.active_release("template") for a in lab.agents] == before
+    # It was given the active content to compare with; there was nothing to measure once the validator had refused.
+    assert any('before="not run"' in (a.dir / "agent.log").read_text() for a in lab.agents)
     assert not any(a.active_release("template") == number for a in lab.agents)
