@@ -192,7 +192,7 @@ def run(lab: Lab, checks: Checks, content: Path) -> list[dict]:
     say("  rings, windows and bakes are those of the demo's own policy: seconds where production takes hours")
     lab.init().start_server()
     lab.add_fleet()
-    wait_for("every endpoint is enrolled", lambda: len(lab.fleet()) == len(lab.agents), 60, 0.5)
+    wait_for("every endpoint is enrolled", lambda: len(lab.fleet()) == len(lab.agents), 240, 0.5)
     show(lab, "status")
     big = content.stat().st_size > 500_000
     rows = [part_good(lab, checks, content, 900 if big else 240)]

@@ -26,7 +26,7 @@ def fleet():
         small_policy(lab)
         lab.init().start_server()
         lab.add_fleet(SMALL)
-        wait_for("all are enrolled", lambda: len(lab.fleet()) == len(lab.agents), 60, 0.5)
+        wait_for("all are enrolled", lambda: len(lab.fleet()) == len(lab.agents), 240, 0.5)
         lab.good = lab.publish(EXAMPLES / "good-1.yar", "good")
         lab.cli("rollout", "start", lab.good, check=True)
         lab.good_rollout = lab.wait_rollout(lab.good, {"complete"}, 240)
