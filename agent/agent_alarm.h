@@ -1,7 +1,7 @@
 /* agent_alarm.h: the boot guard's report leaves before anything is loaded, and the guard does not wait for it.
  *
- * `ringward-agent guard` ends at once; a child that it leaves behind posts the newest beacons. They stay in the spool: the
- * agent sends them again in its turn, and their ids make that harmless.
+ * `ringward-agent guard` ends at once; a child that it leaves behind posts the newest beacons. They stay in the spool:
+ * the agent sends them again in its turn, and their ids make that harmless.
  *
  * memory   plain values
  * threads  called by single-threaded commands

@@ -57,9 +57,14 @@ static void answer_one(int fd, const struct server_plan *p, size_t cut, int repo
     if (!p->ranges) { offset = 0; }
     size_t length = strlen(p->body) - offset;
     bool partial = p->ranges && offset > 0;
+    char range_line[80] = "";
+    if (partial) {
+        (void)snprintf(range_line, sizeof(range_line), "Content-Range: bytes %u-%zu/%zu\r\n",
+                       offset, strlen(p->body) - 1, strlen(p->body));
+    }
     int used = snprintf(head, sizeof(head),
-                        "HTTP/1.1 %s\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n",
-                        partial ? "206 Partial Content" : "200 OK", length);
+                        "HTTP/1.1 %s\r\n%sContent-Length: %zu\r\nConnection: close\r\n\r\n",
+                        partial ? "206 Partial Content" : "200 OK", range_line, length);
     (void)write(fd, head, (size_t)used);
     (void)write(fd, p->body + offset, cut > 0 && cut < length ? cut : length);
 }
@@ -146,6 +151,9 @@ TEST(an_interrupted_download_goes_on_where_it_ended)
     MUST(fetch(CONTENT_BYTES, &err));
     assert_int_equal(next_offset(), 0);
     assert_int_equal(next_offset(), 10);
+    (void)kill(server, SIGKILL); /* and no third time */
+    unsigned more = 0;
+    assert_int_equal(read(offsets_pipe, &more, sizeof(more)), 0);
     assert_true(content_store_has(store, sha256, CONTENT_BYTES));
     end();
 }
@@ -202,9 +210,99 @@ TEST(damaged_content_is_removed_and_fetched_anew)
     end();
 }
 
-RUN_TESTS(cmocka_unit_test(whole_content_is_named_after_its_hash_and_asked_for_once),
-          cmocka_unit_test(an_interrupted_download_goes_on_where_it_ended),
-          cmocka_unit_test(a_server_without_ranges_is_asked_for_the_whole),
-          cmocka_unit_test(wrong_bytes_get_no_name),
-          cmocka_unit_test(a_length_above_the_cap_is_refused_before_any_request),
-          cmocka_unit_test(damaged_content_is_removed_and_fetched_anew))
+TEST(a_poisoned_beginning_costs_one_more_download_and_nothing_else)
+{
+    struct rw_err err;
+    char name[DIGEST_HEX_BYTES];
+    char part[DIGEST_HEX_BYTES + 8];
+    const struct server_plan p = {.body = content, .ranges = true};
+    begin(&p);
+    rw_hex_encode(name, sizeof(name), sha256, DIGEST_BYTES);
+    (void)snprintf(part, sizeof(part), ".%s.part", name);
+    MUST(rw_file_replace_at(store, part, 0600, rw_span_str("not the beginning"), &err));
+    MUST(fetch(CONTENT_BYTES, &err));
+    assert_int_equal(next_offset(), 17);
+    assert_int_equal(next_offset(), 0);
+    assert_true(content_store_has(store, sha256, CONTENT_BYTES));
+    end();
+}
+
+TEST(a_part_that_is_longer_than_signed_is_begun_anew)
+{
+    struct rw_err err;
+    char name[DIGEST_HEX_BYTES];
+    char part[DIGEST_HEX_BYTES + 8];
+    const struct server_plan p = {.body = content, .ranges = true};
+    begin(&p);
+    rw_hex_encode(name, sizeof(name), sha256, DIGEST_BYTES);
+    (void)snprintf(part, sizeof(part), ".%s.part", name);
+    MUST(rw_file_replace_at(store, part, 0600, rw_span_str("0123456789abcdefghijklmnopqrstuvwxyz!"),
+                            &err));
+    MUST(fetch(CONTENT_BYTES, &err));
+    assert_int_equal(next_offset(), 0);
+    end();
+}
+
+TEST(a_whole_part_needs_no_request)
+{
+    struct rw_err err;
+    char name[DIGEST_HEX_BYTES];
+    char part[DIGEST_HEX_BYTES + 8];
+    const struct server_plan p = {.body = content, .ranges = true};
+    begin(&p);
+    (void)kill(server, SIGKILL);
+    rw_hex_encode(name, sizeof(name), sha256, DIGEST_BYTES);
+    (void)snprintf(part, sizeof(part), ".%s.part", name);
+    assert_false(content_store_has_part(store, sha256));
+    MUST(rw_file_replace_at(store, part, 0600, rw_span_str(content), &err));
+    assert_true(content_store_has_part(store, sha256));
+    MUST(fetch(CONTENT_BYTES, &err));
+    assert_true(content_store_has(store, sha256, CONTENT_BYTES));
+    assert_false(content_store_has_part(store, sha256));
+    end();
+}
+
+TEST(the_budget_counts_everything_in_the_store_and_what_is_there_of_this_file)
+{
+    struct rw_err err;
+    const struct server_plan p = {.body = content, .ranges = true, .cut = 10};
+    begin(&p);
+    struct content_store_want want = {
+        .url_path = "/x", .length = CONTENT_BYTES, .sha256 = sha256, .budget_bytes = 100};
+    MUST(content_store_put(store, rw_span_str("0123456789012345678901234567890123456789"), &err));
+    MUST(content_store_put(store, rw_span_str("01234567890123456789012345"), &err)); /* 66 bytes */
+    MUST_FAIL(content_store_fetch(store, http, &want, &err), RW_E_FULL);
+    assert_non_null(strstr(err.text, "store_max"));
+    want.budget_bytes = 66 + CONTENT_BYTES;
+    assert_false(rw_is_ok(content_store_fetch(store, http, &want, &err))); /* cut after 10 */
+    MUST(content_store_fetch(store, http, &want, &err)); /* 10 of them are counted already */
+    end();
+}
+
+TEST(what_came_in_a_call_is_told)
+{
+    struct rw_err err;
+    int64_t got = -1;
+    const struct server_plan p = {.body = content, .ranges = true, .cut = 10};
+    begin(&p);
+    const struct content_store_want want = {
+        .url_path = "/x", .length = CONTENT_BYTES, .sha256 = sha256, .got = &got};
+    assert_false(rw_is_ok(content_store_fetch(store, http, &want, &err)));
+    assert_int_equal(got, 10);
+    MUST(content_store_fetch(store, http, &want, &err));
+    assert_int_equal(got, CONTENT_BYTES - 10);
+    end();
+}
+
+RUN_TESTS(
+    cmocka_unit_test(a_poisoned_beginning_costs_one_more_download_and_nothing_else),
+    cmocka_unit_test(a_part_that_is_longer_than_signed_is_begun_anew),
+    cmocka_unit_test(a_whole_part_needs_no_request),
+    cmocka_unit_test(the_budget_counts_everything_in_the_store_and_what_is_there_of_this_file),
+    cmocka_unit_test(what_came_in_a_call_is_told),
+    cmocka_unit_test(whole_content_is_named_after_its_hash_and_asked_for_once),
+    cmocka_unit_test(an_interrupted_download_goes_on_where_it_ended),
+    cmocka_unit_test(a_server_without_ranges_is_asked_for_the_whole),
+    cmocka_unit_test(wrong_bytes_get_no_name),
+    cmocka_unit_test(a_length_above_the_cap_is_refused_before_any_request),
+    cmocka_unit_test(damaged_content_is_removed_and_fetched_anew))

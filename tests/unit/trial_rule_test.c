@@ -144,5 +144,51 @@ TEST(a_wait_ends_at_the_nearer_of_silence_and_end)
     assert_int_equal(trial_rule_decide(&e).wake.ms, BEGIN_MS + PROBATION_MS);
 }
 
-RUN_TESTS(cmocka_unit_test(evidence_decides),
+enum { REACH_MS = 120000, HALF_MS = PROBATION_MS / 2 };
+
+static const struct reach_case {
+    const char *id;
+    int64_t after_ms;   /* since the load was proven */
+    int64_t contact_ms; /* begin of the last exchange, since the same moment */
+    bool reach_back;
+    enum trial_rule_decision want;
+} reaches[] = {
+    {"answered_in_the_second_half", PROBATION_MS, HALF_MS, true, TRIAL_COMMIT},
+    {"answered_behind_the_end", PROBATION_MS + 9000, PROBATION_MS + 8000, true, TRIAL_COMMIT},
+    {"an_answer_of_the_first_half_is_too_old", PROBATION_MS, HALF_MS - 1, true, TRIAL_WAIT},
+    {"before_the_end_nothing_is_decided", PROBATION_MS - 1, -5000, true, TRIAL_WAIT},
+    {"some_patience_behind_the_end", PROBATION_MS + REACH_MS - 1, -5000, true, TRIAL_WAIT},
+    {"and_then_back", PROBATION_MS + REACH_MS, -5000, true, TRIAL_GO_BACK},
+    {"switched_off", PROBATION_MS, -5000, false, TRIAL_COMMIT},
+};
+
+TEST_EACH(content_that_cuts_the_network_does_not_commit, reaches)
+{
+    struct trial_rule_evidence e = living(TRIAL_PROBATION, it->after_ms);
+    e.reach_back = it->reach_back;
+    e.contact.ms = BEGIN_MS + it->contact_ms;
+    e.reach_ms = REACH_MS;
+    struct trial_rule_result r = trial_rule_decide(&e);
+    assert_int_equal(r.decision, it->want);
+    assert_int_equal(strstr(r.detail, "reachable") != NULL, it->want == TRIAL_GO_BACK);
+    if (it->want == TRIAL_WAIT) { assert_true(r.wake.ms > e.now.ms); }
+}
+
+TEST(a_sensor_that_dies_while_the_server_is_awaited_still_counts)
+{
+    struct trial_rule_evidence e = living(TRIAL_PROBATION, PROBATION_MS + 1000);
+    e.reach_back = true;
+    e.reach_ms = REACH_MS;
+    died(&e);
+    assert_int_equal(trial_rule_decide(&e).decision, TRIAL_GO_BACK);
+    e = living(TRIAL_PROBATION, PROBATION_MS + 1000);
+    e.reach_back = true;
+    e.reach_ms = REACH_MS;
+    silent(&e);
+    assert_int_equal(trial_rule_decide(&e).decision, TRIAL_GO_BACK);
+}
+
+RUN_TESTS(cmocka_unit_test(content_that_cuts_the_network_does_not_commit),
+          cmocka_unit_test(a_sensor_that_dies_while_the_server_is_awaited_still_counts),
+          cmocka_unit_test(evidence_decides),
           cmocka_unit_test(a_wait_ends_at_the_nearer_of_silence_and_end))

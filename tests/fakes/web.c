@@ -1,0 +1,140 @@
+#include "tests/fakes/web.h"
+
+#include "tests/harness.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <sys/socket.h>
+
+struct web {
+    web_handler handler;
+    void *ctx;
+    char url[64];
+    int listener;
+    pthread_t thread;
+    struct web_request seen[WEB_SEEN_MAX];
+    size_t count;
+};
+
+static bool read_head(int fd, char *head, struct rw_buf *body)
+{
+    size_t n = 0;
+    while (n + 1 < WEB_HEAD_BYTES) {
+        ssize_t got = read(fd, head + n, 1);
+        if (got != 1) { return false; }
+        n++;
+        head[n] = '\0';
+        if (n >= 4 && strcmp(head + n - 4, "\r\n\r\n") == 0) { break; }
+    }
+    const char *length = strcasestr(head, "\r\ncontent-length:");
+    long left = length == NULL ? 0 : strtol(length + 17, NULL, 10);
+    while (left > 0) {
+        struct rw_err err;
+        uint8_t *to = NULL;
+        MUST(rw_buf_reserve(body, (size_t)left, &to, &err));
+        ssize_t got = read(fd, to, (size_t)left);
+        if (got <= 0) { return false; }
+        rw_buf_commit(body, (size_t)got);
+        left -= got;
+    }
+    return true;
+}
+
+static void write_all(int fd, const void *p, size_t n)
+{
+    const uint8_t *at = p;
+    while (n > 0) {
+        ssize_t put = send(fd, at, n, MSG_NOSIGNAL);
+        if (put <= 0) { return; }
+        at += put;
+        n -= (size_t)put;
+    }
+}
+
+static void answer_one(struct web *w, int fd)
+{
+    char head[512];
+    struct web_request *r = &w->seen[w->count];
+    struct web_answer a = {.status = 404};
+    *r = (struct web_request){.body = rw_buf_make(1 << 20)};
+    if (w->count + 1 >= WEB_SEEN_MAX || !read_head(fd, r->head, &r->body)) {
+        rw_buf_drop(&r->body);
+        return;
+    }
+    (void)sscanf(r->head, "%7s %319s", r->method, r->path);
+    w->count++;
+    w->handler(w->ctx, r, &a);
+    if (a.status == 0) { return; } /* no answer at all */
+    int n = snprintf(head, sizeof(head),
+                     "HTTP/1.1 %d X\r\nContent-Length: %zu\r\nConnection: close\r\n%s\r\n",
+                     a.status, a.body.n, a.headers == NULL ? "" : a.headers);
+    write_all(fd, head, (size_t)n);
+    write_all(fd, a.body.p, a.cut > 0 && a.cut < a.body.n ? a.cut : a.body.n);
+}
+
+static void *serve(void *ctx)
+{
+    struct web *w = ctx;
+    for (;;) {
+        int fd = accept4(w->listener, NULL, NULL, SOCK_CLOEXEC);
+        if (fd < 0) { return NULL; }
+        answer_one(w, fd);
+        (void)close(fd);
+    }
+}
+
+struct web *web_start(web_handler handler, void *ctx)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    socklen_t n = sizeof(at);
+    struct web *w = rw_mem_new(sizeof(*w));
+    assert_non_null(w);
+    w->handler = handler;
+    w->ctx = ctx;
+    w->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(w->listener, (const struct sockaddr *)&at, sizeof(at)), 0);
+    assert_int_equal(listen(w->listener, 16), 0);
+    assert_int_equal(getsockname(w->listener, (struct sockaddr *)&at, &n), 0);
+    (void)snprintf(w->url, sizeof(w->url), "http://127.0.0.1:%d", ntohs(at.sin_port));
+    assert_int_equal(pthread_create(&w->thread, NULL, serve, w), 0);
+    return w;
+}
+
+void web_stop(struct web **w)
+{
+    if (*w == NULL) { return; }
+    (void)shutdown((*w)->listener, SHUT_RDWR); /* ends accept */
+    (void)pthread_join((*w)->thread, NULL);
+    (void)close((*w)->listener);
+    for (size_t i = 0; i < (*w)->count; i++) {
+        rw_buf_drop(&(*w)->seen[i].body);
+    }
+    rw_mem_free(*w);
+    *w = NULL;
+}
+
+const char *web_url(const struct web *w)
+{
+    return w->url;
+}
+
+size_t web_count(const struct web *w)
+{
+    return w->count;
+}
+
+const struct web_request *web_seen(const struct web *w, size_t index)
+{
+    assert_true(index < w->count);
+    return &w->seen[index];
+}
+
+size_t web_count_of(const struct web *w, size_t first, const char *path)
+{
+    size_t n = 0;
+    for (size_t i = first; i < w->count; i++) {
+        n += strcmp(w->seen[i].path, path) == 0 ? 1 : 0;
+    }
+    return n;
+}
