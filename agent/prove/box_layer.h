@@ -2,7 +2,7 @@
  *
  * memory   plain values, also sent over the control socket between processes of one executable
  * threads  no shared state
- * source   docs/sandbox.md "Layers"; INV-12: a layer is in force or named as missing, never silently absent
+ * source   docs/sandbox.md "Order of steps"; INV-12: a layer is in force or named as missing, never silently absent
  */
 #ifndef RINGWARD_BOX_LAYER_H
 #define RINGWARD_BOX_LAYER_H

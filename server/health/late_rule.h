@@ -8,7 +8,7 @@
  *
  * memory   values only
  * threads  pure
- * source   docs/health.md "Terms"
+ * source   docs/health.md "The detector"
  */
 #ifndef RINGWARD_LATE_RULE_H
 #define RINGWARD_LATE_RULE_H

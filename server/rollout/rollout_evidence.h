@@ -6,7 +6,7 @@
  *
  * memory   an evidence is one block until rollout_evidence_drop
  * threads  the core thread only
- * source   docs/health.md "Terms"
+ * source   docs/health.md "The detector"
  */
 #ifndef RINGWARD_ROLLOUT_EVIDENCE_H
 #define RINGWARD_ROLLOUT_EVIDENCE_H

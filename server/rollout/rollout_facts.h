@@ -1,7 +1,7 @@
 /* rollout_facts.h: what the counts say about one ring of a rollout: windows, evidence, verdict, gate.
  *
  * The ring as a whole has weight 0.6, the cohorts known at the start share 0.4: a fault of a small cohort keeps its
- * contrast, and the sum is still one e-process (docs/health.md "Combination"). Each ring is a process of its own; the
+ * contrast, and the sum is still one e-process (docs/health.md "The detector"). Each ring is a process of its own; the
  * budget of the release is split over its rings.
  * memory   values only; borrows fleet, policy and rollout
  * threads  the core thread only

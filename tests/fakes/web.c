@@ -1,5 +1,7 @@
 #include "tests/fakes/web.h"
 
+#include "common/base/num.h"
+
 #include "tests/harness.h"
 
 #include <arpa/inet.h>
@@ -17,6 +19,28 @@ struct web {
     size_t count;
 };
 
+static int64_t content_length(const char *head)
+{
+    static const char name[] = "\r\ncontent-length:";
+    const char *at = strcasestr(head, name);
+    struct rw_err err;
+    int64_t n = 0;
+    if (at == NULL) { return 0; }
+    at += strlen(name);
+    at += strspn(at, " ");
+    MUST(rw_parse_i64(rw_span_of(at, strspn(at, "0123456789")), 0, 1 << 20, "length", &n, &err));
+    return n;
+}
+
+/* "METHOD PATH ..." */
+static void take_first_line(struct web_request *r)
+{
+    size_t method = strcspn(r->head, " ");
+    const char *path = r->head + method + (r->head[method] == ' ' ? 1 : 0);
+    (void)snprintf(r->method, sizeof(r->method), "%.*s", (int)method, r->head);
+    (void)snprintf(r->path, sizeof(r->path), "%.*s", (int)strcspn(path, " "), path);
+}
+
 static bool read_head(int fd, char *head, struct rw_buf *body)
 {
     size_t n = 0;
@@ -27,8 +51,7 @@ static bool read_head(int fd, char *head, struct rw_buf *body)
         head[n] = '\0';
         if (n >= 4 && strcmp(head + n - 4, "\r\n\r\n") == 0) { break; }
     }
-    const char *length = strcasestr(head, "\r\ncontent-length:");
-    long left = length == NULL ? 0 : strtol(length + 17, NULL, 10);
+    int64_t left = content_length(head);
     while (left > 0) {
         struct rw_err err;
         uint8_t *to = NULL;
@@ -62,7 +85,7 @@ static void answer_one(struct web *w, int fd)
         rw_buf_drop(&r->body);
         return;
     }
-    (void)sscanf(r->head, "%7s %319s", r->method, r->path);
+    take_first_line(r);
     w->count++;
     w->handler(w->ctx, r, &a);
     if (a.status == 0) { return; } /* no answer at all */

@@ -1,5 +1,5 @@
-/* Differences come from anywhere: whatever the bytes say, the result keeps to its memory. The input's first two bytes are
- * the signed length, the next two how much of it is the base. */
+/* Differences come from anywhere: whatever the bytes say, the result keeps to its memory. The input's first two bytes
+ * are the signed length, the next two how much of it is the base. */
 #include "agent/fetch/delta_apply.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

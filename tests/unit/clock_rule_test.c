@@ -1,4 +1,5 @@
-/* Goal: a clock that cannot be believed is told apart from expiry, and nothing but time that has passed moves the floor. */
+/* Goal: a clock that cannot be believed is told apart from expiry, and nothing but time that has passed
+ * moves the floor. */
 #include "agent/fetch/clock_rule.h"
 
 #include "tests/harness.h"

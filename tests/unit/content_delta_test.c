@@ -1,5 +1,5 @@
-/* Goal: a difference from the server is believed for nothing but the hash of its result; it is decoded by a process that
- * can do nothing else (INV-5), and whatever goes wrong leaves the store as it was. */
+/* Goal: a difference from the server is believed for nothing but the hash of its result; it is decoded by a process
+ * that can do nothing else (INV-5), and whatever goes wrong leaves the store as it was. */
 #include "agent/fetch/content_delta.h"
 
 #include "agent/fetch/content_store.h"

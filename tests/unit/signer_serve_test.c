@@ -70,9 +70,9 @@ static const struct due_case {
 
 TEST_EACH(renewal_is_due_below_half_of_the_life, due_cases)
 {
-    assert_int_equal(
-        signer_rule_renew_due((struct rw_wall){1000 + it->left_s}, 100, (struct rw_wall){1000}, (struct rw_wall){5000}),
-        it->due);
+    assert_int_equal(signer_rule_renew_due((struct rw_wall){1000 + it->left_s}, 100,
+                                           (struct rw_wall){1000}, (struct rw_wall){5000}),
+                     it->due);
 }
 
 /* --- versions --- */
