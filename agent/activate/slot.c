@@ -191,10 +191,9 @@ static RW_RC get_flag(const struct json *o, const char *name, bool *out, struct 
 
 RW_RC slot_read(struct rw_span text, struct slot_state *out, struct rw_err *err)
 {
-    static const char *const known[] = {"format",    "current", "previous",  "next",
-                                        "committed", "ring",    "seen_ring", "trial",
-                                        "abandoned", "left",    "boot",
-                                        "stable",    "previous_stable"};
+    static const char *const known[] = {
+        "format", "current",   "previous", "next", "committed", "ring",           "seen_ring",
+        "trial",  "abandoned", "left",     "boot", "stable",    "previous_stable"};
     struct slot_state s = {.current = 0};
     const struct json *boot = NULL;
     int64_t format = 0;

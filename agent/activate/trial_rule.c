@@ -59,7 +59,10 @@ static struct trial_rule_result lived(const struct trial_rule_evidence *e, int64
         return (struct trial_rule_result){.decision = TRIAL_COMMIT};
     }
     if (e->now.ms >= give_up_ms) {
-        return go_back(0, false, "the server was reachable before the switch and is not any more");
+        struct trial_rule_result r =
+            go_back(0, false, "the server was reachable before the switch and is not any more");
+        r.unreached = true;
+        return r;
     }
     return wait_until(hung_ms < give_up_ms ? hung_ms : give_up_ms);
 }

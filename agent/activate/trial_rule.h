@@ -48,6 +48,7 @@ struct trial_rule_result {
     enum trial_rule_decision decision;
     int64_t signal;                       /* GO_BACK: that ended the sensor; 0: none */
     bool kill;                            /* GO_BACK: the sensor does not listen any more */
+    bool unreached;                       /* GO_BACK: for want of the server alone */
     char detail[TRIAL_RULE_DETAIL_BYTES]; /* GO_BACK */
     struct rw_mono wake;                  /* WAIT: look again then at the latest */
 };

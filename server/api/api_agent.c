@@ -2,6 +2,8 @@
 
 #include "server/api/api_core.h"
 
+#include <string.h>
+
 enum { ENROL_BODY_BYTES_MAX = 256 };
 
 /* Whose request it is: from the verified token, never from the body (INV-11). */
@@ -104,6 +106,12 @@ static void prepare_beacons(struct api_job *job)
     }
 }
 
+static void count_clock(struct api_core *c, const struct beacon *b)
+{
+    if (strcmp(b->clock, "behind") == 0) { c->clocks_behind++; }
+    if (strcmp(b->clock, "ahead") == 0) { c->clocks_ahead++; }
+}
+
 static RW_RC take_beacons(struct api_core *c, struct api_job *job, struct rw_err *err)
 {
     const struct batch *b = job->prepared;
@@ -116,6 +124,7 @@ static RW_RC take_beacons(struct api_core *c, struct api_job *job, struct rw_err
         bool duplicate = false;
         RW_TRY(fleet_state_beacon(c->fleet, &who, one, now, &duplicate, err));
         if (duplicate) { duplicates++; }
+        if (!duplicate) { count_clock(c, one); }
         int64_t wanted_s = rollout_run_poll_s(c->rollouts, one->ring, one->family);
         if (wanted_s > 0 && (poll_s == 0 || wanted_s < poll_s)) { poll_s = wanted_s; }
     }

@@ -51,6 +51,8 @@ struct api_core {
     struct api_core_outside outside;
     struct rw_clock clock;
     struct rw_wall started;
+    uint64_t clocks_behind; /* beacons of endpoints whose clock cannot be believed (INV-12) */
+    uint64_t clocks_ahead;
     bool fleet_stale;           /* memory is ahead of the store: load before the next use */
     bool rollouts_stale;        /* the same for the rollouts */
     bool tick_wanted;           /* a change waits for the controller: tick before the next wait */

@@ -108,6 +108,13 @@ static RW_RC write_metrics(const struct api_core *c, struct rw_buf *into, struct
     RW_TRY(put_http(c, into, err));
     RW_TRY(api_trust_metrics(c->trust, now, into, err));
     RW_TRY(fleet_state_metrics(c->fleet, into, err));
+    RW_TRY(rw_buf_appendf(into, err,
+                          "# HELP ringward_beacons_clock_total Beacons of endpoints whose clock "
+                          "cannot be believed.\n# TYPE ringward_beacons_clock_total counter\n"
+                          "ringward_beacons_clock_total{clock=\"behind\"} %llu\n"
+                          "ringward_beacons_clock_total{clock=\"ahead\"} %llu\n",
+                          (unsigned long long)c->clocks_behind,
+                          (unsigned long long)c->clocks_ahead));
     return rollout_run_metrics(c->rollouts, into, err);
 }
 

@@ -4,7 +4,9 @@ import hashlib
 import json
 import os
 import random
+import ssl
 import time
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -326,6 +328,13 @@ def last_beacon(front):
     return front.beacons[-1] if front.beacons else {}
 
 
+def metric(world: Lab, name: str) -> float:
+    context = ssl.create_default_context(cafile=world.server_dir / "tls" / "ca.pem")
+    with urllib.request.urlopen(f"{world.url}/metrics", context=context) as answer:
+        lines = answer.read().decode().splitlines()
+    return next(float(line.split()[-1]) for line in lines if line.startswith(name))
+
+
 @pytest.fixture
 def telling_front(world):
     """A front that keeps the beacons."""
@@ -353,6 +362,7 @@ def test_a_clock_that_is_behind_is_reported_and_hides_no_expiry(world, telling_f
     status = check(agent)
     assert status["clock"] == "behind"
     wait_for("the beacon tells", lambda: last_beacon(telling_front).get("clock") == "behind")
+    wait_for("the server counts it", lambda: metric(world, 'ringward_beacons_clock_total{clock="behind"}') > 0)
     assert agent.active_release() == number(world.current) and settled(agent)
     agent.process.kill()  # the floor is on the disk
     start(agent, clock.env)

@@ -27,6 +27,27 @@ TEST(defaults_fill_what_is_not_said)
     assert_int_equal(strncmp(c.platform, "linux-", 6), 0);
 }
 
+TEST(the_network_has_settings)
+{
+    struct rw_err err;
+    struct agent_conf c;
+    MUST(agent_conf_parse("a.conf", rw_span_str(NEEDED), &c, &err));
+    assert_string_equal(c.proxy, "");
+    assert_int_equal(c.download_bytes_per_s_max, 0);
+    assert_int_equal(c.store_bytes_max, INT64_C(2) << 30);
+    assert_true(c.delta);
+    assert_int_equal(c.reach_back_ms, 120000);
+    MUST(agent_conf_parse("a.conf",
+                          rw_span_str(NEEDED "proxy = http://cache:3128\nmax_download_rate = 1MiB\n"
+                                             "store_max = 64MiB\ndelta = no\nreach_back = 0s\n"),
+                          &c, &err));
+    assert_string_equal(c.proxy, "http://cache:3128");
+    assert_int_equal(c.download_bytes_per_s_max, 1 << 20);
+    assert_int_equal(c.store_bytes_max, INT64_C(64) << 20);
+    assert_false(c.delta);
+    assert_int_equal(c.reach_back_ms, 0);
+}
+
 TEST(families_are_a_list)
 {
     struct rw_err err;
@@ -55,6 +76,14 @@ static const struct bad_case {
     {"nine_families", NEEDED "families = a,b,c,d,e,f,g,h,i\n", "more than 8"},
     {"bad_ring", NEEDED "ring = UPPER\n", "ring"},
     {"too_quick", NEEDED "poll_interval = 10ms\n", "poll_interval"},
+    {"proxy_without_a_scheme", NEEDED "proxy = cache:3128\n", "proxy"},
+    {"a_plain_token_over_a_foreign_proxy",
+     "server = http://127.0.0.1:8\nroot_file = /r\nstate_dir = /s\nsensor_command = /x\n"
+     "proxy = http://cache:3128\n",
+     "on this host"},
+    {"a_rate_that_would_take_months", NEEDED "max_download_rate = 100B\n", "4096"},
+    {"a_store_without_room", NEEDED "store_max = 1KiB\n", "store_max"},
+    {"an_endless_reach", NEEDED "reach_back = 2h\n", "reach_back"},
     {"no_number", NEEDED "clean_files = many\n", "clean_files"},
 };
 
@@ -67,5 +96,6 @@ TEST_EACH(mistakes_are_named, bad)
     assert_non_null(strstr(err.text, "a.conf"));
 }
 
-RUN_TESTS(cmocka_unit_test(defaults_fill_what_is_not_said), cmocka_unit_test(families_are_a_list),
+RUN_TESTS(cmocka_unit_test(defaults_fill_what_is_not_said),
+          cmocka_unit_test(the_network_has_settings), cmocka_unit_test(families_are_a_list),
           cmocka_unit_test(mistakes_are_named))
