@@ -2,18 +2,21 @@
 
 #include "common/base/num.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-__attribute__((format(printf, 3, 4))) static struct install_rule_result
-result(enum install_rule_decision decision, struct rw_wall not_before, const char *fmt, ...)
+/* The caller writes the reason. */
+static struct install_rule_result plain(enum install_rule_decision decision,
+                                        struct rw_wall not_before)
 {
-    struct install_rule_result r = {.decision = decision, .not_before = not_before};
-    va_list ap;
-    va_start(ap, fmt);
-    (void)vsnprintf(r.reason, sizeof(r.reason), fmt, ap);
-    va_end(ap);
+    return (struct install_rule_result){.decision = decision, .not_before = not_before};
+}
+
+static struct install_rule_result say(enum install_rule_decision decision,
+                                      struct rw_wall not_before, const char *text)
+{
+    struct install_rule_result r = plain(decision, not_before);
+    (void)snprintf(r.reason, sizeof(r.reason), "%s", text);
     return r;
 }
 
@@ -119,8 +122,9 @@ static bool time_has_come(const struct facts *f, struct install_rule_result *r)
     char text[RW_TIME_TEXT_BYTES];
     struct rw_wall base = never;
     struct rw_wall sooner = never;
-    *r = result(INSTALL_REFUSE, never, "the release has no valid bake time for ring '%s'",
-                f->s->ring);
+    *r = plain(INSTALL_REFUSE, never);
+    (void)snprintf(r->reason, sizeof(r->reason), "the release has no valid bake time for ring '%s'",
+                   f->s->ring);
     if (f->spread_s < 0 || !baked(f->c, f->s, &base) || !rw_add_i64(base.s, f->spread_s, &base.s)) {
         return false;
     }
@@ -129,8 +133,10 @@ static bool time_has_come(const struct facts *f, struct install_rule_result *r)
                  sooner.s < base.s;
     if (early) { base = sooner; }
     rw_wall_format(text, base);
-    *r = result(INSTALL_WAIT, base, "%s until %s", early ? "expedited, bakes" : "bakes", text);
+    *r = plain(INSTALL_WAIT, base);
     r->expedited = early;
+    (void)snprintf(r->reason, sizeof(r->reason), "%s until %s",
+                   early ? "expedited, bakes" : "bakes", text);
     return f->now.s >= base.s;
 }
 
@@ -139,28 +145,25 @@ static bool time_has_come(const struct facts *f, struct install_rule_result *r)
 static struct install_rule_result decide_back(const struct facts *f)
 {
     struct install_rule_result r;
-    if (f->s->held || time_has_come(f, &r)) {
-        return result(INSTALL_REVERT, f->now, "the ring points back to release %lld",
-                      (long long)f->c->release);
-    }
+    if (!f->s->held && !time_has_come(f, &r)) { return r; }
+    r = plain(INSTALL_REVERT, f->now);
+    (void)snprintf(r.reason, sizeof(r.reason), "the ring points back to release %lld",
+                   (long long)f->c->release);
     return r;
 }
 
 static struct install_rule_result decide_forward(const struct facts *f, bool hold)
 {
     struct install_rule_result r;
-    if (hold) { return result(INSTALL_HOLD, never, "the ring is on hold"); }
+    if (hold) { return say(INSTALL_HOLD, never, "the ring is on hold"); }
     if (f->c->signed_at.s < f->c->signed_before.s) {
-        return result(INSTALL_REFUSE, never,
-                      "release %lld says that it was signed before an earlier release",
-                      (long long)f->c->release);
+        return say(INSTALL_REFUSE, never,
+                   "the release says that it was signed before an earlier one");
     }
-    if (time_has_come(f, &r)) {
-        bool early = r.expedited;
-        r = result(INSTALL_GO, r.not_before, "release %lld may be installed%s",
-                   (long long)f->c->release, early ? ", expedited" : "");
-        r.expedited = early;
-    }
+    if (!time_has_come(f, &r)) { return r; }
+    r.decision = INSTALL_GO;
+    (void)snprintf(r.reason, sizeof(r.reason), "release %lld may be installed%s",
+                   (long long)f->c->release, r.expedited ? ", expedited" : "");
     return r;
 }
 
@@ -172,14 +175,15 @@ struct install_rule_result install_rule_decide(const struct install_rule_pointer
 {
     struct facts f = {.c = c, .x = x, .s = s, .spread_s = s->spread_s, .now = now};
     const char *wrong = disagreement(p, c, s);
-    if (wrong != NULL) { return result(INSTALL_REFUSE, never, "%s", wrong); }
+    if (wrong != NULL) { return say(INSTALL_REFUSE, never, wrong); }
     if (p->release == s->installed) {
-        return result(INSTALL_NOTHING, never, "release %lld is active", (long long)s->installed);
+        struct install_rule_result r = plain(INSTALL_NOTHING, never);
+        (void)snprintf(r.reason, sizeof(r.reason), "release %lld is active",
+                       (long long)s->installed);
+        return r;
     }
     wrong = barred(p, c, s);
-    if (wrong != NULL) {
-        return result(INSTALL_REFUSE, never, "%s: release %lld", wrong, (long long)p->release);
-    }
+    if (wrong != NULL) { return say(INSTALL_REFUSE, never, wrong); }
     if (p->release < s->installed) {
         f.spread_s = 0;
         return decide_back(&f);

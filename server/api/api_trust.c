@@ -21,6 +21,7 @@ static const char any_platform[] = "linux-x86_64";
 
 /* It may lie expired between one expedite and the next: nothing to worry about. */
 static const char expedite_role[] = "expedite";
+static const char content_prefix[] = "content-";
 
 struct api_trust {
     int dir;      /* DIR */
@@ -236,6 +237,7 @@ RW_RC api_trust_release_sha256(struct api_trust *t, const char *family, int64_t 
 
 /* --- expedites --- */
 struct expedite {
+    struct tuf_target content; /* what it speaks of */
     struct tuf_target target;
     struct entry_codec_expedite x;
     struct rw_wall expires;
@@ -253,20 +255,19 @@ static RW_RC find_expedite(struct api_trust *t, const char *family, int64_t rele
 }
 
 /* What an endpoint of the ring would answer that fits and has nothing yet: the agents' own rule. */
-static RW_RC earliest_by(const struct api_trust *t, const struct tuf_target *content, size_t ring,
-                         const struct expedite *e, struct rw_wall now,
-                         struct install_rule_result *out, struct rw_err *err)
+static RW_RC earliest_by(const struct api_trust *t, size_t ring, const struct expedite *e,
+                         struct rw_wall now, struct install_rule_result *out, struct rw_err *err)
 {
     const char *name = t->policy.rings[ring].name;
     char class_name[INSTALL_NAME_BYTES];
     size_t class_index = 0;
     struct install_rule_content c;
     struct install_rule_expedite x;
-    struct install_rule_pointer p = {.release = e->x.release, .length = content->length};
+    struct install_rule_pointer p = {.release = e->x.release, .length = e->content.length};
     struct install_rule_state s = {.hard_min_s = t->policy.hard_min_s,
                                    .expedite_longest_s = t->policy.expedite_longest_s,
                                    .engine_skew_max = t->policy.engine_skew_max};
-    RW_TRY(entry_codec_read_content(content, name, any_platform, &c, class_name, err));
+    RW_TRY(entry_codec_read_content(&e->content, name, any_platform, &c, class_name, err));
     RW_TRY(ring_policy_find_class(&t->policy, class_name, &class_index, err));
     entry_codec_expedite_for_ring(&e->target, &e->x, name, &x);
     x.expires = e->expires;
@@ -286,17 +287,16 @@ RW_RC api_trust_expedited(struct api_trust *t, const char *family, int64_t relea
                           struct rw_wall now, struct rw_wall out[static RING_POLICY_RINGS_MAX],
                           struct rw_err *err)
 {
-    struct tuf_target content;
     struct expedite e;
     struct rw_err none;
     for (size_t i = 0; i < RING_POLICY_RINGS_MAX; i++) {
         out[i] = (struct rw_wall){0};
     }
     if (!t->has_policy || !rw_is_ok(find_expedite(t, family, release, &e, &none))) { return RW_OK; }
-    RW_TRY(find_release(t, family, release, &content, err));
+    RW_TRY(find_release(t, family, release, &e.content, err));
     for (size_t i = 0; i < t->policy.ring_count; i++) {
         struct install_rule_result r;
-        RW_TRY(earliest_by(t, &content, i, &e, now, &r, err));
+        RW_TRY(earliest_by(t, i, &e, now, &r, err));
         if (r.expedited) { out[i] = r.not_before; }
     }
     return RW_OK;
@@ -318,7 +318,7 @@ void api_trust_write_roles(const struct api_trust *t, struct json_writer *w)
 static int64_t warn_below_s(const char *role)
 {
     if (strcmp(role, "root") == 0 || strcmp(role, "targets") == 0) { return OFFLINE_WARN_S; }
-    if (strncmp(role, "content-", 8) == 0) { return CONTENT_WARN_S; }
+    if (strncmp(role, content_prefix, strlen(content_prefix)) == 0) { return CONTENT_WARN_S; }
     return ONLINE_WARN_S;
 }
 
@@ -344,8 +344,13 @@ void api_trust_write_alarms(const struct api_trust *t, struct rw_wall now, struc
         if (strcmp(r->role, expedite_role) == 0) { continue; }
         if (r->expires.s - now.s > warn_below_s(r->role)) { continue; }
         rw_wall_format(when, r->expires);
-        (void)snprintf(text, sizeof(text), "role %s %s at %s", r->role,
-                       r->expires.s <= now.s ? "expired" : "expires soon:", when);
+        const char *family = strncmp(r->role, content_prefix, strlen(content_prefix)) == 0
+                                 ? r->role + strlen(content_prefix)
+                                 : "";
+        (void)snprintf(text, sizeof(text), "role %s %s at %s%s%s", r->role,
+                       r->expires.s <= now.s ? "expired" : "expires soon:", when,
+                       family[0] == '\0' ? "" : "; its engineers sign: ringward release renew ",
+                       family);
         json_put_str(w, NULL, text);
     }
 }

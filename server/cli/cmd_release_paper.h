@@ -1,7 +1,8 @@
-/* cmd_release_paper.h: what a person is asked to sign, compared with what is published: nothing else may change.
+/* cmd_release_paper.h: what a person is asked to sign, compared with what is published.
  *
- * The server proposes a document; a server in a thief's hands would propose one entry more. So each document is compared
- * with the published role, which this machine verified from its own trusted root, before a key is touched (INV-7).
+ * The server proposes a document; a server in a thief's hands would propose one entry more. So each document is
+ * compared with the published role, which this machine verified from its own trusted root, before a key is touched
+ * (INV-7).
  *
  * memory   borrows its arguments
  * threads  no shared state

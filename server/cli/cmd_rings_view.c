@@ -97,6 +97,21 @@ static RW_RC print_classes(const struct ring_policy *p, struct rw_err *err)
     return RW_OK;
 }
 
+static void print_exceptions(const struct ring_policy *p)
+{
+    char least[DURATION_BYTES];
+    char longest[DURATION_BYTES];
+    (void)cli_view_duration(p->hard_min_s, least, sizeof(least));
+    (void)cli_view_duration(p->expedite_longest_s, longest, sizeof(longest));
+    printf("Duty officers may expedite a release for %s at most; it still bakes %s after signing "
+           "and skips no gate.\n",
+           longest, least);
+    if (p->engine_skew_max >= 0) {
+        printf("A release may be for engine versions that are %lld apart at most.\n",
+               (long long)p->engine_skew_max);
+    }
+}
+
 /* Rounds of probation until the window has let that many through, when nothing fails. */
 static int64_t rounds_until(const struct ring_policy *p, int64_t hosts)
 {
@@ -180,6 +195,7 @@ RW_RC cmd_rings_view(const struct ring_policy *policy, const struct cmd_rings_op
     printf("Earliest install after signing, by class of content (each endpoint enforces it on its "
            "own clock):\n");
     RW_TRY(print_classes(policy, err));
+    print_exceptions(policy);
     printf("\n");
     print_window(policy, options);
     printf("\n");

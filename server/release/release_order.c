@@ -193,6 +193,22 @@ RW_RC release_order_list(struct release_domain *d, struct rw_buf *out, struct rw
 }
 
 /* --- the document --- */
+static RW_RC finish(struct session *s, const char *by, struct rw_err *err)
+{
+    RW_TRY(sm_move(&release_order_states, &s->o.state, RELEASE_ORDER_DONE, err));
+    s->o.done = s->now;
+    const struct release_record_act act = {
+        .actor = by, .action = "order.done", .reason = s->o.reason};
+    return save(s, &act, err);
+}
+
+/* A crash between the repository and the store: what is in force is only recorded. */
+static RW_RC settle(struct session *s, const char *by, bool *in_force_out, struct rw_err *err)
+{
+    RW_TRY(release_order_tosign_in_force(&s->repo, &s->o, in_force_out, err));
+    return *in_force_out ? finish(s, by, err) : RW_OK;
+}
+
 static RW_RC make_anew(struct session *s, const char *by, const char *why, struct rw_err *err)
 {
     RW_TRY(may_be(s, err));
@@ -211,10 +227,13 @@ RW_RC release_order_tosign(struct release_domain *d, const struct release_order_
                            struct rw_buf *out, struct rw_err *err)
 {
     const char *why = NULL;
+    bool in_force = false;
     RW_AUTO(session) struct session s = session_make(d);
     RW_TRY(load(&s, id, err));
     RW_TRY(require_open(&s, err));
     RW_TRY(load_surroundings(&s, err));
+    RW_TRY(settle(&s, "server", &in_force, err));
+    RW_TRY(require_open(&s, err));
     RW_TRY(release_order_tosign_fits(&s.repo, &s.o, s.now, &why, err));
     if (why != NULL) { RW_TRY(make_anew(&s, "server", why, err)); }
     return rw_buf_append(out, rw_buf_span(&s.o.tosign), err);
@@ -305,15 +324,7 @@ static RW_RC hand_to_signer(const struct session *s, struct rw_err *err)
     return p->publish_role(p->ctx, s->o.id.release.family, rw_buf_span(&envelope), err);
 }
 
-static RW_RC finish(struct session *s, const char *by, struct rw_err *err)
-{
-    RW_TRY(sm_move(&release_order_states, &s->o.state, RELEASE_ORDER_DONE, err));
-    s->o.done = s->now;
-    const struct release_record_act act = {
-        .actor = by, .action = "order.done", .reason = s->o.reason};
-    return save(s, &act, err);
-}
-
+/* NOLINTNEXTLINE(readability-function-size): which order, whose signature, and what came of it */
 RW_RC release_order_sign(struct release_domain *d, const struct release_order_id *id,
                          const char *by, struct rw_span body, struct rw_buf *out, bool *done_out,
                          struct rw_err *err)
@@ -326,18 +337,17 @@ RW_RC release_order_sign(struct release_domain *d, const struct release_order_id
     RW_TRY(load(&s, id, err));
     RW_TRY(require_open(&s, err));
     RW_TRY(load_surroundings(&s, err));
-    /* A crash between the repository and the store: what is in force is only recorded. */
-    RW_TRY(release_order_tosign_in_force(&s.repo, &s.o, &in_force, err));
+    RW_TRY(settle(&s, by, &in_force, err));
     if (!in_force) {
         RW_TRY(require_fit(&s, by, err));
         RW_TRY(check_signature(&s, &sig, err));
         RW_TRY(keep_signature(&s, &sig, err));
         if (approval(&s).approved) {
             RW_TRY(hand_to_signer(&s, err));
+            RW_TRY(finish(&s, by, err));
             in_force = true;
         }
     }
-    if (in_force) { RW_TRY(finish(&s, by, err)); }
     *done_out = in_force;
     return answer(&s, out, err);
 }

@@ -18,6 +18,65 @@ TEST(a_good_release_passes_ring_by_ring)
     end(&w);
 }
 
+/* The signed bake of broad is an hour, canary's own half an hour: an expedite of broad makes both five minutes. */
+static void begin_expedited(struct world *w)
+{
+    begin(w);
+    w->policy.hard_min_s = 300;
+    rollout_run_set_policy(w->run, &w->policy);
+    w->expedited[1] = (struct rw_wall){w->now.s + 300};
+    all_alive(w, 0);
+}
+
+TEST(an_expedite_shortens_the_wait_for_its_ring)
+{
+    struct world w;
+    begin_expedited(&w);
+    start(&w, 1);
+    tick(&w);
+    assert_int_equal(w.pointer[1], 0); /* no earlier than its own time */
+    int minutes = 0;
+    while (w.pointer[1] != 1 && minutes < 200) {
+        minute(&w, 1, 0);
+        minutes++;
+    }
+    assert_in_range(minutes, 11, 40); /* probation and window take their time */
+    const struct rollout *ro = the(&w, 1);
+    assert_int_equal(ro->rings[1].not_before.s, 1000000 + 3600); /* what is signed stays */
+    end(&w);
+}
+
+TEST(an_expedite_that_lapses_leaves_the_bake)
+{
+    struct world w;
+    begin_expedited(&w);
+    start(&w, 1);
+    tick(&w);
+    w.expedited[1] = (struct rw_wall){0};
+    while (w.pointer[1] != 1 && w.now.s < 1000000 + 7200) {
+        minute(&w, 1, 0);
+    }
+    assert_int_equal(w.pointer[1], 1);
+    assert_true(w.now.s >= 1000000 + 3600);
+    end(&w);
+}
+
+/* INV-3: only PASS opens, expedited or not. */
+TEST(an_expedite_skips_no_gate)
+{
+    struct world w;
+    begin_expedited(&w);
+    start(&w, 1);
+    tick(&w);
+    for (int i = 0; i < 120; i++) {
+        w.now.s += 60; /* nobody confirms: no evidence */
+        tick(&w);
+    }
+    assert_int_equal(w.pointer[0], 1);
+    assert_int_equal(w.pointer[1], 0);
+    end(&w);
+}
+
 TEST(a_crasher_is_halted_after_a_few_and_the_ring_goes_back)
 {
     struct world w;
@@ -236,6 +295,9 @@ TEST(views_are_json_that_our_own_readers_take)
 
 RUN_TESTS(
     cmocka_unit_test(a_good_release_passes_ring_by_ring),
+    cmocka_unit_test(an_expedite_shortens_the_wait_for_its_ring),
+    cmocka_unit_test(an_expedite_that_lapses_leaves_the_bake),
+    cmocka_unit_test(an_expedite_skips_no_gate),
     cmocka_unit_test(a_crasher_is_halted_after_a_few_and_the_ring_goes_back),
     cmocka_unit_test(silence_alone_halts_or_holds_and_never_promotes),
     cmocka_unit_test(the_window_holds_in_ring_and_cohort_and_waiting_endpoints_are_told_when),

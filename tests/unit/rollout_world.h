@@ -46,6 +46,7 @@ struct world {
     int64_t pointer[RINGS];
     bool hold[RINGS];
     bool signing_fails;
+    struct rw_wall expedited[RINGS]; /* 0: none */
     int points;
     uint64_t next_id;
     struct endpoint endpoints[RINGS][PER_RING];
@@ -88,6 +89,20 @@ static inline RW_RC info(void *ctx, const char *family, int64_t release,
     return RW_OK;
 }
 
+static inline RW_RC expedited(void *ctx, const char *family, int64_t release, struct rw_wall now,
+                              struct rw_wall out[static RING_POLICY_RINGS_MAX], struct rw_err *err)
+{
+    const struct world *w = ctx;
+    (void)family;
+    (void)release;
+    (void)now;
+    (void)err;
+    for (size_t i = 0; i < RING_POLICY_RINGS_MAX; i++) {
+        out[i] = i < RINGS ? w->expedited[i] : (struct rw_wall){0};
+    }
+    return RW_OK;
+}
+
 static inline RW_RC bytes_of(void *ctx, const char *family, int64_t release,
                              uint8_t sha256_out[static 32], struct rw_err *err)
 {
@@ -108,8 +123,11 @@ static inline void restart(struct world *w)
     store_close(&w->store);
     MUST(store_sqlite_open(w->path, &w->store, &err));
     MUST(fleet_state_open(&w->store, &w->fleet, &err));
-    const struct rollout_run_effects effects = {
-        .point = point, .release_info = info, .release_sha256 = bytes_of, .ctx = w};
+    const struct rollout_run_effects effects = {.point = point,
+                                                .release_info = info,
+                                                .release_sha256 = bytes_of,
+                                                .expedited = expedited,
+                                                .ctx = w};
     MUST(rollout_run_open(&w->store, w->fleet, &w->policy, effects, &w->run, &err));
 }
 

@@ -33,30 +33,38 @@ static struct expedite good(void)
                              .signers = 2};
 }
 
-static void officers_send(struct rig *r, const struct expedite *x)
+static void put_one(const struct rig *r, struct json_writer *w, const struct expedite *x)
 {
     struct rw_err err = {0};
-    struct rw_buf text = rw_buf_make(1 << 16);
-    struct rw_buf envelope = rw_buf_make(1 << 16);
-    struct json_writer w = json_begin(&text);
-    struct rw_wall now = dev_dir_now();
     char path[TUF_PATH_BYTES];
     char hex[DIGEST_HEX_BYTES];
     struct entry_codec_expedite e = {.release = x->release,
                                      .ring_count = 1,
-                                     .not_before = {now.s - x->from_ago_s},
-                                     .until = {now.s + x->until_in_s},
+                                     .not_before = {r->made.s - x->from_ago_s},
+                                     .until = {r->made.s + x->until_in_s},
                                      .family = "yara",
                                      .reason = "an attack is under way"};
     (void)snprintf(e.rings[0], sizeof(e.rings[0]), "%s", x->ring);
     MUST(digest_sha256_hex(rw_span_str(x->text), hex, &err));
     MUST(entry_codec_expedite_path("yara", x->release, path, &err));
-    tuf_make_open(&w, "targets", x->version, (struct rw_wall){now.s + x->expires_in_s});
+    entry_codec_write_expedite(w, path, &e, (int64_t)strlen(x->text), hex);
+}
+
+/* `carried`: an entry of the document before; NULL: none. */
+static void officers_send_both(struct rig *r, const struct expedite *x,
+                               const struct expedite *carried)
+{
+    struct rw_err err = {0};
+    struct rw_buf text = rw_buf_make(1 << 16);
+    struct rw_buf envelope = rw_buf_make(1 << 16);
+    struct json_writer w = json_begin(&text);
+    tuf_make_open(&w, "targets", x->version, (struct rw_wall){r->made.s + x->expires_in_s});
     if (x->delegates) {
         json_put_raw(&w, "delegations", rw_span_str("{\"keys\":{},\"roles\":[]}"));
     }
     json_open_object(&w, "targets");
-    entry_codec_write_expedite(&w, path, &e, (int64_t)strlen(x->text), hex);
+    if (carried != NULL) { put_one(r, &w, carried); }
+    put_one(r, &w, x);
     json_close_object(&w);
     json_close_object(&w);
     MUST(json_done(&w, &err));
@@ -66,6 +74,11 @@ static void officers_send(struct rig *r, const struct expedite *x)
     ask(r, &q);
     rw_buf_drop(&text);
     rw_buf_drop(&envelope);
+}
+
+static void officers_send(struct rig *r, const struct expedite *x)
+{
+    officers_send_both(r, x, NULL);
 }
 
 /* Release 2 bakes an hour in canary and was signed nine minutes ago: longer than the hard minimum of five. */
@@ -192,7 +205,53 @@ TEST(an_expedite_that_is_over_opens_nothing_and_the_next_one_follows)
     must_grant(&r);
 }
 
+TEST(a_withdrawn_release_does_not_keep_officers_from_the_next_one)
+{
+    RW_AUTO(rig) struct rig r = rig_make(0);
+    struct plan p = good_plan();
+    char hex[DIGEST_HEX_BYTES];
+    char list[256];
+    struct rw_err err = {0};
+    p.entries[0] = (struct entry){
+        .release = 2, .class_name = "slow", .text = "rule two", .signed_ago_s = 9 * MINUTE_S};
+    p.entries[1] = (struct entry){
+        .release = 3, .class_name = "slow", .text = "rule three", .signed_ago_s = 8 * MINUTE_S};
+    p.count = 2;
+    publish_good(&r, &p);
+    const struct expedite two = good();
+    officers_send(&r, &two);
+    must_grant(&r);
+    write_answer(&r);
+    MUST(digest_sha256_hex(rw_span_str("rule two"), hex, &err));
+    (void)snprintf(list, sizeof(list),
+                   "{\"format\":1,\"floor\":0,\"withdrawn\":[{\"release\":2,\"sha256\":\"%s\"}]}",
+                   hex);
+    p.entries[0] = p.entries[1];
+    p.count = 1;
+    p.version = 3;
+    p.list = list;
+    publish(&r, &p);
+    must_grant(&r);
+    write_answer(&r);
+    point(&r, "canary", 2, false);
+    must_refuse(&r, "unlisted"); /* expedited or not */
+    struct expedite three = good();
+    three.version = 2;
+    three.release = 3;
+    three.text = "rule three";
+    struct expedite changed = two;
+    changed.until_in_s += 60; /* anew, it would have to be listed */
+    officers_send_both(&r, &three, &changed);
+    must_refuse(&r, "unlisted");
+    officers_send_both(&r, &three, &two);
+    must_grant(&r);
+    write_answer(&r);
+    point(&r, "canary", 3, false);
+    must_grant(&r);
+}
+
 RUN_TESTS(cmocka_unit_test(the_officers_role_is_signed_over_only_when_every_check_holds),
           cmocka_unit_test(an_expedite_opens_its_ring_for_its_release_and_no_other),
           cmocka_unit_test(the_hard_minimum_counts_from_the_engineers_signature),
+          cmocka_unit_test(a_withdrawn_release_does_not_keep_officers_from_the_next_one),
           cmocka_unit_test(an_expedite_that_is_over_opens_nothing_and_the_next_one_follows))
