@@ -190,7 +190,9 @@ _Noreturn void box_child_run(const struct box_child_spec *spec)
     if (!arrange_fds(spec)) { _exit(BOX_CHILD_EXIT_SETUP); }
     reset_process();
     (void)umask(0);
-    if (box_layer_in_force(&l, BOX_LAYER_UTSNS)) { (void)sethostname("box", 3); }
+    if (box_layer_in_force(&l, BOX_LAYER_UTSNS) && sethostname("box", 3) != 0) {
+        box_child_fail("host name");
+    }
     enter_root(spec, &l);
     give_up_identity(&l);
     if (box_layer_in_force(&l, BOX_LAYER_PIDNS)) {
