@@ -102,7 +102,10 @@ RW_RC http_auth_endpoint_token(const struct http_auth *auth,
 static RW_RC unknown(struct rw_err *err)
 {
     struct rw_rc rc = rw_fail(err, RW_E_AUTH, "the token is not known here");
-    RW_IGNORE(rw_hint(err, "it may be withdrawn, of another server, or newer than the last reload (SIGHUP)"), "is rc");
+    RW_IGNORE(
+        rw_hint(err,
+                "it may be withdrawn, of another server, or newer than the last reload (SIGHUP)"),
+        "is rc");
     return rc;
 }
 
