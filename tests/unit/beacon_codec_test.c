@@ -17,6 +17,7 @@ static struct beacon full(void)
                        .signal = 11,
                        .detail = "died \"here\"",
                        .grade = "full",
+                       .clock = "behind",
                        .trust = "development"};
     memset(b.id, 0xa1, sizeof(b.id));
     memset(b.sha256, 0xb2, sizeof(b.sha256));
@@ -63,6 +64,7 @@ TEST(every_member_survives_writing_and_reading)
         assert_string_equal(all[0].family, "yara");
         assert_string_equal(all[0].detail, "died \"here\"");
         assert_string_equal(all[0].grade, "full");
+        assert_string_equal(all[0].clock, "behind");
         assert_string_equal(all[0].trust, "development");
         assert_true(strlen(beacon_kind_name(b.kind)) > 3);
     }
@@ -81,6 +83,7 @@ TEST(what_does_not_apply_is_left_out_and_read_as_nothing)
     assert_int_equal(all[0].release, 0);
     assert_int_equal(all[0].stage, BEACON_STAGE_NONE);
     assert_string_equal(all[0].grade, "");
+    assert_string_equal(all[0].clock, "");
 }
 
 /* A text cut in the middle of a character, or a label from a strange host, must not cost the whole batch. */
@@ -205,6 +208,9 @@ static const struct member_row {
     {"signal_too_great",
      "{" ID "," AT "," KIND "," RING "," COHORT "," CONTENT "," TRUST ",\"signal\":129}",
      RW_E_RANGE, "'signal'"},
+    {"unknown_clock",
+     "{" ID "," AT "," KIND "," RING "," COHORT "," CONTENT "," TRUST ",\"clock\":\"late\"}",
+     RW_E_SCHEMA, "'clock'"},
     {"unknown_grade",
      "{" ID "," AT "," KIND "," RING "," COHORT "," CONTENT "," TRUST ",\"grade\":\"best\"}",
      RW_E_SCHEMA, "'grade'"},

@@ -171,6 +171,7 @@ TEST_EACH(content_that_cuts_the_network_does_not_commit, reaches)
     struct trial_rule_result r = trial_rule_decide(&e);
     assert_int_equal(r.decision, it->want);
     assert_int_equal(strstr(r.detail, "reachable") != NULL, it->want == TRIAL_GO_BACK);
+    assert_int_equal(r.unreached, it->want == TRIAL_GO_BACK);
     if (it->want == TRIAL_WAIT) { assert_true(r.wake.ms > e.now.ms); }
 }
 
