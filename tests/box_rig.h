@@ -34,7 +34,8 @@ struct rig_run {
     const char *validator; /* name in the rig's folder */
     const char *type;
     bool unprivileged;
-    const char *without; /* NULL: nothing */
+    const char *container; /* shell commands of a container's root before the box; NULL: none */
+    const char *without;   /* NULL: nothing */
     bool allow_weak;
     const char *wall;    /* NULL: 30s, for busy hosts */
     const char *samples; /* path; NULL: none */
@@ -169,9 +170,17 @@ static inline void rig_add(struct rig_args *a, const char *text)
 
 /* The program is the box, or setpriv that becomes it as another user. */
 static inline const char *rig_begin(struct rig_args *a, const char box[static 128],
-                                    bool unprivileged)
+                                    const struct rig_run *r)
 {
-    if (unprivileged && geteuid() == 0) {
+    if (r->container != NULL) { /* root of a user name space that knows no other identity */
+        const char *const words[] = {
+            "unshare", "--user", "--map-root-user", "sh", "-c", r->container, "sh", box};
+        for (size_t i = 0; i < RW_LEN(words); i++) {
+            rig_add(a, words[i]);
+        }
+        return "/usr/bin/unshare";
+    }
+    if (r->unprivileged && geteuid() == 0) {
         static const char *const words[] = {"setpriv", "--reuid", "65534",
                                             "--regid", "65534",   "--clear-groups"};
         for (size_t i = 0; i < RW_LEN(words); i++) {
@@ -195,7 +204,7 @@ static inline void rig_start(const struct rig_run *r, struct proc *child, int *o
     rig_path(box, "ringward-box");
     rig_path(validator, r->validator);
     rig_path(content, "content");
-    const char *program = rig_begin(&a, box, r->unprivileged);
+    const char *program = rig_begin(&a, box, r);
     const char *const words[] = {"run",
                                  "--validator",
                                  validator,

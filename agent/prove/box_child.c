@@ -129,8 +129,8 @@ static void give_up_identity(struct box_layers *l)
     if (!root) {
         box_layer_note(l, BOX_LAYER_UID, false, EPERM);
     } else if (box_layer_wanted(l, BOX_LAYER_UID)) {
-        if (!change_uid()) { box_child_fail("identity"); }
-        box_layer_note(l, BOX_LAYER_UID, true, 0);
+        /* The root of a container may have no other identity to change to. */
+        box_layer_note(l, BOX_LAYER_UID, change_uid(), errno);
     }
     if (!drop_capabilities()) { box_child_fail("capabilities"); }
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0); /* the change of identity cleared it */
