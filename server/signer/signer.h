@@ -31,5 +31,9 @@ void signer_answer(struct signer *s, const struct signer_request *request,
 /* Answers requests on a stream socket until the peer closes it or breaks the framing; a frame that cannot be read
  * as a request is refused and the session goes on. Fails with RW_E_PROTOCOL, RW_E_IO, RW_E_TIMEOUT. */
 RW_RC signer_serve(struct signer *s, int fd, struct rw_err *err);
+/* One request and its answer; `bytes` and `answer` are kept by the caller between requests. Fails also with
+ * RW_E_NOT_FOUND (the peer closed its end). */
+RW_RC signer_serve_one(struct signer *s, int fd, struct rw_buf *bytes, struct signer_answer *answer,
+                       struct rw_err *err);
 
 #endif

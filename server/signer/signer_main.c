@@ -1,7 +1,8 @@
-/* signer_main.c: entry of ringward-signer: locks itself down, then answers requests on descriptor 3. */
+/* signer_main.c: entry of ringward-signer: locks itself down, then answers requests on descriptor 3
+ * or on a socket that it listens on. */
 #include "common/base/log.h"
 #include "common/base/opt.h"
-#include "server/signer/signer.h"
+#include "server/signer/signer_listen.h"
 
 #include <errno.h>
 #include <sys/prctl.h>
@@ -31,38 +32,66 @@ static RW_RC require_socket(struct rw_err *err)
         return RW_OK;
     }
     RW_IGNORE(rw_fail(err, RW_E_USAGE, "descriptor %d is no stream socket", SESSION_FD), "hint");
-    return rw_hint(err, "ringward-server starts the signer by itself");
+    return rw_hint(
+        err,
+        "ringward-server starts the signer by itself; for a signer of its own give --listen PATH");
 }
 
-static RW_RC run(const char *keys, const char *repo, struct rw_err *err)
+struct options {
+    const char *keys;
+    const char *repo;
+    const char *listen;    /* NULL: descriptor 3 */
+    const char *peer_user; /* NULL: our own user and root */
+};
+
+static RW_RC serve_listening(const struct options *o, struct signer *s, struct rw_err *err)
+{
+    struct signer_peers peers;
+    struct signer_listen *l = NULL;
+    RW_TRY(signer_listen_peers(o->peer_user, &peers, err));
+    RW_TRY(signer_listen_open(o->listen, &peers, &l, err));
+    struct rw_rc rc = signer_listen_serve(l, s, err);
+    signer_listen_drop(&l);
+    return rc;
+}
+
+static RW_RC run(const struct options *o, struct rw_err *err)
 {
     struct signer *s = NULL;
     const struct signer_settings settings = {
-        .key_dir = keys, .repo_dir = repo, .clock = rw_clock_system()};
+        .key_dir = o->keys, .repo_dir = o->repo, .clock = rw_clock_system()};
     RW_TRY(lock_down(err));
-    RW_TRY(require_socket(err));
+    if (o->listen == NULL) { RW_TRY(require_socket(err)); }
     RW_TRY(signer_open(&settings, &s, err));
-    struct rw_rc rc = signer_serve(s, SESSION_FD, err);
+    struct rw_rc rc =
+        o->listen == NULL ? signer_serve(s, SESSION_FD, err) : serve_listening(o, s, err);
     signer_drop(&s);
     return rc;
 }
 
 int main(int argc, char **argv)
 {
-    const char *keys = NULL;
-    const char *repo = NULL;
+    struct options o = {.keys = NULL};
     const struct opt opts[] = {
-        {"keys", "DIR", "folder with ring-RING.key, snapshot.key, timestamp.key and state/", &keys,
+        {"keys", "DIR", "folder with ring-RING.key, snapshot.key, timestamp.key and state/",
+         &o.keys, NULL},
+        {"repo", "DIR", "folder with metadata/ and targets/; only read", &o.repo, NULL},
+        {"listen", "PATH", "listen on a unix socket there instead of using descriptor 3", &o.listen,
          NULL},
-        {"repo", "DIR", "folder with metadata/ and targets/; only read", &repo, NULL},
+        {"peer-user", "USER", "who alone may connect; without it: our own user and root",
+         &o.peer_user, NULL},
     };
     const struct opt_command command = {
         .program = "ringward-signer",
         .usage = "",
-        .about = "Signs ring pointers, snapshot and timestamp for ringward-server, which holds no\n"
-                 "key. It verifies the whole new state by the agent's own rules first and refuses\n"
-                 "what an agent would not take. Requests come on descriptor 3.",
-        .examples = "  ringward-signer --keys DIR/signer --repo DIR/repo\n",
+        .about =
+            "Signs ring pointers, snapshot and timestamp for ringward-server, which holds no\n"
+            "key. It verifies the whole new state by the agent's own rules first and refuses\n"
+            "what an agent would not take. ringward-server starts it by itself, with requests on\n"
+            "descriptor 3; with --listen it runs under a user of its own and the server's\n"
+            "setting signer_socket names the path.",
+        .examples = "  ringward-signer --keys DIR/signer --repo DIR/repo \\\n"
+                    "    --listen /run/ringward-signer/socket --peer-user ringward\n",
         .opts = opts,
         .opt_count = RW_LEN(opts),
         .operands_min = 0,
@@ -75,9 +104,12 @@ int main(int argc, char **argv)
     rw_log_setup("signer", RW_LOG_INFO);
     struct rw_rc rc = opt_parse(&command, argc, argv, &outcome, &operands, &count, &err);
     if (rw_is_ok(rc) && outcome == OPT_HELP_SHOWN) { return 0; }
-    if (rw_is_ok(rc) && (keys == NULL || repo == NULL)) {
+    if (rw_is_ok(rc) && (o.keys == NULL || o.repo == NULL)) {
         rc = rw_fail(&err, RW_E_USAGE, "--keys DIR and --repo DIR are required");
     }
-    if (rw_is_ok(rc)) { rc = run(keys, repo, &err); }
+    if (rw_is_ok(rc) && o.peer_user != NULL && o.listen == NULL) {
+        rc = rw_fail(&err, RW_E_USAGE, "--peer-user goes with --listen PATH");
+    }
+    if (rw_is_ok(rc)) { rc = run(&o, &err); }
     return rw_is_ok(rc) ? 0 : opt_report("ringward-signer", &err);
 }

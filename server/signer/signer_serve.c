@@ -38,6 +38,21 @@ static RW_RC send_answer(int fd, const struct signer_answer *a, struct rw_err *e
     return frame_send(fd, &w, FRAME_TIMEOUT_MS, err);
 }
 
+RW_RC signer_serve_one(struct signer *s, int fd, struct rw_buf *bytes, struct signer_answer *answer,
+                       struct rw_err *err)
+{
+    struct frame_reader frame;
+    struct signer_request request;
+    RW_TRY(frame_recv(fd, bytes, FRAME_TIMEOUT_MS, &frame, err));
+    if (rw_is_ok(signer_request_read(&frame, &request, err))) {
+        signer_answer(s, &request, answer);
+    } else {
+        RW_IGNORE(rw_wrap(err, "request"), "the failure goes into the answer");
+        signer_refusal(err, answer);
+    }
+    return send_answer(fd, answer, err);
+}
+
 RW_RC signer_serve(struct signer *s, int fd, struct rw_err *err)
 {
     RW_AUTO(rw_buf) struct rw_buf bytes = rw_buf_make(SIGNER_REQUEST_BYTES_MAX);
@@ -45,18 +60,8 @@ RW_RC signer_serve(struct signer *s, int fd, struct rw_err *err)
     if (answer == NULL) { return rw_fail(err, RW_E_NOMEM, "no memory for answers"); }
     struct rw_rc rc = RW_OK;
     while (rw_is_ok(rc)) {
-        struct frame_reader frame;
-        struct signer_request request;
         rc = wait_for_request(fd, err);
-        if (rw_is_ok(rc)) { rc = frame_recv(fd, &bytes, FRAME_TIMEOUT_MS, &frame, err); }
-        if (!rw_is_ok(rc)) { break; }
-        if (rw_is_ok(signer_request_read(&frame, &request, err))) {
-            signer_answer(s, &request, answer);
-        } else {
-            RW_IGNORE(rw_wrap(err, "request"), "the failure goes into the answer");
-            signer_refusal(err, answer);
-        }
-        rc = send_answer(fd, answer, err);
+        if (rw_is_ok(rc)) { rc = signer_serve_one(s, fd, &bytes, answer, err); }
     }
     rw_mem_free(answer);
     return rc.code == RW_E_NOT_FOUND ? RW_OK
