@@ -64,6 +64,12 @@ static RW_RC renew(void *ctx, struct rw_wall now, bool *signed_out, struct rw_er
     return release_signer_renew(s->signer, now, signed_out, err);
 }
 
+static bool signer_lost(void *ctx)
+{
+    struct serve *s = ctx;
+    return release_signer_lost(s->signer);
+}
+
 static RW_RC trust(void *ctx, const struct release_signer_trust *change, struct rw_err *err)
 {
     struct serve *s = ctx;
@@ -164,8 +170,11 @@ static RW_RC open_signer(struct serve *s, const char *dir, struct rw_err *err)
     } else {
         RW_TRY(server_conf_program("", "ringward-signer", program, err));
     }
-    const struct release_signer_settings settings = {
-        .program = program, .key_dir = keys, .repo_dir = repo, .staging_dir = s->staging_dir};
+    const struct release_signer_settings settings = {.program = program,
+                                                     .key_dir = keys,
+                                                     .repo_dir = repo,
+                                                     .socket = s->conf.signer_socket,
+                                                     .staging_dir = s->staging_dir};
     return release_signer_start(&settings, &s->signer, err);
 }
 
@@ -236,8 +245,12 @@ static RW_RC open_core(struct serve *s, const char *dir, struct rw_err *err)
                                                  .ctx = s};
     warn_without_box(s);
     RW_TRY(server_check_start(&checks, &s->check, err));
-    const struct server_core_settings core = {
-        .api = &s->api, .queue = s->queue, .check = s->check, .renew_ms = s->conf.renew_ms};
+    const struct server_core_settings core = {.api = &s->api,
+                                              .queue = s->queue,
+                                              .check = s->check,
+                                              .renew_ms = s->conf.renew_ms,
+                                              .signer_lost = signer_lost,
+                                              .ctx = s};
     return server_core_start(&core, &s->core, err);
 }
 

@@ -4,6 +4,7 @@
 #include "common/base/opt.h"
 #include "common/tuf/tuf_doc.h"
 #include "server/api/http_auth.h"
+#include "server/release/release_signer_link.h"
 #include "server/server_conf.h"
 
 #include <errno.h>
@@ -51,26 +52,46 @@ static RW_RC check_root(const char *dir, struct rw_err *err)
     return RW_OK;
 }
 
-static RW_RC check_programs(const struct server_conf *conf, struct rw_err *err)
+static RW_RC check_program(const char *path, struct rw_err *err)
 {
-    char box[SERVER_CONF_PATH_BYTES];
-    char signer[SERVER_CONF_PATH_BYTES];
-    RW_TRY(server_conf_program(conf->box_dir, "ringward-box", box, err));
-    RW_TRY(server_conf_program("", "ringward-signer", signer, err));
-    const char *const programs[] = {box, conf->signer[0] == '\0' ? signer : conf->signer};
-    for (size_t i = 0; i < RW_LEN(programs); i++) {
-        if (access(programs[i], X_OK) != 0) {
-            return rw_fail_errno(err, RW_E_CONFIG, errno, "%s", programs[i]);
-        }
+    if (access(path, X_OK) == 0) { return RW_OK; }
+    return rw_fail_errno(err, RW_E_CONFIG, errno, "%s", path);
+}
+
+/* A signer that listens: the session is opened and closed, nothing is asked. */
+static RW_RC check_signer_socket(const char *dir, const struct server_conf *conf,
+                                 struct rw_err *err)
+{
+    char keys[SERVER_CONF_PATH_BYTES];
+    struct release_signer_link link = release_signer_link_make();
+    RW_TRY(rw_span_to_str(link.path, sizeof(link.path), rw_span_str(conf->signer_socket),
+                          "signer_socket", err));
+    RW_TRY(release_signer_link_ensure(&link, err));
+    release_signer_link_drop(&link);
+    printf("signer: listens on %s\n", conf->signer_socket);
+    RW_TRY(server_conf_path(dir, "signer", keys, err));
+    if (geteuid() != 0 && access(keys, X_OK) == 0) {
+        printf("note: this user may enter %s; only the signer's user should\n", keys);
     }
     return RW_OK;
+}
+
+static RW_RC check_signer(const char *dir, const struct server_conf *conf, struct rw_err *err)
+{
+    char program[SERVER_CONF_PATH_BYTES];
+    if (conf->signer_socket[0] != '\0') { return check_signer_socket(dir, conf, err); }
+    RW_TRY(check_readable(dir, "signer", err));
+    if (conf->signer[0] != '\0') { return check_program(conf->signer, err); }
+    RW_TRY(server_conf_program("", "ringward-signer", program, err));
+    return check_program(program, err);
 }
 
 static RW_RC check_dir(const char *dir, struct rw_err *err)
 {
     static const char *const needed[] = {"repo/metadata/timestamp.json", "repo/targets",
-                                         "store/ringward.db", "staging", "signer"};
+                                         "store/ringward.db", "staging"};
     struct server_conf conf;
+    char box[SERVER_CONF_PATH_BYTES];
     RW_TRY(server_conf_load(dir, &conf, err));
     for (size_t i = 0; i < RW_LEN(needed); i++) {
         RW_TRY(check_readable(dir, needed[i], err));
@@ -81,7 +102,9 @@ static RW_RC check_dir(const char *dir, struct rw_err *err)
     }
     RW_TRY(check_secret(dir, err));
     RW_TRY(check_root(dir, err));
-    return check_programs(&conf, err);
+    RW_TRY(server_conf_program(conf.box_dir, "ringward-box", box, err));
+    RW_TRY(check_program(box, err));
+    return check_signer(dir, &conf, err);
 }
 
 RW_RC server_cmd_check_config(int argc, char **argv, struct rw_err *err)

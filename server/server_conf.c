@@ -21,6 +21,8 @@ static const struct conf_setting settings[] = {
      "folder of ringward-box and the validators; empty: beside ringward-server"},
     {"signer", CONF_STR, FIELD(signer), SERVER_CONF_PATH_BYTES, 0, 0, "",
      "path of ringward-signer; empty: beside ringward-server"},
+    {"signer_socket", CONF_STR, FIELD(signer_socket), SERVER_CONF_SOCKET_BYTES, 0, 0, "",
+     "where a ringward-signer of its own user listens; empty: it is started as a child"},
     {"clean_files", CONF_INT, FIELD(clean_files), 0, 0, 100000, "500",
      "files of this host that new content must not match"},
     {"check_time", CONF_DURATION_MS, FIELD(check_time_ms), 0, 1000, 600000, "20s",
@@ -62,6 +64,10 @@ RW_RC server_conf_load(const char *dir, struct server_conf *out, struct rw_err *
     if (!rw_is_ok(rw_log_level_parse(out->log_level, &unused, err))) {
         return rw_fail(err, RW_E_CONFIG, "%s: log_level '%s' is not debug, info, warn or error",
                        path, out->log_level);
+    }
+    if (out->signer_socket[0] != '\0' && out->signer_socket[0] != '/') {
+        return rw_fail(err, RW_E_CONFIG, "%s: signer_socket '%s' does not begin with /", path,
+                       out->signer_socket);
     }
     return RW_OK;
 }

@@ -10,7 +10,11 @@
 #include "common/base/conf.h"
 #include "common/base/log.h"
 
-enum { SERVER_CONF_PATH_BYTES = 4096, SERVER_CONF_LISTEN_BYTES = 256 };
+enum {
+    SERVER_CONF_PATH_BYTES = 4096,
+    SERVER_CONF_LISTEN_BYTES = 256,
+    SERVER_CONF_SOCKET_BYTES = 108, /* unix(7) */
+};
 
 struct server_conf {
     char listen[SERVER_CONF_LISTEN_BYTES];
@@ -18,10 +22,11 @@ struct server_conf {
     bool tls;
     char box_dir[SERVER_CONF_PATH_BYTES]; /* of ringward-box and validators; "": beside ourselves */
     char signer[SERVER_CONF_PATH_BYTES];  /* "": ringward-signer beside ourselves */
-    int64_t clean_files;                  /* files of this host that content must not match */
-    int64_t check_time_ms;                /* wall clock of one check in the box */
-    int64_t queue;                        /* requests that may wait for the core thread */
-    int64_t connections;                  /* 0: by the limit of descriptors */
+    char signer_socket[SERVER_CONF_SOCKET_BYTES]; /* "": the signer is started as a child */
+    int64_t clean_files;   /* files of this host that content must not match */
+    int64_t check_time_ms; /* wall clock of one check in the box */
+    int64_t queue;         /* requests that may wait for the core thread */
+    int64_t connections;   /* 0: by the limit of descriptors */
     int64_t connections_per_address;
     int64_t renew_ms; /* how often signatures and trust are looked at */
     char log_level[8];

@@ -16,6 +16,8 @@ struct server_core {
     struct api_queue *queue;
     struct server_check *check;
     int64_t renew_ms;
+    bool (*signer_lost)(void *ctx);
+    void *ctx;
     pthread_t thread;
     atomic_bool stopping;
     atomic_bool reload;
@@ -91,7 +93,9 @@ static void reload(struct server_core *s)
 static void housekeeping(struct server_core *s)
 {
     struct rw_mono now = rw_clock_mono(&s->api->clock);
-    if (now.ms >= s->next_renew.ms) {
+    /* A signer that went is looked for at once: /readyz must not say for a minute that all is well. */
+    bool lost = s->api->signer_answers && s->signer_lost(s->ctx);
+    if (lost || now.ms >= s->next_renew.ms) {
         api_core_renew(s->api);
         bool retry = !s->api->signer_answers && s->renew_ms > SIGNER_RETRY_MS;
         s->next_renew.ms = now.ms + (retry ? SIGNER_RETRY_MS : s->renew_ms);
@@ -130,6 +134,8 @@ RW_RC server_core_start(const struct server_core_settings *settings, struct serv
     s->queue = settings->queue;
     s->check = settings->check;
     s->renew_ms = settings->renew_ms;
+    s->signer_lost = settings->signer_lost;
+    s->ctx = settings->ctx;
     s->verdict = rw_buf_make(RELEASE_VERDICT_BYTES_MAX);
     int failed = pthread_create(&s->thread, NULL, run, s);
     if (failed != 0) {

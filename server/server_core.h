@@ -18,6 +18,8 @@ struct server_core_settings {
     struct api_queue *queue;
     struct server_check *check;
     int64_t renew_ms;
+    bool (*signer_lost)(void *ctx); /* asked every turn: cheap */
+    void *ctx;                      /* borrowed */
 };
 
 /* Starts the thread, which first queues the checks that a stop had cut off. Gives.

@@ -2,72 +2,27 @@
 
 #include "common/base/file.h"
 #include "common/base/log.h"
-#include "common/base/proc.h"
 #include "common/wire/signer_codec.h"
+#include "server/release/release_signer_link.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
 
-enum { SIGNER_TIMEOUT_MS = 60000, RENEW_EVERY_S = 60, DIR_BYTES_MAX = 4096, SIGNER_FD = 3 };
+enum { SIGNER_TIMEOUT_MS = 60000, RENEW_EVERY_S = 60 };
 
 /* The whole answer of a change of trust, until every file of it is written. */
 static const char kept_name[] = "unfinished";
 
 struct release_signer {
-    char program[DIR_BYTES_MAX];
-    char key_dir[DIR_BYTES_MAX];
-    char repo_dir[DIR_BYTES_MAX];
+    struct release_signer_link link;
     int staging_dir; /* borrowed */
     rw_fd repo;
     rw_fd metadata;
     rw_fd targets;
-    rw_fd socket; /* -1: no signer runs */
-    struct proc child;
     struct rw_buf bytes; /* of the last answer */
     struct signer_answer answer;
     struct rw_wall renewed; /* last time that the signer was asked to renew */
 };
-
-/* --- the child --- */
-static void stop(struct release_signer *s)
-{
-    rw_fd_drop(&s->socket);
-    proc_drop(&s->child);
-}
-
-static RW_RC start(struct release_signer *s, struct rw_err *err)
-{
-    char keys_option[] = "--keys";
-    char repo_option[] = "--repo";
-    char *const argv[] = {s->program, keys_option, s->key_dir, repo_option, s->repo_dir, NULL};
-    int pair[2];
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) {
-        return rw_fail_errno(err, RW_E_PROCESS, errno, "socket for the signer");
-    }
-    RW_AUTO(rw_fd) rw_fd theirs = pair[1];
-    s->socket = pair[0];
-    const struct proc_fd fds[] = {{theirs, SIGNER_FD}};
-    const struct proc_spec spec = {
-        .path = s->program, .argv = argv, .fds = fds, .fd_count = 1, .die_with_parent = true};
-    struct rw_rc rc = proc_start(&spec, &s->child, err);
-    if (!rw_is_ok(rc)) { stop(s); }
-    return rc;
-}
-
-/* A signer that died meanwhile is started again: it keeps nothing in memory that is not on disk. */
-static RW_RC ensure_running(struct release_signer *s, struct rw_err *err)
-{
-    struct proc_exit gone;
-    struct rw_err unused;
-    if (s->child.pid > 0 && !rw_is_ok(proc_wait(&s->child, 0, &gone, &unused))) { return RW_OK; }
-    if (s->socket >= 0) { rw_log(RW_LOG_WARN, "signer_restart", NULL, NULL); }
-    stop(s);
-    return start(s, err);
-}
 
 /* --- files --- */
 
@@ -105,29 +60,35 @@ static RW_RC finish_writing(struct release_signer *s, struct rw_err *err)
     return rw_file_remove_at(s->repo, kept_name, err);
 }
 
+static RW_RC name_link(struct release_signer_link *l, const struct release_signer_settings *from,
+                       struct rw_err *err)
+{
+    const char *path = from->socket == NULL ? "" : from->socket;
+    *l = release_signer_link_make();
+    RW_TRY(rw_span_to_str(l->program, sizeof(l->program), rw_span_str(from->program),
+                          "signer program", err));
+    RW_TRY(rw_span_to_str(l->key_dir, sizeof(l->key_dir), rw_span_str(from->key_dir),
+                          "signer directory", err));
+    RW_TRY(rw_span_to_str(l->repo_dir, sizeof(l->repo_dir), rw_span_str(from->repo_dir),
+                          "repository directory", err));
+    return rw_span_to_str(l->path, sizeof(l->path), rw_span_str(path), "signer socket", err);
+}
+
 RW_RC release_signer_start(const struct release_signer_settings *settings,
                            struct release_signer **out, struct rw_err *err)
 {
     struct release_signer *s = rw_mem_new(sizeof(*s));
     if (s == NULL) { return rw_fail(err, RW_E_NOMEM, "no memory for the signer's client"); }
-    s->repo = s->metadata = s->targets = s->socket = s->child.pidfd = -1;
+    s->repo = s->metadata = s->targets = -1;
     s->staging_dir = settings->staging_dir;
     s->bytes = rw_buf_make(FRAME_BYTES_MAX);
-    struct rw_rc rc = rw_span_to_str(s->program, DIR_BYTES_MAX, rw_span_str(settings->program),
-                                     "signer program", err);
-    if (rw_is_ok(rc)) {
-        rc = rw_span_to_str(s->key_dir, DIR_BYTES_MAX, rw_span_str(settings->key_dir),
-                            "signer directory", err);
-    }
-    if (rw_is_ok(rc)) {
-        rc = rw_span_to_str(s->repo_dir, DIR_BYTES_MAX, rw_span_str(settings->repo_dir),
-                            "repository directory", err);
-    }
+    struct rw_rc rc = name_link(&s->link, settings, err);
     if (rw_is_ok(rc)) { rc = rw_dir_open(settings->repo_dir, &s->repo, err); }
     if (rw_is_ok(rc)) { rc = rw_dir_open_at(s->repo, "metadata", &s->metadata, err); }
     if (rw_is_ok(rc)) { rc = rw_dir_open_at(s->repo, "targets", &s->targets, err); }
     if (rw_is_ok(rc)) { rc = finish_writing(s, err); }
-    if (rw_is_ok(rc)) { rc = start(s, err); }
+    /* A signer that listens may come later: permits and the repository are served without it. */
+    if (rw_is_ok(rc) && s->link.path[0] == '\0') { rc = release_signer_link_ensure(&s->link, err); }
     if (!rw_is_ok(rc)) {
         release_signer_drop(&s);
         return rc;
@@ -139,7 +100,7 @@ RW_RC release_signer_start(const struct release_signer_settings *settings,
 void release_signer_drop(struct release_signer **s)
 {
     if (*s == NULL) { return; }
-    stop(*s);
+    release_signer_link_drop(&(*s)->link);
     rw_fd_drop(&(*s)->repo);
     rw_fd_drop(&(*s)->metadata);
     rw_fd_drop(&(*s)->targets);
@@ -154,25 +115,24 @@ static RW_RC exchange(struct release_signer *s, const struct signer_request *r, 
     struct frame_reader frame;
     RW_AUTO(frame_writer) struct frame_writer w = {.buf = rw_buf_make(1)};
     RW_TRY(signer_request_write(r, &w, err));
-    RW_TRY(frame_send(s->socket, &w, SIGNER_TIMEOUT_MS, err));
-    RW_TRY(frame_recv(s->socket, &s->bytes, SIGNER_TIMEOUT_MS, &frame, err));
+    RW_TRY(frame_send(s->link.socket, &w, SIGNER_TIMEOUT_MS, err));
+    RW_TRY(frame_recv(s->link.socket, &s->bytes, SIGNER_TIMEOUT_MS, &frame, err));
     return signer_answer_read(&frame, &s->answer, err);
 }
 
 static RW_RC ask(struct release_signer *s, const struct signer_request *r, struct rw_err *err)
 {
-    RW_TRY(ensure_running(s, err));
+    RW_TRY(release_signer_link_ensure(&s->link, err));
     struct rw_rc rc = exchange(s, r, err);
     if (!rw_is_ok(rc)) {
         /* Whatever is still under way on this socket must not be taken for the next answer. */
-        stop(s);
+        release_signer_link_drop(&s->link);
         char text[RW_ERR_TEXT_BYTES];
         rw_copy(text, sizeof(text), err->text, sizeof(err->text));
         enum rw_code code =
             rc.code == RW_E_NOT_FOUND || rc.code == RW_E_IO ? RW_E_PROCESS : rc.code;
         RW_IGNORE(rw_fail(err, code, "ringward-signer: %s", text), "the hint follows");
-        return rw_hint(err,
-                       "the signer is started again with the next request; see the server's log");
+        return rw_hint(err, "%s", release_signer_link_hint(&s->link));
     }
     if (s->answer.refused) {
         RW_IGNORE(rw_fail(err, s->answer.code, "the signer refuses: %s", s->answer.text),
@@ -263,13 +223,19 @@ RW_RC release_signer_trust(struct release_signer *s, const struct release_signer
     return ask(s, &request, err);
 }
 
+bool release_signer_lost(const struct release_signer *s)
+{
+    return s->link.path[0] != '\0' && release_signer_link_lost(&s->link);
+}
+
 RW_RC release_signer_renew(struct release_signer *s, struct rw_wall now, bool *signed_out,
                            struct rw_err *err)
 {
     const struct signer_request request = {.type = SIGNER_RENEW};
     *signed_out = false;
-    /* Verifying the repository costs the signer some disk writes: once a minute is plenty. */
-    if (now.s >= s->renewed.s && now.s < s->renewed.s + RENEW_EVERY_S) { return RW_OK; }
+    /* Verifying the repository costs the signer some disk writes: once a minute is plenty, unless it is gone. */
+    bool recent = now.s >= s->renewed.s && now.s < s->renewed.s + RENEW_EVERY_S;
+    if (recent && !release_signer_lost(s)) { return RW_OK; }
     RW_TRY(ask(s, &request, err));
     s->renewed = now;
     *signed_out = s->answer.file_count > 0;

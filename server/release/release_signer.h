@@ -20,13 +20,18 @@ struct release_signer_settings {
     const char *program;  /* path of ringward-signer */
     const char *key_dir;  /* DIR/signer */
     const char *repo_dir; /* DIR/repo */
+    const char *socket;   /* where a signer listens; NULL or "": one is started as a child */
     int staging_dir;      /* borrowed: payloads come from here */
 };
 
-/* Starts ringward-signer over a socketpair. A signer that dies is started again at the next request. */
+/* Starts ringward-signer over a socketpair; one that dies is started again at the next request. With a socket it is
+ * connected to at the next request, now or after a loss; it need not be there yet. */
 RW_RC release_signer_start(const struct release_signer_settings *settings,
                            struct release_signer **out, struct rw_err *err);
 void release_signer_drop(struct release_signer **s);
+/* Whether the session with a signer that listens is gone, as far as that shows without a request; a renewal begins a
+ * new one. False for a child: the next request starts it again, whatever became of it. */
+bool release_signer_lost(const struct release_signer *s);
 
 /* struct release_publisher's function; ctx is the client. Puts the payload into repo/targets, has snapshot and
  * timestamp signed over the new content role, writes them. Publishing the same again succeeds. */
