@@ -35,10 +35,12 @@ static int64_t content_length(const char *head)
 /* "METHOD PATH ..." */
 static void take_first_line(struct web_request *r)
 {
+    struct rw_err err;
     size_t method = strcspn(r->head, " ");
     const char *path = r->head + method + (r->head[method] == ' ' ? 1 : 0);
-    (void)snprintf(r->method, sizeof(r->method), "%.*s", (int)method, r->head);
-    (void)snprintf(r->path, sizeof(r->path), "%.*s", (int)strcspn(path, " "), path);
+    struct rw_span words[] = {rw_span_of(r->head, method), rw_span_of(path, strcspn(path, " "))};
+    MUST(rw_span_to_str(r->method, sizeof(r->method), words[0], "method", &err));
+    MUST(rw_span_to_str(r->path, sizeof(r->path), words[1], "path", &err));
 }
 
 static bool read_head(int fd, char *head, struct rw_buf *body)
