@@ -102,10 +102,10 @@ struct poll_output {
     char ring[INSTALL_NAME_BYTES]; /* "": unknown */
     bool ring_configured;
     char trust[12];
-    struct rw_wall expires; /* of the metadata behind the decisions */
+    struct rw_wall expires;                       /* of the metadata behind the decisions */
     struct tuf_role_status roles[POLL_ROLES_MAX]; /* all that was loaded of them */
     size_t role_count;
-    char token[512];        /* endpoint token in force; "": not enrolled */
+    char token[512]; /* endpoint token in force; "": not enrolled */
     struct poll_family families[POLL_FAMILIES_MAX];
     size_t family_count;
 };
