@@ -109,11 +109,25 @@ void activate_drop(struct activate *a)
     set_store_drop(&a->sets);
 }
 
+/* After a way back two sets may hold the same: loading the other one would be a third try of what kills. */
+static bool hold_the_same(const struct manifest *a, const struct manifest *b)
+{
+    if (a->count != b->count) { return false; }
+    for (size_t i = 0; i < a->count; i++) {
+        const struct manifest_entry *e = manifest_find(b, a->content[i].family);
+        if (e == NULL || memcmp(e->sha256, a->content[i].sha256, DIGEST_BYTES) != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static struct boot_rule_evidence boot_evidence(const struct activate *a)
 {
     const struct slot_state *s = &a->slots;
     bool trial = s->trial.change != SLOT_NO_CHANGE;
-    struct manifest m;
+    struct manifest active;
+    struct manifest fallback;
     struct rw_err unused;
     struct boot_rule_evidence e = {
         .open = s->boot.open,
@@ -124,8 +138,9 @@ static struct boot_rule_evidence boot_evidence(const struct activate *a)
         .trial = trial,
         .active_stable = !trial && s->stable,
     };
-    e.active_valid = rw_is_ok(set_store_check(&a->sets, e.active, &m, &unused));
-    e.fallback_valid = rw_is_ok(set_store_check(&a->sets, e.fallback, &m, &unused));
+    e.active_valid = rw_is_ok(set_store_check(&a->sets, e.active, &active, &unused));
+    e.fallback_valid = rw_is_ok(set_store_check(&a->sets, e.fallback, &fallback, &unused)) &&
+                       !(e.active_valid && hold_the_same(&active, &fallback));
     return e;
 }
 

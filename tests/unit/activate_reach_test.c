@@ -157,7 +157,26 @@ TEST(a_set_that_never_saw_a_start_last_is_blamed)
     bench_remove();
 }
 
-RUN_TESTS(cmocka_unit_test(content_that_cuts_the_network_goes_back_by_itself),
+TEST(after_a_way_back_the_set_before_is_no_third_try_of_the_same_content)
+{
+    steady_on_one();
+    struct manifest_entry one = *activate_installed(&bench.a, "yara");
+    struct manifest_entry two = bench_content("yara", 2, "ok");
+    begin(SLOT_TRIAL, &two, 0);
+    bench_until(ACTIVATE_STEADY);
+    begin(SLOT_REVERT, &one, 0);
+    bench_until(ACTIVATE_STEADY);
+    assert_int_equal(bench_active_release("yara"), 1); /* and so does the set before */
+    end_uncleanly();
+    bench_start();
+    end_uncleanly();
+    bench_start();
+    assert_int_equal(bench_active_release("yara"), 0);
+    bench_remove();
+}
+
+RUN_TESTS(cmocka_unit_test(after_a_way_back_the_set_before_is_no_third_try_of_the_same_content),
+          cmocka_unit_test(content_that_cuts_the_network_goes_back_by_itself),
           cmocka_unit_test(an_answer_late_in_probation_commits),
           cmocka_unit_test(an_endpoint_that_never_saw_the_server_in_this_life_is_not_held_to_it),
           cmocka_unit_test(a_set_that_started_well_before_is_left_but_neither_blamed_nor_forgotten),
