@@ -138,6 +138,20 @@ TEST(a_set_that_started_well_before_is_left_but_neither_blamed_nor_forgotten)
     bench_remove();
 }
 
+TEST(a_long_life_is_no_start)
+{
+    bench_stable_ms = 50;
+    steady_on_one(); /* this life began with the empty set */
+    for (int i = 0; i < 20; i++) {
+        (void)usleep(10000);
+        activate_step(&bench.a);
+    }
+    assert_int_equal(bench.a.phase, ACTIVATE_STEADY);
+    assert_false(bench.a.slots.stable);
+    bench_stable_ms = 300000;
+    bench_remove();
+}
+
 TEST(a_set_that_never_saw_a_start_last_is_blamed)
 {
     struct beacon b;
@@ -175,7 +189,8 @@ TEST(after_a_way_back_the_set_before_is_no_third_try_of_the_same_content)
     bench_remove();
 }
 
-RUN_TESTS(cmocka_unit_test(after_a_way_back_the_set_before_is_no_third_try_of_the_same_content),
+RUN_TESTS(cmocka_unit_test(a_long_life_is_no_start),
+          cmocka_unit_test(after_a_way_back_the_set_before_is_no_third_try_of_the_same_content),
           cmocka_unit_test(content_that_cuts_the_network_goes_back_by_itself),
           cmocka_unit_test(an_answer_late_in_probation_commits),
           cmocka_unit_test(an_endpoint_that_never_saw_the_server_in_this_life_is_not_held_to_it),

@@ -111,6 +111,17 @@ TEST(a_cut_or_doubled_difference_is_refused)
               RW_E_SYNTAX);
 }
 
+TEST(nothing_may_stand_behind_the_frame)
+{
+    static const uint8_t skippable[] = {0x50, 0x2a, 0x4d, 0x18, 4, 0, 0, 0, 'j', 'u', 'n', 'k'};
+    struct rw_err err;
+    size_t n = make_delta(true, 18);
+    rw_copy(delta + n, ROOM - n, skippable, sizeof(skippable));
+    MUST_FAIL(apply(rw_span_of(base, BASE_BYTES), rw_span_of(delta, n + sizeof(skippable)),
+                    NEW_BYTES, &err),
+              RW_E_SYNTAX);
+}
+
 TEST(no_changed_bit_passes_the_checksum_of_the_frame)
 {
     struct rw_err err;
@@ -143,5 +154,6 @@ RUN_TESTS(cmocka_unit_test(a_difference_is_small_and_gives_the_very_bytes),
           cmocka_unit_test(another_length_than_the_signed_one_is_refused_before_decoding),
           cmocka_unit_test(a_frame_that_does_not_say_its_length_is_refused),
           cmocka_unit_test(a_cut_or_doubled_difference_is_refused),
+          cmocka_unit_test(nothing_may_stand_behind_the_frame),
           cmocka_unit_test(no_changed_bit_passes_the_checksum_of_the_frame),
           cmocka_unit_test(contents_beyond_the_limit_are_refused))
