@@ -146,6 +146,7 @@ TEST_EACH(no_peer_holds_the_loop_up, odd)
     RW_AUTO(harness_dir) struct harness_dir d = harness_dir();
     RW_AUTO(agent_ref) struct agent *a = agent_new(&d);
     RW_AUTO(rw_fd) rw_fd fd = raw_peer(&d, it->bytes);
+    assert_true(fd >= 0); /* stays open: the peer is there and says no more */
     int64_t begin_ms = rw_clock_mono(&a->clock).ms;
     assert_true(wait_for_peer(a, 5000));
     agent_control_accept(a);
