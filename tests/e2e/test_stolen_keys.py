@@ -353,7 +353,7 @@ def test_the_policy_cannot_move_endpoints_without_offline_keys(world):
     before = computed.check()["ring"]
     policy = copy.deepcopy(lab.policy)
     other = next(r for r in ("canary", "early", "broad") if r != before)
-    shares = {"canary": "0.01%", "early": "0.01%"} | ({other: "99.9%"} if other != "broad" else {})
+    shares = {"canary": "0.01%", "early": "0.01%"} | ({other: "99.98%"} if other != "broad" else {})
     for ring in policy["rings"]:
         if ring["name"] in shares:
             ring["share"] = shares[ring["name"]]
@@ -367,7 +367,10 @@ def test_the_policy_cannot_move_endpoints_without_offline_keys(world):
     offline = Key.load(lab.server_dir / "offline" / "targets-1.key")
     thief.write("targets", [offline])  # the same document, rightly signed
     thief.seal()
-    assert computed.check()["ring"] == other
+    seen = computed.check()
+    if seen["poll"]["ok"] and seen["ring"] not in (before, other):
+        pytest.skip("the one endpoint in 5,000 whose random bucket lies in neither of the two big rings")
+    wait_for(f"the ring is {other}", lambda: computed.check()["ring"] == other, 30, 0.3)
 
 
 def test_answers_of_the_server_name_no_ring(world):
