@@ -331,8 +331,9 @@ static RW_RC read_expedite(const struct json *root, struct ring_policy *p, struc
 
 RW_RC ring_policy_parse(struct rw_span text, struct ring_policy *out, struct rw_err *err)
 {
-    static const char *const known[] = {"format", "rings", "classes",  "window",
-                                        "health", "poll",  "expedite", "engine_skew"};
+    static const char *const known[] = {"format",   "rings",       "classes",
+                                        "window",   "health",      "poll",
+                                        "expedite", "engine_skew", "second_person"};
     struct ring_policy p = {0};
     int64_t format = 0;
     RW_AUTO(json_tree) json_tree tree = NULL;
@@ -348,6 +349,7 @@ RW_RC ring_policy_parse(struct rw_span text, struct ring_policy *out, struct rw_
     RW_TRY(read_window(tree, &p, err));
     RW_TRY(read_health(tree, &p, err));
     RW_TRY(read_expedite(tree, &p, err));
+    RW_TRY(second_person_read(tree, &p.second, err));
     *out = p;
     return RW_OK;
 }

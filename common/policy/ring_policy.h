@@ -7,7 +7,7 @@
 #ifndef RINGWARD_RING_POLICY_H
 #define RINGWARD_RING_POLICY_H
 
-#include "common/json/json_read.h"
+#include "common/policy/second_person.h"
 
 enum {
     RING_POLICY_RINGS_MAX = 16,
@@ -54,10 +54,11 @@ struct ring_policy {
     int64_t tenant_votes; /* more failures of one tenant than this are evidence for all tenants */
     int64_t false_halts_per_year;
     int64_t releases_per_year;
-    int64_t poll_rollout_s;     /* poll interval asked for while a rollout runs */
-    int64_t hard_min_s;         /* from signing to install, whatever was expedited; >= 1 */
-    int64_t expedite_longest_s; /* an expedite may last that long at most */
-    int64_t engine_skew_max;    /* widest engine range that a release may claim; negative: any */
+    int64_t poll_rollout_s;      /* poll interval asked for while a rollout runs */
+    int64_t hard_min_s;          /* from signing to install, whatever was expedited; >= 1 */
+    int64_t expedite_longest_s;  /* an expedite may last that long at most */
+    struct second_person second; /* verbs that need another operator's word */
+    int64_t engine_skew_max;     /* widest engine range that a release may claim; negative: any */
 };
 
 /* Parses and checks the whole policy. Fails with RW_E_SYNTAX, RW_E_SCHEMA or RW_E_RANGE, naming the member's

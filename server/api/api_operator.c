@@ -3,6 +3,7 @@
 #include "common/base/version.h"
 #include "server/api/api_core.h"
 #include "server/api/api_order.h"
+#include "server/api/api_second.h"
 #include "server/report/audit_log.h"
 
 enum { PAGE_DEFAULT = 100, PAGE_MAX = 1000 };
@@ -72,6 +73,7 @@ static RW_RC put_alarms(const struct api_core *c, struct rw_wall now, struct jso
     put_alarm(w, "controller", c->tick_alarm);
     rollout_run_write_alarms(c->rollouts, w);
     RW_TRY(api_order_write_alarms(c, now, w, err));
+    RW_TRY(api_second_write_alarms(c, now, w, err));
     json_close_array(w);
     return RW_OK;
 }

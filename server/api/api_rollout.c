@@ -3,6 +3,7 @@
 #include "common/base/log.h"
 #include "server/api/api_core.h"
 #include "server/api/api_operator.h"
+#include "server/api/api_second.h"
 
 #include <stdio.h>
 
@@ -38,11 +39,11 @@ static RW_RC read_steering(struct rw_span body, bool reason_needed, struct steer
     RW_AUTO(json_tree) json_tree tree = NULL;
     RW_TRY(json_parse(body, &json_limits_small, &tree, err));
     RW_TRY(json_only(tree, known, RW_LEN(known), err));
-    if (reason_needed || json_find(tree, "reason") != NULL) {
-        RW_TRY(json_get_str(tree, "reason", out->reason, sizeof(out->reason), err));
-    }
+    bool given = json_find(tree, "reason") != NULL;
+    if (given) { RW_TRY(json_get_str(tree, "reason", out->reason, sizeof(out->reason), err)); }
     if (reason_needed && out->reason[0] == '\0') {
-        return rw_fail(err, RW_E_SCHEMA, "'reason' is empty; it is kept in the audit log");
+        RW_IGNORE(rw_fail(err, RW_E_SCHEMA, "'reason' is %s", given ? "empty" : "missing"), "hint");
+        return rw_hint(err, "say why in 'reason' (--reason): it is kept in the audit log");
     }
     if (json_find(tree, "generation") == NULL) { return RW_OK; }
     return json_get_int(tree, "generation", 1, RW_JSON_INT_MAX, &out->generation, err);
@@ -124,6 +125,15 @@ static void apply_start(void *core, struct api_job *job)
     api_core_answer(job, rc, &err, 201);
 }
 
+/* Whether the policy in force lets this happen only when a second person confirms it. */
+static bool needs_second(const struct api_core *c, enum rollout_rule_command command,
+                         enum second_person_verb *verb_out)
+{
+    if (command != ROLLOUT_PROMOTE && command != ROLLOUT_RESUME) { return false; }
+    *verb_out = command == ROLLOUT_PROMOTE ? SECOND_PERSON_PROMOTE : SECOND_PERSON_RESUME;
+    return rollout_run_second(c->rollouts)->verbs[*verb_out];
+}
+
 /* `verb` is for the log: rollback is halt inside. */
 static RW_RC steer(struct api_core *c, struct api_job *job, enum rollout_rule_command command,
                    const char *verb, struct rw_err *err)
@@ -133,6 +143,8 @@ static RW_RC steer(struct api_core *c, struct api_job *job, enum rollout_rule_co
     struct release_id id;
     RW_TRY(api_operator_any_tenant(job, err));
     RW_TRY(release_id_parse(job->req.params[0], job->req.params[1], &id, err));
+    struct api_second_wish wish = {.id = &id, .reason = s->reason, .generation = s->generation};
+    if (needs_second(c, command, &wish.verb)) { return api_second_ask(c, job, &wish, err); }
     RW_TRY(store_begin(c->store, err));
     RW_TRY(
         api_core_finish(c,

@@ -7,6 +7,7 @@
 #include "server/api/api_page.h"
 #include "server/api/api_release.h"
 #include "server/api/api_rollout.h"
+#include "server/api/api_second.h"
 #include "server/api/api_trust_change.h"
 
 enum { ROUTES_MAX = 64 };
@@ -29,6 +30,7 @@ const struct api_route *api_routes(size_t *count_out)
         add(api_release_routes, api_release_route_count);
         add(api_order_routes, api_order_route_count);
         add(api_rollout_routes, api_rollout_route_count);
+        add(api_second_routes, api_second_route_count);
         add(api_operator_routes, api_operator_route_count);
         add(api_trust_change_routes, api_trust_change_route_count);
         add(api_health_routes, api_health_route_count);

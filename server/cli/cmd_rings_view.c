@@ -112,6 +112,24 @@ static void print_exceptions(const struct ring_policy *p)
     }
 }
 
+static void print_second(const struct ring_policy *p)
+{
+    char within[DURATION_BYTES];
+    bool any = false;
+    (void)cli_view_duration(p->second.within_s, within, sizeof(within));
+    for (int v = 0; v < SECOND_PERSON_VERBS; v++) {
+        if (!p->second.verbs[v]) { continue; }
+        printf("%s %s", any ? "," : "A second person has to confirm:",
+               second_person_name((enum second_person_verb)v));
+        any = true;
+    }
+    if (any) {
+        printf(" (within %s).\n", within);
+    } else {
+        printf("No verb needs a second person.\n");
+    }
+}
+
 /* Rounds of probation until the window has let that many through, when nothing fails. */
 static int64_t rounds_until(const struct ring_policy *p, int64_t hosts)
 {
@@ -196,6 +214,7 @@ RW_RC cmd_rings_view(const struct ring_policy *policy, const struct cmd_rings_op
            "own clock):\n");
     RW_TRY(print_classes(policy, err));
     print_exceptions(policy);
+    print_second(policy);
     printf("\n");
     print_window(policy, options);
     printf("\n");

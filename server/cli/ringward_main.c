@@ -9,6 +9,7 @@
 #include "server/cli/cmd_release.h"
 #include "server/cli/cmd_rings.h"
 #include "server/cli/cmd_rollout.h"
+#include "server/cli/cmd_second.h"
 #include "server/cli/cmd_simulate.h"
 #include "server/cli/cmd_status.h"
 #include "server/cli/cmd_trust.h"
@@ -20,6 +21,7 @@
 static const struct cli_verb commands[] = {
     {"release", cmd_release, "create, sign, publish, list and show content"},
     {"rollout", cmd_rollout, "start, watch, pause, resume, promote, halt, roll back"},
+    {"second", cmd_second, "what waits for a second person; confirm or refuse it"},
     {"explain", cmd_rollout_explain, "every number behind the verdict on one release"},
     {"status", cmd_status, "the server at a glance: trust, rollouts, alarms"},
     {"fleet", cmd_fleet, "endpoints: ring, content, last sign of life"},

@@ -165,6 +165,23 @@ void rollout_live_close_all(struct rollout_run *r)
 
 /* --- commands --- */
 
+const struct second_person *rollout_run_second(const struct rollout_run *r)
+{
+    return &r->policy.second;
+}
+
+RW_RC rollout_run_generation(const struct rollout_run *r, const char *family, int64_t release,
+                             int64_t *out, struct rw_err *err)
+{
+    const struct rollout *ro = rollout_live_find(r, family, release);
+    if (ro == NULL) {
+        return rw_fail(err, RW_E_NOT_FOUND, "there is no rollout of %s/%lld", family,
+                       (long long)release);
+    }
+    *out = ro->generation;
+    return RW_OK;
+}
+
 RW_RC rollout_live_audit(struct rollout_run *r, const struct rollout *ro, const char *verb,
                          const struct rollout_run_actor *actor, struct rw_wall now,
                          struct rw_err *err)
@@ -205,18 +222,38 @@ static RW_RC steerable(const struct rollout_run *r, const struct rollout *ro, in
     const struct rollout *live = rollout_live_of(r, ro->family);
     if (live != ro) {
         if (rollout_doc_overall(ro) == ROLLOUT_ROLLED_BACK) {
-            return rw_fail(err, RW_E_POLICY, "%s/%lld is rolled back", ro->family,
-                           (long long)ro->release);
+            RW_IGNORE(rw_fail(err, RW_E_POLICY, "%s/%lld is rolled back", ro->family,
+                              (long long)ro->release),
+                      "hint");
+            return rw_hint(err, "a halt is for good: publish the mended content as a new release");
         }
         return rw_fail(err, RW_E_POLICY, "%s/%lld has been followed by %s/%lld", ro->family,
                        (long long)ro->release, ro->family, (long long)live->release);
     }
     if (generation != 0 && generation != ro->generation) {
-        return rw_fail(err, RW_E_STALE, "%s/%lld is at generation %lld, not %lld any more",
-                       ro->family, (long long)ro->release, (long long)ro->generation,
-                       (long long)generation);
+        RW_IGNORE(rw_fail(err, RW_E_STALE, "%s/%lld is at generation %lld, not %lld any more",
+                          ro->family, (long long)ro->release, (long long)ro->generation,
+                          (long long)generation),
+                  "hint");
+        return rw_hint(err, "look again: ringward rollout status %s/%lld", ro->family,
+                       (long long)ro->release);
     }
     return RW_OK;
+}
+
+static RW_RC no_ring(const struct rollout *ro, enum rollout_rule_command command,
+                     struct rw_err *err)
+{
+    enum rollout_rule_state state = rollout_doc_overall(ro);
+    RW_IGNORE(rw_fail(err, RW_E_POLICY, "%s/%lld is %s: there is no ring to %s", ro->family,
+                      (long long)ro->release, sm_name(&rollout_rule_table, (int)state),
+                      verbs[command]),
+              "hint");
+    if (ro->halt.there) {
+        return rw_hint(err, "a halt is for good: publish the mended content as a new release");
+    }
+    return rw_hint(err, "see where it stands: ringward rollout status %s/%lld", ro->family,
+                   (long long)ro->release);
 }
 
 static RW_RC obey(struct rollout_run *r, struct rollout *ro, enum rollout_rule_command command,
@@ -257,9 +294,7 @@ RW_RC rollout_run_command(struct rollout_run *r, const char *family, int64_t rel
     if (obeyed(ro, plan, command)) {
         rc = obey(r, ro, command, actor, plan, err);
     } else {
-        rc = rw_fail(err, RW_E_POLICY, "%s/%lld is %s: there is no ring to %s", family,
-                     (long long)release, sm_name(&rollout_rule_table, (int)rollout_doc_overall(ro)),
-                     verbs[command]);
+        rc = no_ring(ro, command, err);
     }
     rw_mem_free(plan);
     return rc;

@@ -12,6 +12,7 @@
 #include "common/policy/ring_policy.h"
 #include "server/health/fleet_state.h"
 #include "server/rollout/rollout_rule.h"
+#include "server/rollout/second.h"
 #include "server/store/store.h"
 
 struct rollout_run;
@@ -64,6 +65,12 @@ RW_RC rollout_run_command(struct rollout_run *r, const char *family, int64_t rel
                           enum rollout_rule_command command, int64_t generation,
                           const struct rollout_run_actor *actor, struct rw_wall now,
                           struct rw_err *err);
+
+/* What the policy in force says about a second person. */
+const struct second_person *rollout_run_second(const struct rollout_run *r);
+/* The rollout's generation now. Fails with RW_E_NOT_FOUND. */
+RW_RC rollout_run_generation(const struct rollout_run *r, const char *family, int64_t release,
+                             int64_t *out, struct rw_err *err);
 
 /* One turn of the controller for all rollouts: begins and commits transactions of its own, so it is called
  * outside of one. Expires permits (INV-4) and takes the fleet's pending batch along in its transaction. Signing

@@ -81,6 +81,16 @@ static const struct refused {
      "longest"},
     {"unknown member of expedite", WITH("\"expedite\":{\"skip_gate\":true}"), "unknown member"},
     {"negative engine skew", WITH("\"engine_skew\":-1"), "engine_skew"},
+    {"second person for a stop", WITH("\"second_person\":{\"verbs\":[\"halt\"]}"),
+     "want 'promote' or 'resume'"},
+    {"second person twice", WITH("\"second_person\":{\"verbs\":[\"resume\",\"resume\"]}"),
+     "'resume' stands there twice"},
+    {"second person without verbs", WITH("\"second_person\":{\"within\":\"1h\"}"), "verbs"},
+    {"second person at once", WITH("\"second_person\":{\"verbs\":[\"resume\"],\"within\":\"0s\"}"),
+     "at least 1s"},
+    {"second person of next week",
+     WITH("\"second_person\":{\"verbs\":[\"resume\"],\"within\":\"7d\"}"), "within"},
+    {"third person", WITH("\"second_person\":{\"verbs\":[],\"third\":true}"), "unknown member"},
     {"engine skew as text", WITH("\"engine_skew\":\"9\""), "engine_skew"},
 };
 
@@ -132,6 +142,20 @@ TEST(expedite_and_engine_skew_have_safe_defaults)
     assert_int_equal(p.hard_min_s, 300);
     assert_int_equal(p.expedite_longest_s, 24 * 3600);
     assert_int_equal(p.engine_skew_max, 0);
+}
+
+TEST(a_second_person_is_wanted_for_marked_verbs_only)
+{
+    struct ring_policy p;
+    struct rw_err err = {0};
+    MUST(ring_policy_parse(rw_span_str(POLICY(RINGS)), &p, &err));
+    assert_false(p.second.verbs[SECOND_PERSON_PROMOTE] || p.second.verbs[SECOND_PERSON_RESUME]);
+    MUST(ring_policy_parse(
+        rw_span_str(WITH("\"second_person\":{\"verbs\":[\"promote\"],\"within\":\"1h\"}")), &p,
+        &err));
+    assert_true(p.second.verbs[SECOND_PERSON_PROMOTE]);
+    assert_false(p.second.verbs[SECOND_PERSON_RESUME]);
+    assert_int_equal(p.second.within_s, 3600);
 }
 
 /* Consecutive ranges without a gap, in listed order, whatever the shares are. */
@@ -195,5 +219,6 @@ RUN_TESTS(cmocka_unit_test(a_wrong_policy_is_refused_with_its_place),
           cmocka_unit_test(buckets_belong_to_exactly_one_ring),
           cmocka_unit_test(minimum_bake_is_never_before_the_earlier_rings_have_baked),
           cmocka_unit_test(expedite_and_engine_skew_have_safe_defaults),
+          cmocka_unit_test(a_second_person_is_wanted_for_marked_verbs_only),
           cmocka_unit_test(ranges_are_consecutive_and_leave_no_gap),
           cmocka_unit_test(the_shipped_default_is_valid))

@@ -29,7 +29,9 @@ TEST(people_pause_resume_promote_and_halt_with_a_fresh_generation)
     tick(&w);
     int64_t generation = the(&w, 1)->generation;
     MUST_FAIL(command(&w, 1, ROLLOUT_RESUME, 0, &err), RW_E_POLICY);
+    assert_non_null(strstr(err.hint, "rollout status yara/1"));
     MUST_FAIL(command(&w, 1, ROLLOUT_PAUSE, generation - 1, &err), RW_E_STALE);
+    assert_non_null(strstr(err.hint, "look again"));
     MUST_FAIL(command(&w, 2, ROLLOUT_PAUSE, 0, &err), RW_E_NOT_FOUND);
     MUST(command(&w, 1, ROLLOUT_PAUSE, generation, &err));
     assert_int_equal(ask(&w, 0, 1, 1).decision, BEACON_PERMIT_WAIT); /* before any tick */
@@ -51,6 +53,7 @@ TEST(people_pause_resume_promote_and_halt_with_a_fresh_generation)
     assert_string_equal(the(&w, 1)->halt.by, "ada");
     assert_string_equal(the(&w, 1)->halt.reason, "because");
     MUST_FAIL(command(&w, 1, ROLLOUT_RESUME, 0, &err), RW_E_POLICY);
+    assert_non_null(strstr(err.hint, "new release"));
     end(&w);
 }
 
