@@ -73,7 +73,7 @@ static struct late_rule_bucket close_windows(struct sim_cell *c, struct sim_worl
     c->pending -= least(b.treated_dark, c->pending);
     int64_t opened = c->control / window;
     opened += sim_random_below(&w->random, window) < c->control % window;
-    put(&c->controls, w->minute + window + 1, opened);
+    put(&c->controls, w->minute + window, opened);
     return b;
 }
 
@@ -125,19 +125,30 @@ static void plan_well(struct sim_cell *c, struct sim_world *w, int64_t count)
 {
     const struct ring_policy *p = &w->plan->policy;
     const struct sim_fault *f = w->fault;
-    int64_t closes = w->minute + window_min(w) + 1;
+    int64_t closes = w->minute + window_min(w);
     int64_t probation_min = (p->confirm_probation_s + 59) / 60;
     int64_t quiet = sim_random_binomial(&w->random, count, dark_share(w, closes));
     put(&c->silent, closes, quiet);
     put_spread(&c->back, &w->random, closes + 1, QUIET_MIN, quiet);
-    put_spread(&c->healthy, &w->random, w->minute + probation_min + 1, w->plan->poll_min,
+    put_spread(&c->healthy, &w->random, w->minute + probation_min, w->plan->poll_min,
                count - quiet);
-    put_spread(&c->aging, &w->random, w->minute + p->alive_after_s / 60 + 1, w->plan->poll_min,
-               count);
+    put_spread(&c->aging, &w->random, w->minute + p->alive_after_s / 60, w->plan->poll_min, count);
     if (!c->affected) { return; }
     put_spread(&c->delayed, &w->random, w->minute + f->delay_min, DELAY_SPREAD_MIN,
                sim_random_binomial(&w->random, count, f->delayed));
     c->harmed += sim_random_binomial(&w->random, count, f->unseen);
+}
+
+/* Installed at some moment of this minute, crashed at some moment of the 60 s behind, reported at some moment of
+ * report_min: whole minutes of the last, plus 0, 1 or 2 that the three fractions make (1:4:1, Irwin-Hall). */
+static void plan_report(struct sim_cell *c, struct sim_world *w, int64_t count)
+{
+    static const double share[] = {1.0 / 6.0, 4.0 / 5.0, 1.0}; /* of what is left: 1/6, 2/3, 1/6 */
+    for (size_t i = 0; i < RW_LEN(share); i++) {
+        int64_t here = sim_random_binomial(&w->random, count, share[i]);
+        count -= here;
+        put_spread(&c->failing, &w->random, w->minute + (int64_t)i, w->plan->report_min, here);
+    }
 }
 
 void sim_cell_grant(struct sim_cell *c, struct sim_world *w, int64_t count, bool forgers_out)
@@ -145,7 +156,7 @@ void sim_cell_grant(struct sim_cell *c, struct sim_world *w, int64_t count, bool
     const struct sim_fault *f = w->fault;
     double here = c->affected ? 1.0 : 0.0;
     double usual = w->plan->base_apply * base_factor(w);
-    int64_t closes = w->minute + window_min(w) + 1;
+    int64_t closes = w->minute + window_min(w);
     int64_t waiting = c->control - c->held_back;
     if (count <= 0) { return; }
     double forging = forgers_out || waiting < 1 ? 0.0 : (double)c->forgers / (double)waiting;
@@ -163,10 +174,6 @@ void sim_cell_grant(struct sim_cell *c, struct sim_world *w, int64_t count, bool
     c->harmed += dark + crash;
     put(&c->windows, closes, count);
     put(&c->silent, closes, dark);
-    /* Installed at some moment of this minute, reported at some moment of the next ones. */
-    int64_t bad = crash + benign + forged;
-    int64_t soon = sim_random_binomial(&w->random, bad, 0.5);
-    put_spread(&c->failing, &w->random, w->minute + 1, w->plan->report_min, soon);
-    put_spread(&c->failing, &w->random, w->minute + 2, w->plan->report_min, bad - soon);
+    plan_report(c, w, crash + benign + forged);
     plan_well(c, w, rest - crash - benign);
 }

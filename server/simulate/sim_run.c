@@ -225,15 +225,14 @@ static void run(struct sim_state *s)
 {
     struct sim_outcome *out = s->out;
     int64_t end = s->world.plan->horizon_min;
+    sim_decide_minute(s);
     while (s->world.minute <= end && (out->stop_min < 0 || s->world.minute < out->stop_min)) {
         for (size_t i = 0; i < s->rings; i++) {
-            sim_evidence_minute(s, i);
             free_hold_back(s, i);
+            if (s->ring[i].open) { grant_minute(s, &s->ring[i]); }
+            sim_evidence_minute(s, i);
         }
         sim_decide_minute(s);
-        for (size_t i = 0; i < s->rings; i++) {
-            if (s->ring[i].open) { grant_minute(s, &s->ring[i]); }
-        }
         note(s);
         s->world.minute++;
     }

@@ -48,6 +48,7 @@ static const struct figure {
     const char *id;
     int64_t endpoints;
     const char *fault;
+    int64_t per_survivor_m;
     int64_t linear_min;
     int64_t harm_median;
     int64_t harm_within;
@@ -55,15 +56,17 @@ static const struct figure {
     int64_t stop_min;
     int64_t stop_within;
 } figures[] = {
-    {"brick, 100,000", 100000, "brick", 0, 50, 0, 50, 16, 1},
-    {"brick, 30 million", 30000000, "brick", 0, 50, 0, 50, 16, 1},
-    {"30 % crasher, 10,000", 10000, "crash-30", 0, 15, 2, 20, 3, 1},
-    {"30 % crasher, 10 million", 10000000, "crash-30", 0, 15, 2, 20, 3, 1},
-    {"1 % crasher, 10,000", 10000, "crash-1", 0, 9, 3, 16, 47, 15},
-    {"1 % crasher, 10 million", 10000000, "crash-1", 0, 9, 3, 16, 47, 15},
-    {"brick, linear 4 h, 100,000", 100000, "brick", 240, 7083, 0, 7083, 17, 0},
-    {"brick, linear 4 h, 10 million", 10000000, "brick", 240, 708333, 0, 708333, 17, 0},
-    {"30 % crasher, linear, 10 million", 10000000, "crash-30", 240, 25002, 250, 25300, 2, 1},
+    {"brick, 100,000", 100000, "brick", 1000, 0, 50, 0, 50, 16, 1},
+    {"brick, 30 million", 30000000, "brick", 1000, 0, 50, 0, 50, 16, 1},
+    {"30 % crasher, 10,000", 10000, "crash-30", 1000, 0, 15, 2, 20, 3, 1},
+    {"30 % crasher, 10 million", 10000000, "crash-30", 1000, 0, 15, 2, 20, 3, 1},
+    {"1 % crasher, 10,000", 10000, "crash-1", 1000, 0, 9, 3, 16, 47, 15},
+    {"1 % crasher, 10 million", 10000000, "crash-1", 1000, 0, 9, 3, 16, 47, 15},
+    {"brick, linear 4 h, 100,000", 100000, "brick", 1000, 240, 7083, 0, 7083, 17, 1},
+    {"brick, linear 4 h, 10 million", 10000000, "brick", 1000, 240, 708333, 0, 708333, 17, 1},
+    {"30 % crasher, linear, 10 million", 10000000, "crash-30", 1000, 240, 25002, 250, 25300, 2, 1},
+    {"1 % crasher, linear, 10 million", 10000000, "crash-1", 1000, 240, 1286, 60, 1340, 3, 0},
+    {"1 % crasher, linear, 30 million", 30000000, "crash-1", 1000, 240, 3752, 60, 3850, 3, 0},
 };
 
 static bool near_to(int64_t got, int64_t want, int64_t within)
@@ -75,6 +78,7 @@ TEST_EACH(harm_and_time_are_the_published_figures, figures)
 {
     struct sim_plan plan = bare(it->endpoints);
     plan.linear_min = it->linear_min;
+    plan.policy.confirm_per_survivor_m = it->per_survivor_m;
     struct sim_summary s = run(&plan, it->fault);
     assert_int_equal(s.halts, RUNS);
     if (!near_to(s.harmed_median, it->harm_median, it->harm_within) ||
