@@ -59,8 +59,10 @@ struct agent {
     int64_t polls_ended;
     int64_t poll_failures; /* in a row */
     struct rw_mono poll_at;
-    struct rw_mono reach_at; /* a poll for the sake of a change on trial: not before */
-    int64_t asked_poll_s;    /* by the server; 0: nothing */
+    struct rw_mono reach_at;            /* a poll for the sake of a change on trial: not before */
+    int64_t asked_poll_s;               /* by the server; 0: nothing */
+    struct control remote[CONTROL_MAX]; /* what operators set, as the server said last */
+    size_t remote_count;
     int64_t send_failures;
     struct rw_mono send_at;
     char send_note[128]; /* why beacons wait; "" */

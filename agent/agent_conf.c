@@ -24,6 +24,14 @@ static const struct conf_setting settings[] = {
      "enrolment token, used until the endpoint has its own"},
     {"families", CONF_STR, FIELD(family_list), 0, 0, "yara", "content families, comma-separated"},
     {"ring", CONF_STR, FIELD(ring), 0, 0, "", "ring of this endpoint; empty: by its random bucket"},
+    {"delay", CONF_DURATION_MS, FIELD(delay_ms), 0, 90 * 24 * HOUR_MS, "0s",
+     "install what the ring offers so much later; the policy says how much at most"},
+    {"hold", CONF_STR, FIELD(hold), 0, 0, "",
+     "install nothing new until this time: 2026-12-01T00:00:00Z"},
+    {"pin", CONF_STR, FIELD(pin), 0, 0, "",
+     "stay behind: n-1, n-2, or FAMILY/NUMBER, comma-separated; lapses at the policy's age"},
+    {"pause", CONF_BOOL, FIELD(pause), 0, 0, "no",
+     "install nothing new for now; lapses at the policy's age"},
     {"os", CONF_STR, FIELD(os), 0, 0, "", "cohort: operating system; empty: of this host"},
     {"engine", CONF_STR, FIELD(engine), 0, 0, "unknown", "cohort: the sensor's engine"},
     {"engine_version", CONF_INT, FIELD(engine_version), 0, RW_JSON_INT_MAX, "0",
@@ -81,9 +89,37 @@ static RW_RC add_family(struct agent_conf *c, struct rw_span name, struct rw_err
     return RW_OK;
 }
 
-static RW_RC split_families(struct agent_conf *c, struct rw_err *err)
+static RW_RC add_control(struct agent_conf *c, const struct control *one, struct rw_err *err)
 {
-    struct rw_span rest = rw_span_str(c->family_list);
+    for (size_t i = 0; i < c->control_count; i++) {
+        const struct control *had = &c->controls[i];
+        bool pins =
+            had->kind == one->kind || (had->kind >= CONTROL_BACK && one->kind >= CONTROL_BACK);
+        bool same = strcmp(had->family, one->family) == 0 || had->family[0] == '\0' ||
+                    one->family[0] == '\0';
+        if (pins && same) { return rw_fail(err, RW_E_CONFIG, "pin: two pins for one family"); }
+    }
+    if (c->control_count == CONTROL_MAX) {
+        return rw_fail(err, RW_E_CONFIG, "pin: more than %d controls", CONTROL_MAX);
+    }
+    c->controls[c->control_count++] = *one;
+    return RW_OK;
+}
+
+static RW_RC add_pin(struct agent_conf *c, struct rw_span text, struct rw_err *err)
+{
+    struct control pin;
+    RW_TRY(control_codec_read_pin(text, &pin, err));
+    return add_control(c, &pin, err);
+}
+
+/* Calls `add` with each element of a comma-separated list, blanks around it cut off. */
+static RW_RC split_list(struct agent_conf *c, const char *list,
+                        struct rw_rc (*add)(struct agent_conf *c, struct rw_span one,
+                                            struct rw_err *err),
+                        struct rw_err *err)
+{
+    struct rw_span rest = rw_span_str(list);
     for (;;) {
         size_t n = 0;
         while (n < rest.n && rest.p[n] != ',') {
@@ -96,10 +132,25 @@ static RW_RC split_families(struct agent_conf *c, struct rw_err *err)
         while (one.n > 0 && one.p[one.n - 1] == ' ') {
             one.n--;
         }
-        RW_TRY(add_family(c, one, err));
+        RW_TRY(add(c, one, err));
         if (n == rest.n) { return RW_OK; }
         rest = rw_span_of(rest.p + n + 1, rest.n - n - 1);
     }
+}
+
+static RW_RC take_controls(struct agent_conf *c, struct rw_err *err)
+{
+    struct control one = {.kind = CONTROL_PAUSE};
+    if (c->pause) { RW_TRY(add_control(c, &one, err)); }
+    if (c->delay_ms > 0) {
+        one = (struct control){.kind = CONTROL_DELAY, .amount = (c->delay_ms + 999) / 1000};
+        RW_TRY(add_control(c, &one, err));
+    }
+    if (c->hold[0] != '\0') {
+        RW_TRY(control_codec_read_hold(rw_span_str(c->hold), &one, err));
+        RW_TRY(add_control(c, &one, err));
+    }
+    return c->pin[0] == '\0' ? RW_OK : split_list(c, c->pin, add_pin, err);
 }
 
 /* The value of NAME="value" in os-release; "" when it is not there. */
@@ -216,7 +267,8 @@ static RW_RC complete(struct agent_conf *c, struct rw_err *err)
     find_os(c);
     RW_TRY(find_machine(c, err));
     RW_TRY(check_paths(c, err));
-    return split_families(c, err);
+    RW_TRY(take_controls(c, err));
+    return split_list(c, c->family_list, add_family, err);
 }
 
 RW_RC agent_conf_parse(const char *name, struct rw_span text, struct agent_conf *out,

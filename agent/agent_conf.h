@@ -8,6 +8,7 @@
 #define RINGWARD_AGENT_CONF_H
 
 #include "agent/activate/manifest_codec.h"
+#include "common/policy/control_codec.h"
 #include "common/wire/beacon_codec.h"
 
 enum { AGENT_CONF_PATH_BYTES = 512, AGENT_CONF_COMMAND_BYTES = 2048, AGENT_CONF_LIST_BYTES = 300 };
@@ -20,6 +21,10 @@ struct agent_conf {
     char enrol_token_file[AGENT_CONF_PATH_BYTES];
     char family_list[AGENT_CONF_LIST_BYTES]; /* as written */
     char ring[INSTALL_NAME_BYTES];           /* "": computed from the bucket */
+    int64_t delay_ms;
+    char hold[RW_TIME_TEXT_BYTES];   /* as written */
+    char pin[AGENT_CONF_LIST_BYTES]; /* as written */
+    bool pause;
     char os[BEACON_COHORT_BYTES];
     char engine[BEACON_COHORT_BYTES];
     int64_t engine_version;
@@ -40,6 +45,8 @@ struct agent_conf {
     char path[AGENT_CONF_PATH_BYTES]; /* of the settings file */
     char families[MANIFEST_FAMILIES_MAX][INSTALL_NAME_BYTES];
     size_t family_count;
+    struct control controls[CONTROL_MAX];
+    size_t control_count;
     char arch[BEACON_COHORT_BYTES];
     char platform[INSTALL_NAME_BYTES]; /* "linux-x86_64" */
 };

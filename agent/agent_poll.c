@@ -64,6 +64,8 @@ RW_RC agent_poll_open(struct agent *a, struct rw_err *err)
         .store_path = a->store_path,
         .box_dir = a->conf.box_dir,
         .ring = a->conf.ring,
+        .controls = a->conf.controls,
+        .control_count = a->conf.control_count,
         .platform = a->conf.platform,
         .engine = a->conf.engine_version,
         .clean_files = a->conf.clean_files,
@@ -112,6 +114,8 @@ static void begin_poll(struct agent *a)
                               .abandoned_count = s->abandoned_count};
     rw_copy(in->abandoned, sizeof(in->abandoned), s->abandoned, sizeof(s->abandoned));
     in->left_count = s->left_count;
+    in->remote_count = a->remote_count;
+    rw_copy(in->remote, sizeof(in->remote), a->remote, sizeof(a->remote));
     rw_copy(in->left, sizeof(in->left), s->left, sizeof(s->left));
     if (!rw_is_ok(set_store_read(&a->activate.sets, s->previous, &in->previous, &unused))) {
         in->previous = (struct manifest){.count = 0}; /* costs a second verdict, no more */
@@ -194,6 +198,7 @@ static void begin_change(struct agent *a, const struct poll_family *f)
 {
     struct recheck ctx = {.a = a, .f = f};
     struct activate_plan plan = {.change = change_of(f->action),
+                                 .own = f->control.effect == CONTROL_LAG,
                                  .probation_s = f->permit.probation_s,
                                  .valid_until = f->permit_until,
                                  .recheck = recheck,

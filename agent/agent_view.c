@@ -84,12 +84,14 @@ static void put_family(struct json_writer *w, const struct poll_family *f)
     json_put_str(w, "family", f->family);
     json_put_int(w, "installed", f->state.installed);
     if (f->has_pointer) {
-        json_put_int(w, "pointer", f->pointer.release);
+        json_put_int(w, "pointer", f->offered);
         json_put_bool(w, "hold", f->pointer.hold);
     }
     json_put_str(w, "decision", install_rule_name(f->result.decision));
     json_put_str(w, "reason", f->result.reason);
     put_time(w, "not_before", f->result.not_before);
+    json_put_str(w, "control", f->control.reason);
+    json_put_str(w, "class", f->class_name);
     json_put_str(w, "action", poll_action_name(f->action));
     json_put_str(w, "note", f->note);
     json_put_str(w, "verdict", f->verdict);
@@ -157,6 +159,20 @@ static void put_hashes(struct json_writer *w, const char *name, const uint8_t (*
     json_close_array(w);
 }
 
+/* INV-12: what keeps this endpoint behind is told with its age, in force or not. */
+static void put_controls(struct json_writer *w, const struct agent *a)
+{
+    struct rw_wall passed = rw_clock_wall(&a->clock);
+    if (a->last.floor.s > passed.s) { passed = a->last.floor; }
+    json_open_array(w, "controls");
+    for (size_t i = 0; i < a->last.control_count && a->last.has_limits; i++) {
+        json_open_object(w, NULL);
+        control_codec_put_view(w, &a->last.controls[i], &a->last.limits, passed);
+        json_close_object(w);
+    }
+    json_close_array(w);
+}
+
 RW_RC agent_view_write(const struct agent *a, struct rw_buf *into, struct rw_err *err)
 {
     struct json_writer w = json_begin(into);
@@ -182,6 +198,7 @@ RW_RC agent_view_write(const struct agent *a, struct rw_buf *into, struct rw_err
     put_content(&w, a);
     put_change(&w, a);
     put_sensor(&w, a);
+    put_controls(&w, a);
     put_poll(&w, a);
     json_open_object(&w, "spool");
     json_put_int(&w, "waiting", (int64_t)a->spool.count);
@@ -237,6 +254,37 @@ static void print_list(const struct json *tree, const char *name, const char *ti
     }
 }
 
+/* "45 days", "3 h": whole units are enough for an age. */
+static void print_span(long long s)
+{
+    if (s >= 2 * DAY_S) {
+        printf("%lld days", s / DAY_S);
+    } else if (s >= 7200) {
+        printf("%lld h", s / 3600);
+    } else if (s >= 120) {
+        printf("%lld min", s / 60);
+    } else {
+        printf("%lld s", s);
+    }
+}
+
+static void print_controls(const struct json *list)
+{
+    char t[512];
+    for (const struct json *c = list == NULL ? NULL : json_first(list); c != NULL;
+         c = json_next(c)) {
+        printf("%-12s %s", "control", text_of(c, "control", t));
+        printf(" by the %s, set ", text_of(c, "by", t));
+        print_span(int_of(c, "age_s"));
+        printf(" ago, %s", text_of(c, "state", t));
+        if (strcmp(t, "in force") == 0 && json_find(c, "left_s") != NULL) {
+            printf(", ends in ");
+            print_span(int_of(c, "left_s"));
+        }
+        printf("%s\n", bool_of(c, "old") ? ": OLD" : "");
+    }
+}
+
 static void print_roles(const struct json *list)
 {
     char t[512];
@@ -273,6 +321,7 @@ RW_RC agent_view_print_status(struct rw_span text, struct rw_err *err)
         printf(" at the earliest\n");
     }
     print_roles(json_find(tree, "roles"));
+    print_controls(json_find(tree, "controls"));
     printf("%-12s %s\n", "sandbox", text_of(tree, "grade", t));
     printf("%-12s %s, set %lld\n", "phase", text_of(tree, "phase", t), int_of(tree, "set"));
     print_list(tree, "content", "active");
@@ -310,6 +359,7 @@ static void print_why(const struct json *f)
         printf("  %-12s the active release %s: kept until the ring moves\n", "DROPPED",
                bool_of(f, "withdrawn") ? "was withdrawn" : "is not listed any more");
     }
+    if (strcmp(text_of(f, "control", t), "-") != 0) { printf("  %-12s %s\n", "control", t); }
     printf("  %-12s %s\n", "now", text_of(f, "note", t));
     printf("  %-12s %s", "box", text_of(f, "verdict", t));
     printf(", sandbox %s\n", text_of(f, "grade", t));
@@ -340,6 +390,7 @@ RW_RC agent_view_print_why(struct rw_span text, struct rw_err *err)
     printf(", by %s (bucket %lld)\n", text_of(tree, "ring_by", t), int_of(tree, "bucket"));
     printf("trust: %s", text_of(tree, "trust", t));
     printf(", metadata valid until %s\n", text_of(poll, "metadata_expire", t));
+    print_controls(json_find(tree, "controls"));
     if (!bool_of(poll, "ok")) { printf("last poll failed: %s\n", text_of(poll, "error", t)); }
     for (const struct json *f = json_first(families); f != NULL; f = json_next(f)) {
         print_why(f);

@@ -71,6 +71,7 @@ struct activate {
 /* One change, ready to begin: content is in the store, proven by the box. */
 struct activate_plan {
     enum slot_change change;
+    bool own; /* SLOT_REVERT: a control wants it, not the ring */
     char family[INSTALL_NAME_BYTES];
     struct manifest_entry to;   /* ignored for SLOT_REMOVE */
     int64_t probation_s;        /* SLOT_TRIAL */

@@ -23,6 +23,7 @@ static RW_RC make_intent(struct activate *a, const struct activate_plan *plan,
     const struct manifest_entry *had = manifest_find(&a->active, plan->family);
     if (plan->change != SLOT_REMOVE) { t.to = plan->to; }
     if (had != NULL) { t.left = *had; }
+    t.own = plan->change == SLOT_REVERT && plan->own;
     if (plan->change == SLOT_TRIAL) { t.probation_s = plan->probation_s; }
     RW_TRY(digest_random(t.beacon, sizeof(t.beacon), err));
     struct slot_state s = a->slots;
@@ -144,13 +145,14 @@ bool activate_commit(struct activate *a)
     bool trial = t.change == SLOT_TRIAL;
     t.generation = a->sensor.generation;
     /* The beacon first: a change that is durable but never told would count as dark. Once is enough. */
-    if (!a->told) {
+    if (!a->told && !t.own) {
         activate_report_outcome(a, trial ? BEACON_HEALTHY : BEACON_REVERTED,
                                 trial ? &t.to : &t.left, &t);
     }
     a->told = true;
-    /* Not for another ring's sake: there the release may be right (see slot_state.ring). */
-    if (!trial && t.left.release > 0 && strcmp(s.ring, a->report->ring) == 0) {
+    /* Not for another ring's sake: there the release may be right (see slot_state.ring). Nor when a control took it
+     * back: that says nothing about the release, and it comes again when the control ends. */
+    if (!trial && !t.own && t.left.release > 0 && strcmp(s.ring, a->report->ring) == 0) {
         slot_leave(&s, t.left.sha256);
     }
     s.previous = next_previous(a, &t);

@@ -86,6 +86,7 @@ static void put_trial(struct json_writer *w, const struct slot_trial *t)
     json_put_int(w, "probation_s", t->probation_s);
     json_put_bool(w, "failed", t->failed);
     json_put_bool(w, "aborted", t->aborted);
+    json_put_bool(w, "own", t->own);
     json_put_int(w, "stage", (int64_t)t->stage);
     json_put_int(w, "signal", t->signal);
     json_put_int(w, "generation", t->generation);
@@ -157,6 +158,9 @@ static RW_RC get_trial(const struct json *o, struct slot_trial *t, struct rw_err
     RW_TRY(json_get_int(o, "probation_s", 0, 86400, &t->probation_s, err));
     RW_TRY(json_get_bool(o, "failed", &t->failed, err));
     RW_TRY(json_get_bool(o, "aborted", &t->aborted, err));
+    if (json_find(o, "own") != NULL) { /* files of older agents lack it */
+        RW_TRY(json_get_bool(o, "own", &t->own, err));
+    }
     RW_TRY(json_get_int(o, "stage", 0, BEACON_STAGE_ACTIVE, &stage, err));
     t->stage = (enum beacon_stage)stage;
     RW_TRY(json_get_int(o, "signal", 0, 128, &t->signal, err));

@@ -26,6 +26,11 @@ RW_RC poll_open(const struct poll_options *o, struct poll **out, struct rw_err *
         return rc;
     }
     p->floor = clock_floor_open(o->state_dir, o->built);
+    rc = control_book_open(o->state_dir, &p->book, err);
+    if (!rw_is_ok(rc)) {
+        poll_drop(&p);
+        return rc;
+    }
     poll_enrol_recall(p);
     if (reset) { rw_log(RW_LOG_WARN, "trust_reset", "detail", "the stored root was damaged"); }
     *out = p;
@@ -156,6 +161,7 @@ static void poll_one(struct poll *p, size_t index, size_t ring, const struct pol
         f->action = f->state.installed > 0 ? POLL_REMOVE : POLL_NONE;
     } else {
         decide(p, f);
+        poll_control_keep(f);
         act(p, m, in, f);
         /* Two engineers signed it offline: that time has passed. */
         if (f->content.listed) { raise_floor(p, f->content.signed_at); }
@@ -204,6 +210,10 @@ static void end_output(struct poll *p, uint64_t answers_before, struct poll_outp
                                               .timestamp_expires = p->trust.served_expires};
     out->clock = clock_rule_judge(&clock);
     out->floor = p->floor.at;
+    out->control_count = p->control_count;
+    rw_copy(out->controls, sizeof(out->controls), p->controls, sizeof(p->controls));
+    out->has_limits = p->has_policy;
+    out->limits = p->policy.controls;
     out->answered = http_client_answers(p->api) + http_client_answers(p->content) != answers_before;
     out->store_full = p->store_full;
     out->retry_after_s = p->trust.retry_after_s;
@@ -227,6 +237,7 @@ void poll_run(struct poll *p, const struct poll_input *in, struct poll_output *o
     struct rw_rc enrolled = poll_enrol(p, &enrol);
     struct rw_rc rc = refresh(p, out, &ring, &out->err);
     out->ok = rw_is_ok(rc);
+    if (out->ok) { poll_control_begin(p, in); }
     now.may_begin = now.may_begin && rw_is_ok(enrolled);
     for (size_t i = 0; out->ok && i < out->family_count; i++) {
         poll_one(p, i, ring, &now, &out->families[i]);

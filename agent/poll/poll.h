@@ -15,6 +15,7 @@
 #include "agent/fetch/trust_store.h"
 #include "common/box/box_self.h"
 #include "common/box/verdict_codec.h"
+#include "common/policy/control_codec.h"
 #include "common/policy/entry_codec.h"
 
 enum { POLL_ROLES_MAX = 24 };
@@ -34,7 +35,9 @@ struct poll_options {
     int store_dir;                    /* borrowed */
     const char *store_path;
     const char *box_dir;
-    const char *ring; /* configured; "": computed */
+    const char *ring;               /* configured; "": computed */
+    const struct control *controls; /* of the administrator; borrowed */
+    size_t control_count;
     const char *platform;
     int64_t engine;
     int64_t clean_files;
@@ -60,7 +63,10 @@ struct poll_family {
     char family[INSTALL_NAME_BYTES];
     enum poll_action action;
     bool has_pointer;
-    struct install_rule_pointer pointer;
+    struct install_rule_pointer pointer; /* the ring's, or what controls put in its place */
+    int64_t offered;                     /* release that the ring points at; 0: none */
+    struct control_result control;       /* what controls make of it */
+    char class_name[INSTALL_NAME_BYTES]; /* of what the ring points at; "": unknown */
     struct install_rule_content content;
     struct install_rule_expedite expedite;
     struct install_rule_state state; /* what the decision was made with */
@@ -89,6 +95,8 @@ struct poll_input {
     size_t abandoned_count;
     uint8_t left[INSTALL_ABANDONED_MAX][DIGEST_BYTES];
     size_t left_count;
+    struct control remote[CONTROL_MAX]; /* set by operators */
+    size_t remote_count;
 };
 
 struct poll_output {
@@ -105,7 +113,11 @@ struct poll_output {
     struct rw_wall expires;                       /* of the metadata behind the decisions */
     struct tuf_role_status roles[POLL_ROLES_MAX]; /* all that was loaded of them */
     size_t role_count;
-    char token[512]; /* endpoint token in force; "": not enrolled */
+    char token[512];                      /* endpoint token in force; "": not enrolled */
+    struct control controls[CONTROL_MAX]; /* all that are set, in force or not */
+    size_t control_count;
+    bool has_limits;
+    struct control_limits limits; /* has_limits */
     struct poll_family families[POLL_FAMILIES_MAX];
     size_t family_count;
 };

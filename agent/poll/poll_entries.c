@@ -1,8 +1,6 @@
 /* What signed metadata say to one family on this endpoint: pointer, content, the role's list, an expedite. */
 #include "agent/poll/poll_state.h"
 
-#include "common/policy/entry_list.h"
-
 #include <stdio.h>
 #include <string.h>
 
@@ -42,7 +40,7 @@ static RW_RC read_list(struct poll *p, const struct poll_input *in, struct poll_
 static RW_RC read_content(struct poll *p, size_t ring, struct poll_family *f, struct rw_err *err)
 {
     char path[TUF_PATH_BYTES];
-    char class_name[INSTALL_NAME_BYTES] = "";
+    char *class_name = f->class_name;
     struct tuf_target t;
     size_t class_index = 0;
     RW_TRY(entry_codec_content_path(f->family, f->pointer.release, path, err));
@@ -53,6 +51,17 @@ static RW_RC read_content(struct poll *p, size_t ring, struct poll_family *f, st
         entry_codec_read_content(&t, f->state.ring, p->o.platform, &f->content, class_name, err));
     RW_TRY(ring_policy_find_class(&p->policy, class_name, &class_index, err));
     f->state.min_bake_s = ring_policy_min_bake_s(&p->policy, class_index, ring);
+    return RW_OK;
+}
+
+RW_RC poll_entries_content(struct poll *p, size_t ring, const struct poll_input *in,
+                           const struct entry_list *list, struct poll_family *f, struct rw_err *err)
+{
+    f->content = (struct install_rule_content){.listed = false};
+    RW_TRY(read_content(p, ring, f, err));
+    if (!f->content.listed) { return RW_OK; }
+    entry_list_apply(list, &f->content);
+    f->state.held = poll_entries_held(in, f);
     return RW_OK;
 }
 
@@ -73,11 +82,10 @@ RW_RC poll_entries_read(struct poll *p, size_t ring, const struct poll_input *in
     RW_TRY(entry_codec_read_pointer(&t, &f->pointer, err));
     f->has_pointer = true;
     RW_TRY(read_list(p, in, f, &list, err));
-    RW_TRY(read_content(p, ring, f, err));
+    f->offered = f->pointer.release;
+    RW_TRY(poll_entries_content(p, ring, in, &list, f, err));
     if (!f->content.listed) { return RW_OK; }
-    entry_list_apply(&list, &f->content);
-    f->state.held = poll_entries_held(in, f);
-    return RW_OK;
+    return poll_control_apply(p, ring, in, &list, f, err);
 }
 
 static RW_RC read_expedite(struct poll *p, struct poll_family *f, struct rw_err *err)

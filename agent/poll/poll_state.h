@@ -8,7 +8,9 @@
 #define RINGWARD_POLL_STATE_H
 
 #include "agent/fetch/clock_floor.h"
+#include "agent/poll/control_book.h"
 #include "agent/poll/poll.h"
+#include "common/policy/entry_list.h"
 
 /* What a poll remembers of a family between polls. */
 struct poll_memory {
@@ -37,6 +39,9 @@ struct poll {
     bool has_policy;
     uint8_t policy_sha256[DIGEST_BYTES];
     struct ring_policy policy;
+    struct control_book book;
+    struct control controls[CONTROL_MAX]; /* of the poll that runs: administrator, then operators */
+    size_t control_count;
     char token[512];
     struct poll_memory memory[POLL_FAMILIES_MAX]; /* as families */
     struct box_self self;                         /* grade "" before the first self-test */
@@ -48,6 +53,17 @@ struct poll {
  * any other failure is none. */
 RW_RC poll_entries_read(struct poll *p, size_t ring, const struct poll_input *in,
                         struct poll_family *f, struct rw_err *err);
+/* Reads the content entry of f->pointer, as the ring sees it; what is not listed stays so. */
+RW_RC poll_entries_content(struct poll *p, size_t ring, const struct poll_input *in,
+                           const struct entry_list *list, struct poll_family *f,
+                           struct rw_err *err);
+/* Gathers the controls of this poll, with their age. */
+void poll_control_begin(struct poll *p, const struct poll_input *in);
+/* Puts the release that controls allow in the place of what the ring points at (INV-7: never a newer one). */
+RW_RC poll_control_apply(struct poll *p, size_t ring, const struct poll_input *in,
+                         const struct entry_list *list, struct poll_family *f, struct rw_err *err);
+/* What the controls keep is not begun, whatever the install rule says. */
+void poll_control_keep(struct poll_family *f);
 /* Looks for an expedite of the content; without one f->expedite stays unlisted. */
 void poll_entries_expedite(struct poll *p, struct poll_family *f);
 /* Whether the content is or was active: the running and the previous set are looked at. */

@@ -194,7 +194,7 @@ static RW_RC read_rings(const struct json *root, struct ring_policy *p, struct r
 /* --- classes --- */
 static RW_RC read_class(const struct json *o, struct ring_policy *p, struct rw_err *err)
 {
-    static const char *const known[] = {"min_bake"};
+    static const char *const known[] = {"min_bake", "unpausable"};
     struct ring_policy_class *c = &p->classes[p->class_count];
     const struct json *min = NULL;
     RW_TRY(rw_span_to_str(c->name, sizeof(c->name), json_name(o), "class", err));
@@ -207,6 +207,10 @@ static RW_RC read_class(const struct json *o, struct ring_policy *p, struct rw_e
         RW_TRY(rw_span_to_str(ring, sizeof(ring), json_name(m), "ring", err));
         RW_TRY(ring_policy_find(p, ring, &index, err));
         RW_TRY(opt_duration(min, ring, 0, &c->min_bake_s[index], err));
+    }
+    if (json_find(o, "unpausable") != NULL) {
+        RW_TRY(json_get_bool(o, "unpausable", &c->unpausable, err));
+        c->unpausable_line = json_line(json_find(o, "unpausable"));
     }
     p->class_count++;
     return RW_OK;
@@ -329,11 +333,31 @@ static RW_RC read_expedite(const struct json *root, struct ring_policy *p, struc
     return RW_OK;
 }
 
+/* --- controls of customers --- */
+static RW_RC read_controls(const struct json *root, struct ring_policy *p, struct rw_err *err)
+{
+    static const char *const known[] = {"delay_longest", "hold_longest", "pause_longest",
+                                        "pin_longest"};
+    struct control_limits *l = &p->controls;
+    const struct json *controls = NULL;
+    *l = (struct control_limits){.delay_longest_s = (int64_t)3 * DAY_S,
+                                 .hold_longest_s = (int64_t)30 * DAY_S,
+                                 .pause_longest_s = DAY_S,
+                                 .pin_longest_s = (int64_t)90 * DAY_S};
+    RW_TRY(opt_object(root, "controls", &controls, err));
+    if (controls == NULL) { return RW_OK; }
+    RW_TRY(json_only(controls, known, RW_LEN(known), err));
+    RW_TRY(opt_duration(controls, "delay_longest", l->delay_longest_s, &l->delay_longest_s, err));
+    RW_TRY(opt_duration(controls, "hold_longest", l->hold_longest_s, &l->hold_longest_s, err));
+    RW_TRY(opt_duration(controls, "pause_longest", l->pause_longest_s, &l->pause_longest_s, err));
+    return opt_duration(controls, "pin_longest", l->pin_longest_s, &l->pin_longest_s, err);
+}
+
 RW_RC ring_policy_parse(struct rw_span text, struct ring_policy *out, struct rw_err *err)
 {
-    static const char *const known[] = {"format",   "rings",       "classes",
-                                        "window",   "health",      "poll",
-                                        "expedite", "engine_skew", "second_person"};
+    static const char *const known[] = {"format",        "rings",   "classes",  "window",
+                                        "health",        "poll",    "expedite", "engine_skew",
+                                        "second_person", "controls"};
     struct ring_policy p = {0};
     int64_t format = 0;
     RW_AUTO(json_tree) json_tree tree = NULL;
@@ -350,6 +374,7 @@ RW_RC ring_policy_parse(struct rw_span text, struct ring_policy *out, struct rw_
     RW_TRY(read_health(tree, &p, err));
     RW_TRY(read_expedite(tree, &p, err));
     RW_TRY(second_person_read(tree, &p.second, err));
+    RW_TRY(read_controls(tree, &p, err));
     *out = p;
     return RW_OK;
 }

@@ -7,6 +7,7 @@
 #ifndef RINGWARD_RING_POLICY_H
 #define RINGWARD_RING_POLICY_H
 
+#include "common/policy/control_rule.h"
 #include "common/policy/second_person.h"
 
 enum {
@@ -36,6 +37,8 @@ struct ring_policy_class {
     char name[RING_POLICY_NAME_BYTES];
     int64_t
         min_bake_s[RING_POLICY_RINGS_MAX]; /* per ring, from signing to install at the earliest */
+    bool unpausable;          /* no control but the choice of the ring applies to it ... */
+    unsigned unpausable_line; /* ... as this line of the file says */
 };
 
 struct ring_policy {
@@ -59,6 +62,7 @@ struct ring_policy {
     int64_t expedite_longest_s;  /* an expedite may last that long at most */
     struct second_person second; /* verbs that need another operator's word */
     int64_t engine_skew_max;     /* widest engine range that a release may claim; negative: any */
+    struct control_limits controls; /* how long customers may delay, hold, pause and pin */
 };
 
 /* Parses and checks the whole policy. Fails with RW_E_SYNTAX, RW_E_SCHEMA or RW_E_RANGE, naming the member's

@@ -106,6 +106,18 @@ static void print_exceptions(const struct ring_policy *p)
     printf("Duty officers may expedite a release for %s at most; it still bakes %s after signing "
            "and skips no gate.\n",
            longest, least);
+    (void)cli_view_duration(p->controls.delay_longest_s, least, sizeof(least));
+    (void)cli_view_duration(p->controls.hold_longest_s, longest, sizeof(longest));
+    printf("Customers may delay by %s, hold for %s,", least, longest);
+    (void)cli_view_duration(p->controls.pin_longest_s, least, sizeof(least));
+    (void)cli_view_duration(p->controls.pause_longest_s, longest, sizeof(longest));
+    printf(" pin for %s and pause for %s at most", least, longest);
+    for (size_t i = 0; i < p->class_count; i++) {
+        if (p->classes[i].unpausable) {
+            printf("; class '%s' follows its ring always", p->classes[i].name);
+        }
+    }
+    printf(".\n");
     if (p->engine_skew_max >= 0) {
         printf("A release may be for engine versions that are %lld apart at most.\n",
                (long long)p->engine_skew_max);

@@ -80,6 +80,8 @@ static const struct refused {
     {"expedite shorter than its hard minimum", WITH("\"expedite\":{\"longest\":\"10m\"}"),
      "longest"},
     {"unknown member of expedite", WITH("\"expedite\":{\"skip_gate\":true}"), "unknown member"},
+    {"unknown limit of controls", WITH("\"controls\":{\"hold\":\"1d\"}"), "unknown member"},
+    {"limit of controls without unit", WITH("\"controls\":{\"hold_longest\":\"30\"}"), "unit"},
     {"negative engine skew", WITH("\"engine_skew\":-1"), "engine_skew"},
     {"second person for a stop", WITH("\"second_person\":{\"verbs\":[\"halt\"]}"),
      "want 'promote' or 'resume'"},
@@ -158,6 +160,26 @@ TEST(a_second_person_is_wanted_for_marked_verbs_only)
     assert_int_equal(p.second.within_s, 3600);
 }
 
+TEST(controls_have_limits_and_classes_may_be_unpausable)
+{
+    struct ring_policy p;
+    struct rw_err err = {0};
+    MUST(ring_policy_parse(rw_span_str(POLICY(RINGS)), &p, &err));
+    assert_int_equal(p.controls.delay_longest_s, 72 * 3600);
+    assert_int_equal(p.controls.hold_longest_s, 30 * 86400);
+    assert_int_equal(p.controls.pin_longest_s, 90 * 86400);
+    assert_int_equal(p.controls.pause_longest_s, 86400);
+    assert_false(p.classes[0].unpausable);
+    MUST(ring_policy_parse(
+        rw_span_str("{\"format\":1,\"rings\":[" RINGS
+                    "],\n\"classes\":{\n\"data\":{\"unpausable\":true}},"
+                    "\"window\":{\"confirm\":{}},\"controls\":{\"pin_longest\":\"7d\"}}"),
+        &p, &err));
+    assert_true(p.classes[0].unpausable);
+    assert_int_equal(p.classes[0].unpausable_line, 3);
+    assert_int_equal(p.controls.pin_longest_s, 7 * 86400);
+}
+
 /* Consecutive ranges without a gap, in listed order, whatever the shares are. */
 static const struct range_row {
     const char *id;
@@ -218,6 +240,7 @@ TEST(the_shipped_default_is_valid)
 RUN_TESTS(cmocka_unit_test(a_wrong_policy_is_refused_with_its_place),
           cmocka_unit_test(buckets_belong_to_exactly_one_ring),
           cmocka_unit_test(minimum_bake_is_never_before_the_earlier_rings_have_baked),
+          cmocka_unit_test(controls_have_limits_and_classes_may_be_unpausable),
           cmocka_unit_test(expedite_and_engine_skew_have_safe_defaults),
           cmocka_unit_test(a_second_person_is_wanted_for_marked_verbs_only),
           cmocka_unit_test(ranges_are_consecutive_and_leave_no_gap),
