@@ -9,12 +9,20 @@ void store_close(struct store *s)
     *s = (struct store){.backend = NULL};
 }
 
+bool store_is_shared(const struct store *s)
+{
+    return s->backend->look != NULL;
+}
+
 RW_RC store_begin(struct store *s, struct rw_err *err)
 {
     RW_ASSERT(!s->in_transaction);
-    RW_TRY(s->backend->begin(s->ctx, err));
+    RW_TRY(s->backend->begin(s->ctx, s->term, &s->now, err));
     s->in_transaction = true;
-    return RW_OK;
+    if (s->follow == NULL) { return RW_OK; }
+    struct rw_rc rc = s->follow(s->follow_arg, err);
+    if (!rw_is_ok(rc)) { store_rollback(s); }
+    return rc;
 }
 
 RW_RC store_commit(struct store *s, struct rw_err *err)
@@ -99,4 +107,31 @@ RW_RC store_audit_each(struct store *s, int64_t after, int64_t limit,
                        void *arg, struct rw_err *err)
 {
     return s->backend->audit_each(s->ctx, after, limit, each, arg, err);
+}
+
+RW_RC store_look(struct store *s, struct rw_err *err)
+{
+    RW_ASSERT(!s->in_transaction && store_is_shared(s));
+    return s->backend->look(s->ctx, &s->now, err);
+}
+
+RW_RC store_doc_changed(struct store *s, int64_t after,
+                        RW_RC (*each)(void *arg, const char *kind, const struct store_doc *doc,
+                                      struct rw_err *err),
+                        void *arg, struct rw_err *err)
+{
+    RW_ASSERT(store_is_shared(s));
+    return s->backend->doc_changed(s->ctx, after, each, arg, err);
+}
+
+RW_RC store_lease_get(struct store *s, struct store_lease *out, struct rw_err *err)
+{
+    RW_ASSERT(s->in_transaction && store_is_shared(s));
+    return s->backend->lease_get(s->ctx, out, err);
+}
+
+RW_RC store_lease_put(struct store *s, const struct store_lease *lease, struct rw_err *err)
+{
+    RW_ASSERT(s->in_transaction && store_is_shared(s));
+    return s->backend->lease_put(s->ctx, lease, err);
 }

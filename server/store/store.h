@@ -4,9 +4,13 @@
  * fold. Documents (releases, rollouts, tokens, settings) and audit records share its transactions, so a state
  * and its audit record are one commit (INV-9) and what was answered survives power loss (INV-8).
  *
+ * A store may be shared by several processes (nodes). Then one transaction is open at a time in the whole cluster, the
+ * journal's rows are numbered without gaps, and `follow` brings a node up to date inside each new transaction, before
+ * the caller decides anything: every decision is made on the whole truth (INV-1).
+ *
  * memory   a store owns its connection until store_close; callbacks borrow their arguments
  * threads  one thread (the server's core thread)
- * source   docs/architecture.md "Storage"
+ * source   docs/architecture.md "Storage"; docs/nodes.md
  */
 #ifndef RINGWARD_STORE_H
 #define RINGWARD_STORE_H
@@ -36,11 +40,27 @@ struct store_audit_tip {
     uint8_t hash[32]; /* its hash; zeros when there is none */
 };
 
+/* Where a shared store stands; zeros in one of a single process. */
+struct store_now {
+    int64_t tip;    /* newest journal row */
+    int64_t change; /* rises with each transaction that wrote documents */
+};
+
+enum { STORE_HOLDER_BYTES = 40, STORE_NODE_BYTES = 256 };
+
+/* Who is controller. It ends by the store's own clock. */
+struct store_lease {
+    int64_t term;                    /* rises with each new holder; 0: there never was one */
+    char holder[STORE_HOLDER_BYTES]; /* names one process of one node; "": given back */
+    char node[STORE_NODE_BYTES];     /* the same for people */
+    int64_t left_ms;                 /* <= 0: it has ended */
+};
+
 /* Functions of a back end; serve.c alone names a concrete one. Every function fails with RW_E_STORE or
  * RW_E_FULL unless said otherwise. */
 struct store_backend {
     void (*close)(void *ctx);
-    RW_RC (*begin)(void *ctx, struct rw_err *err);
+    RW_RC (*begin)(void *ctx, int64_t term, struct store_now *now, struct rw_err *err);
     RW_RC (*commit)(void *ctx, struct rw_err *err);
     void (*rollback)(void *ctx);
     RW_RC (*doc_put)(void *ctx, const char *kind, const struct store_doc *doc, struct rw_err *err);
@@ -64,16 +84,33 @@ struct store_backend {
     (void *ctx, int64_t after, int64_t limit,
      RW_RC (*each)(void *arg, const struct store_audit *a, struct rw_err *err), void *arg,
      struct rw_err *err);
+    /* --- NULL in a store of a single process --- */
+    RW_RC (*look)(void *ctx, struct store_now *now, struct rw_err *err);
+    RW_RC(*doc_changed)
+    (void *ctx, int64_t after,
+     RW_RC (*each)(void *arg, const char *kind, const struct store_doc *doc, struct rw_err *err),
+     void *arg, struct rw_err *err);
+    RW_RC (*lease_get)(void *ctx, struct store_lease *out, struct rw_err *err);
+    RW_RC (*lease_put)(void *ctx, const struct store_lease *lease, struct rw_err *err);
 };
 
 struct store {
     const struct store_backend *backend;
     void *ctx;
     bool in_transaction;
+    /* Fencing: while > 0, store_begin fails with RW_E_STALE unless the lease still has this term. */
+    int64_t term;
+    struct store_now now; /* at the last begin or look */
+    /* Shared only: called in each new transaction before store_begin returns; a failure rolls it back. */
+    RW_RC (*follow)(void *arg, struct rw_err *err);
+    void *follow_arg;
 };
 
 void store_close(struct store *s); /* accepts a zeroed store */
 
+/* Several processes may use it at a time. */
+bool store_is_shared(const struct store *s);
+/* Shared: waits for other nodes' transactions, a few seconds at most. Fails also with RW_E_STALE (`term`). */
 RW_RC store_begin(struct store *s, struct rw_err *err);
 /* Durable on RW_OK. After a failure the transaction is rolled back. */
 RW_RC store_commit(struct store *s, struct rw_err *err);
@@ -91,7 +128,7 @@ RW_RC store_doc_each(struct store *s, const char *kind,
                      RW_RC (*each)(void *arg, const struct store_doc *doc, struct rw_err *err),
                      void *arg, struct rw_err *err);
 
-/* Appends one batch of records; gives its row number. Needs a transaction. */
+/* Appends one batch of records; gives its row number (shared: now.tip + 1 for the first). Needs a transaction. */
 RW_RC store_journal_append(struct store *s, struct rw_span batch, int64_t *row_out,
                            struct rw_err *err);
 RW_RC store_journal_each(struct store *s, int64_t after,
@@ -109,5 +146,18 @@ RW_RC store_audit_tip(struct store *s, struct store_audit_tip *out, struct rw_er
 RW_RC store_audit_each(struct store *s, int64_t after, int64_t limit,
                        RW_RC (*each)(void *arg, const struct store_audit *a, struct rw_err *err),
                        void *arg, struct rw_err *err);
+
+/* --- shared stores only --- */
+/* Sets s->now, outside of a transaction. */
+RW_RC store_look(struct store *s, struct rw_err *err);
+/* Calls `each` for the documents of all kinds that transactions behind change `after` wrote, in their order. */
+RW_RC store_doc_changed(struct store *s, int64_t after,
+                        RW_RC (*each)(void *arg, const char *kind, const struct store_doc *doc,
+                                      struct rw_err *err),
+                        void *arg, struct rw_err *err);
+/* Needs a transaction, so that nobody takes it in between. */
+RW_RC store_lease_get(struct store *s, struct store_lease *out, struct rw_err *err);
+/* From now on, for lease->left_ms. Needs a transaction. */
+RW_RC store_lease_put(struct store *s, const struct store_lease *lease, struct rw_err *err);
 
 #endif

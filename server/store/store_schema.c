@@ -13,3 +13,25 @@ const char *const store_schema_steps[] = {
 };
 
 const size_t store_schema_version = RW_LEN(store_schema_steps);
+
+/* "C": documents come in the order of their bytes, as in SQLite. EXTERNAL: batches and images are kept as they are;
+ * compressing them costs more than it saves. `cluster` is one row: its lock is what makes transactions of all nodes
+ * follow each other. */
+const char *const store_schema_pg_steps[] = {
+    "CREATE TABLE doc (kind text COLLATE \"C\" NOT NULL, id text COLLATE \"C\" NOT NULL,"
+    " generation bigint NOT NULL, change bigint NOT NULL, body bytea NOT NULL,"
+    " PRIMARY KEY (kind, id));"
+    "CREATE INDEX doc_change ON doc (change);"
+    "CREATE TABLE journal (number bigint PRIMARY KEY, batch bytea NOT NULL);"
+    "ALTER TABLE journal ALTER batch SET STORAGE EXTERNAL;"
+    "CREATE TABLE fold (part integer PRIMARY KEY, mark bigint NOT NULL, image bytea NOT NULL);"
+    "ALTER TABLE fold ALTER image SET STORAGE EXTERNAL;"
+    "CREATE TABLE audit (seq bigint PRIMARY KEY, at_s bigint NOT NULL, record bytea NOT NULL,"
+    " hash bytea NOT NULL);"
+    "CREATE TABLE cluster (one boolean PRIMARY KEY CHECK (one), tip bigint NOT NULL,"
+    " change bigint NOT NULL, term bigint NOT NULL, holder text NOT NULL, node text NOT NULL,"
+    " until timestamptz NOT NULL);"
+    "INSERT INTO cluster VALUES (true, 0, 0, 0, '', '', 'epoch');",
+};
+
+const size_t store_schema_pg_version = RW_LEN(store_schema_pg_steps);

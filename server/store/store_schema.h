@@ -9,8 +9,10 @@
 
 #include <stddef.h>
 
-/* Step i brings version i to i + 1; a database at STORE_SCHEMA_VERSION is current. */
-extern const char *const store_schema_steps[];
+/* Step i brings version i to i + 1; a database at store_schema_version is current. */
+extern const char *const store_schema_steps[]; /* SQLite */
 extern const size_t store_schema_version;
+extern const char *const store_schema_pg_steps[]; /* PostgreSQL */
+extern const size_t store_schema_pg_version;
 
 #endif

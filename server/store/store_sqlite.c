@@ -68,9 +68,11 @@ static void close_store(void *ctx)
     rw_mem_free(s);
 }
 
-static RW_RC begin(void *ctx, struct rw_err *err)
+static RW_RC begin(void *ctx, int64_t term, struct store_now *now, struct rw_err *err)
 {
     struct sqlite_store *s = ctx;
+    (void)now;
+    RW_ASSERT(term == 0); /* there are no leases: the directory's lock keeps a second process out */
     return exec(s->db, "BEGIN IMMEDIATE", "begin", err);
 }
 

@@ -33,9 +33,11 @@ static RW_RC outcome(char c, struct rw_err *err)
 }
 
 /* --- store back end --- */
-static RW_RC fake_begin(void *ctx, struct rw_err *err)
+static RW_RC fake_begin(void *ctx, int64_t term, struct store_now *now, struct rw_err *err)
 {
     (void)ctx;
+    (void)term;
+    (void)now;
     return outcome('B', err);
 }
 

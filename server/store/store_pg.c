@@ -1,0 +1,500 @@
+#include "server/store/store_pg.h"
+
+#include "common/base/num.h"
+#include "server/store/store_pg_schema.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum {
+    PART_BYTES = 8 * 1024 * 1024, /* of an image, per row */
+    JOURNAL_PAGE_ROWS = 100,
+    AUDIT_PAGE_ROWS = 1000,
+    /* Rows that are folded already, kept for nodes that are a little behind: without them they would load the image. */
+    JOURNAL_KEPT_ROWS = 4096,
+};
+
+enum statement {
+    SQL_DOC_INSERT,
+    SQL_DOC_UPDATE,
+    SQL_DOC_GET,
+    SQL_DOC_EACH,
+    SQL_DOC_CHANGED,
+    SQL_JOURNAL_APPEND,
+    SQL_JOURNAL_EACH,
+    SQL_JOURNAL_DROP,
+    SQL_FOLD_CLEAR,
+    SQL_FOLD_PUT,
+    SQL_FOLD_GET,
+    SQL_AUDIT_APPEND,
+    SQL_AUDIT_TIP,
+    SQL_AUDIT_EACH,
+    SQL_LOOK,
+    SQL_LEASE_GET,
+    SQL_LEASE_PUT,
+    SQL_COUNT,
+};
+
+_Static_assert((int)SQL_COUNT <= (int)STORE_PG_STATEMENTS_MAX, "every statement has a place");
+
+#define SQL(which, text) [which] = {which, text}
+
+static const struct store_pg_statement statements[SQL_COUNT] = {
+    SQL(SQL_DOC_INSERT, "INSERT INTO doc (kind, id, generation, body, change)"
+                        " VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING"),
+    SQL(SQL_DOC_UPDATE, "UPDATE doc SET generation = $3, body = $4, change = $5"
+                        " WHERE kind = $1 AND id = $2 AND generation = $3 - 1"),
+    SQL(SQL_DOC_GET, "SELECT generation, body FROM doc WHERE kind = $1 AND id = $2"),
+    SQL(SQL_DOC_EACH, "SELECT id, generation, body FROM doc WHERE kind = $1 ORDER BY id"),
+    SQL(SQL_DOC_CHANGED, "SELECT kind, id, generation, body FROM doc WHERE change > $1"
+                         " ORDER BY change, kind, id"),
+    SQL(SQL_JOURNAL_APPEND, "INSERT INTO journal (number, batch) VALUES ($1, $2)"),
+    SQL(SQL_JOURNAL_EACH, "SELECT number, batch FROM journal WHERE number > $1"
+                          " ORDER BY number LIMIT $2"),
+    SQL(SQL_JOURNAL_DROP, "DELETE FROM journal WHERE number <= $1"),
+    SQL(SQL_FOLD_CLEAR, "DELETE FROM fold"),
+    SQL(SQL_FOLD_PUT, "INSERT INTO fold (part, mark, image) VALUES ($1, $2, $3)"),
+    SQL(SQL_FOLD_GET, "SELECT mark, image FROM fold WHERE part = $1"),
+    SQL(SQL_AUDIT_APPEND, "INSERT INTO audit (seq, at_s, record, hash) VALUES ($1, $2, $3, $4)"
+                          " ON CONFLICT DO NOTHING"),
+    SQL(SQL_AUDIT_TIP, "SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1"),
+    SQL(SQL_AUDIT_EACH, "SELECT seq, at_s, record, hash FROM audit WHERE seq > $1"
+                        " ORDER BY seq LIMIT $2"),
+    SQL(SQL_LOOK, "SELECT tip, change FROM cluster WHERE one"),
+    SQL(SQL_LEASE_GET, "SELECT term, holder, node,"
+                       " floor(extract(epoch FROM until - clock_timestamp()) * 1000)::bigint"
+                       " FROM cluster WHERE one"),
+    SQL(SQL_LEASE_PUT,
+        "UPDATE cluster SET term = $1, holder = $2, node = $3, until = clock_timestamp()"
+        " + $4::double precision * interval '1 millisecond' WHERE one"),
+};
+
+struct pg_store {
+    struct store_pg_link link;
+    bool in_transaction;
+    bool documents; /* the open transaction wrote some */
+    bool rows;      /* of the journal, likewise */
+    struct store_now now;
+};
+
+/* Outside of a transaction a lost connection is made anew; inside one its work is lost, and it must fail. */
+static RW_RC run(struct pg_store *s, enum statement which, const struct store_pg_values *values,
+                 store_pg_result *out, struct rw_err *err)
+{
+    bool bulk = which == SQL_FOLD_PUT || which == SQL_FOLD_GET || which == SQL_JOURNAL_EACH ||
+                which == SQL_JOURNAL_DROP || which == SQL_DOC_EACH || which == SQL_FOLD_CLEAR;
+    if (!s->in_transaction) { RW_TRY(store_pg_link_ensure(&s->link, err)); }
+    return store_pg_run(&s->link, &statements[which], values,
+                        bulk ? STORE_PG_LONG_MS : STORE_PG_SHORT_MS, out, err);
+}
+
+/* A statement that gives no rows. */
+static RW_RC change(struct pg_store *s, enum statement which, const struct store_pg_values *values,
+                    int64_t *rows_out, struct rw_err *err)
+{
+    RW_AUTO(store_pg_result) store_pg_result r = NULL;
+    RW_TRY(run(s, which, values, &r, err));
+    *rows_out = store_pg_changed(r);
+    return RW_OK;
+}
+
+static void close_store(void *ctx)
+{
+    struct pg_store *s = ctx;
+    store_pg_link_drop(&s->link);
+    rw_mem_free(s);
+}
+
+/* --- transactions --- */
+
+static void rollback(void *ctx)
+{
+    struct pg_store *s = ctx;
+    struct rw_err unused;
+    RW_AUTO(store_pg_result) store_pg_result r = NULL;
+    s->in_transaction = false;
+    if (s->link.conn == NULL) { return; }
+    if (!rw_is_ok(store_pg_exec(&s->link, "ROLLBACK", STORE_PG_SHORT_MS, &r, &unused))) {
+        store_pg_link_cut(&s->link); /* the server rolls back what it has no client for */
+    }
+}
+
+static RW_RC take_now(const PGresult *r, struct store_now *now, struct rw_err *err)
+{
+    RW_TRY(rw_parse_i64(rw_span_str(PQgetvalue(r, 0, 0)), 0, INT64_MAX, "tip", &now->tip, err));
+    return rw_parse_i64(rw_span_str(PQgetvalue(r, 0, 1)), 0, INT64_MAX, "change", &now->change,
+                        err);
+}
+
+/* INV-1: from here to the end no other node writes. The term stands in the same row: a controller that was replaced
+ * finds no row with its own. */
+static RW_RC lock(struct pg_store *s, int64_t term, struct rw_err *err)
+{
+    char sql[160];
+    RW_AUTO(store_pg_result) store_pg_result r = NULL;
+    int n = snprintf(sql, sizeof(sql),
+                     "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;"
+                     "SELECT tip, change FROM cluster WHERE one");
+    if (term > 0) {
+        n += snprintf(sql + n, sizeof(sql) - (size_t)n, " AND term = %lld", (long long)term);
+    }
+    (void)snprintf(sql + n, sizeof(sql) - (size_t)n, " FOR UPDATE");
+    RW_TRY(store_pg_exec(&s->link, sql, STORE_PG_SHORT_MS, &r, err));
+    if (PQntuples(r) == 1) { return take_now(r, &s->now, err); }
+    if (term == 0) { return rw_fail(err, RW_E_STORE, "table cluster has lost its row"); }
+    return rw_fail(err, RW_E_STALE, "another node is controller: term %lld has ended",
+                   (long long)term);
+}
+
+static RW_RC begin(void *ctx, int64_t term, struct store_now *now, struct rw_err *err)
+{
+    struct pg_store *s = ctx;
+    RW_TRY(store_pg_link_ensure(&s->link, err));
+    s->documents = s->rows = false;
+    struct rw_rc rc = lock(s, term, err);
+    if (!rw_is_ok(rc)) {
+        rollback(s);
+        return rc;
+    }
+    s->in_transaction = true;
+    *now = s->now;
+    return RW_OK;
+}
+
+static RW_RC commit(void *ctx, struct rw_err *err)
+{
+    struct pg_store *s = ctx;
+    char sql[128];
+    RW_AUTO(store_pg_result) store_pg_result r = NULL;
+    int64_t changed = s->now.change + (s->documents ? 1 : 0);
+    (void)snprintf(sql, sizeof(sql),
+                   "UPDATE cluster SET tip = %lld, change = %lld WHERE one; COMMIT",
+                   (long long)s->now.tip, (long long)changed);
+    const char *text = s->documents || s->rows ? sql : "COMMIT";
+    RW_TRY(store_pg_exec(&s->link, text, STORE_PG_SHORT_MS, &r, err));
+    /* A transaction that failed before is rolled back by COMMIT, without an error. */
+    if (strcmp(PQcmdStatus(r), "COMMIT") != 0) {
+        return rw_fail(err, RW_E_STORE, "PostgreSQL rolled the transaction back");
+    }
+    s->in_transaction = false;
+    return RW_OK;
+}
+
+static RW_RC look(void *ctx, struct store_now *now, struct rw_err *err)
+{
+    struct pg_store *s = ctx;
+    RW_AUTO(store_pg_result) store_pg_result r = NULL;
+    RW_TRY(run(s, SQL_LOOK, NULL, &r, err));
+    if (PQntuples(r) != 1) { return rw_fail(err, RW_E_STORE, "table cluster has lost its row"); }
+    *now = (struct store_now){store_pg_i64(r, 0, 0), store_pg_i64(r, 0, 1)};
+    return RW_OK;
+}
+
+/* --- documents --- */
+
+static RW_RC doc_put(void *ctx, const char *kind, const struct store_doc *doc, struct rw_err *err)
+{
+    struct pg_store *s = ctx;
+    struct store_pg_values v = {.count = 0};
+    bool make = doc->generation == 1;
+    int64_t rows = 0;
+    store_pg_add_text(&v, kind);
+    store_pg_add_text(&v, doc->id);
+    store_pg_add_i64(&v, doc->generation);
+    store_pg_add_bytes(&v, doc->body);
+    store_pg_add_i64(&v, s->now.change + 1);
+    RW_TRY(change(s, make ? SQL_DOC_INSERT : SQL_DOC_UPDATE, &v, &rows, err));
+    if (rows != 1) {
+        return make ? rw_fail(err, RW_E_EXISTS, "%s '%s' exists already", kind, doc->id)
+                    : rw_fail(err, RW_E_STALE, "%s '%s' is not at generation %lld any more", kind,
+                              doc->id, (long long)doc->generation - 1);
+    }
+    s->documents = true;
+    return RW_OK;
+}
+
+static RW_RC doc_get(void *ctx, const char *kind, const char *id, struct rw_buf *body,
+                     int64_t *generation, struct rw_err *err)
+{
+    struct pg_store *s = ctx;
+    struct store_pg_values v = {.count = 0};
+    RW_AUTO(store_pg_result) store_pg_result r = NULL;
+    store_pg_add_text(&v, kind);
+    store_pg_add_text(&v, id);
+    RW_TRY(run(s, SQL_DOC_GET, &v, &r, err));
+    if (PQntuples(r) == 0) { return rw_fail(err, RW_E_NOT_FOUND, "there is no %s '%s'", kind, id); }
+    *generation = store_pg_i64(r, 0, 0);
+    return rw_buf_append(body, store_pg_span(r, 0, 1), err);
+}
+
+/* A document in a row of a result: id, generation and body from column `at` on. */
+static RW_RC read_doc(const PGresult *r, int row, int at, struct store_doc *out, struct rw_err *err)
+{
+    *out = (struct store_doc){.generation = store_pg_i64(r, row, at + 1),
+                              .body = store_pg_span(r, row, at + 2)};
+    return rw_span_to_str(out->id, sizeof(out->id), store_pg_span(r, row, at), "document id", err);
+}
+
+static RW_RC doc_each(void *ctx, const char *kind,
+                      RW_RC (*each)(void *arg, const struct store_doc *doc, struct rw_err *err),
+                      void *arg, struct rw_err *err)
+{
+    struct pg_store *s = ctx;
+    struct store_pg_values v = {.count = 0};
+    RW_AUTO(store_pg_result) store_pg_result r = NULL;
+    store_pg_add_text(&v, kind);
+    RW_TRY(run(s, SQL_DOC_EACH, &v, &r, err));
+    for (int i = 0; i < PQntuples(r); i++) {
+        struct store_doc doc;
+        RW_TRY(read_doc(r, i, 0, &doc, err));
+        RW_TRY(each(arg, &doc, err));
+    }
+    return RW_OK;
+}
+
+static RW_RC doc_changed(void *ctx, int64_t after,
+                         RW_RC (*each)(void *arg, const char *kind, const struct store_doc *doc,
+                                       struct rw_err *err),
+                         void *arg, struct rw_err *err)
+{
+    struct pg_store *s = ctx;
+    struct store_pg_values v = {.count = 0};
+    RW_AUTO(store_pg_result) store_pg_result r = NULL;
+    store_pg_add_i64(&v, after);
+    RW_TRY(run(s, SQL_DOC_CHANGED, &v, &r, err));
+    for (int i = 0; i < PQntuples(r); i++) {
+        struct store_doc doc;
+        char kind[STORE_ID_BYTES];
+        RW_TRY(rw_span_to_str(kind, sizeof(kind), store_pg_span(r, i, 0), "document kind", err));
+        RW_TRY(read_doc(r, i, 1, &doc, err));
+        RW_TRY(each(arg, kind, &doc, err));
+    }
+    return RW_OK;
+}
+
+/* --- journal and fold --- */
+
+static RW_RC journal_append(void *ctx, struct rw_span batch, int64_t *row, struct rw_err *err)
+{
+    struct pg_store *s = ctx;
+    struct store_pg_values v = {.count = 0};
+    int64_t rows = 0;
+    store_pg_add_i64(&v, s->now.tip + 1);
+    store_pg_add_bytes(&v, batch);
+    RW_TRY(change(s, SQL_JOURNAL_APPEND, &v, &rows, err));
+    s->rows = true;
+    *row = ++s->now.tip;
+    return RW_OK;
+}
+
+static RW_RC journal_each(void *ctx, int64_t after,
+                          RW_RC (*each)(void *arg, int64_t row, struct rw_span batch,
+                                        struct rw_err *err),
+                          void *arg, struct rw_err *err)
+{
+    struct pg_store *s = ctx;
+    for (int rows = JOURNAL_PAGE_ROWS; rows == JOURNAL_PAGE_ROWS;) {
+        struct store_pg_values v = {.count = 0};
+        RW_AUTO(store_pg_result) store_pg_result r = NULL;
+        store_pg_add_i64(&v, after);
+        store_pg_add_i64(&v, JOURNAL_PAGE_ROWS);
+        RW_TRY(run(s, SQL_JOURNAL_EACH, &v, &r, err));
+        rows = PQntuples(r);
+        for (int i = 0; i < rows; i++) {
+            after = store_pg_i64(r, i, 0);
+            RW_TRY(each(arg, after, store_pg_span(r, i, 1), err));
+        }
+    }
+    return RW_OK;
+}
+
+static RW_RC put_part(struct pg_store *s, int64_t part, int64_t mark, struct rw_span bytes,
+                      struct rw_err *err)
+{
+    struct store_pg_values v = {.count = 0};
+    int64_t rows = 0;
+    store_pg_add_i64(&v, part);
+    store_pg_add_i64(&v, mark);
+    store_pg_add_bytes(&v, bytes);
+    return change(s, SQL_FOLD_PUT, &v, &rows, err);
+}
+
+static RW_RC fold(void *ctx, int64_t mark, struct rw_span image, struct rw_err *err)
+{
+    struct pg_store *s = ctx;
+    struct store_pg_values v = {.count = 0};
+    int64_t rows = 0;
+    int64_t part = 0;
+    RW_TRY(change(s, SQL_FOLD_CLEAR, NULL, &rows, err));
+    do {
+        size_t n = image.n < PART_BYTES ? image.n : PART_BYTES;
+        RW_TRY(put_part(s, part++, mark, rw_span_of(image.p, n), err));
+        image = rw_span_of(image.p + n, image.n - n);
+    } while (image.n > 0);
+    store_pg_add_i64(&v, mark - JOURNAL_KEPT_ROWS);
+    return change(s, SQL_JOURNAL_DROP, &v, &rows, err);
+}
+
+static RW_RC fold_load(void *ctx, int64_t *mark, struct rw_buf *image, struct rw_err *err)
+{
+    struct pg_store *s = ctx;
+    *mark = 0;
+    for (int64_t part = 0;; part++) {
+        struct store_pg_values v = {.count = 0};
+        RW_AUTO(store_pg_result) store_pg_result r = NULL;
+        store_pg_add_i64(&v, part);
+        RW_TRY(run(s, SQL_FOLD_GET, &v, &r, err));
+        if (PQntuples(r) == 0) { return RW_OK; }
+        int64_t of = store_pg_i64(r, 0, 0);
+        if (part > 0 && of != *mark) {
+            return rw_fail(err, RW_E_STORE, "the journal was folded meanwhile: load again");
+        }
+        *mark = of;
+        RW_TRY(rw_buf_append(image, store_pg_span(r, 0, 1), err));
+    }
+}
+
+/* --- audit --- */
+
+static RW_RC audit_append(void *ctx, const struct store_audit *a, struct rw_err *err)
+{
+    struct pg_store *s = ctx;
+    struct store_pg_values v = {.count = 0};
+    int64_t rows = 0;
+    store_pg_add_i64(&v, a->seq);
+    store_pg_add_i64(&v, a->at_s);
+    store_pg_add_bytes(&v, a->record);
+    store_pg_add_bytes(&v, rw_span_of(a->hash, sizeof(a->hash)));
+    RW_TRY(change(s, SQL_AUDIT_APPEND, &v, &rows, err));
+    if (rows == 1) { return RW_OK; }
+    return rw_fail(err, RW_E_STORE, "audit record %lld exists already", (long long)a->seq);
+}
+
+static RW_RC read_hash(const PGresult *r, int row, int column, int64_t seq, uint8_t hash[static 32],
+                       struct rw_err *err)
+{
+    struct rw_span blob = store_pg_span(r, row, column);
+    if (blob.n != 32) {
+        return rw_fail(err, RW_E_STORE, "audit record %lld has no hash", (long long)seq);
+    }
+    rw_copy(hash, 32, blob.p, blob.n);
+    return RW_OK;
+}
+
+static RW_RC audit_tip(void *ctx, struct store_audit_tip *out, struct rw_err *err)
+{
+    struct pg_store *s = ctx;
+    struct store_audit_tip tip = {.seq = 0};
+    RW_AUTO(store_pg_result) store_pg_result r = NULL;
+    RW_TRY(run(s, SQL_AUDIT_TIP, NULL, &r, err));
+    if (PQntuples(r) == 1) {
+        tip.seq = store_pg_i64(r, 0, 0);
+        RW_TRY(read_hash(r, 0, 1, tip.seq, tip.hash, err));
+    }
+    *out = tip;
+    return RW_OK;
+}
+
+static RW_RC audit_page(struct pg_store *s, int64_t *after, int64_t limit, int *rows_out,
+                        RW_RC (*each)(void *arg, const struct store_audit *a, struct rw_err *err),
+                        void *arg, struct rw_err *err)
+{
+    struct store_pg_values v = {.count = 0};
+    RW_AUTO(store_pg_result) store_pg_result r = NULL;
+    store_pg_add_i64(&v, *after);
+    store_pg_add_i64(&v, limit);
+    RW_TRY(run(s, SQL_AUDIT_EACH, &v, &r, err));
+    *rows_out = PQntuples(r);
+    for (int i = 0; i < *rows_out; i++) {
+        struct store_audit a = {.seq = store_pg_i64(r, i, 0),
+                                .at_s = store_pg_i64(r, i, 1),
+                                .record = store_pg_span(r, i, 2)};
+        *after = a.seq;
+        RW_TRY(read_hash(r, i, 3, a.seq, a.hash, err));
+        RW_TRY(each(arg, &a, err));
+    }
+    return RW_OK;
+}
+
+static RW_RC audit_each(void *ctx, int64_t after, int64_t limit,
+                        RW_RC (*each)(void *arg, const struct store_audit *a, struct rw_err *err),
+                        void *arg, struct rw_err *err)
+{
+    while (limit > 0) {
+        int64_t page = limit < AUDIT_PAGE_ROWS ? limit : AUDIT_PAGE_ROWS;
+        int rows = 0;
+        RW_TRY(audit_page(ctx, &after, page, &rows, each, arg, err));
+        if (rows < page) { return RW_OK; }
+        limit -= rows;
+    }
+    return RW_OK;
+}
+
+/* --- the lease --- */
+
+static RW_RC lease_get(void *ctx, struct store_lease *out, struct rw_err *err)
+{
+    struct pg_store *s = ctx;
+    RW_AUTO(store_pg_result) store_pg_result r = NULL;
+    RW_TRY(run(s, SQL_LEASE_GET, NULL, &r, err));
+    struct store_lease l = {.term = store_pg_i64(r, 0, 0), .left_ms = store_pg_i64(r, 0, 3)};
+    RW_TRY(rw_span_to_str(l.holder, sizeof(l.holder), store_pg_span(r, 0, 1), "holder", err));
+    RW_TRY(rw_span_to_str(l.node, sizeof(l.node), store_pg_span(r, 0, 2), "node", err));
+    *out = l;
+    return RW_OK;
+}
+
+static RW_RC lease_put(void *ctx, const struct store_lease *lease, struct rw_err *err)
+{
+    struct pg_store *s = ctx;
+    struct store_pg_values v = {.count = 0};
+    int64_t rows = 0;
+    store_pg_add_i64(&v, lease->term);
+    store_pg_add_text(&v, lease->holder);
+    store_pg_add_text(&v, lease->node);
+    store_pg_add_i64(&v, lease->left_ms);
+    return change(s, SQL_LEASE_PUT, &v, &rows, err);
+}
+
+static const struct store_backend pg_backend = {
+    .close = close_store,
+    .begin = begin,
+    .commit = commit,
+    .rollback = rollback,
+    .doc_put = doc_put,
+    .doc_get = doc_get,
+    .doc_each = doc_each,
+    .journal_append = journal_append,
+    .journal_each = journal_each,
+    .fold = fold,
+    .fold_load = fold_load,
+    .audit_append = audit_append,
+    .audit_tip = audit_tip,
+    .audit_each = audit_each,
+    .look = look,
+    .doc_changed = doc_changed,
+    .lease_get = lease_get,
+    .lease_put = lease_put,
+};
+
+bool store_pg_is_url(const char *url)
+{
+    struct rw_span s = rw_span_str(url);
+    return rw_span_starts(s, "postgresql://") || rw_span_starts(s, "postgres://");
+}
+
+RW_RC store_pg_open(const char *url, struct store *out, struct rw_err *err)
+{
+    struct pg_store *s = rw_mem_new(sizeof(*s));
+    if (s == NULL) { return rw_fail(err, RW_E_NOMEM, "no memory for the store"); }
+    s->link.begun = store_pg_schema_begin;
+    s->link.url = rw_str_dup(url);
+    struct rw_rc rc = s->link.url == NULL ? rw_fail(err, RW_E_NOMEM, "no memory for the store")
+                                          : store_pg_link_ensure(&s->link, err);
+    if (!rw_is_ok(rc)) {
+        close_store(s);
+        return rc;
+    }
+    *out = (struct store){.backend = &pg_backend, .ctx = s};
+    return RW_OK;
+}
