@@ -16,6 +16,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -44,6 +45,8 @@ struct serve {
     pthread_mutex_t counters_lock;
     struct http_server *counted; /* what metrics count; NULL before the start and in the stop */
     struct api_core api;
+    struct webhook *webhook;
+    atomic_bool told; /* a webhook's thread has a result */
     int staging_dir;
     int repo_dir;
     int lock; /* held for the life of the process */
@@ -101,6 +104,19 @@ static size_t queue_depth(void *ctx)
 {
     struct serve *s = ctx;
     return api_queue_depth(s->queue);
+}
+
+static void tell(void *ctx)
+{
+    struct serve *s = ctx;
+    atomic_store(&s->told, true);
+    api_queue_wake(s->queue);
+}
+
+static bool told(void *ctx)
+{
+    struct serve *s = ctx;
+    return atomic_exchange(&s->told, false);
 }
 
 static void wake(void *ctx)
@@ -207,6 +223,23 @@ static RW_RC open_trust(struct serve *s, const char *dir, struct rw_err *err)
     return api_trust_refresh(s->trust, now, &flag, err);
 }
 
+/* After the queue, which their threads wake. */
+static RW_RC open_webhooks(struct serve *s, const char *dir, struct rw_err *err)
+{
+    char folder[SERVER_CONF_PATH_BYTES];
+    struct webhook_conf *conf = rw_mem_new(sizeof(*conf));
+    if (conf == NULL) { return rw_fail(err, RW_E_NOMEM, "no memory for webhooks"); }
+    struct rw_rc rc = server_conf_path(dir, "webhooks", folder, err);
+    if (rw_is_ok(rc)) { rc = webhook_conf_load(folder, conf, err); }
+    const struct webhook_settings settings = {
+        .store = &s->store, .conf = conf, .wake = tell, .ctx = s};
+    if (rw_is_ok(rc) && conf->count > 0) { rc = webhook_open(&settings, &s->webhook, err); }
+    webhook_conf_wipe(conf);
+    rw_mem_free(conf);
+    s->api.webhook = s->webhook;
+    return rc;
+}
+
 static RW_RC open_core(struct serve *s, const char *dir, struct rw_err *err)
 {
     char staging[SERVER_CONF_PATH_BYTES];
@@ -236,6 +269,7 @@ static RW_RC open_core(struct serve *s, const char *dir, struct rw_err *err)
     };
     RW_TRY(api_core_begin(&s->api, err));
     RW_TRY(api_queue_new((size_t)s->conf.queue, &s->queue, err));
+    RW_TRY(open_webhooks(s, dir, err));
     RW_TRY(server_conf_path(dir, "staging", staging, err));
     const struct server_check_settings checks = {.staging_dir = staging,
                                                  .box_dir = s->conf.box_dir,
@@ -250,6 +284,7 @@ static RW_RC open_core(struct serve *s, const char *dir, struct rw_err *err)
                                               .check = s->check,
                                               .renew_ms = s->conf.renew_ms,
                                               .signer_lost = signer_lost,
+                                              .told = told,
                                               .ctx = s};
     return server_core_start(&core, &s->core, err);
 }
@@ -316,6 +351,7 @@ static void serve_drop(struct serve *s)
     if (s->http != NULL) { http_server_stop(s->http); }
     server_core_stop(s->core);
     server_check_stop(s->check);
+    webhook_close(&s->webhook);
     api_core_end(&s->api);
     api_queue_free(s->queue);
     api_trust_drop(&s->trust);

@@ -5,6 +5,7 @@
 #include "common/tuf/tuf_doc.h"
 #include "server/api/http_auth.h"
 #include "server/release/release_signer_link.h"
+#include "server/report/webhook_conf.h"
 #include "server/server_conf.h"
 
 #include <errno.h>
@@ -86,6 +87,22 @@ static RW_RC check_signer(const char *dir, const struct server_conf *conf, struc
     return check_program(program, err);
 }
 
+static RW_RC check_webhooks(const char *dir, struct rw_err *err)
+{
+    char folder[SERVER_CONF_PATH_BYTES];
+    struct webhook_conf *conf = rw_mem_new(sizeof(*conf));
+    if (conf == NULL) { return rw_fail(err, RW_E_NOMEM, "no memory for webhooks"); }
+    struct rw_rc rc = server_conf_path(dir, "webhooks", folder, err);
+    if (rw_is_ok(rc)) { rc = webhook_conf_load(folder, conf, err); }
+    for (size_t i = 0; rw_is_ok(rc) && i < conf->count; i++) {
+        printf("webhook: %s sends %s to %s\n", conf->targets[i].name, conf->targets[i].events,
+               conf->targets[i].base);
+    }
+    webhook_conf_wipe(conf);
+    rw_mem_free(conf);
+    return rc;
+}
+
 static RW_RC check_dir(const char *dir, struct rw_err *err)
 {
     static const char *const needed[] = {"repo/metadata/timestamp.json", "repo/targets",
@@ -101,6 +118,7 @@ static RW_RC check_dir(const char *dir, struct rw_err *err)
         RW_TRY(check_readable(dir, "tls/key.pem", err));
     }
     RW_TRY(check_secret(dir, err));
+    RW_TRY(check_webhooks(dir, err));
     RW_TRY(check_root(dir, err));
     RW_TRY(server_conf_program(conf.box_dir, "ringward-box", box, err));
     RW_TRY(check_program(box, err));
@@ -111,9 +129,11 @@ RW_RC server_cmd_check_config(int argc, char **argv, struct rw_err *err)
 {
     const char *dir = NULL;
     bool sample = false;
+    bool webhook_sample = false;
     const struct opt opts[] = {
         {"dir", "DIR", "directory of the server (required)", &dir, NULL},
         {"sample", NULL, "print all settings with their defaults instead", NULL, &sample},
+        {"webhook-sample", NULL, "the same for a webhook's file", NULL, &webhook_sample},
     };
     const struct opt_command command = {
         .program = "ringward-server check-config",
@@ -133,6 +153,10 @@ RW_RC server_cmd_check_config(int argc, char **argv, struct rw_err *err)
     if (outcome == OPT_HELP_SHOWN) { return RW_OK; }
     if (sample) {
         conf_print_sample(&server_conf_table);
+        return RW_OK;
+    }
+    if (webhook_sample) {
+        conf_print_sample(&webhook_conf_table);
         return RW_OK;
     }
     if (dir == NULL) {

@@ -2,6 +2,7 @@
 
 #include "common/base/log.h"
 #include "common/box/verdict_codec.h"
+#include "server/api/api_alarm.h"
 #include "server/api/api_release.h"
 #include "server/api/api_token.h"
 
@@ -17,6 +18,7 @@ struct server_core {
     struct server_check *check;
     int64_t renew_ms;
     bool (*signer_lost)(void *ctx);
+    bool (*told)(void *ctx);
     void *ctx;
     pthread_t thread;
     atomic_bool stopping;
@@ -97,13 +99,17 @@ static void housekeeping(struct server_core *s)
     bool lost = s->api->signer_answers && s->signer_lost(s->ctx);
     if (lost || now.ms >= s->next_renew.ms) {
         api_core_renew(s->api);
+        api_alarm_record(s->api);
         bool retry = !s->api->signer_answers && s->renew_ms > SIGNER_RETRY_MS;
         s->next_renew.ms = now.ms + (retry ? SIGNER_RETRY_MS : s->renew_ms);
     }
+    bool told = s->told(s->ctx);
     if (s->api->tick_wanted || now.ms >= s->next_tick.ms) {
         api_core_tick(s->api);
         s->next_tick.ms = now.ms + TICK_MS;
+        told = true;
     }
+    if (told) { api_core_tell(s->api); }
 }
 
 static void *run(void *arg)
@@ -135,6 +141,7 @@ RW_RC server_core_start(const struct server_core_settings *settings, struct serv
     s->check = settings->check;
     s->renew_ms = settings->renew_ms;
     s->signer_lost = settings->signer_lost;
+    s->told = settings->told;
     s->ctx = settings->ctx;
     s->verdict = rw_buf_make(RELEASE_VERDICT_BYTES_MAX);
     int failed = pthread_create(&s->thread, NULL, run, s);

@@ -19,6 +19,7 @@ struct server_core_settings {
     struct server_check *check;
     int64_t renew_ms;
     bool (*signer_lost)(void *ctx); /* asked every turn: cheap */
+    bool (*told)(void *ctx);        /* whether a webhook has a result; asked every turn: cheap */
     void *ctx;                      /* borrowed */
 };
 

@@ -12,6 +12,7 @@
 
 enum {
     URL_BYTES = 1024,
+    HEADERS_MAX = 4,
     CONNECT_MS = 10000,
     STALL_BYTES_PER_S = 64,
     STALL_S = 20,
@@ -268,7 +269,8 @@ static struct curl_slist *add_header(struct curl_slist *list, const char *line, 
 
 struct request {
     const char *path;
-    const char *header; /* one more header line; NULL: none */
+    const char *header;         /* one more header line; NULL: none */
+    const char *const *headers; /* up to HEADERS_MAX more, ended by NULL; NULL: none */
     const char *content_type;
     struct rw_span body; /* p NULL: GET */
     int64_t total_ms;    /* 0: the client's */
@@ -309,6 +311,9 @@ static RW_RC perform(struct http_client *c, const struct request *r, struct sink
     struct curl_slist *headers = add_header(NULL, "Expect:", &failed);
     if (c->authorization != NULL) { headers = add_header(headers, c->authorization, &failed); }
     if (r->header != NULL) { headers = add_header(headers, r->header, &failed); }
+    for (size_t i = 0; r->headers != NULL && i < HEADERS_MAX && r->headers[i] != NULL; i++) {
+        headers = add_header(headers, r->headers[i], &failed);
+    }
     if (r->content_type != NULL) {
         (void)snprintf(type, sizeof(type), "Content-Type: %s", r->content_type);
         headers = add_header(headers, type, &failed);
@@ -382,6 +387,25 @@ RW_RC http_client_post(struct http_client *c, const char *path, const char *cont
     const struct request r = {.path = path,
                               .content_type = content_type,
                               .body = body.p == NULL ? rw_span_of("", 0) : body};
+    RW_TRY(perform(c, &r, &s, err));
+    *answer_out = s.answer;
+    return RW_OK;
+}
+
+RW_RC http_client_post_message(struct http_client *c, const char *path,
+                               const struct http_client_message *m, size_t max, struct rw_buf *into,
+                               struct http_client_answer *answer_out, struct rw_err *err)
+{
+    struct sink s = {.into = into, .fd = -1, .left = max};
+    const struct request r = {.path = path,
+                              .content_type = m->content_type,
+                              .headers = m->headers,
+                              .body = m->body.p == NULL ? rw_span_of("", 0) : m->body};
+    for (size_t i = 0; i < HEADERS_MAX && m->headers[i] != NULL; i++) {
+        if (strpbrk(m->headers[i], "\r\n") != NULL) {
+            return rw_fail(err, RW_E_RANGE, "a header with a line end");
+        }
+    }
     RW_TRY(perform(c, &r, &s, err));
     *answer_out = s.answer;
     return RW_OK;

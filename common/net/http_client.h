@@ -50,6 +50,15 @@ RW_RC http_client_get_past_caches(struct http_client *c, const char *path, size_
 RW_RC http_client_post(struct http_client *c, const char *path, const char *content_type,
                        struct rw_span body, size_t max, struct rw_buf *into,
                        struct http_client_answer *answer_out, struct rw_err *err);
+struct http_client_message {
+    const char *content_type;
+    const char *headers[4]; /* more header lines without line ends; NULL: the list ends before */
+    struct rw_span body;
+};
+/* As http_client_post, with header lines of the caller's. Fails also with RW_E_RANGE (a line end in a header). */
+RW_RC http_client_post_message(struct http_client *c, const char *path,
+                               const struct http_client_message *m, size_t max, struct rw_buf *into,
+                               struct http_client_answer *answer_out, struct rw_err *err);
 /* Appends the body to the descriptor from `offset` on (Range when offset > 0; 206 and the right Content-Range are
  * demanded then). At most `total_bytes` in the file altogether; it may become shorter: the caller checks length and
  * hash. The time allowed grows with the length.

@@ -293,6 +293,14 @@ void api_core_tick(struct api_core *c)
     }
 }
 
+void api_core_tell(struct api_core *c)
+{
+    struct rw_err err;
+    if (c->webhook == NULL) { return; }
+    struct rw_rc rc = webhook_turn(c->webhook, &c->clock, &err);
+    note(c->tell_alarm, "webhooks", rc, &err);
+}
+
 void api_core_renew(struct api_core *c)
 {
     struct rw_err err;

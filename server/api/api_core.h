@@ -12,6 +12,7 @@
 #include "server/api/http_server.h"
 #include "server/release/release.h"
 #include "server/release/release_signer.h"
+#include "server/report/webhook.h"
 #include "server/rollout/rollout_run.h"
 
 /* What lies outside the core's own state; serve.c wires it, tests replace it. */
@@ -48,6 +49,7 @@ struct api_core {
     struct release_domain releases;
     struct api_trust *trust;
     struct http_auth *auth;
+    struct webhook *webhook; /* NULL: none is configured */
     struct api_core_outside outside;
     struct rw_clock clock;
     struct rw_wall started;
@@ -62,6 +64,8 @@ struct api_core {
     char store_alarm[RW_ERR_TEXT_BYTES];  /* failure of the last batch; "": none */
     char tick_alarm[RW_ERR_TEXT_BYTES];   /* failure of the last tick; "": none */
     char signer_alarm[RW_ERR_TEXT_BYTES]; /* failure of the last renewal; "": none */
+    char tell_alarm
+        [RW_ERR_TEXT_BYTES]; /* why webhooks or alarms could not be recorded; "": no reason */
     struct api_core_stats stats;
 };
 
@@ -80,6 +84,8 @@ RW_RC api_core_heal(struct api_core *c, struct rw_err *err);
 
 /* One turn: controller (deadlines, rollouts), fold. Failures are kept as alarm, counted and logged when they change. */
 void api_core_tick(struct api_core *c);
+/* Hands new records of the audit log to webhooks, takes what they have done; a failure is logged, nothing is lost. */
+void api_core_tell(struct api_core *c);
 /* Signer and trust, every few minutes and after a reload; failures are alarms. */
 void api_core_renew(struct api_core *c);
 /* Folds the journal before a stop, so that the next start is short. */

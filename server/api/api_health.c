@@ -115,6 +115,7 @@ static RW_RC write_metrics(const struct api_core *c, struct rw_buf *into, struct
                           "ringward_beacons_clock_total{clock=\"ahead\"} %llu\n",
                           (unsigned long long)c->clocks_behind,
                           (unsigned long long)c->clocks_ahead));
+    RW_TRY(webhook_metrics(c->webhook, into, err));
     return rollout_run_metrics(c->rollouts, into, err);
 }
 

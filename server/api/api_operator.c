@@ -1,6 +1,7 @@
 #include "server/api/api_operator.h"
 
 #include "common/base/version.h"
+#include "server/api/api_alarm.h"
 #include "server/api/api_core.h"
 #include "server/api/api_order.h"
 #include "server/api/api_second.h"
@@ -55,23 +56,12 @@ static RW_RC count_one(void *arg, const struct store_doc *doc, struct rw_err *er
     return RW_OK;
 }
 
-static void put_alarm(struct json_writer *w, const char *what, const char *text)
-{
-    struct rw_err joined;
-    if (text[0] == '\0') { return; }
-    RW_IGNORE(rw_fail(&joined, RW_E_BUSY, "%s: %s", what, text), "only the text is wanted");
-    json_put_str(w, NULL, joined.text);
-}
-
 static RW_RC put_alarms(const struct api_core *c, struct rw_wall now, struct json_writer *w,
                         struct rw_err *err)
 {
     json_open_array(w, "alarms");
-    api_trust_write_alarms(c->trust, now, w);
-    put_alarm(w, "signer", c->signer_alarm);
-    put_alarm(w, "store", c->store_alarm);
-    put_alarm(w, "controller", c->tick_alarm);
-    rollout_run_write_alarms(c->rollouts, w);
+    api_alarm_write(c, now, w);
+    webhook_write_alarms(c->webhook, w);
     RW_TRY(api_order_write_alarms(c, now, w, err));
     RW_TRY(api_second_write_alarms(c, now, w, err));
     json_close_array(w);

@@ -9,6 +9,7 @@
 #include "server/api/api_rollout.h"
 #include "server/api/api_second.h"
 #include "server/api/api_trust_change.h"
+#include "server/api/api_webhook.h"
 
 enum { ROUTES_MAX = 64 };
 
@@ -33,6 +34,7 @@ const struct api_route *api_routes(size_t *count_out)
         add(api_second_routes, api_second_route_count);
         add(api_operator_routes, api_operator_route_count);
         add(api_trust_change_routes, api_trust_change_route_count);
+        add(api_webhook_routes, api_webhook_route_count);
         add(api_health_routes, api_health_route_count);
         add(api_page_routes, api_page_route_count);
     }

@@ -13,6 +13,7 @@
 #include "server/cli/cmd_simulate.h"
 #include "server/cli/cmd_status.h"
 #include "server/cli/cmd_trust.h"
+#include "server/cli/cmd_webhook.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -28,6 +29,7 @@ static const struct cli_verb commands[] = {
     {"rings", cmd_rings, "check and explain the policy of rings"},
     {"simulate", cmd_simulate, "what a policy would do with a catalogue of faults"},
     {"audit", cmd_audit, "who changed what and why; verify and export the log"},
+    {"webhook", cmd_webhook, "how deliveries to other systems stand; a test event"},
     {"key", cmd_key, "make a signing key, show its public half"},
     {"trust", cmd_trust, "the ceremony of root and targets, and the rotation of keys"},
     {"doctor", cmd_doctor, "time left on every signature that endpoints rely on"},

@@ -42,6 +42,8 @@ static const struct role_case {
     {"trust_root", "POST", "/v1/trust/root", API_AUTH_ADMIN},
     {"trust_targets", "POST", "/v1/trust/targets", API_AUTH_ADMIN},
     {"trust_content", "POST", "/v1/trust/content", API_AUTH_PUBLISHER},
+    {"webhooks", "GET", "/v1/webhooks", API_AUTH_VIEWER},
+    {"webhook_test", "POST", "/v1/webhooks/{name}/test", API_AUTH_OPERATOR},
     {"healthz", "GET", "/healthz", API_AUTH_NONE},
     {"readyz", "GET", "/readyz", API_AUTH_NONE},
     {"metrics", "GET", "/metrics", API_AUTH_NONE},

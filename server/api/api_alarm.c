@@ -1,0 +1,45 @@
+#include "server/api/api_alarm.h"
+
+#include "common/base/log.h"
+#include "server/report/alarm_log.h"
+
+static void put(struct json_writer *w, const char *what, const char *text)
+{
+    struct rw_err joined;
+    if (text[0] == '\0') { return; }
+    RW_IGNORE(rw_fail(&joined, RW_E_BUSY, "%s: %s", what, text), "only the text is wanted");
+    json_put_str(w, NULL, joined.text);
+}
+
+void api_alarm_write(const struct api_core *c, struct rw_wall now, struct json_writer *w)
+{
+    api_trust_write_alarms(c->trust, now, w);
+    put(w, "signer", c->signer_alarm);
+    put(w, "store", c->store_alarm);
+    put(w, "controller", c->tick_alarm);
+    put(w, "webhooks", c->tell_alarm);
+    rollout_run_write_alarms(c->rollouts, w);
+}
+
+static RW_RC record(struct api_core *c, struct rw_err *err)
+{
+    struct rw_wall now = rw_clock_wall(&c->clock);
+    RW_AUTO(rw_buf) struct rw_buf text = rw_buf_make(ALARM_LOG_BYTES_MAX);
+    RW_TRY(api_core_heal(c, err));
+    struct json_writer w = json_begin(&text);
+    json_open_array(&w, NULL);
+    api_alarm_write(c, now, &w);
+    json_close_array(&w);
+    RW_TRY(json_done(&w, err));
+    return alarm_log_update(c->store, rw_buf_span(&text), now, err);
+}
+
+void api_alarm_record(struct api_core *c)
+{
+    struct rw_err err;
+    struct rw_log_line l;
+    if (rw_is_ok(record(c, &err))) { return; }
+    rw_log_begin(&l, RW_LOG_ERROR, "alarms_not_recorded");
+    rw_log_err(&l, &err);
+    rw_log_end(&l);
+}

@@ -1,0 +1,17 @@
+/* api_alarm.h: what is wrong with the server itself: trust, signer, store, controller, pointers of rings.
+ *
+ * memory   borrows its arguments
+ * threads  the core thread
+ * source   INV-12
+ */
+#ifndef RINGWARD_API_ALARM_H
+#define RINGWARD_API_ALARM_H
+
+#include "server/api/api_core.h"
+
+/* Appends strings to an open array. */
+void api_alarm_write(const struct api_core *c, struct rw_wall now, struct json_writer *w);
+/* Records alarms that began or ended since the last call; a failure is logged, and the next call tries again. */
+void api_alarm_record(struct api_core *c);
+
+#endif
