@@ -46,6 +46,9 @@ static void fill_report(struct agent *a)
     (void)snprintf(a->report.cohort.os, BEACON_COHORT_BYTES, "%s", a->conf.os);
     (void)snprintf(a->report.cohort.arch, BEACON_COHORT_BYTES, "%s", a->conf.arch);
     (void)snprintf(a->report.cohort.engine, BEACON_COHORT_BYTES, "%s", a->conf.engine);
+    if (a->conf.sensor_loader[0] == '\0') {
+        (void)snprintf(a->report.lacking, sizeof(a->report.lacking), "%s", POLL_NO_LOADER);
+    }
 }
 
 static RW_RC open_parts(struct agent *a, struct rw_err *err)

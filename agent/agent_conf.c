@@ -48,6 +48,9 @@ static const struct conf_setting settings[] = {
      "the sensor must prove a load within this time"},
     {"box_dir", CONF_STR, FIELD(box_dir), 0, 0, "",
      "folder of ringward-box and the validators; empty: beside the agent"},
+    {"sensor_loader", CONF_STR, FIELD(sensor_loader), 0, 0, "",
+     "the sensor's loader for dry runs in the box: a path, or a name in box_dir; empty: none, and "
+     "that is reported"},
     {"clean_files", CONF_INT, FIELD(clean_files), 0, 100000, "500",
      "files of this host that content must not match"},
     {"allow_weak_sandbox", CONF_BOOL, FIELD(allow_weak_sandbox), 0, 0, "no",
@@ -262,11 +265,29 @@ static RW_RC check_paths(struct agent_conf *c, struct rw_err *err)
     return RW_OK;
 }
 
+static RW_RC find_loader(struct agent_conf *c, struct rw_err *err)
+{
+    char path[AGENT_CONF_PATH_BYTES];
+    if (c->sensor_loader[0] == '\0' || c->sensor_loader[0] == '/') { return RW_OK; }
+    if (strchr(c->sensor_loader, '/') != NULL) {
+        return rw_fail(err, RW_E_CONFIG,
+                       "sensor_loader: '%.80s' is neither an absolute path nor a name in box_dir",
+                       c->sensor_loader);
+    }
+    int n = snprintf(path, sizeof(path), "%s/%s", c->box_dir, c->sensor_loader);
+    if (n < 0 || (size_t)n >= sizeof(path)) {
+        return rw_fail(err, RW_E_CONFIG, "sensor_loader: its path is too long");
+    }
+    rw_copy(c->sensor_loader, sizeof(c->sensor_loader), path, (size_t)n + 1);
+    return RW_OK;
+}
+
 static RW_RC complete(struct agent_conf *c, struct rw_err *err)
 {
     find_os(c);
     RW_TRY(find_machine(c, err));
     RW_TRY(check_paths(c, err));
+    RW_TRY(find_loader(c, err));
     RW_TRY(take_controls(c, err));
     return split_list(c, c->family_list, add_family, err);
 }

@@ -34,6 +34,7 @@ struct agent_conf {
     int64_t stable_after_ms;
     int64_t load_timeout_ms;
     char box_dir[AGENT_CONF_PATH_BYTES];
+    char sensor_loader[AGENT_CONF_PATH_BYTES]; /* "": none; else a path */
     int64_t clean_files;
     bool allow_weak_sandbox;
     char proxy[AGENT_CONF_PATH_BYTES]; /* "": as the environment says */

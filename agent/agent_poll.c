@@ -63,6 +63,8 @@ RW_RC agent_poll_open(struct agent *a, struct rw_err *err)
         .store_dir = a->activate.sets.store,
         .store_path = a->store_path,
         .box_dir = a->conf.box_dir,
+        .loader = a->conf.sensor_loader,
+        .state_path = a->conf.state_dir,
         .ring = a->conf.ring,
         .controls = a->conf.controls,
         .control_count = a->conf.control_count,

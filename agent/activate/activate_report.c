@@ -24,6 +24,8 @@ void activate_report_alive(const struct activate *a)
             about(BEACON_ALIVE, l->family, l->release, l->sha256, a->sensor.generation);
         if (report_is_dropped(a->report, l->family)) {
             report_detail(&b, "dropped: this release is not listed any more");
+        } else {
+            report_detail(&b, a->report->lacking);
         }
         report_add(a->report, &b);
         any = true;

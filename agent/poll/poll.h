@@ -21,6 +21,9 @@
 enum { POLL_ROLES_MAX = 24 };
 enum { POLL_FAMILIES_MAX = MANIFEST_FAMILIES_MAX, POLL_TEXT_BYTES = 256, POLL_PATH_BYTES = 1024 };
 
+/* What a missing loader is called in status and beacons (INV-12). */
+#define POLL_NO_LOADER "sensor_loader: none, no dry run of the whole set"
+
 struct poll_options {
     const char *server;
     const char *ca_file;              /* NULL: the system's */
@@ -34,7 +37,9 @@ struct poll_options {
     int state_dir;                    /* borrowed */
     int store_dir;                    /* borrowed */
     const char *store_path;
+    const char *state_path;
     const char *box_dir;
+    const char *loader;             /* of the sensor, for dry runs of whole sets; "": none */
     const char *ring;               /* configured; "": computed */
     const struct control *controls; /* of the administrator; borrowed */
     size_t control_count;

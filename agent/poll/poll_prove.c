@@ -20,10 +20,10 @@ static void list_missing(const struct verdict *v, char dst[static POLL_TEXT_BYTE
     }
 }
 
-static void log_verdict(const struct poll_family *f, const struct verdict *v)
+static void log_verdict(const char *event, const struct poll_family *f, const struct verdict *v)
 {
     struct rw_log_line l;
-    rw_log_begin(&l, v->kind == VERDICT_ACCEPTED ? RW_LOG_INFO : RW_LOG_WARN, "box_verdict");
+    rw_log_begin(&l, v->kind == VERDICT_ACCEPTED ? RW_LOG_INFO : RW_LOG_WARN, event);
     rw_log_str(&l, "family", f->family);
     rw_log_i64(&l, "release", f->content.release);
     rw_log_str(&l, "verdict", verdict_kind_name(v->kind));
@@ -85,46 +85,62 @@ static bool run_box(struct poll *p, struct poll_memory *m, const struct poll_inp
         *v = (struct verdict){.kind = VERDICT_SANDBOX_ERROR, .grade = "none"};
         (void)snprintf(v->reason, sizeof(v->reason), "%.200s", err->text);
     }
-    log_verdict(f, v);
+    log_verdict("box_verdict", f, v);
     (void)snprintf(m->grade, sizeof(m->grade), "%s", v->grade);
     (void)snprintf(m->verdict, sizeof(m->verdict), "%s: %s", verdict_kind_name(v->kind), v->reason);
     list_missing(v, m->missing);
+    poll_load_missing(p, m->missing);
     return is_accepted(v, hex, f->content.length);
 }
 
-/* What is or was active, or was accepted in this life, needs no second verdict: going back must not wait. */
-static bool is_proven(const struct poll_memory *m, const struct poll_input *in,
-                      const struct poll_family *f)
+/* The verdict of the box on the content alone; once more when it is none, then at a later poll. */
+static bool prove_alone(struct poll *p, struct poll_memory *m, const struct poll_input *in,
+                        struct poll_family *f, struct verdict *v)
 {
-    return (m->has_proven && memcmp(m->proven, f->content.sha256, DIGEST_BYTES) == 0) ||
-           poll_entries_held(in, f);
+    struct rw_err err;
+    if (m->has_proven && memcmp(m->proven, f->content.sha256, DIGEST_BYTES) == 0) { return true; }
+    bool ok = run_box(p, m, in, f, v, &err);
+    if (!ok && !v->final) { ok = run_box(p, m, in, f, v, &err); }
+    if (!ok) {
+        (void)snprintf(f->note, sizeof(f->note), "the box did not accept the content");
+        return false;
+    }
+    m->has_proven = true;
+    rw_copy(m->proven, sizeof(m->proven), f->content.sha256, DIGEST_BYTES);
+    return true;
+}
+
+/* The verdict of the sensor's own loader on the whole set with this content in it. */
+static bool prove_whole(struct poll *p, struct poll_memory *m, const struct poll_input *in,
+                        struct poll_family *f, struct verdict *v)
+{
+    *v = (struct verdict){.kind = VERDICT_ACCEPTED};
+    bool ok = poll_load(p, m, in, f, v);
+    if (!ok && !v->final) { ok = poll_load(p, m, in, f, v); }
+    if (ok) { return true; }
+    log_verdict("load_verdict", f, v);
+    (void)snprintf(m->verdict, sizeof(m->verdict), "%s: dry run of the whole set: %.200s",
+                   verdict_kind_name(v->kind), v->reason);
+    (void)snprintf(f->note, sizeof(f->note), "the sensor's loader did not take the whole set");
+    return false;
 }
 
 bool poll_prove(struct poll *p, struct poll_memory *m, const struct poll_input *in,
                 struct poll_family *f)
 {
     struct verdict v;
-    struct rw_err err;
-    if (is_proven(m, in, f)) { return true; }
+    /* What is or was active needs no second verdict: going back must not wait. */
+    if (poll_entries_held(in, f)) { return true; }
     if (!poll_self_passes(p)) {
         (void)snprintf(m->verdict, sizeof(m->verdict), "sandbox_error: %s", p->self.why);
         (void)snprintf(f->note, sizeof(f->note), "the box did not pass its self-test");
         return false;
     }
-    bool ok = run_box(p, m, in, f, &v, &err);
-    if (!ok && !v.final) {
-        ok = run_box(p, m, in, f, &v, &err);
-    } /* once more, then at a later poll */
-    if (ok) {
-        m->has_proven = true;
-        rw_copy(m->proven, sizeof(m->proven), f->content.sha256, DIGEST_BYTES);
-        return true;
-    }
+    if (prove_alone(p, m, in, f, &v) && prove_whole(p, m, in, f, &v)) { return true; }
     bool told = m->has_reported && memcmp(m->reported, f->content.sha256, DIGEST_BYTES) == 0;
     m->has_reported = true;
     rw_copy(m->reported, sizeof(m->reported), f->content.sha256, DIGEST_BYTES);
     f->refused = !told;
     f->abandon = v.final && v.kind != VERDICT_ACCEPTED && v.kind != VERDICT_SANDBOX_ERROR;
-    (void)snprintf(f->note, sizeof(f->note), "the box did not accept the content");
     return false;
 }

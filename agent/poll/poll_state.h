@@ -16,6 +16,8 @@
 struct poll_memory {
     bool has_proven;
     uint8_t proven[DIGEST_BYTES]; /* content that the box accepted in this life */
+    bool has_loaded;
+    uint8_t loaded[DIGEST_BYTES]; /* the whole set that the loader took in a dry run */
     bool has_reported;
     uint8_t reported[DIGEST_BYTES]; /* refusal told already */
     bool permit_refused;
@@ -81,6 +83,12 @@ bool poll_self_passes(struct poll *p);
 /* Runs the box on stored content; fills verdict, grade and refusal of `f`. True: accepted. */
 bool poll_prove(struct poll *p, struct poll_memory *m, const struct poll_input *in,
                 struct poll_family *f);
+/* Lets the sensor's loader try the whole set with the candidate in it; the verdict is in `v`. True: it loads, or no
+ * loader is configured, which `poll_load_missing` then names. */
+bool poll_load(struct poll *p, struct poll_memory *m, const struct poll_input *in,
+               const struct poll_family *f, struct verdict *v);
+/* Adds to the list of missing safeguards what a missing loader means (INV-12). */
+void poll_load_missing(const struct poll *p, char missing[static POLL_TEXT_BYTES]);
 /* Asks for a permit; sets action ACTIVATE when it is granted, the note when not. */
 void poll_permit(struct poll *p, struct poll_memory *m, struct poll_family *f);
 

@@ -210,6 +210,10 @@ RW_RC box_check_content(const struct box_check_request *asked, struct verdict *o
     struct inputs in = {.content.fd = -1, .validator.fd = -1, .before.fd = -1, .manifest.fd = -1};
     struct verdict v = {.exit_status = -1};
     RW_TRY(box_settings_load(asked->validator, asked->type, &in.settings, err));
+    if (in.settings.by_exit) {
+        return rw_fail(err, RW_E_CONFIG, "'%.200s' is a loader, no validator: see 'load'",
+                       asked->validator);
+    }
     const struct box_check_request req = complete(asked, &in.settings);
     struct box_try t = {.req = &req,
                         .settings = &in.settings,

@@ -144,6 +144,7 @@ static void enter_root(const struct box_child_spec *spec, struct box_layers *l)
     const struct box_root_spec root = {.profile = spec->profile,
                                        .extension = spec->extension,
                                        .samples_as_files = spec->samples_as_files,
+                                       .content_is_sets = spec->content_is_sets,
                                        .content_bytes = spec->content_bytes,
                                        .samples_bytes = spec->samples_bytes,
                                        .uid = own_uid ? BOX_CHILD_UID : geteuid(),

@@ -56,6 +56,7 @@ struct box_child_spec {
     enum box_profile profile;
     const char *extension; /* files profile: /content.EXTENSION */
     bool samples_as_files; /* files profile: /samples/0, /samples/1, ... */
+    bool content_is_sets;  /* files profile: content is unpacked (box_set.h) */
     int64_t content_bytes, samples_bytes;
     int64_t cpu_s;
     int64_t memory_bytes;

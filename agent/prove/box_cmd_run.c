@@ -1,23 +1,12 @@
 #include "agent/prove/box_check.h"
 #include "agent/prove/box_cmd.h"
 #include "agent/prove/box_limits_rule.h"
-#include "common/base/file.h"
 #include "common/base/opt.h"
 #include "common/crypto/digest.h"
 
-#include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
-enum {
-    EXIT_NO_VERDICT = 1,
-    EXIT_NOT_ACCEPTED = 9,
-    WALL_MS_MAX = 600 * 1000,
-    CPU_S_MAX = 300,
-};
-
-#define MEMORY_BYTES_MAX (INT64_C(4) << 30)
-#define MEMORY_BYTES_MIN (INT64_C(16) << 20)
+enum { EXIT_NO_VERDICT = 1 };
 
 struct texts {
     const char *validator, *type, *content, *samples, *own_file, *manifest, *against;
@@ -53,58 +42,17 @@ static RW_RC choose_seed(const char *text, uint64_t *out, struct rw_err *err)
     return RW_OK;
 }
 
-/* A limit that was not given is as the validator's settings ask. */
-static RW_RC read_limits(const struct texts *t, struct box_check_request *req, struct rw_err *err)
-{
-    if (t->wall != NULL) {
-        RW_TRY(
-            rw_parse_duration_ms(rw_span_str(t->wall), WALL_MS_MAX, "--wall", &req->wall_ms, err));
-    }
-    if (t->cpu != NULL) {
-        RW_TRY(rw_parse_duration_s(rw_span_str(t->cpu), CPU_S_MAX, "--cpu", &req->cpu_s, err));
-    }
-    if (t->memory != NULL) {
-        RW_TRY(rw_parse_bytes(rw_span_str(t->memory), MEMORY_BYTES_MAX, "--memory",
-                              &req->memory_bytes, err));
-        if (req->memory_bytes < MEMORY_BYTES_MIN) {
-            return rw_fail(err, RW_E_RANGE, "--memory %s is below the least of 16MiB", t->memory);
-        }
-    }
-    if ((t->cpu != NULL && req->cpu_s < 1) || (t->wall != NULL && req->wall_ms < 1)) {
-        return rw_fail(err, RW_E_RANGE, "--cpu and --wall must be above zero");
-    }
-    return RW_OK;
-}
-
-RW_RC box_cmd_read_without(const char *text, uint32_t *bits_out, struct rw_err *err)
-{
-#if defined(RW_BOX_TEST_SWITCHES)
-    return box_layer_parse(text, bits_out, err);
-#else
-    (void)bits_out;
-    return rw_fail(err, RW_E_USAGE, "--without %.40s: this build always has all layers", text);
-#endif
-}
-
 static RW_RC read_numbers(const struct texts *t, struct box_check_request *req, struct rw_err *err)
 {
     int64_t clean = 0;
     RW_TRY(rw_parse_i64(rw_span_str(t->clean), 0, BOX_PICK_MAX, "--clean-files", &clean, err));
     RW_TRY(rw_parse_i64(rw_span_str(t->steps), 1, BOX_LIMITS_STEPS_MAX, "--against-steps",
                         &req->against_steps, err));
-    RW_TRY(read_limits(t, req, err));
+    RW_TRY(box_cmd_read_limits(t->wall, t->cpu, t->memory, req, err));
     if (t->without != NULL) { RW_TRY(box_cmd_read_without(t->without, &req->without, err)); }
     req->clean_files = (size_t)clean;
     req->allow_weak = t->allow_weak;
     return choose_seed(t->seed, &req->seed, err);
-}
-
-static RW_RC print_verdict(const struct verdict *v, struct rw_err *err)
-{
-    RW_AUTO(rw_buf) struct rw_buf text = rw_buf_make(VERDICT_TEXT_BYTES_MAX);
-    RW_TRY(verdict_write(v, &text, err));
-    RW_TRY(rw_buf_append_str(&text, "\n", err));
-    return rw_fd_write_all(STDOUT_FILENO, rw_buf_span(&text), err);
 }
 
 /* A failure of reading the inputs is an input error of the caller; only what the box itself could not do is told
@@ -119,13 +67,7 @@ static RW_RC check_and_print(const struct box_check_request *req, int *status_ou
         *status_out = EXIT_NO_VERDICT;
         return RW_OK;
     }
-    RW_TRY(print_verdict(&v, err));
-    if (v.kind == VERDICT_ACCEPTED) {
-        *status_out = 0;
-    } else {
-        *status_out = v.final ? EXIT_NOT_ACCEPTED : EXIT_NO_VERDICT;
-    }
-    return RW_OK;
+    return box_cmd_print(&v, status_out, err);
 }
 
 RW_RC box_cmd_run(int argc, char **argv, int *status_out, struct rw_err *err)

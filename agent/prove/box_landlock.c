@@ -80,6 +80,8 @@ static bool grant_files(int ruleset, uint64_t handled, const char *extension)
     (void)snprintf(path, sizeof(path), "/content.%s", extension);
     return grant(ruleset, handled, path, READ_FILE) &&
            grant(ruleset, handled, "/samples", READ_FILE | READ_DIR) &&
+           grant(ruleset, handled, "/set", READ_FILE | READ_DIR) &&
+           grant(ruleset, handled, "/before", READ_FILE | READ_DIR) &&
            grant(ruleset, handled, "/tmp",
                  READ_FILE | WRITE_FILE | READ_DIR | REMOVE_DIR | REMOVE_FILE | MAKE_DIR |
                      MAKE_REG | REFER | TRUNCATE);

@@ -66,6 +66,7 @@ static int64_t bytes_of_root(const struct box_launch_request *req)
 {
     const struct box_root_spec root = {.profile = req->profile,
                                        .samples_as_files = req->samples_as_files,
+                                       .content_is_sets = req->content_is_sets,
                                        .content_bytes = (int64_t)req->content->n,
                                        .samples_bytes = (int64_t)req->samples->n};
     return box_root_bytes(&root);
@@ -94,6 +95,7 @@ static RW_RC start(const struct box_launch_request *req, const struct child_ends
                                   .profile = req->profile,
                                   .extension = req->extension,
                                   .samples_as_files = req->samples_as_files,
+                                  .content_is_sets = req->content_is_sets,
                                   .content_bytes = (int64_t)req->content->n,
                                   .samples_bytes = (int64_t)req->samples->n,
                                   .cpu_s = req->cpu_s,

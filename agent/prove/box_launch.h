@@ -21,6 +21,7 @@ struct box_launch_request {
     enum box_profile profile;
     const char *extension; /* files profile */
     bool samples_as_files; /* files profile */
+    bool content_is_sets;  /* files profile: content is unpacked (box_set.h) */
     const int *soft;       /* calls that are refused with an errno instead of death */
     size_t soft_count;
     int64_t wall_ms;

@@ -5,7 +5,14 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { EXIT_NOTHING = 0, EXIT_MATCHED = 1, EXIT_REFUSED = 2, REASON_MAX = 160 };
+enum {
+    EXIT_NOTHING = 0,
+    EXIT_MATCHED = 1,
+    EXIT_REFUSED = 2,
+    EXIT_NO_MEMORY = 12,
+    EXIT_SETUP = 125
+};
+enum { REASON_MAX = 160 };
 
 static const char folder[] = "/samples/";
 
@@ -88,4 +95,20 @@ int box_lines_read(struct rw_span output, const char *hit_word, size_t samples, 
     if (exit_status != EXIT_NOTHING && exit_status != EXIT_MATCHED) { return exit_status; }
     read_hits(output, hit_word, samples, exit_status, out);
     return 0;
+}
+
+int box_lines_read_exit(struct rw_span output, int exit_status, struct box_said *out)
+{
+    *out = (struct box_said){.valid = false};
+    if (exit_status < 0 || exit_status == EXIT_NO_MEMORY || exit_status >= EXIT_SETUP) {
+        return exit_status;
+    }
+    out->valid = true;
+    out->accepted = exit_status == 0;
+    if (out->accepted) {
+        (void)snprintf(out->reason, sizeof(out->reason), "the whole set loads");
+        return 0;
+    }
+    find_reason(output, out->reason);
+    return 1;
 }

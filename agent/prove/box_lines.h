@@ -16,4 +16,8 @@
 int box_lines_read(struct rw_span output, const char *hit_word, size_t samples, int exit_status,
                    struct box_said *out);
 
+/* The same of a program that says all by its exit status, as loaders do. 0: loads; any other: refused, with the reason
+ * that it printed; 12 and 125 and above keep their meaning (docs/validators.md). */
+int box_lines_read_exit(struct rw_span output, int exit_status, struct box_said *out);
+
 #endif

@@ -13,6 +13,7 @@ static const struct verb {
     const char *about;
 } verbs[] = {
     {"run", box_cmd_run, "Runs a validator on content, prints one verdict."},
+    {"load", box_cmd_load, "Lets a sensor's loader try a whole set, prints one verdict."},
     {"pack-samples", box_cmd_pack, "Packs files that content must or must not match."},
     {"self-test", box_cmd_self_test, "Proves that the sandbox tells five behaviours apart."},
 };

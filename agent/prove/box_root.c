@@ -1,5 +1,6 @@
 #include "agent/prove/box_root.h"
 
+#include "agent/prove/box_set.h"
 #include "common/base/buf.h"
 #include "common/box/samples_codec.h"
 
@@ -16,7 +17,7 @@
 /* The new root is built where every system has a folder. */
 #define BUILD "/tmp"
 
-enum { PAGE = 4096, SLACK = 64 * 1024, CHUNK = 32768, PATH_BYTES = 128 };
+enum { PAGE = 4096, SLACK = 64 * 1024, PATH_BYTES = 128 };
 
 static const unsigned long plain_flags = MS_NOSUID | MS_NODEV | MS_NOEXEC;
 
@@ -25,27 +26,11 @@ int64_t box_root_bytes(const struct box_root_spec *spec)
     int64_t bytes = SLACK;
     if (spec->profile != BOX_PROFILE_FILES) { return bytes; }
     bytes += spec->content_bytes + PAGE;
+    if (spec->content_is_sets) { bytes += (int64_t)BOX_SET_FOLDERS_MAX * BOX_SET_FILES_MAX * PAGE; }
     if (spec->samples_as_files) {
         bytes += spec->samples_bytes + (int64_t)SAMPLES_BLIND_COUNT_MAX * PAGE;
     }
     return bytes;
-}
-
-/* Copies `n` bytes at `*at` of a descriptor into a new file. */
-static bool copy_out(int from, off_t *at, uint64_t n, const char *path)
-{
-    uint8_t chunk[CHUNK];
-    int to = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0444);
-    bool ok = to >= 0;
-    while (ok && n > 0) {
-        ssize_t got = pread(from, chunk, n < sizeof(chunk) ? (size_t)n : sizeof(chunk), *at);
-        ok = got > 0 && write(to, chunk, (size_t)got) == got;
-        if (!ok) { break; }
-        *at += got;
-        n -= (uint64_t)got;
-    }
-    if (to >= 0) { (void)close(to); }
-    return ok;
 }
 
 static uint32_t u32_of(const uint8_t raw[static 4])
@@ -70,17 +55,26 @@ static bool unpack_samples(void)
         if (pread(BOX_FD_SAMPLES, one, sizeof(one), at) != (ssize_t)sizeof(one)) { return false; }
         at += (off_t)sizeof(one);
         (void)snprintf(path, sizeof(path), BUILD "/samples/%u", i);
-        if (!copy_out(BOX_FD_SAMPLES, &at, u32_of(one), path)) { return false; }
+        if (!box_set_copy(BOX_FD_SAMPLES, &at, u32_of(one), path)) { return false; }
     }
     return true;
+}
+
+static bool add_content(const struct box_root_spec *spec)
+{
+    char path[PATH_BYTES];
+    off_t at = 0;
+    if (spec->content_is_sets) {
+        return box_set_unpack(BOX_FD_CONTENT, spec->content_bytes, BUILD);
+    }
+    (void)snprintf(path, sizeof(path), BUILD "/content.%s", spec->extension);
+    return box_set_copy(BOX_FD_CONTENT, &at, (uint64_t)spec->content_bytes, path);
 }
 
 static bool add_files(const struct box_root_spec *spec)
 {
     char text[PATH_BYTES];
-    off_t at = 0;
-    (void)snprintf(text, sizeof(text), BUILD "/content.%s", spec->extension);
-    if (!copy_out(BOX_FD_CONTENT, &at, (uint64_t)spec->content_bytes, text)) { return false; }
+    if (!add_content(spec)) { return false; }
     if (spec->samples_as_files && !unpack_samples()) { return false; }
     (void)snprintf(text, sizeof(text), "size=%d,mode=0700,uid=%u,gid=%u", BOX_SCRATCH_BYTES,
                    spec->uid, spec->gid);

@@ -17,6 +17,7 @@ struct box_root_spec {
     enum box_profile profile;
     const char *extension;
     bool samples_as_files;
+    bool content_is_sets; /* folders of files (box_set.h) in place of /content.EXTENSION */
     int64_t content_bytes, samples_bytes;
     uid_t uid; /* owner of the scratch folder */
     gid_t gid;

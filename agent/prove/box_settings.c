@@ -20,10 +20,10 @@ enum { TEXT_BYTES_MAX = 16384 };
 static const struct conf_setting known[] = {
     {"profile", CONF_STR, FIELD(profile_name), 0, 0, "static", "static, dynamic or files"},
     {"program", CONF_STR, FIELD(program), 0, 0, "",
-     "the executable; empty: the file that this one is named after"},
+     "the executable, as a path or a name in this file's folder; empty: what it is named after"},
     {"sha256", CONF_STR, FIELD(sha256), 0, 0, "", "of the executable; empty: not compared"},
     {"speaks", CONF_STR, FIELD(speaks), 0, 0, "rwv1",
-     "rwv1: one object on descriptor 5; lines: prints what it found in /samples"},
+     "rwv1: one object on descriptor 5; lines: prints what it found in /samples; exit: a loader"},
     {"hit_word", CONF_STR, FIELD(hit_word), 0, 0, "FOUND",
      "lines: word that a line with /samples/N bears when that sample matched"},
     {"extension", CONF_STR, FIELD(extension), 0, 0, "",
@@ -123,15 +123,40 @@ static bool is_plain(const char *text, const char *set)
     return text[0] != '\0' && strspn(text, set) == strlen(text);
 }
 
+/* A name without a slash is looked for where the settings lie: both were installed together. */
+static RW_RC find_program(struct box_settings *m, const char *name, struct rw_err *err)
+{
+    char path[BOX_SETTINGS_PATH_BYTES];
+    const char *slash = strrchr(name, '/');
+    if (m->program[0] == '\0' || m->program[0] == '/') { return RW_OK; }
+    if (strchr(m->program, '/') != NULL) {
+        return rw_fail(err, RW_E_CONFIG,
+                       "%s: program '%.80s' is neither an absolute path nor a name beside it", name,
+                       m->program);
+    }
+    int folder = slash == NULL ? 1 : (int)(slash - name);
+    int n = snprintf(path, sizeof(path), "%.*s/%s", folder, slash == NULL ? "." : name, m->program);
+    if (n < 0 || (size_t)n >= sizeof(path)) {
+        return rw_fail(err, RW_E_RANGE, "%s: the path of the program is too long", name);
+    }
+    rw_copy(m->program, sizeof(m->program), path, (size_t)n + 1);
+    return RW_OK;
+}
+
 static RW_RC complete(struct box_settings *m, const char *name, const char *type,
                       struct rw_err *err)
 {
     RW_TRY(find_profile(m, name, err));
     RW_TRY(find_soft(m, name, err));
+    RW_TRY(find_program(m, name, err));
     m->lines = strcmp(m->speaks, "lines") == 0;
-    if (!m->lines && strcmp(m->speaks, "rwv1") != 0) {
-        return rw_fail(err, RW_E_CONFIG, "%s: speaks '%s' is neither rwv1 nor lines", name,
+    m->by_exit = strcmp(m->speaks, "exit") == 0;
+    if (!m->lines && !m->by_exit && strcmp(m->speaks, "rwv1") != 0) {
+        return rw_fail(err, RW_E_CONFIG, "%s: speaks '%s' is neither rwv1, lines nor exit", name,
                        m->speaks);
+    }
+    if (m->by_exit && (m->profile != BOX_PROFILE_FILES || m->arguments[0] == '\0')) {
+        return rw_fail(err, RW_E_CONFIG, "%s: a loader needs profile files and arguments", name);
     }
     if (m->lines && (m->profile != BOX_PROFILE_FILES || m->hit_word[0] == '\0')) {
         return rw_fail(err, RW_E_CONFIG,
@@ -147,10 +172,6 @@ static RW_RC complete(struct box_settings *m, const char *name, const char *type
     if (m->sha256[0] != '\0' &&
         (!is_plain(m->sha256, "0123456789abcdef") || strlen(m->sha256) != 64)) {
         return rw_fail(err, RW_E_CONFIG, "%s: sha256 is not 64 lower-case hex digits", name);
-    }
-    if (m->program[0] != '\0' && m->program[0] != '/') {
-        return rw_fail(err, RW_E_CONFIG, "%s: program '%.80s' is not an absolute path", name,
-                       m->program);
     }
     return RW_OK;
 }

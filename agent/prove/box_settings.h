@@ -22,7 +22,8 @@ struct box_settings {
     char program[BOX_SETTINGS_PATH_BYTES]; /* "": the validator itself */
     char sha256[65];                       /* of the program; "": not recorded */
     char profile_name[16];
-    char speaks[8]; /* "rwv1": one object on descriptor 5; "lines": prints what it found */
+    char speaks[8]; /* "rwv1": one object on descriptor 5; "lines": prints what it found;
+                                              "exit": a loader, all is in its exit status */
     char hit_word[32];
     char extension[BOX_ROOT_EXTENSION_BYTES]; /* "": the content type */
     char arguments[1024];                     /* "": validate TYPE */
@@ -33,6 +34,7 @@ struct box_settings {
     /* derived */
     enum box_profile profile;
     bool lines;
+    bool by_exit;
     int soft[BOX_PHASE_SOFT_MAX];
     size_t soft_count;
 };

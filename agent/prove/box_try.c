@@ -35,11 +35,20 @@ static RW_RC read_lines(const struct box_settings *s, const struct box_memory *c
     const struct box_watch *w = &run->watch;
     run->spoke_lines = true;
     run->exit_as = WIFEXITED(w->wait_status) ? WEXITSTATUS(w->wait_status) : -1;
+    if (s->by_exit) {
+        run->exit_as = box_lines_read_exit(rw_buf_span(&w->diagnostics), run->exit_as, &run->said);
+        return digest_sha256_hex(box_memory_bytes(content), run->said.hash, err);
+    }
     /* Lines that were lost could have been hits. */
     if (run->exit_as < 0 || w->diagnostics_total != w->diagnostics.n) { return RW_OK; }
     run->exit_as = box_lines_read(rw_buf_span(&w->diagnostics), s->hit_word, run->count,
                                   run->exit_as, &run->said);
     return digest_sha256_hex(box_memory_bytes(content), run->said.hash, err);
+}
+
+static bool speaks_lines(const struct box_settings *s)
+{
+    return s->lines || s->by_exit;
 }
 
 RW_RC box_try_run(const struct box_try *t, const struct box_memory *content,
@@ -59,6 +68,7 @@ RW_RC box_try_run(const struct box_try *t, const struct box_memory *content,
                                               .profile = t->settings->profile,
                                               .extension = t->settings->extension,
                                               .samples_as_files = t->settings->lines,
+                                              .content_is_sets = t->content_is_sets,
                                               .soft = t->settings->soft,
                                               .soft_count = t->settings->soft_count,
                                               .wall_ms = left_ms > 0 ? left_ms : 0,
@@ -68,12 +78,12 @@ RW_RC box_try_run(const struct box_try *t, const struct box_memory *content,
                                               .allow_weak = t->req->allow_weak,
                                               .learn = t->req->learn};
     box_settings_arguments(t->settings, name_of(program), t->req->type, words, argv);
-    if (t->settings->lines) { run->watch.diagnostics.max = BOX_DIAGNOSTICS_BYTES_MAX; }
+    if (speaks_lines(t->settings)) { run->watch.diagnostics.max = BOX_DIAGNOSTICS_BYTES_MAX; }
     RW_TRY(box_launch(&launch, &run->watch, err));
     if (t->req->learn != NULL) {
         box_learn_keep(t->req->learn, rw_buf_span(&run->watch.diagnostics));
     }
-    if (t->settings->lines) { return read_lines(t->settings, content, run, err); }
+    if (speaks_lines(t->settings)) { return read_lines(t->settings, content, run, err); }
     if (!run->watch.output_too_long) { box_said_read(rw_buf_span(&run->watch.said), &run->said); }
     return RW_OK;
 }

@@ -16,6 +16,7 @@ struct box_try {
     const struct box_settings *settings; /* of the installed validator */
     const struct box_memory *validator;
     const struct box_samples *samples;
+    bool content_is_sets; /* a dry run: content is what box_set_add wrote */
     struct rw_clock clock;
     int64_t end_ms; /* of the time for all runs together, monotonic */
 };

@@ -22,6 +22,7 @@ struct report {
                 [BEACON_NAME_BYTES]; /* families whose active release is not listed any more */
     size_t dropped_count;
     char clock_state[8]; /* behind, ahead; "": ok */
+    char lacking[96];    /* a safeguard that is not set up (INV-12); "": none */
 };
 
 /* Completes `b` (id, time, ring, cohort, grade, trust, clock; the id only when it is all zeros) and spools it. A

@@ -89,6 +89,59 @@ static RW_RC load_entry(int dir, const struct json *entry, struct sensor_set *se
     return RW_OK;
 }
 
+int64_t sensor_set_rules(const struct sensor_set *s)
+{
+    int64_t total = 0;
+    for (size_t i = 0; i < s->count; i++) {
+        total += (int64_t)s->at[i].templates.instance_count;
+        if (s->at[i].rules != NULL) { total += yara_count(s->at[i].rules); }
+    }
+    return total;
+}
+
+struct names {
+    struct sensor_whole_name *at; /* owned */
+    size_t count, cap, family;
+};
+
+static void names_drop(struct names *n)
+{
+    rw_mem_free(n->at);
+}
+
+static void add_name(void *ctx, const char *name)
+{
+    struct names *n = ctx;
+    RW_ASSERT(n->count < n->cap);
+    n->at[n->count++] = (struct sensor_whole_name){.name = name, .family = n->family};
+}
+
+/* What no validator can see, since each gets one family: the set as a whole. */
+static RW_RC check_whole(const struct sensor_set *set, struct rw_err *err)
+{
+    int64_t total = sensor_set_rules(set);
+    size_t a = 0;
+    size_t b = 0;
+    if (total > SENSOR_RULES_MAX) {
+        return rw_fail(err, RW_E_TOO_BIG, "the whole set holds %lld rules, the limit is %d",
+                       (long long)total, SENSOR_RULES_MAX);
+    }
+    RW_AUTO(names) struct names n = {.cap = (size_t)total};
+    if (total == 0) { return RW_OK; }
+    n.at = rw_mem_grow(NULL, n.cap, sizeof(*n.at));
+    if (n.at == NULL) { return rw_fail(err, RW_E_NOMEM, "no memory for %zu names", n.cap); }
+    for (n.family = 0; n.family < set->count; n.family++) {
+        const struct sensor_family *f = &set->at[n.family];
+        if (f->rules != NULL) { yara_each_name(f->rules, add_name, &n); }
+        for (size_t i = 0; i < f->templates.instance_count; i++) {
+            add_name(&n, f->templates.instances[i].id);
+        }
+    }
+    if (!sensor_whole_clash(n.at, n.count, &a, &b)) { return RW_OK; }
+    return rw_fail(err, RW_E_SCHEMA, "%s and %s both hold a rule '%.80s'",
+                   set->at[n.at[a].family].name, set->at[n.at[b].family].name, n.at[a].name);
+}
+
 RW_RC sensor_load_set(const char *active, struct sensor_set *out, struct rw_err *err)
 {
     static const char *const members[] = {"set", "content"};
@@ -110,6 +163,7 @@ RW_RC sensor_load_set(const char *active, struct sensor_set *out, struct rw_err 
     for (const struct json *e = json_first(list); e != NULL; e = json_next(e)) {
         RW_TRY(load_entry(dir, e, &set, err));
     }
+    RW_TRY(check_whole(&set, err));
     *out = set;
     set.count = 0; /* handed over */
     return RW_OK;

@@ -7,6 +7,7 @@
 #ifndef RINGWARD_SENSOR_LOAD_H
 #define RINGWARD_SENSOR_LOAD_H
 
+#include "agent/sensor/sensor_whole.h"
 #include "common/template/template_set.h"
 #include "common/wire/sensor_codec.h"
 #include "common/yara/yara_engine.h"
@@ -29,8 +30,11 @@ struct sensor_set {
 /* Loads the whole set or nothing of it. `active` may be a link; it is opened once, so a switch meanwhile
  * cannot mix two sets. Templates are compared with what this sensor supplies, although the box did that too: it may
  * have judged for another version of it. Fails with RW_E_NOT_FOUND, RW_E_TUF_HASH (content differs from the manifest),
- * RW_E_SYNTAX, RW_E_SCHEMA and the like, naming the family. */
+ * RW_E_SYNTAX, RW_E_SCHEMA and the like, naming the family; with RW_E_SCHEMA for one name in two families and
+ * RW_E_TOO_BIG above SENSOR_RULES_MAX. */
 RW_RC sensor_load_set(const char *active, struct sensor_set *out, struct rw_err *err);
 void sensor_set_drop(struct sensor_set *s);
+/* Rules and templates of all families. */
+int64_t sensor_set_rules(const struct sensor_set *s);
 
 #endif

@@ -358,3 +358,24 @@ RW_RC sensor_run_events(const struct sensor_run_options *options, const char *fi
     }
     return RW_OK;
 }
+
+static RW_RC try_set(const char *folder, struct sensor_set *set, struct rw_err *err)
+{
+    RW_TRY(sensor_load_set(folder, set, err));
+    RW_TRY(sensor_scan_selftest(set, err));
+    return sensor_events_selftest(err);
+}
+
+RW_RC sensor_run_dry(const struct sensor_run_options *options, const char *then, struct rw_err *err)
+{
+    char line[100];
+    RW_AUTO(sensor_set) struct sensor_set set = {.count = 0};
+    RW_TRY(try_set(options->active, &set, err));
+    (void)snprintf(line, sizeof(line), "loads: %zu families, %lld rules\n", set.count,
+                   (long long)sensor_set_rules(&set));
+    sensor_set_drop(&set);
+    if (then != NULL && !rw_is_ok(try_set(then, &set, err))) {
+        return rw_wrap(err, "the way back");
+    }
+    return rw_fd_write_all(options->out_fd, rw_span_str(line), err);
+}

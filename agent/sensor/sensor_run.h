@@ -24,6 +24,10 @@ void sensor_run_block_signals(void);
 /* Runs until SIGTERM or SIGINT. Content that cannot be loaded is reported and leaves the old set in force.
  * Fails with RW_E_IO and the like when nothing could be begun. */
 RW_RC sensor_run(const struct sensor_run_options *options, struct rw_err *err);
+/* Loads the set, tests itself with it, lets go of it, then loads `then` (NULL: none): what a switch and the way back
+ * would do. Prints one line. */
+RW_RC sensor_run_dry(const struct sensor_run_options *options, const char *then,
+                     struct rw_err *err);
 /* Loads the set, scans one file, prints detections. */
 RW_RC sensor_run_once(const struct sensor_run_options *options, const char *file,
                       struct rw_err *err);

@@ -89,35 +89,56 @@ static void fill(struct arguments *a, const struct box_request *req)
     }
 }
 
-static RW_RC run_box(const struct box_request *req, struct rw_buf *text, struct rw_err *err)
+/* Runs the box and takes its verdict, whatever happens: no verdict is a verdict of its own, and it never opens
+ * (INV-3). */
+static RW_RC take_verdict(const char *box, struct arguments *a, int64_t wall_ms, const char *type,
+                          struct verdict *out, struct rw_buf *text, struct rw_err *err)
 {
-    int64_t wall_ms = req->wall_ms > 0 ? req->wall_ms : ASKED_WALL_MS_MAX;
-    struct arguments a = {.n = 0};
+    RW_AUTO(rw_buf) struct rw_buf raw = rw_buf_make(VERDICT_TEXT_BYTES_MAX);
+    struct rw_err why = {.code = RW_E_NONE};
     struct proc_exit gone;
-    fill(&a, req);
-    return box_program_run(req->box, a.at, wall_ms + BOX_PROGRAM_GRACE_MS, text, &gone, err);
+    struct rw_rc rc =
+        box_program_run(box, a->at, wall_ms + BOX_PROGRAM_GRACE_MS, &raw, &gone, &why);
+    if (rw_is_ok(rc)) { rc = verdict_read(rw_buf_span(&raw), out, &why); }
+    if (!rw_is_ok(rc)) {
+        *out = (struct verdict){.kind = VERDICT_SANDBOX_ERROR, .final = false, .exit_status = -1};
+        (void)snprintf(out->reason, sizeof(out->reason), "%.200s", why.text);
+        (void)snprintf(out->grade, sizeof(out->grade), "none");
+        (void)snprintf(out->validator, sizeof(out->validator), "%.30s", type);
+        return verdict_write(out, text, err);
+    }
+    return rw_buf_append(text, rw_buf_span(&raw), err);
 }
 
 RW_RC box_check_text(const struct box_request *req, struct verdict *out, struct rw_buf *text,
                      struct rw_err *err)
 {
-    RW_AUTO(rw_buf) struct rw_buf raw = rw_buf_make(VERDICT_TEXT_BYTES_MAX);
-    struct rw_err why = {.code = RW_E_NONE};
-    struct rw_rc rc = run_box(req, &raw, &why);
-    if (rw_is_ok(rc)) { rc = verdict_read(rw_buf_span(&raw), out, &why); }
-    if (!rw_is_ok(rc)) {
-        /* No verdict is a verdict of its own, and it never opens (INV-3). */
-        *out = (struct verdict){.kind = VERDICT_SANDBOX_ERROR, .final = false, .exit_status = -1};
-        (void)snprintf(out->reason, sizeof(out->reason), "%.200s", why.text);
-        (void)snprintf(out->grade, sizeof(out->grade), "none");
-        (void)snprintf(out->validator, sizeof(out->validator), "%.30s", req->type);
-        return verdict_write(out, text, err);
-    }
-    return rw_buf_append(text, rw_buf_span(&raw), err);
+    struct arguments a = {.n = 0};
+    fill(&a, req);
+    return take_verdict(req->box, &a, req->wall_ms > 0 ? req->wall_ms : ASKED_WALL_MS_MAX,
+                        req->type, out, text, err);
 }
 
 RW_RC box_check(const struct box_request *req, struct verdict *out, struct rw_err *err)
 {
     RW_AUTO(rw_buf) struct rw_buf text = rw_buf_make((size_t)2 * VERDICT_TEXT_BYTES_MAX);
     return box_check_text(req, out, &text, err);
+}
+
+RW_RC box_run_load(const struct box_load_run *req, struct verdict *out, struct rw_err *err)
+{
+    RW_AUTO(rw_buf) struct rw_buf text = rw_buf_make((size_t)2 * VERDICT_TEXT_BYTES_MAX);
+    struct arguments a = {.n = 0};
+    add(&a, "ringward-box");
+    add(&a, "load");
+    add(&a, "--loader");
+    add(&a, req->loader);
+    add(&a, "--set");
+    add(&a, req->set);
+    if (req->before != NULL) {
+        add(&a, "--before");
+        add(&a, req->before);
+    }
+    if (req->allow_weak) { add(&a, "--allow-weak"); }
+    return take_verdict(req->box, &a, ASKED_WALL_MS_MAX, "loader", out, &text, err);
 }

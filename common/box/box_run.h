@@ -29,6 +29,15 @@ struct box_request {
     int64_t wall_ms;       /* 0: as the validator's settings ask */
 };
 
+/* The dry run of an installed sensor's loader on a whole set (docs/sandbox.md "Dry run of the sensor's loader"). */
+struct box_load_run {
+    const char *box;    /* path of ringward-box */
+    const char *loader; /* path of the loader, or of what its settings are named after */
+    const char *set;    /* folder of the set that is to become active */
+    const char *before; /* folder of the active set; NULL: none */
+    bool allow_weak;
+};
+
 /* The installed sensor's manifest lies under this name beside the box. */
 #define BOX_MANIFEST_NAME "ringward-sensor.manifest"
 
@@ -37,6 +46,8 @@ RW_RC box_check(const struct box_request *req, struct verdict *out, struct rw_er
 /* Same, and appends the verdict's JSON text to `text`. */
 RW_RC box_check_text(const struct box_request *req, struct verdict *out, struct rw_buf *text,
                      struct rw_err *err);
+/* Always gives a verdict, like box_check. */
+RW_RC box_run_load(const struct box_load_run *req, struct verdict *out, struct rw_err *err);
 /* "DIR/ringward-box" and "DIR/ringward-validate-TYPE" for the folder of the running executable. */
 RW_RC box_beside_self(const char *name, char *dst, size_t cap, struct rw_err *err);
 

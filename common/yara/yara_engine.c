@@ -146,6 +146,16 @@ int64_t yara_count(const struct yara_rules *rules)
     return count;
 }
 
+void yara_each_name(const struct yara_rules *rules, void (*each)(void *ctx, const char *name),
+                    void *ctx)
+{
+    YR_RULE *rule = NULL;
+    yr_rules_foreach(rules->compiled, rule)
+    {
+        each(ctx, rule->identifier);
+    }
+}
+
 bool yara_meta(const struct yara_rules *rules, const char *name, int64_t *after, char *dst,
                size_t cap)
 {

@@ -27,6 +27,10 @@ void yara_end(void);
 RW_RC yara_compile(const struct rw_buf *source, struct yara_rules **out, struct rw_err *err);
 int64_t yara_count(const struct yara_rules *rules);
 
+/* Calls `each` with the name of every rule; the name borrows from the rules. */
+void yara_each_name(const struct yara_rules *rules, void (*each)(void *ctx, const char *name),
+                    void *ctx);
+
 /* The first string value of the meta `name` in any rule, from `*after` on (begin with 0; moves behind it).
  * False when there is none left. */
 bool yara_meta(const struct yara_rules *rules, const char *name, int64_t *after, char *dst,

@@ -108,6 +108,7 @@ class Agent:
             "engine_version": 40200,
             "poll_interval": "2s",
             "sensor_command": f"{lab.bin / 'ringward-sensor'} --rehearse",
+            "sensor_loader": lab.bin / "ringward-load-sensor",
             "clean_files": lab.clean_files,
             "stable_after": "1s",
         }
