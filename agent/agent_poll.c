@@ -1,6 +1,7 @@
 #include "agent/agent_poll.h"
 
 #include "agent/agent_control.h"
+#include "agent/agent_remote.h"
 #include "agent/poll/poll_rule.h"
 #include "common/base/file.h"
 #include "common/base/log.h"
@@ -47,8 +48,8 @@ RW_RC agent_poll_open(struct agent *a, struct rw_err *err)
 {
     const char *ca = a->conf.ca_file[0] != '\0' ? a->conf.ca_file : NULL;
     const char *proxy = a->conf.proxy[0] != '\0' ? a->conf.proxy : NULL;
-    a->root = rw_buf_make(TUF_ROOT_BYTES_MAX);
-    RW_TRY(rw_file_read(a->conf.root_file, TUF_ROOT_BYTES_MAX, &a->root, err));
+    a->root = rw_buf_make(TUF_ROOT_BYTES_MAX + 8192);
+    RW_TRY(conf_dir_read_own(a->conf.root_file, TUF_ROOT_BYTES_MAX, &a->root, err));
     const struct poll_options o = {
         .server = a->conf.server,
         .ca_file = ca,
@@ -428,6 +429,7 @@ static void take_send(struct agent *a)
         a->send_failures = 0;
         a->send_at = now_of(a);
         if (outcome == BEACON_SEND_DONE) {
+            agent_remote_take(a, b);
             a->asked_poll_s = b->poll_s;
             int64_t at = now_of(a).ms + poll_rule_next_ms(interval_ms(a), draw());
             if (at < a->poll_at.ms) { a->poll_at.ms = at; }

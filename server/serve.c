@@ -267,6 +267,7 @@ static RW_RC open_core(struct serve *s, const char *dir, struct rw_err *err)
         .clock = clock,
         .started = rw_clock_wall(&clock),
     };
+    RW_TRY(rollout_control_open(&s->store, &s->api.controls, err));
     RW_TRY(api_core_begin(&s->api, err));
     RW_TRY(api_queue_new((size_t)s->conf.queue, &s->queue, err));
     RW_TRY(open_webhooks(s, dir, err));
@@ -353,6 +354,7 @@ static void serve_drop(struct serve *s)
     server_check_stop(s->check);
     webhook_close(&s->webhook);
     api_core_end(&s->api);
+    rollout_control_drop(&s->api.controls);
     api_queue_free(s->queue);
     api_trust_drop(&s->trust);
     release_signer_drop(&s->signer);

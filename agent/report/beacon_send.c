@@ -2,7 +2,7 @@
 
 #include "common/base/num.h"
 
-enum { ANSWER_BYTES_MAX = 4096, POLL_S_MAX = 86400 };
+enum { ANSWER_BYTES_MAX = 8192, POLL_S_MAX = 86400 };
 
 RW_RC beacon_send_fill(struct beacon_send *b, struct beacon_spool *s, struct rw_err *err)
 {
@@ -24,6 +24,18 @@ static int64_t read_poll_s(struct rw_span answer)
     return poll_s;
 }
 
+/* A list that cannot be read changes nothing: what was set before stays in force. */
+static void read_controls(struct beacon_send *b, struct rw_span answer)
+{
+    struct rw_err unused;
+    const struct json *list = NULL;
+    RW_AUTO(json_tree) json_tree tree = NULL;
+    b->has_controls =
+        rw_is_ok(json_parse(answer, &json_limits_small, &tree, &unused)) &&
+        rw_is_ok(json_get(tree, "controls", JSON_ARRAY, &list, &unused)) &&
+        rw_is_ok(control_codec_get_list(list, b->controls, &b->control_count, &unused));
+}
+
 void beacon_send_post(struct beacon_send *b, struct http_client *http)
 {
     RW_AUTO(rw_buf) struct rw_buf text = rw_buf_make(ANSWER_BYTES_MAX);
@@ -35,7 +47,9 @@ void beacon_send_post(struct beacon_send *b, struct http_client *http)
     if (!rw_is_ok(rc)) { return; }
     b->status = answer.status;
     b->retry_after_s = answer.retry_after_s;
-    if (answer.status / 100 == 2) { b->poll_s = read_poll_s(rw_buf_span(&text)); }
+    if (answer.status / 100 != 2) { return; }
+    b->poll_s = read_poll_s(rw_buf_span(&text));
+    read_controls(b, rw_buf_span(&text));
 }
 
 /* 401 and 403 may be cured by an operator, 429 by time; other 4xx say that these very bytes are wrong. */

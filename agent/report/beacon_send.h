@@ -12,6 +12,7 @@
 
 #include "agent/report/beacon_spool.h"
 #include "common/net/http_client.h"
+#include "common/policy/control_codec.h"
 
 struct beacon_send {
     struct rw_buf body;
@@ -20,7 +21,10 @@ struct beacon_send {
     int status;            /* 0: no answer */
     int64_t retry_after_s; /* negative: none given */
     int64_t poll_s;        /* what the server asks for; 0: as configured */
-    struct rw_err err;     /* why there is no answer */
+    bool has_controls;     /* the answer said what operators have set */
+    struct control controls[CONTROL_MAX];
+    size_t control_count;
+    struct rw_err err; /* why there is no answer */
 };
 
 enum beacon_send_outcome {

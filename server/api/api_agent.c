@@ -83,8 +83,15 @@ static void apply_permit(void *core, struct api_job *job)
     struct rw_err err;
     struct fleet_who who = who_of(job);
     struct beacon_permit_answer answer;
-    struct rw_rc rc = rollout_run_permit(c->rollouts, &who, job->prepared, rw_clock_wall(&c->clock),
-                                         &answer, &err);
+    struct control controls[CONTROL_MAX];
+    struct rw_wall now = rw_clock_wall(&c->clock);
+    struct rw_rc rc = RW_OK;
+    size_t count = rollout_control_of(c->controls, &who, controls);
+    /* INV-7: what operators set keeps agents that do not know of it as well. Nothing is recorded. */
+    if (count == 0 ||
+        !rollout_control_keeps(c->rollouts, job->prepared, controls, count, now, &answer)) {
+        rc = rollout_run_permit(c->rollouts, &who, job->prepared, now, &answer, &err);
+    }
     if (rw_is_ok(rc)) { rc = beacon_permit_write_answer(&answer, &job->reply.body, &err); }
     api_core_answer(job, rc, &err, 200);
 }
@@ -112,6 +119,19 @@ static void count_clock(struct api_core *c, const struct beacon *b)
     if (strcmp(b->clock, "ahead") == 0) { c->clocks_ahead++; }
 }
 
+/* The endpoint shows what keeps it, and goes back when a pin says so. */
+static void put_controls(const struct api_core *c, const struct fleet_who *who,
+                         struct json_writer *w)
+{
+    struct control controls[CONTROL_MAX];
+    size_t count = rollout_control_of(c->controls, who, controls);
+    json_open_array(w, "controls");
+    for (size_t i = 0; i < count; i++) {
+        control_codec_put(w, NULL, &controls[i]);
+    }
+    json_close_array(w);
+}
+
 static RW_RC take_beacons(struct api_core *c, struct api_job *job, struct rw_err *err)
 {
     const struct batch *b = job->prepared;
@@ -133,6 +153,7 @@ static RW_RC take_beacons(struct api_core *c, struct api_job *job, struct rw_err
     json_put_int(&w, "accepted", (int64_t)b->count - duplicates);
     json_put_int(&w, "duplicates", duplicates);
     json_put_int(&w, "poll_s", poll_s);
+    put_controls(c, &who, &w);
     json_close_object(&w);
     return json_done(&w, err);
 }

@@ -13,6 +13,7 @@
 #include "server/release/release.h"
 #include "server/release/release_signer.h"
 #include "server/report/webhook.h"
+#include "server/rollout/rollout_control.h"
 #include "server/rollout/rollout_run.h"
 
 /* What lies outside the core's own state; serve.c wires it, tests replace it. */
@@ -45,7 +46,8 @@ struct api_core_stats {
 struct api_core {
     struct store *store;
     struct fleet_state *fleet;
-    struct rollout_run *rollouts; /* NULL: to be loaded (see rollouts_stale) */
+    struct rollout_control_set *controls; /* what operators set; NULL: nothing; owned by serve.c */
+    struct rollout_run *rollouts;         /* NULL: to be loaded (see rollouts_stale) */
     struct release_domain releases;
     struct api_trust *trust;
     struct http_auth *auth;

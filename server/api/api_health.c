@@ -116,6 +116,10 @@ static RW_RC write_metrics(const struct api_core *c, struct rw_buf *into, struct
                           (unsigned long long)c->clocks_behind,
                           (unsigned long long)c->clocks_ahead));
     RW_TRY(webhook_metrics(c->webhook, into, err));
+    const struct ring_policy *policy = api_trust_policy(c->trust);
+    if (policy != NULL) {
+        RW_TRY(rollout_control_metrics(c->controls, &policy->controls, now, into, err));
+    }
     return rollout_run_metrics(c->rollouts, into, err);
 }
 

@@ -62,6 +62,8 @@ static RW_RC put_alarms(const struct api_core *c, struct rw_wall now, struct jso
     json_open_array(w, "alarms");
     api_alarm_write(c, now, w);
     webhook_write_alarms(c->webhook, w);
+    const struct ring_policy *policy = api_trust_policy(c->trust);
+    if (policy != NULL) { rollout_control_write_alarms(c->controls, &policy->controls, now, w); }
     RW_TRY(api_order_write_alarms(c, now, w, err));
     RW_TRY(api_second_write_alarms(c, now, w, err));
     json_close_array(w);

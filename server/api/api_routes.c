@@ -1,6 +1,7 @@
 #include "server/api/api_routes.h"
 
 #include "server/api/api_agent.h"
+#include "server/api/api_control.h"
 #include "server/api/api_health.h"
 #include "server/api/api_operator.h"
 #include "server/api/api_order.h"
@@ -32,6 +33,7 @@ const struct api_route *api_routes(size_t *count_out)
         add(api_order_routes, api_order_route_count);
         add(api_rollout_routes, api_rollout_route_count);
         add(api_second_routes, api_second_route_count);
+        add(api_control_routes, api_control_route_count);
         add(api_operator_routes, api_operator_route_count);
         add(api_trust_change_routes, api_trust_change_route_count);
         add(api_webhook_routes, api_webhook_route_count);

@@ -3,6 +3,7 @@
 #include "common/base/version.h"
 #include "server/cli/cli_verb.h"
 #include "server/cli/cmd_audit.h"
+#include "server/cli/cmd_control.h"
 #include "server/cli/cmd_doctor.h"
 #include "server/cli/cmd_fleet.h"
 #include "server/cli/cmd_key.h"
@@ -26,6 +27,7 @@ static const struct cli_verb commands[] = {
     {"explain", cmd_rollout_explain, "every number behind the verdict on one release"},
     {"status", cmd_status, "the server at a glance: trust, rollouts, alarms"},
     {"fleet", cmd_fleet, "endpoints: ring, content, last sign of life"},
+    {"control", cmd_control, "keep a customer's endpoints behind: delay, hold, pin, pause"},
     {"rings", cmd_rings, "check and explain the policy of rings"},
     {"simulate", cmd_simulate, "what a policy would do with a catalogue of faults"},
     {"audit", cmd_audit, "who changed what and why; verify and export the log"},

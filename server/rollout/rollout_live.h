@@ -32,6 +32,11 @@ struct rollout *rollout_live_of(const struct rollout_run *r, const char *family)
 /* Whether permits for it are given at all: the live rollout, and, while that is not complete, the complete one
  * before it, since rings that were not reached yet still point there. */
 bool rollout_live_serves(const struct rollout_run *r, const struct rollout *ro);
+/* Whether endpoints that lag behind may still take it: it went through, and was followed by a newer one. */
+static inline bool rollout_live_lags(const struct rollout *ro)
+{
+    return rollout_doc_overall(ro) == ROLLOUT_COMPLETE;
+}
 /* Lets the fleet count votes about its release; nothing when it does. */
 RW_RC rollout_live_watch(struct rollout_run *r, const struct rollout *ro, struct rw_wall now,
                          struct rw_err *err);

@@ -51,7 +51,7 @@ static struct rollout *rollout_of(const struct rollout_run *r,
         problem = "is not being rolled out";
     } else if (is_ending(rollout_doc_overall(ro))) {
         problem = "was halted";
-    } else if (!rollout_live_serves(r, ro)) {
+    } else if (!rollout_live_serves(r, ro) && !rollout_live_lags(ro)) {
         problem = "has been followed by a newer release";
     } else if (memcmp(ro->sha256, q->sha256, sizeof(ro->sha256)) != 0) {
         problem = "has other bytes than the request names";

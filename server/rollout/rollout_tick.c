@@ -194,7 +194,7 @@ static RW_RC tick(struct rollout_run *r, struct rollout_plan *plan, struct rw_er
             RW_TRY(step_rollout(r, ro, plan, r->now, err));
             continue;
         }
-        bool serves = rollout_live_serves(r, ro);
+        bool serves = rollout_live_serves(r, ro) || rollout_live_lags(ro);
         for (size_t k = 0; k < ro->ring_count; k++) {
             ro->rings[k].open = serves && ro->rings[k].pointer == ROLLOUT_POINTER_NEW;
         }

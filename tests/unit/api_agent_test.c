@@ -241,7 +241,7 @@ TEST(a_repeated_beacon_is_counted_as_duplicate_and_the_shortest_poll_is_asked_fo
     apply(&f, &job);
     assert_int_equal(job.reply.status, 200);
     assert_string_equal(rw_buf_str(&job.reply.body),
-                        "{\"accepted\":2,\"duplicates\":1,\"poll_s\":20}");
+                        "{\"accepted\":2,\"duplicates\":1,\"poll_s\":20,\"controls\":[]}");
     assert_int_equal(fleet_state_endpoints(f.fleet), 1); /* INV-11: one token, one endpoint */
     api_job_drop(&job);
     fixture_close(&f);
