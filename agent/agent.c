@@ -22,6 +22,14 @@ static RW_RC open_state_dir(struct agent *a, struct rw_err *err)
         return rw_fail(err, RW_E_CONFIG, "state_dir '%s' belongs to another user",
                        a->conf.state_dir);
     }
+    /* Whoever could write here could have put anything in the place of proven content and of the trusted root. */
+    if ((st.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
+        RW_IGNORE(rw_fail(err, RW_E_CONFIG, "state_dir '%s' can be written by others (mode %04o)",
+                          a->conf.state_dir, (unsigned)st.st_mode & 07777U),
+                  "hint follows");
+        return rw_hint(err, "look for what does not belong there, then chmod 0700 '%s'",
+                       a->conf.state_dir);
+    }
     if ((st.st_mode & 077U) != 0 && fchmod(a->state_dir, 0700) != 0) {
         return rw_fail_errno(err, RW_E_IO, errno, "mode of state_dir '%s'", a->conf.state_dir);
     }

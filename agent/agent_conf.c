@@ -9,7 +9,7 @@
 #include <string.h>
 #include <sys/utsname.h>
 
-enum { CONF_BYTES_MAX = 65536, OS_RELEASE_BYTES_MAX = 16384, RATE_MIN = 4096 };
+enum { TRUSTED_FILE_BYTES_MAX = 1 << 20, OS_RELEASE_BYTES_MAX = 16384, RATE_MIN = 4096 };
 
 #define HOUR_MS INT64_C(3600000)
 
@@ -292,24 +292,66 @@ static RW_RC complete(struct agent_conf *c, struct rw_err *err)
     return split_list(c, c->family_list, add_family, err);
 }
 
+/* `name` stands before what is wrong with the settings together. */
+static RW_RC finish(struct agent_conf *c, const char *name, struct agent_conf *out,
+                    struct rw_err *err)
+{
+    if (!rw_is_ok(complete(c, err))) {
+        char kept[RW_ERR_TEXT_BYTES];
+        char hint[RW_ERR_TEXT_BYTES];
+        rw_copy(kept, sizeof(kept), err->text, sizeof(err->text));
+        (void)snprintf(hint, sizeof(hint), "%s", err->hint);
+        struct rw_rc rc = rw_fail(err, RW_E_CONFIG, "%.80s: %.380s", name, kept);
+        if (hint[0] != '\0') { RW_IGNORE(rw_hint(err, "%.200s", hint), "is rc"); }
+        return rc;
+    }
+    *out = *c;
+    return RW_OK;
+}
+
 RW_RC agent_conf_parse(const char *name, struct rw_span text, struct agent_conf *out,
                        struct rw_err *err)
 {
     struct agent_conf c = {.family_count = 0};
     RW_TRY(conf_parse(&table, name, text, &c, err));
-    if (!rw_is_ok(complete(&c, err))) {
-        char kept[RW_ERR_TEXT_BYTES];
-        rw_copy(kept, sizeof(kept), err->text, sizeof(err->text));
-        return rw_fail(err, RW_E_CONFIG, "%.80s: %.380s", name, kept);
+    return finish(&c, name, out, err);
+}
+
+RW_RC agent_conf_load(const char *path, struct agent_conf *out, struct conf_trace *trace,
+                      struct rw_err *err)
+{
+    struct conf_trace own;
+    struct agent_conf c = {.family_count = 0};
+    RW_TRY(conf_dir_load(&table, path, &c, trace != NULL ? trace : &own, err));
+    RW_TRY(finish(&c, path, out, err));
+    return rw_span_to_str(out->path, sizeof(out->path), rw_span_str(path), "settings file", err);
+}
+
+static RW_RC check_own_file(const char *path, const char *what, struct rw_err *err)
+{
+    RW_AUTO(rw_buf) struct rw_buf text = rw_buf_make(TRUSTED_FILE_BYTES_MAX + 8192);
+    if (!rw_is_ok(conf_dir_read_own(path, TRUSTED_FILE_BYTES_MAX, &text, err))) {
+        return rw_wrap(err, "%s", what);
     }
-    *out = c;
     return RW_OK;
 }
 
-RW_RC agent_conf_load(const char *path, struct agent_conf *out, struct rw_err *err)
+RW_RC agent_conf_check_files(const struct agent_conf *c, struct rw_err *err)
 {
-    RW_AUTO(rw_buf) struct rw_buf text = rw_buf_make(CONF_BYTES_MAX);
-    RW_TRY(rw_file_read(path, CONF_BYTES_MAX, &text, err));
-    RW_TRY(agent_conf_parse(path, rw_buf_span(&text), out, err));
-    return rw_span_to_str(out->path, sizeof(out->path), rw_span_str(path), "settings file", err);
+    RW_TRY(check_own_file(c->root_file, "root_file", err));
+    if (c->ca_file[0] != '\0') { RW_TRY(check_own_file(c->ca_file, "ca_file", err)); }
+    struct rw_rc rc = conf_dir_check(c->state_dir, err);
+    return rc.code == RW_E_NOT_FOUND ? RW_OK : rc;
+}
+
+void agent_conf_print(const struct agent_conf *c, const struct conf_trace *trace)
+{
+    struct agent_conf shown = *c;
+    const char *at = strrchr(c->proxy, '@');
+    const char *slashes = strstr(c->proxy, "://");
+    if (at != NULL && slashes != NULL && at > slashes) {
+        (void)snprintf(shown.proxy, sizeof(shown.proxy), "%.*s***%s", (int)(slashes + 3 - c->proxy),
+                       c->proxy, at);
+    }
+    conf_print(&table, &shown, trace);
 }

@@ -8,6 +8,7 @@
 #define RINGWARD_AGENT_CONF_H
 
 #include "agent/activate/manifest_codec.h"
+#include "common/base/conf_dir.h"
 #include "common/policy/control_codec.h"
 #include "common/wire/beacon_codec.h"
 
@@ -52,8 +53,15 @@ struct agent_conf {
     char platform[INSTALL_NAME_BYTES]; /* "linux-x86_64" */
 };
 
-/* Fails with RW_E_CONFIG (file and line, or the setting's name), RW_E_NOT_FOUND, RW_E_IO. */
-RW_RC agent_conf_load(const char *path, struct agent_conf *out, struct rw_err *err);
+/* The file and the folder conf.d beside it (conf_dir.h), checked as a whole; `trace` (NULL: not wanted) tells where
+ * each setting comes from. Fails with RW_E_CONFIG (file and line, or the setting's name), RW_E_NOT_FOUND, RW_E_IO. */
+RW_RC agent_conf_load(const char *path, struct agent_conf *out, struct conf_trace *trace,
+                      struct rw_err *err);
+/* What the settings name and this process trusts: root_file, ca_file and a state_dir that is there may be written by
+ * root and this user alone. Fails with RW_E_CONFIG and a hint, RW_E_NOT_FOUND, RW_E_IO. */
+RW_RC agent_conf_check_files(const struct agent_conf *c, struct rw_err *err);
+/* The settings in force, with file and line, on stdout; secrets in a proxy's URL are left out. */
+void agent_conf_print(const struct agent_conf *c, const struct conf_trace *trace);
 /* The same from memory; `name` stands for the file. */
 RW_RC agent_conf_parse(const char *name, struct rw_span text, struct agent_conf *out,
                        struct rw_err *err);

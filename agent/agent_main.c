@@ -22,12 +22,13 @@ struct common_options {
     bool sample;
 };
 
-static RW_RC load(const struct common_options *o, struct agent_conf *conf, struct rw_err *err)
+static RW_RC load(const struct common_options *o, struct agent_conf *conf, struct conf_trace *trace,
+                  struct rw_err *err)
 {
     enum rw_log_level level = RW_LOG_INFO;
     if (o->log != NULL) { RW_TRY(rw_log_level_parse(o->log, &level, err)); }
     rw_log_setup("agent", level);
-    return agent_conf_load(o->config != NULL ? o->config : default_config, conf, err);
+    return agent_conf_load(o->config != NULL ? o->config : default_config, conf, trace, err);
 }
 
 static RW_RC parse(const struct opt_command *command, int argc, char **argv,
@@ -42,21 +43,26 @@ static RW_RC cmd_run(int argc, char **argv, struct rw_err *err)
 {
     struct common_options o = {.config = NULL};
     struct agent_conf conf;
+    struct conf_trace trace;
     struct agent *agent = NULL;
     enum opt_outcome outcome = OPT_RUN;
     const struct opt opts[] = {
         {"config", "FILE", "settings file (default /etc/ringward/agent.conf)", &o.config, NULL},
-        {"check-config", NULL, "check the settings file, then end", NULL, &o.check_config},
+        {"check-config", NULL, "print the settings in force with file and line, then end", NULL,
+         &o.check_config},
         {"sample-config", NULL, "print a documented settings file, then end", NULL, &o.sample},
         {"log-level", "LEVEL", "debug, info, warn or error (default info)", &o.log, NULL},
     };
     const struct opt_command command = {
         .program = "ringward-agent run",
         .usage = "",
-        .about = "Runs the agent in the foreground until SIGTERM: starts and watches the sensor, "
-                 "polls the\n"
-                 "server, proves new content in the box, activates it on trial and reports.\n"
-                 "SIGHUP: poll now.",
+        .about =
+            "Runs the agent in the foreground until SIGTERM: starts and watches the sensor, "
+            "polls the\n"
+            "server, proves new content in the box, activates it on trial and reports.\n"
+            "SIGHUP: poll now.\n\n"
+            "Settings: the file, then conf.d/NN-NAME.conf beside it in order of name; the later "
+            "one wins.",
         .examples = "  ringward-agent run --config /etc/ringward/agent.conf\n"
                     "  ringward-agent run --config ./agent.conf --check-config\n"
                     "  ringward-agent run --sample-config > agent.conf\n",
@@ -69,10 +75,15 @@ static RW_RC cmd_run(int argc, char **argv, struct rw_err *err)
         agent_conf_print_sample();
         return RW_OK;
     }
-    RW_TRY(load(&o, &conf, err));
+    RW_TRY(load(&o, &conf, &trace, err));
+    RW_TRY(agent_conf_check_files(&conf, err));
     if (o.check_config) {
-        printf("the configuration is valid\n");
+        agent_conf_print(&conf, &trace);
+        printf("# the configuration is valid\n");
         return RW_OK;
+    }
+    for (size_t i = 0; i < trace.ignored_count; i++) {
+        rw_log(RW_LOG_WARN, "settings_not_read", "name", trace.ignored[i]);
     }
     RW_TRY(agent_open(&conf, &agent, err));
     struct rw_rc rc = agent_run(agent, err);
@@ -105,7 +116,7 @@ static RW_RC cmd_guard(int argc, char **argv, struct rw_err *err)
     };
     RW_TRY(parse(&command, argc, argv, &outcome, err));
     if (outcome == OPT_HELP_SHOWN) { return RW_OK; }
-    RW_TRY(load(&o, &conf, err));
+    RW_TRY(load(&o, &conf, NULL, err));
     RW_TRY(agent_open(&conf, &agent, err));
     struct rw_rc rc = activate_guard(&agent->activate, err);
     struct rw_err alarm;
@@ -134,7 +145,7 @@ static RW_RC cmd_report(int argc, char **argv, struct rw_err *err)
     };
     RW_TRY(parse(&command, argc, argv, &outcome, err));
     if (outcome == OPT_HELP_SHOWN) { return RW_OK; }
-    RW_TRY(load(&o, &conf, err));
+    RW_TRY(load(&o, &conf, NULL, err));
     return agent_alarm_post(&conf, err);
 }
 
@@ -172,7 +183,7 @@ static RW_RC run_ask(const struct ask_spec *spec, int argc, char **argv, struct 
     if (o.output != NULL && !json && strcmp(o.output, "text") != 0) {
         return rw_fail(err, RW_E_USAGE, "output '%.40s' is neither text nor json", o.output);
     }
-    RW_TRY(load(&o, &conf, err));
+    RW_TRY(load(&o, &conf, NULL, err));
     RW_TRY(agent_control_ask(conf.state_dir, spec->request, spec->timeout_ms, &text, err));
     if (!json) { return spec->print(rw_buf_span(&text), err); }
     printf("%s", rw_buf_str(&text));

@@ -1,0 +1,96 @@
+"""Goal: the agent's settings come from files that nobody else can write, in a known order, and it says which line each comes from."""
+import os
+import subprocess
+
+import pytest
+
+from conftest import BIN
+
+ROOT_TEXT = '{"signed":{}}'
+
+
+@pytest.fixture
+def etc(tmp_path):
+    (tmp_path / "root.json").write_text(ROOT_TEXT)
+    (tmp_path / "agent.conf").write_text(
+        f"server = https://u.example:8443\nroot_file = {tmp_path}/root.json\nstate_dir = {tmp_path}/state\n"
+        "sensor_command = /usr/sbin/sensor\npoll_interval = 90s\n")
+    (tmp_path / "conf.d").mkdir()
+    for path in [tmp_path, *tmp_path.rglob("*")]:
+        path.chmod(0o755 if path.is_dir() else 0o644)
+    return tmp_path
+
+
+def check(etc):
+    return subprocess.run([str(BIN / "ringward-agent"), "run", "--config", etc / "agent.conf", "--check-config"], capture_output=True,
+                          text=True, timeout=60, stdin=subprocess.DEVNULL)
+
+
+def write(path, text, mode=0o644):
+    path.write_text(text)
+    path.chmod(mode)
+
+
+def test_later_file_wins_and_every_setting_tells_its_line(etc):
+    write(etc / "conf.d" / "20-site.conf", "# site\npoll_interval = 10m\nproxy = http://user:secret@cache:3128\n")
+    write(etc / "conf.d" / "10-ring.conf", "ring = canary\npoll_interval = 1m\n")
+    write(etc / "conf.d" / "README", "no settings\n")
+    r = check(etc)
+    assert r.returncode == 0, r.stderr
+    assert f"# {etc}/conf.d/20-site.conf:2\npoll_interval = 10m\n" in r.stdout
+    assert f"# {etc}/conf.d/10-ring.conf:1\nring = canary\n" in r.stdout
+    assert f"# {etc}/agent.conf:1\nserver = https://u.example:8443\n" in r.stdout
+    assert "# default\nfamilies = yara\n" in r.stdout
+    assert "# not read: conf.d/README" in r.stdout
+    assert "secret" not in r.stdout and "http://***@cache:3128" in r.stdout
+    # What it prints is a settings file that says the same.
+    write(etc / "conf.d" / "20-site.conf", "")
+    again = etc / "again.conf"
+    write(again, r.stdout.replace("***@", ""))
+    r = subprocess.run([str(BIN / "ringward-agent"), "run", "--config", again, "--check-config"], capture_output=True, text=True, timeout=60)
+    assert r.returncode == 0, r.stderr
+
+
+@pytest.mark.parametrize("text,says", [
+    ("polling = 5m\n", "conf.d/10-a.conf:1: there is no setting 'polling'"),
+    ("delta = no\n\ndelta = yes\n", "conf.d/10-a.conf:3: 'delta' is set twice"),
+    ("poll_interval = 5\n", "conf.d/10-a.conf:1"),
+    ("hold = yes\n", "a hold needs an end"),
+    ("pin = n-3\n", "want n-1, n-2 or FAMILY/NUMBER"),
+    ("pin = n-1,yara/3\n", "two pins for one family"),
+])
+def test_wrong_settings_are_refused_with_file_and_line(etc, text, says):
+    write(etc / "conf.d" / "10-a.conf", text)
+    r = check(etc)
+    assert r.returncode == 2 and says in r.stderr, r.stderr
+
+
+def test_files_that_others_can_write_are_refused_with_the_cure(etc):
+    write(etc / "conf.d" / "10-a.conf", "delta = no\n", 0o666)
+    r = check(etc)
+    assert r.returncode == 2 and "can be written by others (mode 0666)" in r.stderr and "chmod go-w" in r.stderr
+    (etc / "conf.d" / "10-a.conf").chmod(0o644)
+    assert check(etc).returncode == 0
+    for path, mode in [(etc / "conf.d", 0o777), (etc / "agent.conf", 0o664), (etc / "root.json", 0o646)]:
+        before = path.stat().st_mode & 0o7777
+        path.chmod(mode)
+        r = check(etc)
+        assert r.returncode == 2 and "chmod go-w" in r.stderr, f"{path}: {r.stderr}"
+        path.chmod(before)
+    # Links and pipes are no settings, and nothing waits for one.
+    os.symlink(etc / "agent.conf", etc / "conf.d" / "30-link.conf")
+    r = check(etc)
+    assert r.returncode == 2 and "30-link.conf" in r.stderr
+    (etc / "conf.d" / "30-link.conf").unlink()
+    os.mkfifo(etc / "conf.d" / "30-pipe.conf", 0o644)
+    r = check(etc)
+    assert r.returncode == 2 and "not a regular file" in r.stderr
+
+
+def test_state_that_others_can_write_is_refused(etc):
+    (etc / "state").mkdir()
+    (etc / "state").chmod(0o777)
+    for more in [["--check-config"], []]:
+        r = subprocess.run([str(BIN / "ringward-agent"), "run", "--config", etc / "agent.conf", *more], capture_output=True, text=True,
+                           timeout=60, stdin=subprocess.DEVNULL)
+        assert r.returncode == 2 and "can be written by others (mode 0777)" in r.stderr and "chmod" in r.stderr, r.stderr
