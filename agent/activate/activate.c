@@ -150,9 +150,10 @@ RW_RC activate_guard(struct activate *a, struct rw_err *err)
     const struct boot_rule_result r = boot_rule_decide(&e);
     char detail[BOOT_RULE_REASON_BYTES + 40];
     struct rw_log_line l;
-    /* Counted before anything is loaded: a start that kills the host has left its trace (INV-6). */
+    /* Counted before anything is loaded: a start that kills the host has left its trace (INV-6). With a set to leave
+     * the count reaches the disk together with the choice: "guarded" must never stand beside the set that was left. */
     a->slots.boot = (struct slot_boot){.open = true, .guarded = true, .unclean = r.unclean};
-    (void)activate_save(a);
+    if (r.slot == BOOT_ACTIVE) { (void)activate_save(a); }
     rw_log_begin(&l, r.slot == BOOT_ACTIVE ? RW_LOG_INFO : RW_LOG_WARN, "boot_guard");
     rw_log_i64(&l, "set", r.set);
     rw_log_i64(&l, "unclean", r.unclean);

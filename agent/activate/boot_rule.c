@@ -41,8 +41,12 @@ static bool is_to_blame(const struct boot_rule_evidence *e, const struct boot_ru
 
 static struct boot_rule_result choose_slot(const struct boot_rule_evidence *e)
 {
-    int64_t unclean = e->unclean;
-    if (!e->guarded) { unclean = e->open ? e->unclean + 1 : 0; }
+    int64_t unclean = e->open ? e->unclean + 1 : 0;
+    /* What a guard of its own has chosen for this start is active now: going back once more would leave a good set. */
+    if (e->guarded && e->active_valid) {
+        return choose(e, e->unclean, BOOT_ACTIVE, "the guard has chosen already");
+    }
+    if (e->guarded) { unclean = e->unclean; }
     if (unclean >= UNCLEAN_EMPTY) {
         return choose(e, unclean, BOOT_EMPTY, "%lld unclean starts in a row", (long long)unclean);
     }

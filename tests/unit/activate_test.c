@@ -330,6 +330,31 @@ TEST(a_guard_of_its_own_counts_a_start_once)
     bench_remove();
 }
 
+/* The guard and the run are two processes: the run must not take the guard's way back for a reason to go on. */
+TEST(a_guard_of_its_own_goes_back_one_set_only)
+{
+    struct rw_err err;
+    struct beacon b;
+    steady_on_one();
+    struct manifest_entry two = bench_content("yara", 2, "ok");
+    begin(SLOT_TRIAL, &two, 0);
+    bench_until(ACTIVATE_STEADY);
+    for (int i = 0; i < 2; i++) {
+        end_uncleanly();
+        MUST(activate_guard(&bench.a, &err));
+        bench_close();
+        bench_open_again(sensor);
+        bench_start();
+        bench_until(ACTIVATE_STEADY);
+    }
+    assert_int_equal(bench_active_release("yara"), 1);
+    assert_false(slot_is_abandoned(&bench.a.slots, bench.a.active.content[0].sha256));
+    assert_true(slot_is_abandoned(&bench.a.slots, two.sha256));
+    assert_int_equal(bench_beacons(BEACON_FAILED, &b), 1);
+    assert_int_equal(b.release, 2);
+    bench_remove();
+}
+
 TEST(a_damaged_set_is_not_loaded)
 {
     struct rw_err err;
@@ -382,5 +407,6 @@ RUN_TESTS(cmocka_unit_test(an_empty_endpoint_proves_the_empty_set),
           cmocka_unit_test(a_change_under_way_goes_on_after_a_clean_restart),
           cmocka_unit_test(a_trial_that_ends_two_starts_uncleanly_is_given_up),
           cmocka_unit_test(a_guard_of_its_own_counts_a_start_once),
+          cmocka_unit_test(a_guard_of_its_own_goes_back_one_set_only),
           cmocka_unit_test(a_damaged_set_is_not_loaded),
           cmocka_unit_test(what_nobody_needs_is_collected_and_nothing_else))
