@@ -72,6 +72,8 @@ struct agent {
     int control; /* listening socket; -1: none */
     struct agent_waiter waiters[AGENT_WAITERS_MAX];
     size_t waiter_count;
+    int64_t watchdog_ms; /* of the service manager; 0: none */
+    struct rw_mono watchdog_at;
     bool stop;
 };
 

@@ -10,10 +10,10 @@
 #include "common/base/err.h"
 
 struct boot_rule_evidence {
-    bool open;         /* the last run began and has not ended cleanly */
-    bool guarded;      /* this start has been counted and its set chosen, nothing was loaded since */
-    int64_t unclean;   /* unclean starts in a row before this one */
-    int64_t active;    /* set that the link names */
+    bool open;       /* the last run began and has not ended cleanly */
+    bool guarded;    /* this start has been counted and its set chosen, nothing was loaded since */
+    int64_t unclean; /* unclean starts in a row before this one */
+    int64_t active;  /* set that the link names */
     bool active_valid; /* all its bytes are what its manifest says */
     int64_t fallback;  /* set to go back to; 0: the empty one */
     bool fallback_valid;

@@ -41,7 +41,17 @@ static RW_RC make_env(char **dst, const char *name, const char *a, const char *b
     return *dst == NULL ? rw_fail(err, RW_E_NOMEM, "no memory for the environment") : RW_OK;
 }
 
-/* Our own environment without RINGWARD_*, and the three that the sensor contract names. */
+/* What the service manager says to the agent, and what an agent above us might say to its sensor. */
+static bool is_ours(const char *entry)
+{
+    static const char *const names[] = {"RINGWARD_", "NOTIFY_SOCKET=", "WATCHDOG_"};
+    for (size_t i = 0; i < RW_LEN(names); i++) {
+        if (strncmp(entry, names[i], strlen(names[i])) == 0) { return true; }
+    }
+    return false;
+}
+
+/* Our own environment without what is_ours, and the three that the sensor contract names. */
 static RW_RC fill_environment(struct sensor *s, const char *state_path, const char *endpoint,
                               struct rw_err *err)
 {
@@ -50,7 +60,7 @@ static RW_RC fill_environment(struct sensor *s, const char *state_path, const ch
     RW_TRY(make_env(&s->env[1], "RINGWARD_SOCKET", state_path, "/sensor.sock", err));
     RW_TRY(make_env(&s->env[2], "RINGWARD_ENDPOINT", endpoint, "", err));
     for (char **e = environ; *e != NULL && n < SENSOR_ENV_MAX; e++) {
-        if (strncmp(*e, "RINGWARD_", 9) != 0) { s->envp[n++] = *e; }
+        if (!is_ours(*e)) { s->envp[n++] = *e; }
     }
     for (size_t i = 0; i < RW_LEN(s->env); i++) {
         s->envp[n++] = s->env[i];
