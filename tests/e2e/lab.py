@@ -156,11 +156,11 @@ class Lab:
         self.env.setdefault("ASAN_OPTIONS", "abort_on_error=1:detect_leaks=1:verify_asan_link_order=0")
 
     # --- server ---
-    def init(self):
+    def init(self, *more):
         policy = self.dir / "rings.json"
         policy.write_text(json.dumps(self.policy, indent=2))
         self.run("ringward-server", "init", "--dir", self.server_dir, "--dev", "--policy", policy, "--family", "yara",
-                 "--listen", f"127.0.0.1:{self.port}", check=True)
+                 "--listen", f"127.0.0.1:{self.port}", *more, check=True)
         return self
 
     def start_server(self):

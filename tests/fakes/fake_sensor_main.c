@@ -1,11 +1,15 @@
 /* A sensor that speaks the sensor contract and does what its content says: the first word of each file in the
- * active set is its behaviour.
+ * active set is its behaviour; it may stand behind "// ", so that the file can be YARA rules as well.
  *
  *   ok             loads, proves, lives            crash-on-load  dies by SIGSEGV while loading
  *   hang-on-load   never answers again             hang           proves, then is silent
  *   wrong-hash     says another hash               exit           proves, then exits with 3
  *   crash-later    proves, dies 150 ms later       error          says that it could not load
  *   bad-selftest   proves, then the self-test fails
+ *   panic-on-load  dies while loading              panic-later    proves, lives
+ *
+ * In the machine of tests/vm, and nowhere else, the two last ones stop the kernel: while loading, or 150 ms after
+ * proof. With ringward.panic=any on its kernel's command line every content does.
  */
 #include "agent/activate/manifest_codec.h"
 #include "common/base/file.h"
@@ -28,6 +32,7 @@ static int to_agent = -1;
 static int64_t generation;
 static int ticks_left = -1;
 static bool silent;
+static bool panics;
 
 static void on_hup(int signal_number)
 {
@@ -48,6 +53,7 @@ static void say(const struct sensor_message *m)
 static bool is(struct rw_span content, const char *word)
 {
     size_t n = strlen(word);
+    if (rw_span_starts(content, "// ")) { content = rw_span_of(content.p + 3, content.n - 3); }
     return rw_span_starts(content, word) &&
            (content.n == n || content.p[n] == ' ' || content.p[n] == '\n');
 }
@@ -71,6 +77,28 @@ static void crash(void)
     (void)raise(SIGSEGV);
 }
 
+static bool kernel_has_word(const char *word)
+{
+    struct rw_err err;
+    RW_AUTO(rw_buf) struct rw_buf line = rw_buf_make(4096);
+    return rw_is_ok(rw_file_read("/proc/cmdline", 4096, &line, &err)) &&
+           strstr(rw_buf_str(&line), word) != NULL;
+}
+
+/* No developer's machine has this word on its kernel's command line. */
+static bool in_test_machine(void)
+{
+    return kernel_has_word("ringward.test_machine=1");
+}
+
+/* What a fault in a sensor's kernel part does: the kernel ends here and now, nothing is written out any more. */
+static void panic(void)
+{
+    int fd = open("/proc/sysrq-trigger", O_WRONLY | O_CLOEXEC);
+    if (!in_test_machine() || fd < 0 || write(fd, "c", 1) != 1) { crash(); }
+    (void)close(fd);
+}
+
 static bool load_one(int set, const struct manifest_entry *e)
 {
     struct rw_err err;
@@ -84,6 +112,7 @@ static bool load_one(int set, const struct manifest_entry *e)
     }
     struct rw_span content = rw_buf_span(&text);
     if (is(content, "crash-on-load")) { crash(); }
+    if (is(content, "panic-on-load")) { panic(); }
     if (is(content, "hang-on-load")) {
         for (;;) {
             (void)poll(NULL, 0, 1000);
@@ -97,6 +126,11 @@ static bool load_one(int set, const struct manifest_entry *e)
     if (is(content, "hang")) { silent = true; }
     if (is(content, "crash-later") || is(content, "exit")) { ticks_left = LATER_TICKS; }
     if (is(content, "exit")) { ticks_left = -LATER_TICKS; }
+    if (in_test_machine() &&
+        (is(content, "panic-later") || kernel_has_word("ringward.panic=any"))) {
+        ticks_left = LATER_TICKS;
+        panics = true;
+    }
     say_loaded(e, hash);
     say(&(struct sensor_message){.type = SENSOR_SELFTEST, .ok = !is(content, "bad-selftest")});
     return true;
@@ -109,6 +143,7 @@ static void load_set(void)
     RW_AUTO(rw_buf) struct rw_buf text = rw_buf_make(MANIFEST_BYTES_MAX);
     RW_AUTO(rw_fd) rw_fd set = open(getenv("RINGWARD_ACTIVE"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     silent = false;
+    panics = false;
     ticks_left = -1;
     if (set < 0 ||
         !rw_is_ok(rw_file_read_at(set, "manifest.json", MANIFEST_BYTES_MAX, &text, &err)) ||
@@ -136,7 +171,10 @@ int main(void)
             say(&(struct sensor_message){.type = SENSOR_ALIVE, .generation = generation});
         }
         (void)poll(NULL, 0, TICK_MS);
-        if (ticks_left > 0 && --ticks_left == 0) { crash(); }
+        if (ticks_left > 0 && --ticks_left == 0) {
+            if (panics) { panic(); }
+            crash();
+        }
         if (ticks_left < -1 && ++ticks_left == -1) { return 3; }
     }
 }
