@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+enum { MACHINE_ID_BYTES_MAX = 256 };
+
 static RW_RC open_state_dir(struct agent *a, struct rw_err *err)
 {
     struct stat st;
@@ -59,12 +61,33 @@ static void fill_report(struct agent *a)
     }
 }
 
+/* INV-11: a copied disk must not speak with the voice of the machine that it was copied from. */
+static RW_RC bind_identity(struct agent *a, struct rw_err *err)
+{
+    bool cloned = false;
+    struct rw_err unused;
+    RW_AUTO(rw_buf) struct rw_buf text = rw_buf_make(MACHINE_ID_BYTES_MAX);
+    char was[sizeof(a->identity.endpoint)];
+    rw_copy(was, sizeof(was), a->identity.endpoint, sizeof(a->identity.endpoint));
+    RW_IGNORE(rw_file_read(a->conf.machine_id_file, MACHINE_ID_BYTES_MAX, &text, &unused),
+              "a host without one cannot be told from its copies: known-risks.md");
+    RW_TRY(agent_identity_bind(a->state_dir, rw_buf_span(&text), &a->identity, &cloned, err));
+    if (!cloned) { return RW_OK; }
+    struct rw_log_line l;
+    rw_log_begin(&l, RW_LOG_WARN, "identity_cloned");
+    rw_log_str(&l, "copy_of", was);
+    rw_log_str(&l, "endpoint", a->identity.endpoint);
+    rw_log_end(&l);
+    return RW_OK;
+}
+
 static RW_RC open_parts(struct agent *a, struct rw_err *err)
 {
     bool fresh = false;
     RW_TRY(open_state_dir(a, err));
     RW_TRY(take_lock(a, err));
     RW_TRY(agent_identity_load(a->state_dir, &a->identity, &fresh, err));
+    RW_TRY(bind_identity(a, err));
     if (fresh) { rw_log(RW_LOG_INFO, "identity_drawn", "endpoint", a->identity.endpoint); }
     RW_TRY(beacon_spool_open(a->state_dir, BEACON_SPOOL_MAX, &a->spool, err));
     fill_report(a);

@@ -63,6 +63,8 @@ struct agent {
     int64_t asked_poll_s;               /* by the server; 0: nothing */
     struct control remote[CONTROL_MAX]; /* what operators set, as the server said last */
     size_t remote_count;
+    bool renew_token;   /* the server asks for it */
+    bool token_refused; /* beacons were refused for it: enrol anew where that is possible */
     int64_t send_failures;
     struct rw_mono send_at;
     char send_note[128]; /* why beacons wait; "" */

@@ -22,6 +22,8 @@ static const struct conf_setting settings[] = {
     {"state_dir", CONF_STR, FIELD(state_dir), 0, 0, NULL, "directory of the agent alone (0700)"},
     {"enrol_token_file", CONF_STR, FIELD(enrol_token_file), 0, 0, "",
      "enrolment token, used until the endpoint has its own"},
+    {"machine_id_file", CONF_STR, FIELD(machine_id_file), 0, 0, "/etc/machine-id",
+     "tells this machine from one that its disk was copied to"},
     {"families", CONF_STR, FIELD(family_list), 0, 0, "yara", "content families, comma-separated"},
     {"ring", CONF_STR, FIELD(ring), 0, 0, "", "ring of this endpoint; empty: by its random bucket"},
     {"delay", CONF_DURATION_MS, FIELD(delay_ms), 0, 90 * 24 * HOUR_MS, "0s",

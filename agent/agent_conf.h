@@ -20,6 +20,7 @@ struct agent_conf {
     char root_file[AGENT_CONF_PATH_BYTES];
     char state_dir[AGENT_CONF_PATH_BYTES];
     char enrol_token_file[AGENT_CONF_PATH_BYTES];
+    char machine_id_file[AGENT_CONF_PATH_BYTES];
     char family_list[AGENT_CONF_LIST_BYTES]; /* as written */
     char ring[INSTALL_NAME_BYTES];           /* "": computed from the bucket */
     int64_t delay_ms;

@@ -79,6 +79,7 @@ RW_RC agent_poll_open(struct agent *a, struct rw_err *err)
         .cohort = a->report.cohort,
         .enrol_token_file = a->conf.enrol_token_file,
         .endpoint = a->identity.endpoint,
+        .cloned_from = a->identity.cloned_from,
         .clock = a->clock,
     };
     RW_TRY(poll_open(&o, &a->poll_job.poll, err));
@@ -117,6 +118,8 @@ static void begin_poll(struct agent *a)
                               .abandoned_count = s->abandoned_count};
     rw_copy(in->abandoned, sizeof(in->abandoned), s->abandoned, sizeof(s->abandoned));
     in->left_count = s->left_count;
+    in->renew_token = a->renew_token;
+    in->token_refused = a->token_refused;
     in->remote_count = a->remote_count;
     rw_copy(in->remote, sizeof(in->remote), a->remote, sizeof(a->remote));
     rw_copy(in->left, sizeof(in->left), s->left, sizeof(s->left));
@@ -441,6 +444,7 @@ static void take_send(struct agent *a)
         rw_log_end(&l);
         return;
     }
+    a->token_refused = b->status == 401;
     a->send_failures++;
     int64_t wait = poll_rule_retry_after_ms(b->retry_after_s, draw());
     if (b->status == 0 || wait == 0) {

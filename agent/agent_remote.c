@@ -7,6 +7,8 @@
 /* What operators have set. It can only delay, stop or go back (INV-7), so it needs no signature. */
 void agent_remote_take(struct agent *a, const struct beacon_send *b)
 {
+    a->renew_token = b->renew;
+    a->token_refused = false;
     if (!b->has_controls) { return; }
     bool same = b->control_count == a->remote_count;
     for (size_t i = 0; same && i < a->remote_count; i++) {

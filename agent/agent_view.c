@@ -180,6 +180,8 @@ RW_RC agent_view_write(const struct agent *a, struct rw_buf *into, struct rw_err
     json_open_object(&w, NULL);
     json_put_str(&w, "version", RW_VERSION);
     json_put_str(&w, "endpoint", a->identity.endpoint);
+    json_put_str(&w, "cloned_from", a->identity.cloned_from);
+    json_put_bool(&w, "token_refused", a->token_refused);
     json_put_str(&w, "server", a->conf.server);
     json_put_bool(&w, "enrolled", a->last.token[0] != '\0');
     json_put_str(&w, "ring", a->report.ring);
@@ -312,6 +314,13 @@ RW_RC agent_view_print_status(struct rw_span text, struct rw_err *err)
         return rw_fail(err, RW_E_SCHEMA, "the agent's answer is not a status");
     }
     printf("%-12s %s\n", "endpoint", text_of(tree, "endpoint", t));
+    if (strcmp(text_of(tree, "cloned_from", t), "-") != 0) {
+        printf("%-12s this disk was copied from endpoint %s\n", "CLONE", t);
+    }
+    if (bool_of(tree, "token_refused")) {
+        printf("%-12s the server does not accept it: enrolling anew needs enrol_token_file\n",
+               "TOKEN");
+    }
     printf("%-12s %s", "ring", text_of(tree, "ring", t));
     printf(" (by %s, bucket %lld)\n", text_of(tree, "ring_by", t), int_of(tree, "bucket"));
     printf("%-12s %s\n", "trust", text_of(tree, "trust", t));

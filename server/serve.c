@@ -155,7 +155,15 @@ static RW_RC open_auth(struct serve *s, const char *dir, struct rw_err *err)
     }
     struct rw_rc rc = http_auth_new(secret.p, &s->auth, err);
     rw_wipe(secret.p, secret.n);
-    return rc;
+    RW_TRY(rc);
+    struct token_rule_life life = {.life_s = s->conf.endpoint_token_life_ms / 1000,
+                                   .overlap_s = s->conf.endpoint_token_overlap_ms / 1000};
+    if (s->conf.endpoint_tokens_since[0] != '\0') {
+        RW_TRY(rw_wall_parse(rw_span_str(s->conf.endpoint_tokens_since), "endpoint_tokens_since",
+                             &life.since, err));
+    }
+    http_auth_set_life(s->auth, &life, rw_clock_system());
+    return RW_OK;
 }
 
 static RW_RC open_store(struct serve *s, const char *dir, struct rw_err *err)

@@ -36,6 +36,13 @@ static const struct conf_setting settings[] = {
      "one"},
     {"renew", CONF_DURATION_MS, FIELD(renew_ms), 0, 1000, 3600000, "60s",
      "how often signatures, expiry and the published policy are looked at"},
+    {"endpoint_token_life", CONF_DURATION_MS, FIELD(endpoint_token_life_ms), 0, 0,
+     INT64_C(3650) * 86400000, "90d",
+     "endpoint tokens are renewed at half of it and refused after it; 0s: they do not age"},
+    {"endpoint_tokens_since", CONF_STR, FIELD(endpoint_tokens_since), RW_TIME_TEXT_BYTES, 0, 0, "",
+     "call in endpoint tokens issued before this time (2026-12-01T00:00:00Z); empty: none"},
+    {"endpoint_token_overlap", CONF_DURATION_MS, FIELD(endpoint_token_overlap_ms), 0, 0,
+     INT64_C(365) * 86400000, "7d", "tokens that were called in are good for so long after that"},
     {"log_level", CONF_STR, FIELD(log_level), 8, 0, 0, "info", "debug, info, warn or error"},
 };
 
@@ -64,6 +71,11 @@ RW_RC server_conf_load(const char *dir, struct server_conf *out, struct rw_err *
     if (!rw_is_ok(rw_log_level_parse(out->log_level, &unused, err))) {
         return rw_fail(err, RW_E_CONFIG, "%s: log_level '%s' is not debug, info, warn or error",
                        path, out->log_level);
+    }
+    struct rw_wall since;
+    if (out->endpoint_tokens_since[0] != '\0') {
+        RW_TRY(rw_wall_parse(rw_span_str(out->endpoint_tokens_since), "endpoint_tokens_since",
+                             &since, err));
     }
     if (out->signer_socket[0] != '\0' && out->signer_socket[0] != '/') {
         return rw_fail(err, RW_E_CONFIG, "%s: signer_socket '%s' does not begin with /", path,

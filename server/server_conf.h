@@ -7,6 +7,7 @@
 #ifndef RINGWARD_SERVER_CONF_H
 #define RINGWARD_SERVER_CONF_H
 
+#include "common/base/clock.h"
 #include "common/base/conf.h"
 #include "common/base/log.h"
 
@@ -28,7 +29,11 @@ struct server_conf {
     int64_t queue;         /* requests that may wait for the core thread */
     int64_t connections;   /* 0: by the limit of descriptors */
     int64_t connections_per_address;
-    int64_t renew_ms; /* how often signatures and trust are looked at */
+    int64_t renew_ms;
+    int64_t endpoint_token_life_ms; /* 0: they do not age */
+    int64_t endpoint_token_overlap_ms;
+    char endpoint_tokens_since[RW_TIME_TEXT_BYTES];
+    /* "": none were called in */ /* how often signatures and trust are looked at */
     char log_level[8];
 };
 

@@ -234,7 +234,9 @@ void poll_run(struct poll *p, const struct poll_input *in, struct poll_output *o
     begin_output(p, out);
     p->store_full = false;
     /* Without a token going back still works: it needs signed metadata only. */
+    if (in->token_refused) { poll_enrol_forget(p); }
     struct rw_rc enrolled = poll_enrol(p, &enrol);
+    if (rw_is_ok(enrolled) && in->renew_token) { poll_enrol_renew(p); }
     struct rw_rc rc = refresh(p, out, &ring, &out->err);
     out->ok = rw_is_ok(rc);
     if (out->ok) { poll_control_begin(p, in); }

@@ -18,7 +18,7 @@
 #include "common/policy/control_codec.h"
 #include "common/policy/entry_codec.h"
 
-enum { POLL_ROLES_MAX = 24 };
+enum { POLL_ROLES_MAX = 24, POLL_TOKEN_BYTES = 512 };
 enum { POLL_FAMILIES_MAX = MANIFEST_FAMILIES_MAX, POLL_TEXT_BYTES = 256, POLL_PATH_BYTES = 1024 };
 
 /* What a missing loader is called in status and beacons (INV-12). */
@@ -53,6 +53,7 @@ struct poll_options {
     struct beacon_cohort cohort;
     const char *enrol_token_file; /* "": none */
     const char *endpoint;         /* hex */
+    const char *cloned_from;      /* hex; "": this identity was not drawn for a copied disk */
     struct rw_clock clock;
 };
 
@@ -102,6 +103,8 @@ struct poll_input {
     size_t left_count;
     struct control remote[CONTROL_MAX]; /* set by operators */
     size_t remote_count;
+    bool renew_token;
+    bool token_refused;
 };
 
 struct poll_output {

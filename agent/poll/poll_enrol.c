@@ -46,6 +46,9 @@ static RW_RC ask(struct poll *p, struct rw_err *err)
     struct json_writer w = json_begin(&body);
     json_open_object(&w, NULL);
     json_put_str(&w, "endpoint", p->o.endpoint);
+    if (p->o.cloned_from != NULL && p->o.cloned_from[0] != '\0') {
+        json_put_str(&w, "was", p->o.cloned_from);
+    }
     json_close_object(&w);
     RW_TRY(json_done(&w, err));
     RW_TRY(http_client_post(p->api, "/v1/enrol", "application/json", rw_buf_span(&body),
@@ -81,6 +84,7 @@ static RW_RC enrol_anew(struct poll *p, struct rw_err *err)
         return rw_wrap(err, "enrolment");
     }
     RW_TRY(rw_file_replace_at(p->o.state_dir, token_name, 0600, rw_span_str(p->token), err));
+    p->token_refused = false;
     rw_log(RW_LOG_INFO, "enrolled", "endpoint", p->o.endpoint);
     return RW_OK;
 }
@@ -88,6 +92,49 @@ static RW_RC enrol_anew(struct poll *p, struct rw_err *err)
 RW_RC poll_enrol(struct poll *p, struct rw_err *err)
 {
     if (p->token[0] != '\0') { return RW_OK; }
-    if (!rw_is_ok(read_stored(p, err))) { RW_TRY(enrol_anew(p, err)); }
+    if (p->token_refused || !rw_is_ok(read_stored(p, err))) { RW_TRY(enrol_anew(p, err)); }
     return http_client_set_token(p->api, p->token, err);
+}
+
+void poll_enrol_forget(struct poll *p)
+{
+    if (p->o.enrol_token_file[0] == '\0' || p->token[0] == '\0') { return; }
+    rw_log(RW_LOG_WARN, "token_refused", "endpoint", p->o.endpoint);
+    p->token[0] = '\0'; /* the stored one stays until the next takes its place */
+    p->token_refused = true;
+}
+
+static RW_RC ask_next(struct poll *p, char next[static POLL_TOKEN_BYTES], struct rw_err *err)
+{
+    RW_AUTO(rw_buf) struct rw_buf text = rw_buf_make(ANSWER_BYTES_MAX);
+    RW_AUTO(json_tree) json_tree tree = NULL;
+    struct http_client_answer answer = {.status = 0};
+    RW_TRY(http_client_post(p->api, "/v1/token", "application/json", rw_span_str("{}"),
+                            ANSWER_BYTES_MAX, &text, &answer, err));
+    if (answer.status != 200) {
+        return rw_fail(err, RW_E_HTTP, "/v1/token: status %d", answer.status);
+    }
+    RW_TRY(json_parse(rw_buf_span(&text), &json_limits_small, &tree, err));
+    RW_TRY(json_get_str(tree, "token", next, POLL_TOKEN_BYTES, err));
+    return next[0] != '\0' ? RW_OK : rw_fail(err, RW_E_PROTOCOL, "/v1/token: the token is empty");
+}
+
+static RW_RC renew(struct poll *p, char next[static POLL_TOKEN_BYTES], struct rw_err *err)
+{
+    RW_TRY(ask_next(p, next, err));
+    RW_TRY(rw_file_replace_at(p->o.state_dir, token_name, 0600, rw_span_str(next), err));
+    rw_copy(p->token, sizeof(p->token), next, POLL_TOKEN_BYTES);
+    return http_client_set_token(p->api, p->token, err);
+}
+
+void poll_enrol_renew(struct poll *p)
+{
+    char next[POLL_TOKEN_BYTES] = "";
+    struct rw_err err;
+    if (rw_is_ok(renew(p, next, &err))) {
+        rw_log(RW_LOG_INFO, "token_renewed", "endpoint", p->o.endpoint);
+    } else {
+        rw_log(RW_LOG_WARN, "token_not_renewed", "text", err.text);
+    }
+    rw_wipe(next, sizeof(next));
 }

@@ -33,6 +33,7 @@ static RW_RC ask(struct poll *p, const struct poll_family *f, struct beacon_perm
                             ANSWER_BYTES_MAX, &text, &answer, err));
     *retry_after_s = answer.retry_after_s;
     if (answer.status == 401) {
+        poll_enrol_forget(p);
         RW_IGNORE(rw_fail(err, RW_E_AUTH, "the server does not accept this endpoint's token"),
                   "hint follows");
         return rw_hint(err, "remove 'token' from the state directory to enrol anew");

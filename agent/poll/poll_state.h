@@ -44,7 +44,8 @@ struct poll {
     struct control_book book;
     struct control controls[CONTROL_MAX]; /* of the poll that runs: administrator, then operators */
     size_t control_count;
-    char token[512];
+    char token[POLL_TOKEN_BYTES];
+    bool token_refused;                           /* by the server: the stored one is of no use */
     struct poll_memory memory[POLL_FAMILIES_MAX]; /* as families */
     struct box_self self;                         /* grade "" before the first self-test */
     bool expedite_none;                           /* the expedite role could not be used ... */
@@ -73,6 +74,11 @@ bool poll_entries_held(const struct poll_input *in, const struct poll_family *f)
 
 /* Makes sure that there is an endpoint token: the stored one, or a new one by the enrolment token. */
 RW_RC poll_enrol(struct poll *p, struct rw_err *err);
+/* Asks for the next token. The one in force stays until the next is on the disk: neither a lost answer nor a crash
+ * locks the endpoint out. */
+void poll_enrol_renew(struct poll *p);
+/* The server does not accept the token any more: the next poll enrols anew where an enrolment token is there. */
+void poll_enrol_forget(struct poll *p);
 /* The token that an earlier life left; "" when there is none. */
 void poll_enrol_recall(struct poll *p);
 /* Makes sure that the content is stored: by a difference to what is active, else whole. False: not (yet), see note. */

@@ -28,12 +28,15 @@ static int64_t read_poll_s(struct rw_span answer)
 static void read_controls(struct beacon_send *b, struct rw_span answer)
 {
     struct rw_err unused;
+    bool renew = false;
     const struct json *list = NULL;
     RW_AUTO(json_tree) json_tree tree = NULL;
     b->has_controls =
         rw_is_ok(json_parse(answer, &json_limits_small, &tree, &unused)) &&
         rw_is_ok(json_get(tree, "controls", JSON_ARRAY, &list, &unused)) &&
         rw_is_ok(control_codec_get_list(list, b->controls, &b->control_count, &unused));
+    b->renew = tree != NULL && json_find(tree, "renew") != NULL &&
+               rw_is_ok(json_get_bool(tree, "renew", &renew, &unused)) && renew;
 }
 
 void beacon_send_post(struct beacon_send *b, struct http_client *http)

@@ -21,6 +21,7 @@ struct beacon_send {
     int status;            /* 0: no answer */
     int64_t retry_after_s; /* negative: none given */
     int64_t poll_s;        /* what the server asks for; 0: as configured */
+    bool renew;            /* the server wants the token renewed */
     bool has_controls;     /* the answer said what operators have set */
     struct control controls[CONTROL_MAX];
     size_t control_count;

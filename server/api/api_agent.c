@@ -1,10 +1,12 @@
 #include "server/api/api_agent.h"
 
+#include "common/base/log.h"
+#include "common/base/num.h"
 #include "server/api/api_core.h"
 
 #include <string.h>
 
-enum { ENROL_BODY_BYTES_MAX = 256 };
+enum { ENROL_BODY_BYTES_MAX = 256, RENEW_BODY_BYTES_MAX = 64 };
 
 /* Whose request it is: from the verified token, never from the body (INV-11). */
 static struct fleet_who who_of(const struct api_job *job)
@@ -21,17 +23,23 @@ static struct fleet_who who_of(const struct api_job *job)
 
 struct enrolment {
     uint8_t endpoint[API_ENDPOINT_BYTES];
+    bool cloned;                     /* it found itself a copy of another endpoint's disk ... */
+    uint8_t was[API_ENDPOINT_BYTES]; /* ... namely of this one */
 };
 
 static RW_RC read_enrolment(struct rw_span body, struct enrolment *out, struct rw_err *err)
 {
-    static const char *const known[] = {"endpoint"};
+    static const char *const known[] = {"endpoint", "was"};
     struct rw_span hex;
     RW_AUTO(json_tree) json_tree tree = NULL;
     RW_TRY(json_parse(body, &json_limits_small, &tree, err));
     RW_TRY(json_only(tree, known, RW_LEN(known), err));
     RW_TRY(json_get_span(tree, "endpoint", &hex, err));
-    return rw_hex_decode(out->endpoint, sizeof(out->endpoint), hex, "'endpoint'", err);
+    RW_TRY(rw_hex_decode(out->endpoint, sizeof(out->endpoint), hex, "'endpoint'", err));
+    out->cloned = json_find(tree, "was") != NULL;
+    if (!out->cloned) { return RW_OK; }
+    RW_TRY(json_get_span(tree, "was", &hex, err));
+    return rw_hex_decode(out->was, sizeof(out->was), hex, "'was'", err);
 }
 
 static void prepare_enrol(struct api_job *job)
@@ -42,14 +50,29 @@ static void prepare_enrol(struct api_job *job)
     if (!rw_is_ok(read_enrolment(job->req.body, e, &err))) { api_reply_error(job, &err); }
 }
 
+static void note_clone(struct api_core *c, const struct enrolment *e)
+{
+    struct rw_log_line l;
+    char id[2 * API_ENDPOINT_BYTES + 1];
+    c->clones++;
+    rw_log_begin(&l, RW_LOG_WARN, "endpoint_cloned");
+    rw_hex_encode(id, sizeof(id), e->endpoint, sizeof(e->endpoint));
+    rw_log_str(&l, "endpoint", id);
+    rw_hex_encode(id, sizeof(id), e->was, sizeof(e->was));
+    rw_log_str(&l, "copy_of", id);
+    rw_log_end(&l);
+}
+
 static RW_RC enrol(struct api_core *c, struct api_job *job, struct rw_err *err)
 {
     const struct enrolment *e = job->prepared;
     struct fleet_who who = who_of(job);
     char token[HTTP_TOKEN_BYTES];
     rw_copy(who.endpoint, sizeof(who.endpoint), e->endpoint, sizeof(e->endpoint));
-    RW_TRY(http_auth_endpoint_token(c->auth, who.endpoint, who.tenant, token, err));
+    RW_TRY(http_auth_endpoint_token(c->auth, who.endpoint, who.tenant, rw_clock_wall(&c->clock),
+                                    token, err));
     RW_TRY(fleet_state_enrol(c->fleet, &who, rw_clock_wall(&c->clock), err));
+    if (e->cloned) { note_clone(c, e); }
     struct json_writer w = json_begin(&job->reply.body);
     json_open_object(&w, NULL);
     json_put_str(&w, "token", token);
@@ -62,6 +85,29 @@ static void apply_enrol(void *core, struct api_job *job)
 {
     struct rw_err err;
     struct rw_rc rc = enrol(core, job, &err);
+    api_core_answer(job, rc, &err, 200);
+}
+
+/* --- POST /v1/token: the next token of an endpoint; the one that asks stays good for its own time --- */
+
+static RW_RC renew(const struct api_core *c, struct api_job *job, struct rw_err *err)
+{
+    struct fleet_who who = who_of(job);
+    char token[HTTP_TOKEN_BYTES];
+    RW_TRY(http_auth_endpoint_token(c->auth, who.endpoint, who.tenant, rw_clock_wall(&c->clock),
+                                    token, err));
+    struct json_writer w = json_begin(&job->reply.body);
+    json_open_object(&w, NULL);
+    json_put_str(&w, "token", token);
+    json_close_object(&w);
+    rw_wipe(token, sizeof(token));
+    return json_done(&w, err);
+}
+
+static void apply_renew(void *core, struct api_job *job)
+{
+    struct rw_err err;
+    struct rw_rc rc = renew(core, job, &err);
     api_core_answer(job, rc, &err, 200);
 }
 
@@ -154,6 +200,7 @@ static RW_RC take_beacons(struct api_core *c, struct api_job *job, struct rw_err
     json_put_int(&w, "duplicates", duplicates);
     json_put_int(&w, "poll_s", poll_s);
     put_controls(c, &who, &w);
+    json_put_bool(&w, "renew", job->req.who.renew);
     json_close_object(&w);
     return json_done(&w, err);
 }
@@ -173,6 +220,12 @@ const struct api_route api_agent_routes[] = {
      .batched = true,
      .prepare = prepare_enrol,
      .apply = apply_enrol},
+    {.method = "POST",
+     .pattern = "/v1/token",
+     .auth = API_AUTH_ENDPOINT,
+     .body_bytes_max = RENEW_BODY_BYTES_MAX,
+     .batched = true,
+     .apply = apply_renew},
     {.method = "POST",
      .pattern = "/v1/permits",
      .auth = API_AUTH_ENDPOINT,

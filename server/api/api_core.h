@@ -57,12 +57,13 @@ struct api_core {
     struct rw_wall started;
     uint64_t clocks_behind; /* beacons of endpoints whose clock cannot be believed (INV-12) */
     uint64_t clocks_ahead;
-    bool fleet_stale;           /* memory is ahead of the store: load before the next use */
-    bool rollouts_stale;        /* the same for the rollouts */
-    bool tick_wanted;           /* a change waits for the controller: tick before the next wait */
-    bool ticked;                /* one whole tick succeeded since the start */
-    bool signer_answers;        /* the last renewal succeeded */
-    struct rw_mono batch_retry; /* after a failed commit: no batch is tried earlier */
+    uint64_t clones;     /* enrolments of endpoints that found themselves copies of another one */
+    bool fleet_stale;    /* memory is ahead of the store: load before the next use */
+    bool rollouts_stale; /* the same for the rollouts */
+    bool tick_wanted;    /* a change waits for the controller: tick before the next wait */
+    bool ticked;         /* one whole tick succeeded since the start */
+    bool signer_answers; /* the last renewal succeeded */
+    struct rw_mono batch_retry;           /* after a failed commit: no batch is tried earlier */
     char store_alarm[RW_ERR_TEXT_BYTES];  /* failure of the last batch; "": none */
     char tick_alarm[RW_ERR_TEXT_BYTES];   /* failure of the last tick; "": none */
     char signer_alarm[RW_ERR_TEXT_BYTES]; /* failure of the last renewal; "": none */

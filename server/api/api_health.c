@@ -116,6 +116,12 @@ static RW_RC write_metrics(const struct api_core *c, struct rw_buf *into, struct
                           (unsigned long long)c->clocks_behind,
                           (unsigned long long)c->clocks_ahead));
     RW_TRY(webhook_metrics(c->webhook, into, err));
+    RW_TRY(rw_buf_appendf(
+        into, err,
+        "# HELP ringward_endpoint_clones_total Endpoints that found themselves copies of another's "
+        "disk.\n# TYPE ringward_endpoint_clones_total counter\n"
+        "ringward_endpoint_clones_total %llu\n",
+        (unsigned long long)c->clones));
     const struct ring_policy *policy = api_trust_policy(c->trust);
     if (policy != NULL) {
         RW_TRY(rollout_control_metrics(c->controls, &policy->controls, now, into, err));

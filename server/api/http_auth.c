@@ -1,5 +1,7 @@
 #include "server/api/http_auth.h"
 
+#include "common/base/num.h"
+
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +12,9 @@ enum { ENDPOINT_HEX = 2 * API_ENDPOINT_BYTES, MAC_HEX = 2 * DIGEST_BYTES };
 
 struct http_auth {
     uint8_t secret[HTTP_SECRET_BYTES];
+    bool ages; /* life and clock are set */
+    struct token_rule_life life;
+    struct rw_clock clock;
     pthread_rwlock_t lock;     /* guards tokens and count */
     struct http_token *tokens; /* sorted by sha256 */
     size_t count;
@@ -33,6 +38,14 @@ void http_auth_free(struct http_auth *auth)
     rw_mem_free(auth->tokens);
     rw_wipe(auth->secret, sizeof(auth->secret));
     rw_mem_free(auth);
+}
+
+void http_auth_set_life(struct http_auth *auth, const struct token_rule_life *life,
+                        struct rw_clock clock)
+{
+    auth->ages = true;
+    auth->life = *life;
+    auth->clock = clock;
 }
 
 static int compare_tokens(const void *a, const void *b)
@@ -73,27 +86,29 @@ RW_RC http_auth_set_tokens(struct http_auth *auth, const struct http_token *toke
 }
 
 static RW_RC mac_of(const struct http_auth *auth, const char *endpoint_hex, const char *tenant,
-                    uint8_t mac[static DIGEST_BYTES], struct rw_err *err)
+                    int64_t issued_s, uint8_t mac[static DIGEST_BYTES], struct rw_err *err)
 {
-    char text[128];
-    int n = snprintf(text, sizeof(text), "ringward-endpoint-v1:%s:%s", endpoint_hex, tenant);
+    char text[160];
+    int n = snprintf(text, sizeof(text), "ringward-endpoint-v2:%s:%s:%lld", endpoint_hex, tenant,
+                     (long long)issued_s);
     RW_ASSERT(n > 0 && (size_t)n < sizeof(text));
     return digest_hmac(rw_span_of(auth->secret, sizeof(auth->secret)), rw_span_str(text), mac, err);
 }
 
 RW_RC http_auth_endpoint_token(const struct http_auth *auth,
                                const uint8_t endpoint[static API_ENDPOINT_BYTES],
-                               const char *tenant, char dst[static HTTP_TOKEN_BYTES],
-                               struct rw_err *err)
+                               const char *tenant, struct rw_wall issued,
+                               char dst[static HTTP_TOKEN_BYTES], struct rw_err *err)
 {
     char id[ENDPOINT_HEX + 1];
     char mac_hex[MAC_HEX + 1];
     uint8_t mac[DIGEST_BYTES];
     RW_ASSERT(strlen(tenant) >= 1 && strlen(tenant) < API_TENANT_BYTES);
     rw_hex_encode(id, sizeof(id), endpoint, API_ENDPOINT_BYTES);
-    RW_TRY(mac_of(auth, id, tenant, mac, err));
+    RW_TRY(mac_of(auth, id, tenant, issued.s, mac, err));
     rw_hex_encode(mac_hex, sizeof(mac_hex), mac, sizeof(mac));
-    int n = snprintf(dst, HTTP_TOKEN_BYTES, "rwe1.%s.%s.%s", id, tenant, mac_hex);
+    int n = snprintf(dst, HTTP_TOKEN_BYTES, "rwe2.%s.%s.%lld.%s", id, tenant, (long long)issued.s,
+                     mac_hex);
     RW_ASSERT(n > 0 && n < HTTP_TOKEN_BYTES);
     return RW_OK;
 }
@@ -120,11 +135,36 @@ static bool is_tenant(struct rw_span s)
     return true;
 }
 
-/* rwe1.ENDPOINT.TENANT.MAC: proven by the secret, without a look-up. */
+/* "TENANT.ISSUED": cuts the part behind the last point off; empty when there is none. */
+static struct rw_span cut_last(struct rw_span *s)
+{
+    for (size_t i = s->n; i > 0; i--) {
+        if (s->p[i - 1] != '.') { continue; }
+        struct rw_span last = rw_span_of(s->p + i, s->n - i);
+        s->n = i - 1;
+        return last;
+    }
+    return rw_span_of(s->p, 0);
+}
+
+static RW_RC check_age(const struct http_auth *auth, int64_t issued_s, struct api_identity *who,
+                       struct rw_err *err)
+{
+    if (!auth->ages) { return RW_OK; }
+    enum token_rule_state state =
+        token_rule_judge(&auth->life, (struct rw_wall){issued_s}, rw_clock_wall(&auth->clock));
+    who->renew = state == TOKEN_RENEW;
+    if (state != TOKEN_OVER) { return RW_OK; }
+    RW_IGNORE(rw_fail(err, RW_E_AUTH, "the endpoint's token has aged out or was called in"),
+              "hint");
+    return rw_hint(err, "the endpoint enrols anew by itself where enrol_token_file is set");
+}
+
+/* rwe2.ENDPOINT.TENANT.ISSUED.MAC: proven by the secret, without a look-up. */
 static RW_RC check_endpoint(const struct http_auth *auth, struct rw_span token,
                             struct api_identity *who, struct rw_err *err)
 {
-    const size_t prefix = strlen("rwe1.");
+    const size_t prefix = strlen("rwe2.");
     const size_t around = prefix + ENDPOINT_HEX + 2 + MAC_HEX;
     char id[ENDPOINT_HEX + 1];
     uint8_t said[DIGEST_BYTES];
@@ -136,18 +176,21 @@ static RW_RC check_endpoint(const struct http_auth *auth, struct rw_span token,
     }
     struct rw_span id_hex = rw_span_of(token.p + prefix, ENDPOINT_HEX);
     struct rw_span tenant = rw_span_of(token.p + prefix + ENDPOINT_HEX + 1, token.n - around);
+    struct rw_span issued_text = cut_last(&tenant);
+    int64_t issued_s = 0;
     struct rw_span mac_hex = rw_span_of(token.p + token.n - MAC_HEX, MAC_HEX);
     if (!is_tenant(tenant) ||
+        !rw_is_ok(rw_parse_i64(issued_text, 0, RW_JSON_INT_MAX, "issued", &issued_s, &unused)) ||
         !rw_is_ok(rw_hex_decode(who->endpoint, API_ENDPOINT_BYTES, id_hex, "id", &unused)) ||
         !rw_is_ok(rw_hex_decode(said, sizeof(said), mac_hex, "mac", &unused))) {
         return unknown(err);
     }
     RW_TRY(rw_span_to_str(id, sizeof(id), id_hex, "endpoint id", err));
     RW_TRY(rw_span_to_str(who->tenant, sizeof(who->tenant), tenant, "tenant", err));
-    RW_TRY(mac_of(auth, id, who->tenant, mac, err));
+    RW_TRY(mac_of(auth, id, who->tenant, issued_s, mac, err));
     if (!digest_same(mac, said, sizeof(mac))) { return unknown(err); }
     who->level = API_AUTH_ENDPOINT;
-    return RW_OK;
+    return check_age(auth, issued_s, who, err);
 }
 
 /* Enrolment and operator tokens: the table knows the hash of the whole token. Finding it by binary search
@@ -211,7 +254,7 @@ RW_RC http_auth_check(struct http_auth *auth, enum api_auth need, struct rw_span
         return RW_OK;
     }
     RW_TRY(token_of(header, &token, err));
-    if (rw_span_starts(token, "rwe1.")) {
+    if (rw_span_starts(token, "rwe2.")) {
         RW_TRY(check_endpoint(auth, token, &who, err));
     } else {
         RW_TRY(check_table(auth, token, &who, err));

@@ -9,6 +9,7 @@
 
 #include "common/crypto/digest.h"
 #include "server/api/api_job.h"
+#include "server/api/token_rule.h"
 
 enum {
     HTTP_SECRET_BYTES = 32,
@@ -42,11 +43,15 @@ RW_RC http_auth_set_tokens(struct http_auth *auth, const struct http_token *toke
 RW_RC http_auth_check(struct http_auth *auth, enum api_auth need, struct rw_span header,
                       struct api_identity *out, struct rw_err *err);
 
+/* How endpoint tokens age; without it they do not. Before any thread uses the registry. */
+void http_auth_set_life(struct http_auth *auth, const struct token_rule_life *life,
+                        struct rw_clock clock);
+
 /* Writes the token of an endpoint; the same arguments always give the same token.
  * `tenant` is 1 to 32 of [a-z0-9-]. Fails with RW_E_CRYPTO. */
 RW_RC http_auth_endpoint_token(const struct http_auth *auth,
                                const uint8_t endpoint[static API_ENDPOINT_BYTES],
-                               const char *tenant, char dst[static HTTP_TOKEN_BYTES],
-                               struct rw_err *err);
+                               const char *tenant, struct rw_wall issued,
+                               char dst[static HTTP_TOKEN_BYTES], struct rw_err *err);
 
 #endif

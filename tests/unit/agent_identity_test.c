@@ -73,7 +73,47 @@ TEST_EACH(what_cannot_be_understood_is_told_and_not_replaced, bad)
     assert_false(fresh);
 }
 
-RUN_TESTS(cmocka_unit_test(an_identity_is_drawn_once_and_kept),
+TEST(a_copied_disk_becomes_an_endpoint_of_its_own)
+{
+    RW_AUTO(harness_dir) struct harness_dir d = harness_dir();
+    struct rw_err err;
+    struct agent_identity a;
+    struct agent_identity b;
+    bool fresh = false;
+    bool cloned = false;
+    int spool = -1;
+    MUST(agent_identity_load(d.fd, &a, &fresh, &err));
+    MUST(agent_identity_bind(d.fd, rw_span_str("machine one\n"), &a, &cloned, &err));
+    assert_false(cloned);
+    MUST(rw_file_replace_at(d.fd, "token", 0600, rw_span_str("rwe2.x"), &err));
+    MUST(rw_dir_make_at(d.fd, "spool", 0700, &spool, &err));
+    MUST(rw_file_replace_at(spool, "beacon", 0600, rw_span_str("{}"), &err));
+    /* The same machine, and one that has no id to tell. */
+    MUST(agent_identity_load(d.fd, &b, &fresh, &err));
+    MUST(agent_identity_bind(d.fd, rw_span_str("machine one\n"), &b, &cloned, &err));
+    assert_false(cloned);
+    MUST(agent_identity_bind(d.fd, rw_span_str(""), &b, &cloned, &err));
+    assert_false(cloned);
+    assert_string_equal(a.endpoint, b.endpoint);
+    assert_int_equal(faccessat(d.fd, "token", F_OK, 0), 0);
+    /* Another one: new id, new bucket's salt, nothing that speaks for the first. */
+    MUST(agent_identity_bind(d.fd, rw_span_str("machine two\n"), &b, &cloned, &err));
+    assert_true(cloned);
+    assert_string_not_equal(a.endpoint, b.endpoint);
+    assert_memory_not_equal(a.salt, b.salt, sizeof(a.salt));
+    assert_string_equal(b.cloned_from, a.endpoint);
+    assert_int_equal(faccessat(d.fd, "token", F_OK, 0), -1);
+    assert_int_equal(faccessat(spool, "beacon", F_OK, 0), -1);
+    MUST(agent_identity_load(d.fd, &a, &fresh, &err));
+    MUST(agent_identity_bind(d.fd, rw_span_str("machine two\n"), &a, &cloned, &err));
+    assert_false(cloned);
+    assert_string_equal(a.endpoint, b.endpoint);
+    assert_string_equal(a.cloned_from, b.cloned_from);
+    (void)close(spool);
+}
+
+RUN_TESTS(cmocka_unit_test(a_copied_disk_becomes_an_endpoint_of_its_own),
+          cmocka_unit_test(an_identity_is_drawn_once_and_kept),
           cmocka_unit_test(two_endpoints_differ),
           cmocka_unit_test(buckets_spread_over_the_whole_range),
           cmocka_unit_test(what_cannot_be_understood_is_told_and_not_replaced))

@@ -162,12 +162,13 @@ TEST_EACH(malformed_bodies_are_refused_by_name_on_the_worker, refusals)
 
 TEST(every_agent_route_waits_for_the_group_commit)
 {
-    assert_int_equal(api_agent_route_count, 3);
+    assert_int_equal(api_agent_route_count, 4);
     for (size_t i = 0; i < api_agent_route_count; i++) {
         assert_true(api_agent_routes[i].batched); /* INV-2, INV-8 */
         assert_in_range(api_agent_routes[i].body_bytes_max, 1, 64 * 1024);
     }
     assert_int_equal(route("/v1/enrol")->auth, API_AUTH_ENROL);
+    assert_int_equal(route("/v1/token")->auth, API_AUTH_ENDPOINT);
     assert_int_equal(route("/v1/permits")->auth, API_AUTH_ENDPOINT);
     assert_int_equal(route("/v1/beacons")->auth, API_AUTH_ENDPOINT);
 }
@@ -240,8 +241,9 @@ TEST(a_repeated_beacon_is_counted_as_duplicate_and_the_shortest_poll_is_asked_fo
             "ffeeddccbbaa99887766554433221100", "early") "]}");
     apply(&f, &job);
     assert_int_equal(job.reply.status, 200);
-    assert_string_equal(rw_buf_str(&job.reply.body),
-                        "{\"accepted\":2,\"duplicates\":1,\"poll_s\":20,\"controls\":[]}");
+    assert_string_equal(
+        rw_buf_str(&job.reply.body),
+        "{\"accepted\":2,\"duplicates\":1,\"poll_s\":20,\"controls\":[],\"renew\":false}");
     assert_int_equal(fleet_state_endpoints(f.fleet), 1); /* INV-11: one token, one endpoint */
     api_job_drop(&job);
     fixture_close(&f);

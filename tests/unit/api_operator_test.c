@@ -67,7 +67,7 @@ TEST(there_is_no_route_that_the_table_above_does_not_name)
 {
     size_t count = 0;
     (void)api_routes(&count);
-    assert_int_equal(count, RW_LEN(roles) + 3); /* and the three agent routes */
+    assert_int_equal(count, RW_LEN(roles) + 4); /* and the four agent routes */
 }
 
 static const struct body_case {

@@ -76,6 +76,7 @@ static const struct row rows[] = {
      100,
      {"9", "9", "9", "9", "7", "7", "7"}},
     {"n-2 on the bad-list", 8, false, 7, false, 100, 100, {"9", "S", "S", "W", "S", "S", "S"}},
+    {"due release is withdrawn", 7, false, 8, false, 100, 100, {"9", "S", "S", "W", "S", "S", "S"}},
     {"rollback to 7", 8, false, 0, true, 100, 100, {"7", "7", "7", "7", "7", "7", "7"}},
     {"rollback from withdrawn", 8, true, 0, true, 100, 100, {"7", "7", "7", "7", "7", "7", "7"}},
     {"clock stepped back a month",

@@ -60,7 +60,8 @@ TEST_EACH(a_token_passes_its_own_routes_only, level_cases)
     struct rw_err err = {0};
     struct http_auth *auth = registry();
     char token[HTTP_TOKEN_BYTES];
-    MUST(http_auth_endpoint_token(auth, endpoint, "acme", token, &err));
+    MUST(http_auth_endpoint_token(auth, endpoint, "acme", (struct rw_wall){1800000000}, token,
+                                  &err));
     const char *text = it->known < 0 ? token : known[it->known].text;
     for (int need = API_AUTH_ENROL; need <= API_AUTH_ADMIN; need++) {
         struct api_identity who;
@@ -82,7 +83,8 @@ TEST(an_identity_tells_who_it_is)
     assert_string_equal(who.name, "paul");
     assert_int_equal(ask(auth, API_AUTH_ENROL, known[0].text, &who), RW_E_NONE);
     assert_string_equal(who.tenant, "acme");
-    MUST(http_auth_endpoint_token(auth, endpoint, "t-1", token, &err));
+    MUST(
+        http_auth_endpoint_token(auth, endpoint, "t-1", (struct rw_wall){1800000000}, token, &err));
     assert_int_equal(ask(auth, API_AUTH_ENDPOINT, token, &who), RW_E_NONE);
     assert_int_equal(who.level, API_AUTH_ENDPOINT);
     assert_string_equal(who.tenant, "t-1");
@@ -96,7 +98,8 @@ TEST(no_changed_byte_of_an_endpoint_token_passes)
     struct rw_err err = {0};
     struct http_auth *auth = registry();
     char token[HTTP_TOKEN_BYTES];
-    MUST(http_auth_endpoint_token(auth, endpoint, "acme", token, &err));
+    MUST(http_auth_endpoint_token(auth, endpoint, "acme", (struct rw_wall){1800000000}, token,
+                                  &err));
     for (size_t i = 0; token[i] != '\0'; i++) {
         struct api_identity who;
         char was = token[i];
@@ -114,6 +117,31 @@ TEST(no_changed_byte_of_an_endpoint_token_passes)
     http_auth_free(auth);
 }
 
+static struct rw_wall late(void *ctx)
+{
+    return *(struct rw_wall *)ctx;
+}
+
+TEST(token_that_aged_is_asked_to_be_renewed_then_refused)
+{
+    struct rw_err err = {0};
+    struct api_identity who;
+    char token[HTTP_TOKEN_BYTES];
+    struct rw_wall now = {1000};
+    struct http_auth *auth = registry();
+    const struct token_rule_life life = {.life_s = 100};
+    http_auth_set_life(auth, &life, (struct rw_clock){.wall = late, .ctx = &now});
+    MUST(http_auth_endpoint_token(auth, endpoint, "acme", now, token, &err));
+    assert_int_equal(ask(auth, API_AUTH_ENDPOINT, token, &who), RW_E_NONE);
+    assert_false(who.renew);
+    now.s += 50;
+    assert_int_equal(ask(auth, API_AUTH_ENDPOINT, token, &who), RW_E_NONE);
+    assert_true(who.renew);
+    now.s += 50;
+    assert_int_equal(ask(auth, API_AUTH_ENDPOINT, token, &who), RW_E_AUTH);
+    http_auth_free(auth);
+}
+
 TEST(another_secret_makes_other_tokens)
 {
     static const uint8_t other_secret[HTTP_SECRET_BYTES] = {9};
@@ -123,7 +151,8 @@ TEST(another_secret_makes_other_tokens)
     struct http_auth *ours = registry();
     struct http_auth *theirs = NULL;
     MUST(http_auth_new(other_secret, &theirs, &err));
-    MUST(http_auth_endpoint_token(theirs, endpoint, "acme", token, &err));
+    MUST(http_auth_endpoint_token(theirs, endpoint, "acme", (struct rw_wall){1800000000}, token,
+                                  &err));
     assert_int_equal(ask(ours, API_AUTH_ENDPOINT, token, &who), RW_E_AUTH);
     assert_int_equal(ask(theirs, API_AUTH_ENDPOINT, token, &who), RW_E_NONE);
     http_auth_free(ours);
@@ -141,8 +170,8 @@ static const struct header_case {
     {"unknown operator", "Bearer rwo1.nobody." HEX64},
     {"known token and more", "Bearer rwo1.anna." HEX64 "0"},
     {"two blanks", "Bearer  rwo1.anna." HEX64},
-    {"endpoint form, nothing in it", "Bearer rwe1."},
-    {"endpoint form, no tenant", "Bearer rwe1.00112233445566778899aabbccddeeff.." HEX64},
+    {"endpoint form, nothing in it", "Bearer rwe2."},
+    {"endpoint form, no tenant", "Bearer rwe2.00112233445566778899aabbccddeeff.." HEX64},
     {"longer than any token", "Bearer " HEX64 HEX64 HEX64 HEX64},
 };
 
@@ -213,6 +242,7 @@ TEST(tokens_are_replaced_while_others_check)
 RUN_TESTS(cmocka_unit_test(a_token_passes_its_own_routes_only),
           cmocka_unit_test(an_identity_tells_who_it_is),
           cmocka_unit_test(no_changed_byte_of_an_endpoint_token_passes),
+          cmocka_unit_test(token_that_aged_is_asked_to_be_renewed_then_refused),
           cmocka_unit_test(another_secret_makes_other_tokens),
           cmocka_unit_test(a_wrong_header_is_not_a_token),
           cmocka_unit_test(an_open_route_looks_at_no_token),

@@ -40,6 +40,7 @@ struct bench {
     char token_file[128];
     const char *permit; /* answer to a request for one; NULL: status 503 */
     int enrol_status;
+    int token_status;   /* 0: the answer is lost */
     struct rw_buf ring; /* body of role ring-internal */
     bool down;
 };
@@ -63,6 +64,11 @@ static inline void text_of(const char *family, int release, char dst[static 64])
 
 static inline void serve_api(struct bench *b, const struct web_request *r, struct web_answer *out)
 {
+    if (strcmp(r->path, "/v1/token") == 0) {
+        *out = (struct web_answer){.status = b->token_status,
+                                   .body = rw_span_str("{\"token\":\"rwe2.next\"}")};
+        return;
+    }
     if (strcmp(r->path, "/v1/enrol") == 0) {
         *out = (struct web_answer){.status = b->enrol_status,
                                    .body = rw_span_str("{\"token\":\"rwe1.endpoint\"}")};
@@ -224,6 +230,7 @@ static inline struct bench *begin(void)
     b->now = TUF_REPO_NOW;
     b->permit = granted;
     b->enrol_status = 200;
+    b->token_status = 200;
     b->in.may_begin = true;
     b->ring = rw_buf_make(TUF_REPO_BODY_BYTES);
     MUST(rw_dir_make_at(b->dir.fd, "store", 0700, &b->store, &err));

@@ -48,6 +48,50 @@ TEST(the_token_of_an_earlier_life_is_known_before_the_first_poll)
     assert_int_equal(web_count_of(b->web, 0, "/v1/enrol"), 1);
 }
 
+static void stored_token(struct bench *b, const char *want)
+{
+    struct rw_err err;
+    RW_AUTO(rw_buf) struct rw_buf token = rw_buf_make(512);
+    MUST(rw_file_read_at(b->dir.fd, "token", 512, &token, &err));
+    assert_string_equal(rw_buf_str(&token), want);
+}
+
+TEST(a_token_is_renewed_and_a_lost_answer_locks_nobody_out)
+{
+    RW_AUTO(bench_ref) struct bench *b = begin();
+    publish(b);
+    (void)run(b);
+    b->in.renew_token = true;
+    static const int lost[] = {0, 500, 401, 503};
+    for (size_t i = 0; i < RW_LEN(lost); i++) {
+        b->token_status = lost[i];
+        const struct poll_output *o = run(b);
+        assert_true(o->ok);
+        assert_string_equal(o->token, "rwe1.endpoint"); /* the old one, in use and on the disk */
+        stored_token(b, "rwe1.endpoint");
+    }
+    b->token_status = 200;
+    assert_string_equal(run(b)->token, "rwe2.next");
+    stored_token(b, "rwe2.next");
+    poll_drop(&b->poll);
+    open_poll(b);
+    assert_string_equal(poll_token(b->poll), "rwe2.next");
+}
+
+TEST(a_token_that_is_refused_is_replaced_by_enrolling_anew)
+{
+    RW_AUTO(bench_ref) struct bench *b = begin();
+    publish(b);
+    (void)run(b);
+    b->in.token_refused = true;
+    b->enrol_status = 503;
+    assert_false(run(b)->ok);
+    stored_token(b, "rwe1.endpoint"); /* until there is another */
+    b->enrol_status = 200;
+    assert_true(run(b)->ok);
+    assert_int_equal(web_count_of(b->web, 0, "/v1/enrol"), 3);
+}
+
 static const struct enrol_case {
     const char *id;
     int status;
@@ -282,7 +326,9 @@ TEST(a_full_store_is_told)
     assert_non_null(strstr(family(o, "yara")->note, "store_max"));
 }
 
-RUN_TESTS(cmocka_unit_test(a_first_poll_enrols_fetches_and_brings_a_permit),
+RUN_TESTS(cmocka_unit_test(a_token_is_renewed_and_a_lost_answer_locks_nobody_out),
+          cmocka_unit_test(a_token_that_is_refused_is_replaced_by_enrolling_anew),
+          cmocka_unit_test(a_first_poll_enrols_fetches_and_brings_a_permit),
           cmocka_unit_test(the_token_of_an_earlier_life_is_known_before_the_first_poll),
           cmocka_unit_test(without_enrolment_nothing_begins_but_going_back_works),
           cmocka_unit_test(two_families_are_decided_apart_and_begin_one_at_a_time),
