@@ -20,7 +20,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-enum { RIG_ARGS_MAX = 48, RIG_GONE_MS = 3000, RIG_PROGRAM_BYTES_MAX = 64 << 20 };
+enum { RIG_ARGS_MAX = 48, RIG_GONE_MS = 30000, RIG_PROGRAM_BYTES_MAX = 64 << 20 };
 
 struct rig {
     char dir[64];
@@ -205,6 +205,8 @@ static inline void rig_start(const struct rig_run *r, struct proc *child, int *o
     rig_path(validator, r->validator);
     rig_path(content, "content");
     const char *program = rig_begin(&a, box, r);
+    /* Of loops alone processor time is the test: a page may cost a busy host many times as much as an idle one. */
+    bool spins = strcmp(r->type, "spin") == 0;
     const char *const words[] = {"run",
                                  "--validator",
                                  validator,
@@ -215,7 +217,7 @@ static inline void rig_start(const struct rig_run *r, struct proc *child, int *o
                                  "--wall",
                                  r->wall != NULL ? r->wall : "30s",
                                  "--cpu",
-                                 "1s",
+                                 spins ? "1s" : "20s",
                                  "--memory",
                                  r->memory != NULL ? r->memory : "128MiB",
                                  "--clean-files",

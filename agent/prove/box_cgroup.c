@@ -15,10 +15,10 @@
 #include <unistd.h>
 
 enum {
-    TRIES = 8,          /* names */
-    SWEPT_MAX = 64,     /* left-overs per run */
-    EMPTY_TRIES = 2000, /* of a quarter of a millisecond, until a killed group is empty */
-    PROCS_MAX = 256,    /* read at once */
+    TRIES = 8,           /* names */
+    SWEPT_MAX = 64,      /* left-overs per run */
+    EMPTY_TRIES = 20000, /* of a quarter of a millisecond: a busy host is slow to let a group go */
+    PROCS_MAX = 256,     /* read at once */
     TEXT_BYTES = 4096,
 };
 

@@ -75,7 +75,7 @@ def test_learning_prints_calls_and_output_and_gives_no_verdict(words, tmp_path):
 
 @pytest.mark.parametrize("line, what", [
     ("profile = loose", "profile"), ("soft_calls = openat", "soft_calls"), ("memory = 2GiB", "memory"), ("wall = 10m", "wall"),
-    ("speaks = lines", "files"), ("program = cat", "absolute"), ("extension = ../x", "extension"), ("colour = red", "colour"),
+    ("speaks = lines", "files"), ("program = bin/cat", "absolute"), ("extension = ../x", "extension"), ("colour = red", "colour"),
     ("sha256 = 12", "sha256")])
 def test_settings_are_read_strictly(tmp_path, line, what):
     (tmp_path / "v.conf").write_text(line + "\n")

@@ -55,6 +55,16 @@ static const struct attack {
     {"unshare", VERDICT_POLICY_VIOLATION, "unshare"},
     {"io-uring", VERDICT_POLICY_VIOLATION, "io_uring_setup"},
     {"write-content", VERDICT_POLICY_VIOLATION, "pwrite64"},
+    {"environ", VERDICT_POLICY_VIOLATION, "openat"},
+    {"abstract", VERDICT_POLICY_VIOLATION, "socket"},
+    {"mprotect", VERDICT_POLICY_VIOLATION, "mprotect"},
+    {"content-as-code", VERDICT_POLICY_VIOLATION, "mmap"},
+    {"mount", VERDICT_POLICY_VIOLATION, "mount"},
+    {"keyctl", VERDICT_POLICY_VIOLATION, "keyctl"},
+#if defined(__x86_64__)
+    {"int80", VERDICT_POLICY_VIOLATION, ""},
+#endif
+    {"fds", VERDICT_ACCEPTED, ""},
     {"silent", VERDICT_PROTOCOL_ERROR, ""},
     {"flood-verdict", VERDICT_PROTOCOL_ERROR, ""},
 };
@@ -129,6 +139,13 @@ TEST(weak_runs_only_by_setting_and_none_never)
     assert_int_equal(v.kind, VERDICT_ACCEPTED);
     assert_string_equal(v.grade, "weak");
     v = rig_check(&none);
+    assert_int_equal(v.kind, VERDICT_SANDBOX_ERROR);
+    assert_string_equal(v.grade, "none");
+    const struct rig_run bare = {.validator = "hostile",
+                                 .type = "good",
+                                 .without = "seccomp,namespaces",
+                                 .allow_weak = true};
+    v = rig_check(&bare);
     assert_int_equal(v.kind, VERDICT_SANDBOX_ERROR);
     assert_string_equal(v.grade, "none");
 }
