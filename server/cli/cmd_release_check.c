@@ -5,6 +5,7 @@
 #include "server/cli/cmd_release_view.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 enum { PROGRAM_BYTES = 4096, TEXT_BYTES_MAX = 2 * VERDICT_TEXT_BYTES_MAX };
@@ -17,21 +18,29 @@ static RW_RC find_program(const char *name, char path[static PROGRAM_BYTES], str
     return rw_hint(err, "ringward-box and the validators must be installed beside ringward");
 }
 
+/* A validator may be no more than settings that name a program elsewhere. */
+static RW_RC find_validator(const char *type, char path[static PROGRAM_BYTES], struct rw_err *err)
+{
+    char name[80];
+    (void)snprintf(name, sizeof(name), "ringward-validate-%.40s.conf", type);
+    RW_TRY(box_beside_self(name, path, PROGRAM_BYTES, err));
+    bool settings = access(path, R_OK) == 0;
+    name[strlen(name) - strlen(".conf")] = '\0';
+    if (settings) { return box_beside_self(name, path, PROGRAM_BYTES, err); }
+    return find_program(name, path, err);
+}
+
 RW_RC cmd_release_check(const struct cmd_release_check *check, struct rw_err *err)
 {
     char box[PROGRAM_BYTES];
     char validator[PROGRAM_BYTES];
     char manifest[PROGRAM_BYTES];
-    char name[80];
     const char *type = content_type_of(check->family);
     struct verdict verdict;
     RW_AUTO(rw_buf) struct rw_buf text = rw_buf_make(TEXT_BYTES_MAX);
     RW_AUTO(json_tree) json_tree tree = NULL;
     RW_TRY(find_program("ringward-box", box, err));
-    if (check->validator == NULL) {
-        (void)snprintf(name, sizeof(name), "ringward-validate-%s", type);
-        RW_TRY(find_program(name, validator, err));
-    }
+    if (check->validator == NULL) { RW_TRY(find_validator(type, validator, err)); }
     RW_TRY(box_beside_self(BOX_MANIFEST_NAME, manifest, sizeof(manifest), err));
     const struct box_request req = {
         .box = box,
