@@ -55,7 +55,7 @@ struct slot_state {
     struct slot_trial trial;
     uint8_t abandoned[INSTALL_ABANDONED_MAX][DIGEST_BYTES]; /* the oldest first */
     size_t abandoned_count;
-    uint8_t left[INSTALL_ABANDONED_MAX][DIGEST_BYTES]; /* by the ring's order; the oldest first */
+    uint8_t left[INSTALL_ABANDONED_MAX][DIGEST_BYTES]; /* without a fault; the oldest first */
     size_t left_count;
     struct slot_boot boot;
 };
@@ -72,7 +72,7 @@ const char *slot_change_name(enum slot_change c);
 /* Remembers a hash; the oldest makes room. Once is enough. */
 void slot_abandon(struct slot_state *s, const uint8_t sha256[static DIGEST_BYTES]);
 bool slot_is_abandoned(const struct slot_state *s, const uint8_t sha256[static DIGEST_BYTES]);
-/* The same for content that the ring's order took away: the ring may offer it again (install_rule_pointer.again). */
+/* The same for content that is not to blame: the ring's order took it away, or the server was out of reach. */
 void slot_leave(struct slot_state *s, const uint8_t sha256[static DIGEST_BYTES]);
 
 #endif

@@ -66,7 +66,6 @@ static void lag_behind(struct poll_family *f, const struct control_book_family *
         f->pointer.release = o->release;
         f->pointer.length = o->length;
         rw_copy(f->pointer.sha256, INSTALL_HASH_BYTES, o->sha256, INSTALL_HASH_BYTES);
-        f->pointer.again = false;
     }
 }
 

@@ -69,9 +69,6 @@ RW_RC entry_codec_read_pointer(const struct tuf_target *t, struct install_rule_p
         return rw_fail(err, RW_E_SCHEMA, "'%s': state is neither go nor hold", t->path);
     }
     p.hold = rw_span_is(text, "hold");
-    if (json_find(custom, "again") != NULL) {
-        RW_TRY(json_get_bool(custom, "again", &p.again, err));
-    }
     RW_TRY(entry_codec_pointer_path(p.ring, p.family, path, err));
     if (strcmp(path, t->path) != 0) {
         return rw_fail(err, RW_E_TRUST_RULE, "'%s' speaks for '%s'", t->path, path);
@@ -280,7 +277,6 @@ void entry_codec_write_pointer(struct json_writer *w, const char *path,
     json_put_str(w, "content", content);
     json_put_int(w, "release", p->release);
     json_put_str(w, "state", p->hold ? "hold" : "go");
-    if (p->again) { json_put_bool(w, "again", true); }
     json_close_object(w);
     json_close_object(w);
     write_hash_and_length(w, hex, p->length);

@@ -48,8 +48,7 @@ static bool is_in(const uint8_t (*list)[INSTALL_HASH_BYTES], size_t count, const
 }
 
 /* What no time and no key that is online can cure. NULL: nothing. */
-static const char *barred(const struct install_rule_pointer *p,
-                          const struct install_rule_content *c, const struct install_rule_state *s)
+static const char *barred(const struct install_rule_content *c, const struct install_rule_state *s)
 {
     if (!c->platform_fits) { return "the release is not for this platform"; }
     if (s->engine < c->engine_min || s->engine > c->engine_max) {
@@ -65,8 +64,8 @@ static const char *barred(const struct install_rule_pointer *p,
     if (is_in(s->abandoned, s->abandoned_count, c->sha256)) {
         return "the release failed on this endpoint before";
     }
-    if (!p->again && is_in(s->left, s->left_count, c->sha256)) {
-        return "this endpoint left the release by its ring's order";
+    if (is_in(s->left, s->left_count, c->sha256)) {
+        return "this endpoint left the release by its ring's order, or for want of the server";
     }
     return NULL;
 }
@@ -182,7 +181,7 @@ struct install_rule_result install_rule_decide(const struct install_rule_pointer
                        (long long)s->installed);
         return r;
     }
-    wrong = barred(p, c, s);
+    wrong = barred(c, s);
     if (wrong != NULL) { return say(INSTALL_REFUSE, never, wrong); }
     if (p->release < s->installed) {
         f.spread_s = 0;

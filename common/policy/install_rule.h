@@ -23,8 +23,6 @@ struct install_rule_pointer {
     int64_t length;
     uint8_t sha256[INSTALL_HASH_BYTES];
     bool hold; /* state "hold": nothing new begins */
-    bool
-        again; /* offers anew what this endpoint left by the ring's order, never what failed here */
 };
 
 /* What content/FAMILY/RELEASE.rwc says; `listed` false: the content role does not list it. */

@@ -99,6 +99,10 @@ static void check(const struct world *w)
     RW_ASSERT(memcmp(w->c.sha256, w->p.sha256, INSTALL_HASH_BYTES) == 0);
     RW_ASSERT(!w->c.withdrawn && w->c.release >= w->c.floor && w->c.platform_fits);
     RW_ASSERT(w->s.engine >= w->c.engine_min && w->s.engine <= w->c.engine_max);
+    /* What failed here or was left here stays away, whatever an online key says. */
+    RW_ASSERT(w->s.abandoned_count == 0 ||
+              memcmp(w->c.sha256, w->s.abandoned[0], INSTALL_HASH_BYTES) != 0);
+    RW_ASSERT(w->s.left_count == 0 || memcmp(w->c.sha256, w->s.left[0], INSTALL_HASH_BYTES) != 0);
     if (r.decision == INSTALL_REVERT) { RW_ASSERT(w->p.release < w->s.installed); }
     if (r.decision == INSTALL_REVERT && w->s.held) { return; }
     RW_ASSERT(w->c.has_not_before && w->c.signed_at.s > 0);

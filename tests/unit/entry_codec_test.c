@@ -249,34 +249,6 @@ TEST_EACH(only_plain_names_become_paths, paths)
     MUST_FAIL(entry_codec_pointer_path("canary", it->family, path, &err), it->want);
 }
 
-/* "again" offers anew what was left by the ring's order; only a plain true is one. */
-static const struct again_row {
-    const char *id, *member;
-    enum rw_code want;
-    bool again;
-} agains[] = {
-    {"missing", "", RW_E_NONE, false},
-    {"true", ",\"again\":true", RW_E_NONE, true},
-    {"false", ",\"again\":false", RW_E_NONE, false},
-    {"a number", ",\"again\":1", RW_E_SCHEMA, false},
-    {"null", ",\"again\":null", RW_E_SCHEMA, false},
-};
-
-TEST_EACH(again_is_read_strictly, agains)
-{
-    struct rw_err err = {0};
-    char custom[300];
-    struct install_rule_pointer p = {.release = 0};
-    (void)snprintf(
-        custom, sizeof(custom),
-        "{\"ringward\":{\"format\":1,\"ring\":\"canary\",\"family\":\"yara\",\"content\":"
-        "\"content/yara/2.rwc\",\"release\":2,\"state\":\"go\"%s}}",
-        it->member);
-    RW_AUTO(made) struct made m = make("rings/canary/yara", custom);
-    MUST_FAIL(entry_codec_read_pointer(&m.t, &p, &err), it->want);
-    assert_int_equal(p.again, it->again);
-}
-
 #define EXPEDITE(rings, from, until, reason)                                                       \
     "{\"ringward\":{\"format\":1,\"rings\":" rings ",\"not_before\":" from ",\"until\":" until     \
     ",\"reason\":" reason "}}"
@@ -376,7 +348,7 @@ TEST(a_written_expedite_reads_back)
     assert_string_equal(back.reason, x.reason);
 }
 
-RUN_TESTS(cmocka_unit_test(again_is_read_strictly), cmocka_unit_test(an_expedite_is_read_strictly),
+RUN_TESTS(cmocka_unit_test(an_expedite_is_read_strictly),
           cmocka_unit_test(a_written_expedite_reads_back),
           cmocka_unit_test(a_pointer_speaks_for_its_own_path),
           cmocka_unit_test(a_newer_format_says_that_the_agent_is_too_old),

@@ -164,21 +164,6 @@ static void left_here(struct facts *f)
     f->s.left[0][0] = 7;
     f->s.left_count = 1;
 }
-static void left_and_offered_again(struct facts *f)
-{
-    left_here(f);
-    f->p.again = true;
-}
-static void failed_and_offered_again(struct facts *f)
-{
-    failed_here(f);
-    f->p.again = true;
-}
-static void withdrawn_and_offered_again(struct facts *f)
-{
-    withdrawn(f);
-    f->p.again = true;
-}
 static void signed_before_an_earlier_one(struct facts *f)
 {
     f->c.signed_before.s = 1001;
@@ -259,9 +244,6 @@ static const struct decision_case cases[] = {
     {"withdrawn", withdrawn, INSTALL_REFUSE},
     {"withdrawn while it runs: kept until the ring moves", withdrawn_and_active, INSTALL_NOTHING},
     {"left by the ring's order", left_here, INSTALL_REFUSE},
-    {"left, and offered again", left_and_offered_again, INSTALL_GO},
-    {"no offer cures a failure", failed_and_offered_again, INSTALL_REFUSE},
-    {"no offer cures a withdrawal", withdrawn_and_offered_again, INSTALL_REFUSE},
     {"signed before an earlier release", signed_before_an_earlier_one, INSTALL_REFUSE},
     {"signed in the second of an earlier one", signed_with_an_earlier_one, INSTALL_GO},
     {"engine range as wide as allowed", as_wide_as_allowed, INSTALL_GO},
