@@ -114,8 +114,9 @@ static void put_roles(struct json_writer *w, const struct agent *a)
     for (size_t i = 0; i < a->last.role_count; i++) {
         const struct tuf_role_status *r = &a->last.roles[i];
         int64_t left_s = r->expires.s - now.s;
-        enum trust_life life = trust_life_rule_judge(left_s, trust_life_rule_s(r->role),
-                                                     trust_life_rule_online(r->role));
+        int64_t life_s = trust_life_rule_of(r->role, r->made, r->expires, now);
+        enum trust_life life =
+            trust_life_rule_judge(left_s, life_s, trust_life_rule_online(r->role));
         json_open_object(w, NULL);
         json_put_str(w, "role", r->role);
         json_put_int(w, "version", r->version);

@@ -40,11 +40,10 @@ void server_online_drop(struct server_online *o)
     if (o->dir != NULL) { rw_fd_drop(&o->metadata); }
 }
 
-static struct rw_wall in(const struct server_online *o, int64_t seconds)
+static struct tuf_make_life life(const struct server_online *o, int64_t seconds)
 {
-    int64_t end = o->now.s + seconds;
-    if (end >= o->root_expires.s) { return o->root_expires; }
-    return (struct rw_wall){end};
+    struct rw_wall end = {o->now.s + seconds};
+    return (struct tuf_make_life){o->now, end.s < o->root_expires.s ? end : o->root_expires};
 }
 
 static RW_RC put_file(const struct server_online *o, const char *role, int64_t version,
@@ -95,7 +94,7 @@ RW_RC server_online_make_ring(struct server_online *o, const char *ring, const s
     RW_AUTO(rw_buf) struct rw_buf envelope = rw_buf_make(ENVELOPE_BYTES_MAX);
     (void)snprintf(role, sizeof(role), "ring-%s", ring);
     struct json_writer w = json_begin(&text);
-    tuf_make_open(&w, "targets", 1, in(o, ONLINE_S));
+    tuf_make_open(&w, "targets", 1, life(o, ONLINE_S));
     json_open_object(&w, "targets");
     json_close_object(&w);
     json_close_object(&w);
@@ -111,7 +110,7 @@ static RW_RC make_snapshot(struct server_online *o, const struct key *key, struc
     json_close_object(&o->meta_json);
     RW_TRY(json_done(&o->meta_json, err));
     struct json_writer w = json_begin(&text);
-    tuf_make_open(&w, "snapshot", 1, in(o, ONLINE_S));
+    tuf_make_open(&w, "snapshot", 1, life(o, ONLINE_S));
     json_put_raw(&w, "meta", rw_buf_span(&o->meta));
     json_close_object(&w);
     RW_TRY(json_done(&w, err));
@@ -127,7 +126,7 @@ RW_RC server_online_seal(struct server_online *o, const struct key *snapshot,
     RW_TRY(make_snapshot(o, snapshot, &listed, err));
     RW_TRY(put_file(o, "snapshot", 1, rw_buf_span(&listed), err));
     struct json_writer w = json_begin(&text);
-    tuf_make_open(&w, "timestamp", 1, in(o, TIMESTAMP_S));
+    tuf_make_open(&w, "timestamp", 1, life(o, TIMESTAMP_S));
     json_open_object(&w, "meta");
     RW_TRY(tuf_make_meta(&w, "snapshot.json", 1, rw_buf_span(&listed), err));
     json_close_object(&w);

@@ -65,6 +65,11 @@ static struct rw_wall in(const struct trust *t, int64_t seconds)
     return (struct rw_wall){t->s->now.s + seconds};
 }
 
+static struct tuf_make_life life(const struct trust *t, int64_t seconds)
+{
+    return (struct tuf_make_life){t->s->now, in(t, seconds)};
+}
+
 /* --- keys --- */
 static RW_RC make_key(const struct trust *t, enum key_scheme scheme, const char *file,
                       struct key *out, struct rw_err *err)
@@ -144,7 +149,7 @@ static RW_RC write_root(struct trust *t, struct rw_err *err)
     RW_AUTO(rw_buf) struct rw_buf text = rw_buf_make(DOC_BYTES_MAX);
     RW_AUTO(rw_buf) struct rw_buf envelope = rw_buf_make(ENVELOPE_BYTES_MAX);
     struct json_writer w = json_begin(&text);
-    tuf_make_open(&w, "root", 1, in(t, ROOT_S));
+    tuf_make_open(&w, "root", 1, life(t, ROOT_S));
     json_put_bool(&w, "consistent_snapshot", true);
     json_open_object(&w, "keys");
     RW_TRY(put_key(&w, &t->root, err));
@@ -206,7 +211,7 @@ static RW_RC write_targets(struct trust *t, struct rw_err *err)
     RW_AUTO(rw_buf) struct rw_buf text = rw_buf_make(DOC_BYTES_MAX);
     RW_AUTO(rw_buf) struct rw_buf envelope = rw_buf_make(ENVELOPE_BYTES_MAX);
     struct json_writer w = json_begin(&text);
-    tuf_make_open(&w, "targets", 1, in(t, TARGETS_S));
+    tuf_make_open(&w, "targets", 1, life(t, TARGETS_S));
     RW_TRY(put_delegations(t, &w, err));
     json_open_object(&w, "targets");
     RW_TRY(tuf_make_target(&w, "policy/rings.json", t->s->policy, err));
@@ -225,7 +230,7 @@ static RW_RC write_content(struct trust *t, const char *family, struct rw_err *e
     RW_AUTO(rw_buf) struct rw_buf envelope = rw_buf_make(ENVELOPE_BYTES_MAX);
     (void)snprintf(role, sizeof(role), "content-%s", family);
     struct json_writer w = json_begin(&text);
-    tuf_make_open(&w, "targets", 1, in(t, CONTENT_S));
+    tuf_make_open(&w, "targets", 1, life(t, CONTENT_S));
     json_open_object(&w, "targets");
     json_close_object(&w);
     json_close_object(&w);

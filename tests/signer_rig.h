@@ -196,7 +196,8 @@ static inline void publish(struct rig *r, const struct plan *p)
     struct rw_buf text = rw_buf_make(1 << 20);
     struct rw_buf envelope = rw_buf_make(1 << 20);
     struct json_writer w = json_begin(&text);
-    tuf_make_open(&w, "targets", p->version, (struct rw_wall){dev_dir_now().s + p->expires_in_s});
+    tuf_make_open(&w, "targets", p->version,
+                  (struct tuf_make_life){.expires = {dev_dir_now().s + p->expires_in_s}});
     if (p->list != NULL) { json_put_raw(&w, "ringward", rw_span_str(p->list)); }
     if (p->role_body != NULL) { json_put_raw(&w, "delegations", rw_span_str(p->role_body)); }
     json_open_object(&w, "targets");

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-enum { HOUR_S = 3600, DAY_S = 86400, ONLINE_HALF_PERCENT = 45 };
+enum { HOUR_S = 3600, DAY_S = 86400, ONLINE_HALF_PERCENT = 45, CLOCK_SLACK_S = 600 };
 
 static bool begins(const char *role, const char *prefix)
 {
@@ -17,6 +17,14 @@ int64_t trust_life_rule_s(const char *role)
     if (strcmp(role, "timestamp") == 0) { return INT64_C(36) * HOUR_S; }
     if (strcmp(role, "snapshot") == 0 || begins(role, "ring-")) { return INT64_C(7) * DAY_S; }
     return INT64_C(14) * DAY_S;
+}
+
+int64_t trust_life_rule_of(const char *role, struct rw_wall made, struct rw_wall expires,
+                           struct rw_wall now)
+{
+    int64_t by_policy = trust_life_rule_s(role);
+    bool said = made.s > 0 && made.s < expires.s && made.s <= now.s + CLOCK_SLACK_S;
+    return by_policy == 0 || !said ? by_policy : expires.s - made.s;
 }
 
 bool trust_life_rule_online(const char *role)

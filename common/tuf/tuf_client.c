@@ -310,7 +310,8 @@ static void add_status(struct tuf_role_status *out, size_t max, size_t *n, const
                        const struct tuf_doc *doc)
 {
     if (doc->tree == NULL || *n == max) { return; }
-    out[*n] = (struct tuf_role_status){.version = doc->version, .expires = doc->expires};
+    out[*n] = (struct tuf_role_status){
+        .version = doc->version, .expires = doc->expires, .made = doc->made};
     size_t bytes = strlen(role);
     rw_copy(out[*n].role, sizeof(out[*n].role) - 1, role, bytes);
     (*n)++;

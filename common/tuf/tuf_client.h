@@ -40,6 +40,7 @@ struct tuf_role_status {
     char role[TUF_ROLE_NAME_BYTES];
     int64_t version;
     struct rw_wall expires;
+    struct rw_wall made; /* s 0: it does not say */
 };
 
 /* Writes the trusted root into the empty state directory. Fails with RW_E_TRUST class when the root does

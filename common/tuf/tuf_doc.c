@@ -186,6 +186,20 @@ static RW_RC check_shape(const struct json *doc, const char *type, struct rw_err
     return check_meta(doc, err);
 }
 
+/* Others' documents have no such member, or one that means something else: none of that refuses a document. */
+static struct rw_wall read_made(const struct tuf_doc *doc)
+{
+    const struct json *v = json_find(doc->signed_part, TUF_MADE_MEMBER);
+    struct rw_wall made = {0};
+    struct rw_err unused;
+    if (v == NULL || json_type(v) != JSON_STR ||
+        !rw_is_ok(rw_wall_parse(json_str(v), TUF_MADE_MEMBER, &made, &unused)) ||
+        made.s >= doc->expires.s) {
+        return (struct rw_wall){0};
+    }
+    return made;
+}
+
 static RW_RC read_common(struct tuf_doc *doc, const char *type, struct rw_err *err)
 {
     struct rw_span text;
@@ -203,7 +217,9 @@ static RW_RC read_common(struct tuf_doc *doc, const char *type, struct rw_err *e
     }
     RW_TRY(json_get_int(doc->signed_part, "version", 1, RW_JSON_INT_MAX, &doc->version, err));
     RW_TRY(json_get_span(doc->signed_part, "expires", &text, err));
-    return rw_wall_parse(text, "expires", &doc->expires, err);
+    RW_TRY(rw_wall_parse(text, "expires", &doc->expires, err));
+    doc->made = read_made(doc);
+    return RW_OK;
 }
 
 RW_RC tuf_doc_parse(struct rw_span bytes, const char *type, struct tuf_doc *out, struct rw_err *err)

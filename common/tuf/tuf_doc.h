@@ -24,6 +24,9 @@ enum {
     TUF_SIGNATURES_MAX = 64,
 };
 
+/* A member of ours in every signed part: when the document was made. TUF knows ends only. */
+#define TUF_MADE_MEMBER "x-ringward-made"
+
 struct tuf_doc {
     json_tree tree;                 /* the whole file; NULL: no document */
     const struct json *signed_part; /* borrowed from tree */
@@ -31,6 +34,7 @@ struct tuf_doc {
     struct rw_buf canon;            /* canonical bytes of the signed part */
     int64_t version;                /* 1..2^53-1 */
     struct rw_wall expires;
+    struct rw_wall made; /* s 0: not said, or not before its end; decides nothing */
 };
 
 /* Parses and checks the shape for `type` ("root", "timestamp", "snapshot", "targets"); no signature is

@@ -5,16 +5,20 @@
 /* What the public clients write too; all take any minor version of major 1. */
 static const char spec_version[] = "1.0.31";
 
-void tuf_make_open(struct json_writer *w, const char *type, int64_t version, struct rw_wall expires)
+void tuf_make_open(struct json_writer *w, const char *type, int64_t version,
+                   struct tuf_make_life life)
 {
     char text[RW_TIME_TEXT_BYTES];
     RW_ASSERT(version >= 1);
-    rw_wall_format(text, expires);
+    rw_wall_format(text, life.expires);
     json_open_object(w, NULL);
     json_put_str(w, "_type", type);
     json_put_str(w, "expires", text);
     json_put_str(w, "spec_version", spec_version);
     json_put_int(w, "version", version);
+    if (life.made.s <= 0) { return; }
+    rw_wall_format(text, life.made);
+    json_put_str(w, TUF_MADE_MEMBER, text);
 }
 
 static void put_hash_and_length(struct json_writer *w, const char *hex, size_t length)

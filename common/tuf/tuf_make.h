@@ -9,10 +9,18 @@
 
 #include "common/base/clock.h"
 #include "common/json/json_write.h"
+#include "common/tuf/tuf_doc.h"
 
-/* Opens a signed part: {"_type","expires","spec_version","version". The caller adds the rest and closes it. */
+/* From when to when a document speaks. `made` says how much of its life is left and decides nothing. */
+struct tuf_make_life {
+    struct rw_wall made; /* s 0: the document does not say */
+    struct rw_wall expires;
+};
+
+/* Opens a signed part: {"_type","expires","spec_version","version", and TUF_MADE_MEMBER. The caller adds the rest and
+ * closes it. */
 void tuf_make_open(struct json_writer *w, const char *type, int64_t version,
-                   struct rw_wall expires);
+                   struct tuf_make_life life);
 /* Writes "FILE":{"hashes","length","version"} into an open "meta" object. Fails with RW_E_CRYPTO. */
 RW_RC tuf_make_meta(struct json_writer *w, const char *file, int64_t version, struct rw_span bytes,
                     struct rw_err *err);

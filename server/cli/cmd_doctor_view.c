@@ -93,7 +93,8 @@ RW_RC cmd_doctor_view_role(struct cmd_doctor_report *r, const struct tuf_role_st
                               .signed_by = online ? "online" : "offline",
                               .version = role->version,
                               .expires = role->expires,
-                              .life_s = trust_life_rule_s(role->role),
+                              .life_s =
+                                  trust_life_rule_of(role->role, role->made, role->expires, r->now),
                               .online = online};
     return put_finding(r, &f, err);
 }

@@ -144,7 +144,9 @@ RW_RC cmd_release_renew(int argc, char **argv, struct rw_err *err)
             "Asks the engineers to sign the family's content role anew, without a new release: it\n"
             "lives fourteen days, so a quiet family is renewed once a week. Entries and their "
             "dates\n"
-            "stay as they are.",
+            "stay as they are. Where keys, threshold or end shall change, or the engineers' "
+            "machines\n"
+            "reach no server, use 'ringward trust rotate --role content-FAMILY' (docs/trust.md).",
         .examples = "  ringward release renew yara\n"
                     "  ringward release sign --renew --key alice.key yara\n",
         .opts = opts,

@@ -32,8 +32,8 @@ static RW_RC own_path(const struct cmd_release_paper *want, char dst[static TUF_
 static RW_RC check_head(const struct cmd_release_paper *want, const struct json *doc,
                         const struct tuf_doc *published, struct rw_err *err)
 {
-    static const char *const known[] = {"_type",   "spec_version", "version",
-                                        "expires", "targets",      "ringward"};
+    static const char *const known[] = {"_type",   "spec_version", "version",      "expires",
+                                        "targets", "ringward",     TUF_MADE_MEMBER};
     struct rw_span text;
     struct rw_wall expires;
     int64_t version = 0;
@@ -49,6 +49,12 @@ static RW_RC check_head(const struct cmd_release_paper *want, const struct json 
     if (version != before + 1) {
         return rw_fail(err, RW_E_TRUST_RULE, "the document has version %lld, %lld is published",
                        (long long)version, (long long)before);
+    }
+    if (expires.s > want->root_expires.s) {
+        RW_IGNORE(rw_fail(err, RW_E_TRUST_RULE, "the document would live until %.*s, after root",
+                          (int)text.n, text.p),
+                  "hint");
+        return rw_hint(err, "the server proposes what its signer refuses: has root changed?");
     }
     if (expires.s > want->now.s && expires.s <= want->now.s + LIFE_S_MAX) { return RW_OK; }
     return rw_fail(err, RW_E_TRUST_RULE, "the document would live until %.*s", (int)text.n, text.p);

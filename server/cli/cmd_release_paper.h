@@ -30,6 +30,7 @@ struct cmd_release_paper {
     const char *sha256; /* RELEASE: of the payload at hand */
     int64_t length;
     struct rw_wall now;
+    struct rw_wall root_expires; /* of the root that this machine verified */
 };
 
 /* `published`: the role's verified document; tree NULL: there is none yet (EXPEDITE only). `content`: the family's

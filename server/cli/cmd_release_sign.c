@@ -59,12 +59,15 @@ static RW_RC check_document(struct cli_api *api, struct sign_job *job, const str
     char role[TUF_ROLE_NAME_BYTES];
     struct rw_clock clock = rw_clock_system();
     RW_AUTO(cli_repo) struct cli_repo repo = {.dir = -1};
+    RW_AUTO(tuf_doc) struct tuf_doc root = {0};
     RW_AUTO(tuf_doc) struct tuf_doc content = {0};
     RW_AUTO(tuf_doc) struct tuf_doc expedite = {0};
     job->paper.now = rw_clock_wall(&clock);
     (void)snprintf(role, sizeof(role), "content-%s", job->family);
     RW_TRY(cli_repo_open(api, job->root_file, &repo, err));
     RW_TRY(cli_repo_refresh(&repo, err));
+    RW_TRY(cli_repo_doc(&repo, "root", &root, err));
+    job->paper.root_expires = root.expires;
     RW_TRY(published(&repo, role, &content, err));
     if (job->paper.kind != CMD_RELEASE_PAPER_EXPEDITE) {
         return cmd_release_paper_check(&job->paper, doc, &content, NULL, err);

@@ -143,6 +143,7 @@ static RW_RC take_expires(struct spec *s, struct cmd_trust_plan *p, struct rw_er
     const struct json *v = NULL;
     RW_TRY(json_get(s->tree, "expires", JSON_OBJECT, &v, err));
     RW_TRY(json_only(v, members, RW_LEN(members), err));
+    if (json_find(s->tree, "made") != NULL) { RW_TRY(take_time(s->tree, "made", &p->made, err)); }
     RW_TRY(take_time(v, "root", &p->root_expires, err));
     RW_TRY(take_time(v, "targets", &p->targets_expires, err));
     return take_time(v, "content", &s->content_expires, err);
@@ -150,8 +151,8 @@ static RW_RC take_expires(struct spec *s, struct cmd_trust_plan *p, struct rw_er
 
 static RW_RC read_spec(struct spec *s, struct cmd_trust_plan *p, struct rw_err *err)
 {
-    static const char *const members[] = {"format",   "root",   "targets", "families",
-                                          "expedite", "online", "policy",  "expires"};
+    static const char *const members[] = {"format", "root",   "targets", "families", "expedite",
+                                          "online", "policy", "made",    "expires"};
     int64_t format = 0;
     RW_AUTO(rw_buf) struct rw_buf text = rw_buf_make(SPEC_BYTES_MAX);
     RW_TRY(rw_file_read(s->path, SPEC_BYTES_MAX, &text, err));
@@ -172,6 +173,7 @@ struct output {
     const char *dir;
     const struct spec *spec;
     const struct tuf_doc *root;
+    struct rw_wall made;
 };
 
 static RW_RC write_content(void *ctx, const char *family, struct rw_err *err)
@@ -181,7 +183,8 @@ static RW_RC write_content(void *ctx, const char *family, struct rw_err *err)
     RW_AUTO(rw_buf) struct rw_buf text = rw_buf_make(CMD_TRUST_DOC_BYTES_MAX);
     (void)snprintf(role, sizeof(role), "content-%s", family);
     RW_TRY(trust_check_outlives(o->root, role, o->spec->content_expires, err));
-    RW_TRY(cmd_trust_plan_write_content(NULL, o->spec->content_expires, &text, err));
+    RW_TRY(cmd_trust_plan_write_content(
+        NULL, (struct tuf_make_life){o->made, o->spec->content_expires}, &text, err));
     return cmd_trust_file_write(o->dir, role, rw_buf_span(&text), err);
 }
 
@@ -200,7 +203,7 @@ static RW_RC write_all(const char *dir, const struct spec *s, const struct cmd_t
     RW_TRY(trust_check_targets(&root_doc, &targets_doc, &s->policy, err));
     RW_TRY(cmd_trust_file_write(dir, "root", rw_buf_span(&root), err));
     RW_TRY(cmd_trust_file_write(dir, "targets", rw_buf_span(&targets), err));
-    struct output o = {dir, s, &root_doc};
+    struct output o = {dir, s, &root_doc, p->made};
     RW_TRY(trust_check_each(&targets_doc, "content-", write_content, &o, err));
     int n = snprintf(path, sizeof(path), "%s/rings.json", dir);
     if (n < 0 || n >= CMD_TRUST_PATH_BYTES) { return rw_fail(err, RW_E_RANGE, "path too long"); }

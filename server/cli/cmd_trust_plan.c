@@ -194,7 +194,7 @@ RW_RC cmd_trust_plan_write_root(const struct cmd_trust_plan *p, struct rw_buf *i
     const struct json *ours =
         p->root.tree == NULL ? NULL : json_find(p->root.signed_part, "ringward");
     struct json_writer w = json_begin(into);
-    tuf_make_open(&w, "root", p->root_version, p->root_expires);
+    tuf_make_open(&w, "root", p->root_version, (struct tuf_make_life){p->made, p->root_expires});
     json_put_bool(&w, "consistent_snapshot", true);
     RW_TRY(put_keys(&w, p->top, CMD_TRUST_TOP_ROLES, err));
     /* Development trust stays development trust: only a new beginning makes keys of people of it. */
@@ -252,7 +252,8 @@ RW_RC cmd_trust_plan_write_targets(const struct cmd_trust_plan *p, struct rw_buf
                                    struct rw_err *err)
 {
     struct json_writer w = json_begin(into);
-    tuf_make_open(&w, "targets", p->targets_version, p->targets_expires);
+    tuf_make_open(&w, "targets", p->targets_version,
+                  (struct tuf_make_life){p->made, p->targets_expires});
     json_open_object(&w, "delegations");
     RW_TRY(put_keys(&w, p->delegated, p->delegated_count, err));
     json_open_array(&w, "roles");
@@ -269,7 +270,8 @@ RW_RC cmd_trust_plan_write_targets(const struct cmd_trust_plan *p, struct rw_buf
 /* Everything that the former document says but its head: also what this program does not know (floor, withdrawals). */
 static RW_RC put_rest(struct json_writer *w, const struct tuf_doc *had, struct rw_err *err)
 {
-    static const char *const head[] = {"_type", "expires", "spec_version", "version"};
+    static const char *const head[] = {"_type", "expires", "spec_version", "version",
+                                       TUF_MADE_MEMBER};
     for (const struct json *e = json_first(had->signed_part); e != NULL; e = json_next(e)) {
         char name[PATTERN_BYTES];
         bool in_head = false;
@@ -282,12 +284,12 @@ static RW_RC put_rest(struct json_writer *w, const struct tuf_doc *had, struct r
     return RW_OK;
 }
 
-RW_RC cmd_trust_plan_write_content(const struct tuf_doc *had, struct rw_wall expires,
+RW_RC cmd_trust_plan_write_content(const struct tuf_doc *had, struct tuf_make_life life,
                                    struct rw_buf *into, struct rw_err *err)
 {
     bool first = had == NULL || had->tree == NULL;
     struct json_writer w = json_begin(into);
-    tuf_make_open(&w, "targets", first ? 1 : had->version + 1, expires);
+    tuf_make_open(&w, "targets", first ? 1 : had->version + 1, life);
     if (first) {
         json_open_object(&w, "targets");
         json_close_object(&w);

@@ -9,6 +9,7 @@
 #define RINGWARD_CMD_TRUST_PLAN_H
 
 #include "common/policy/trust_check.h"
+#include "common/tuf/tuf_make.h"
 
 enum {
     CMD_TRUST_DOC_BYTES_MAX = 1024 * 1024,
@@ -24,6 +25,7 @@ struct cmd_trust_plan {
     struct rw_wall root_expires;
     int64_t targets_version;
     struct rw_wall targets_expires;
+    struct rw_wall made;    /* said in every document that is written; s 0: not said */
     struct tuf_doc root;    /* published; no tree: a first ceremony */
     struct tuf_doc targets; /* published; no tree: a first ceremony */
     struct rw_buf policy;   /* text of a new rings.json; n 0: the published one stays */
@@ -53,7 +55,7 @@ RW_RC cmd_trust_plan_write_root(const struct cmd_trust_plan *p, struct rw_buf *i
 RW_RC cmd_trust_plan_write_targets(const struct cmd_trust_plan *p, struct rw_buf *into,
                                    struct rw_err *err);
 /* A content role with what `had` says (no tree: no releases), one version up. */
-RW_RC cmd_trust_plan_write_content(const struct tuf_doc *had, struct rw_wall expires,
+RW_RC cmd_trust_plan_write_content(const struct tuf_doc *had, struct tuf_make_life life,
                                    struct rw_buf *into, struct rw_err *err);
 /* The unsigned text as the document that it will be, without signatures. */
 RW_RC cmd_trust_plan_parse(struct rw_span text, const char *type, struct tuf_doc *out,

@@ -250,7 +250,8 @@ static RW_RC write_content(struct rotation *r, const char *role, struct rw_err *
     RW_AUTO(tuf_doc) struct tuf_doc had = {0};
     struct rw_rc rc = cli_repo_doc(&r->repo, role, &had, err);
     if (!rw_is_ok(rc) && rc.code != RW_E_TUF_ROLE) { return rc; } /* a new family has none */
-    RW_TRY(cmd_trust_plan_write_content(&had, end_of(r, CONTENT_DAYS), &text, err));
+    RW_TRY(cmd_trust_plan_write_content(
+        &had, (struct tuf_make_life){r->now, end_of(r, CONTENT_DAYS)}, &text, err));
     return cmd_trust_file_write(r->a->out, role, rw_buf_span(&text), err);
 }
 
@@ -263,6 +264,7 @@ static RW_RC rotate(struct rotation *r, struct rw_err *err)
     RW_TRY(cli_repo_doc(&r->repo, "targets", &targets, err));
     RW_TRY(cmd_trust_plan_begin(&r->plan, err));
     RW_TRY(cmd_trust_plan_take(&r->plan, &root, &targets, err));
+    r->plan.made = r->now;
     RW_TRY(take_expires(r, err));
     RW_TRY(each_item(r->a->roles, touch_role, r, err));
     RW_TRY(take_policy(r, err));
@@ -320,9 +322,11 @@ RW_RC cmd_trust_rotate(int argc, char **argv, struct rw_err *err)
     const struct opt_command command = {
         .program = "ringward trust rotate",
         .usage = "",
-        .about = "Prepares the next root, targets or content roles from those that are published:\n"
-                 "with other keys, another threshold, another policy, or just a later end. People\n"
-                 "sign them ('trust sign'), 'trust publish' sends them.",
+        .about =
+            "Prepares the next root, targets or content roles from those that are published:\n"
+            "with other keys, another threshold, another policy, or just a later end. People\n"
+            "sign them ('trust sign'), 'trust publish' sends them. For the weekly renewal of a\n"
+            "content role by the same engineers 'ringward release renew FAMILY' is simpler.",
         .examples = "  ringward trust rotate --role root --out next\n"
                     "  ringward trust rotate --role timestamp,snapshot --keys online --out next\n"
                     "  ringward trust rotate --role content-yara --remove 1a2b3c4d --out next\n"

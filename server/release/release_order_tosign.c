@@ -146,7 +146,7 @@ static RW_RC write_content(const struct release_repo *repo, const struct release
     RW_TRY(entry_list_read(repo->content.signed_part, o->id.release.family, &said, err));
     RW_TRY(change_list(o, payload, &said, err));
     tuf_make_open(w, "targets", repo->content.version + 1,
-                  (struct rw_wall){o->made.s + RELEASE_EXPIRES_S});
+                  release_repo_life(repo, o->made, RELEASE_EXPIRES_S));
     entry_list_write(w, &said);
     RW_TRY(put_entries(w, repo, o, said.floor, err));
     json_close_object(w);
@@ -186,7 +186,7 @@ static RW_RC write_expedite(const struct release_repo *repo, struct release_orde
     rw_copy(x.rings, sizeof(x.rings), o->rings, sizeof(o->rings));
     RW_TRY(entry_codec_expedite_path(x.family, x.release, path, err));
     tuf_make_open(w, "targets", repo->expedite.version + 1,
-                  (struct rw_wall){o->made.s + repo->policy.expedite_longest_s});
+                  release_repo_life(repo, o->made, repo->policy.expedite_longest_s));
     json_open_object(w, "targets");
     RW_TRY(put_others(w, repo, path, o->made, err));
     entry_codec_write_expedite(w, path, &x, payload->bytes, payload->sha256);
@@ -221,17 +221,23 @@ RW_RC release_order_tosign_fits(const struct release_repo *repo, const struct re
 {
     int64_t life_s = is_expedite(o) ? RELEASE_ORDER_EXPEDITE_SIGN_S
                                     : RELEASE_EXPIRES_S - RELEASE_TOSIGN_LEFT_S_MIN;
-    (void)err;
+    struct rw_wall expires;
     *why_out = NULL;
     if (o->tosign.n == 0) {
         *why_out = "no document was made yet";
-    } else if (o->base_version != base_of(repo, o)->version) {
+        return RW_OK;
+    }
+    RW_TRY(release_tosign_expires(rw_buf_span(&o->tosign), &expires, err));
+    if (o->base_version != base_of(repo, o)->version) {
         *why_out = "the role changed meanwhile";
     } else if (strcmp(o->policy_sha256, repo->policy_sha256) != 0) {
         *why_out = "the policy changed meanwhile";
     } else if (o->threshold != release_order_tosign_authority(repo, o)->threshold) {
         *why_out = "the delegation changed meanwhile";
-    } else if (now.s > o->made.s + life_s || (is_expedite(o) && now.s >= o->until.s)) {
+    } else if (expires.s > repo->root_expires.s) {
+        *why_out = "it would end after root";
+    } else if (now.s > o->made.s + life_s || now.s >= expires.s ||
+               (is_expedite(o) && now.s >= o->until.s)) {
         *why_out = "the document is too old";
     }
     return RW_OK;

@@ -1,6 +1,7 @@
 #include "server/release/release_repo.h"
 
 #include "common/base/file.h"
+#include "common/base/num.h"
 #include "common/policy/entry_codec.h"
 #include "common/tuf/tuf_client.h"
 #include "common/tuf/tuf_path.h"
@@ -47,6 +48,39 @@ static RW_RC open_reader(int repo_dir, struct reader *r, struct rw_err *err)
     RW_TRY(rw_file_read_at(r->metadata, "timestamp.json", TUF_TIMESTAMP_BYTES_MAX, &bytes, err));
     RW_TRY(tuf_doc_parse(rw_buf_span(&bytes), "timestamp", &timestamp, err));
     return read_listed(r, &timestamp, "snapshot", "snapshot", &r->snapshot, err);
+}
+
+/* The greatest N of N.root.json. Metadata do not name it: a chain of roots ends where there is no next one. */
+static RW_RC take_root_name(void *ctx, const char *name, struct rw_err *err)
+{
+    static const char ending[] = ".root.json";
+    int64_t *newest = ctx;
+    int64_t version = 0;
+    size_t n = strlen(name);
+    (void)err;
+    if (n < sizeof(ending) || strcmp(name + n + 1 - sizeof(ending), ending) != 0) { return RW_OK; }
+    struct rw_err unused;
+    struct rw_span digits = rw_span_of(name, n + 1 - sizeof(ending));
+    if (rw_is_ok(rw_parse_i64(digits, 1, INT32_MAX, "root", &version, &unused)) &&
+        version > *newest) {
+        *newest = version;
+    }
+    return RW_OK;
+}
+
+static RW_RC read_root(const struct reader *r, struct release_repo *out, struct rw_err *err)
+{
+    char file[NAME_BYTES];
+    int64_t version = 0;
+    RW_AUTO(tuf_doc) struct tuf_doc root = {0};
+    RW_AUTO(rw_buf) struct rw_buf bytes = rw_buf_make(TUF_ROOT_BYTES_MAX);
+    RW_TRY(rw_dir_each(r->metadata, take_root_name, &version, err));
+    if (version == 0) { return rw_fail(err, RW_E_NOT_FOUND, "there is no root"); }
+    RW_TRY(tuf_path_metadata_name("root", version, file, sizeof(file), err));
+    RW_TRY(rw_file_read_at(r->metadata, file, TUF_ROOT_BYTES_MAX, &bytes, err));
+    RW_TRY(tuf_doc_parse(rw_buf_span(&bytes), "root", &root, err));
+    out->root_expires = root.expires;
+    return RW_OK;
 }
 
 static RW_RC read_policy(const struct reader *r, struct release_repo *out, struct rw_err *err)
@@ -107,6 +141,7 @@ static RW_RC fill(const struct reader *r, const char *family, struct release_rep
     char role[NAME_BYTES];
     RW_TRY(ring_policy_check_name(family, "family", err));
     (void)snprintf(role, sizeof(role), "content-%s", family);
+    RW_TRY(read_root(r, out, err));
     RW_TRY(read_listed(r, &r->snapshot, "targets", "targets", &out->targets, err));
     RW_TRY(tuf_sigset_of_delegation(&out->targets, role, &out->authority, err));
     RW_TRY(read_listed(r, &r->snapshot, role, "targets", &out->content, err));
@@ -159,6 +194,13 @@ bool release_repo_lists(const struct release_repo *repo, const struct release_id
     const struct json *sha256 = hashes == NULL ? NULL : json_find(hashes, "sha256");
     return sha256 != NULL && json_type(sha256) == JSON_STR &&
            rw_span_is(json_str(sha256), sha256_hex);
+}
+
+struct tuf_make_life release_repo_life(const struct release_repo *repo, struct rw_wall now,
+                                       int64_t life_s)
+{
+    struct rw_wall end = {now.s + life_s};
+    return (struct tuf_make_life){now, end.s < repo->root_expires.s ? end : repo->root_expires};
 }
 
 int64_t release_repo_newest(const struct release_repo *repo, const char *family)

@@ -11,10 +11,12 @@
 #define RINGWARD_RELEASE_REPO_H
 
 #include "common/policy/ring_policy.h"
+#include "common/tuf/tuf_make.h"
 #include "common/tuf/tuf_sigset.h"
 #include "server/release/release_codec.h"
 
 struct release_repo {
+    struct rw_wall root_expires; /* of the newest root: nothing may end later */
     struct tuf_doc targets;
     struct tuf_doc content;                /* role content-FAMILY */
     struct tuf_sigset_authority authority; /* who may sign the content role */
@@ -33,6 +35,9 @@ void release_repo_drop(struct release_repo *repo);
 /* Whether the content role lists the release with this very payload. */
 bool release_repo_lists(const struct release_repo *repo, const struct release_id *id,
                         const char *sha256_hex);
+/* The life of a document that is made now: it never ends after root. */
+struct tuf_make_life release_repo_life(const struct release_repo *repo, struct rw_wall now,
+                                       int64_t life_s);
 /* Greatest release number that the content role lists; 0: none. */
 int64_t release_repo_newest(const struct release_repo *repo, const char *family);
 

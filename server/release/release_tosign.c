@@ -126,7 +126,7 @@ RW_RC release_tosign_write(const struct release_repo *repo, const struct release
     RW_TRY(fill_entry(repo, r, date_of(&said, r, now), &entry, err));
     struct json_writer w = json_begin(into);
     tuf_make_open(&w, "targets", repo->content.version + 1,
-                  (struct rw_wall){now.s + RELEASE_EXPIRES_S});
+                  release_repo_life(repo, now, RELEASE_EXPIRES_S));
     entry_list_write(&w, &said);
     json_open_object(&w, "targets");
     for (size_t i = 0; i < list.count; i++) {
@@ -173,11 +173,19 @@ static RW_RC read_date(const struct release *r, const struct json *targets, stru
     return RW_OK;
 }
 
+RW_RC release_tosign_expires(struct rw_span tosign, struct rw_wall *out, struct rw_err *err)
+{
+    struct rw_span text;
+    RW_AUTO(json_tree) json_tree tree = NULL;
+    RW_TRY(json_parse(tosign, &json_limits_metadata, &tree, err));
+    RW_TRY(json_get_span(tree, "expires", &text, err));
+    return rw_wall_parse(text, "expires", out, err);
+}
+
 RW_RC release_tosign_fits(const struct release_repo *repo, const struct release *r,
                           struct rw_wall now, const char **why_out, struct rw_err *err)
 {
     bool keeps = false;
-    struct rw_span text;
     struct rw_wall expires;
     struct rw_wall date;
     RW_AUTO(json_tree) json_tree tree = NULL;
@@ -187,8 +195,7 @@ RW_RC release_tosign_fits(const struct release_repo *repo, const struct release 
         return RW_OK;
     }
     RW_TRY(json_parse(rw_buf_span(&r->tosign), &json_limits_metadata, &tree, err));
-    RW_TRY(json_get_span(tree, "expires", &text, err));
-    RW_TRY(rw_wall_parse(text, "expires", &expires, err));
+    RW_TRY(release_tosign_expires(rw_buf_span(&r->tosign), &expires, err));
     RW_TRY(keeps_pointed(repo, json_find(tree, "targets"), r->id.family, &keeps, err));
     RW_TRY(read_date(r, json_find(tree, "targets"), &date, err));
     if (r->base_version != repo->content.version) {
@@ -197,7 +204,9 @@ RW_RC release_tosign_fits(const struct release_repo *repo, const struct release 
         *why_out = "the policy changed meanwhile";
     } else if (r->threshold != repo->authority.threshold) {
         *why_out = "the delegation changed meanwhile";
-    } else if (expires.s < now.s + RELEASE_TOSIGN_LEFT_S_MIN) {
+    } else if (expires.s > repo->root_expires.s) {
+        *why_out = "it would end after root";
+    } else if (expires.s < release_repo_life(repo, now, RELEASE_TOSIGN_LEFT_S_MIN).expires.s) {
         *why_out = "the document is too old";
     } else if (now.s > date.s + RELEASE_SIGNED_AGE_S_MAX) {
         *why_out = "its date is more than ten minutes ago";

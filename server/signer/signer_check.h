@@ -1,6 +1,6 @@
 /* signer_check.h: may this change be made? The refusals of the checking signer, each with its fixed word.
  *
- * The words: unknown-family, unknown-ring, document, threshold, version, expired, entry, number, payload, dropped,
+ * The words: unknown-family, unknown-ring, document, threshold, version, expired, outlives, entry, number, payload, dropped,
  * unlisted, bake, rule; of ceremonies also root, targets, content, policy, key; of the expedite role unknown-role.
  *
  * memory   borrows its arguments

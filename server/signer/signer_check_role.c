@@ -1,6 +1,7 @@
 #include "server/signer/signer_check_role.h"
 
 #include "common/json/json_canon.h"
+#include "common/policy/trust_check.h"
 
 #include <stdio.h>
 
@@ -77,7 +78,11 @@ static RW_RC check_document(const struct signer_check_role *c, struct rw_err *er
                              "%s version %lld cannot follow version %lld", c->role,
                              (long long)c->after.version, (long long)c->before.version);
     }
-    return signer_view_check_expiry(c->v, c->role, c->after.expires, err);
+    RW_TRY(signer_view_check_expiry(c->v, c->role, c->after.expires, err));
+    if (rw_is_ok(trust_check_outlives(&c->v->root, c->role, c->after.expires, err))) {
+        return RW_OK;
+    }
+    return rw_wrap(err, "outlives");
 }
 
 static RW_RC fill(struct signer_check_role *c, const char *missing, struct rw_span envelope,

@@ -1,5 +1,5 @@
 /* signer_check_role.h: what every document that people signed for a role below targets must fulfil, before anyone looks
- * at its entries: votes, exactly one version up, unexpired, no delegations of its own.
+ * at its entries: votes, exactly one version up, unexpired, no end after that of root, no delegations of its own.
  *
  * memory   a check owns its documents until signer_check_role_drop
  * threads  one thread
@@ -20,7 +20,7 @@ struct signer_check_role {
 };
 
 /* `missing` is the reason's word when targets do not delegate the role. Further reasons: document, threshold, version,
- * expired. */
+ * expired, outlives. */
 RW_RC signer_check_role_open(const struct signer_view *v, const char *role, const char *missing,
                              struct rw_span envelope, struct signer_check_role *out,
                              struct rw_err *err);

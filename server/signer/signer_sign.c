@@ -19,9 +19,9 @@ static RW_RC next_version(const struct signer *s, const char *role, const struct
     return rw_hint(err, "somebody pushed the version up: rotate the key (docs/trust.md, Rotation)");
 }
 
-static struct rw_wall in(const struct signer_view *v, int64_t life_s)
+static struct tuf_make_life life(const struct signer_view *v, int64_t life_s)
 {
-    return signer_rule_expires(v->now, life_s, v->root.expires);
+    return (struct tuf_make_life){v->now, signer_rule_expires(v->now, life_s, v->root.expires)};
 }
 
 /* Signs the text, adds it to the batch, raises the role's floor in memory. */
@@ -70,7 +70,7 @@ RW_RC signer_sign_ring(struct signer *s, const struct signer_view *v,
     RW_TRY(signer_key_of_delegation(s, v, role, &key, err));
     RW_TRY(next_version(s, role, &key, v->restart.roles ? 0 : doc.version, &version, err));
     struct json_writer w = json_begin(&text);
-    tuf_make_open(&w, "targets", version, in(v, SIGNER_RING_LIFE_S));
+    tuf_make_open(&w, "targets", version, life(v, SIGNER_RING_LIFE_S));
     json_open_object(&w, "targets");
     RW_TRY(put_entries(&w, &doc, move, err));
     json_close_object(&w);
@@ -133,7 +133,7 @@ static RW_RC sign_snapshot(struct signer *s, const struct signer_view *v, struct
     RW_TRY(signer_key_of_root(s, v, "snapshot", &key, err));
     RW_TRY(next_version(s, "snapshot", &key, published, &version, err));
     struct json_writer w = json_begin(&text);
-    tuf_make_open(&w, "snapshot", version, in(v, SIGNER_SNAPSHOT_LIFE_S));
+    tuf_make_open(&w, "snapshot", version, life(v, SIGNER_SNAPSHOT_LIFE_S));
     json_open_object(&w, "meta");
     RW_TRY(put_snapshot_meta(s, v, &w, err));
     json_close_object(&w);
@@ -153,7 +153,7 @@ static RW_RC sign_timestamp(struct signer *s, const struct signer_view *v, int64
     RW_TRY(signer_key_of_root(s, v, "timestamp", &key, err));
     RW_TRY(next_version(s, "timestamp", &key, published, &version, err));
     struct json_writer w = json_begin(&text);
-    tuf_make_open(&w, "timestamp", version, in(v, SIGNER_TIMESTAMP_LIFE_S));
+    tuf_make_open(&w, "timestamp", version, life(v, SIGNER_TIMESTAMP_LIFE_S));
     json_open_object(&w, "meta");
     RW_TRY(tuf_make_meta(&w, "snapshot.json", snapshot_version, snapshot, err));
     json_close_object(&w);

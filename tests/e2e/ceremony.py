@@ -60,6 +60,7 @@ class Ceremony:
             "families": {"yara": {"threshold": 2, "keys": ["alice.pub", "bob.pub", "carol.pub"]}},
             "online": "online",
             "policy": "rings.json",
+            "made": when(0),
             "expires": {"root": when(365), "targets": when(180), "content": when(14)},
         }
         spec.update(changes)

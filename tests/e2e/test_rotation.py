@@ -1,5 +1,6 @@
 """Goal: keys can be lost, stolen and replaced. A server of a real ceremony, an agent as the reader, and for every role the
 way back to health: nobody has to touch an endpoint, and nothing below a threshold gets through."""
+import datetime
 import json
 import shutil
 import signal
@@ -200,6 +201,16 @@ def test_a_content_role_is_renewed_without_a_release(prod, lab):
     prod.publish(folder)
     assert prod.version("content-yara") == version + 1
 
+    # The other way, an order: same role, same engineers. What was prepared before it is stale then.
+    stale = prod.rotate("--role", "content-yara")
+    prod.sign(stale, "content-yara", "bob", "carol")
+    lab.cli("release", "renew", "yara", check=True)
+    for engineer in ("bob", "carol"):
+        lab.cli("release", "sign", "--renew", "--key", prod.key(engineer), "yara", check=True)
+    assert prod.version("content-yara") == version + 2
+    refused = prod.publish(stale, check=False)
+    assert refused.returncode == 9 and "cannot follow" in refused.stderr, refused.stderr
+
 
 def test_targets_below_their_threshold_change_nothing(prod, lab):
     folder = prod.rotate("--role", "targets")
@@ -383,15 +394,29 @@ def test_doctor_and_agent_tell_how_long_every_role_lives(prod, lab):
     assert {"root", "targets", "ring-internal", "snapshot", "timestamp"} <= told.keys()
     assert told["root"] == roles["root"]["left_days"] and told["targets"] == roles["targets"]["left_days"]
 
+    # A life is the one that was signed: 40 days that begin today are no quarter of half a year.
+    folder = prod.rotate("--role", "targets", "--expires", "40d")
+    prod.sign(folder, "targets", "targets-1", "targets-2")
+    prod.publish(folder)
+    short = lab.cli("doctor", "-o", "json")
+    targets = next(r for r in json.loads(short.stdout)["roles"] if r["role"] == "targets")
+    assert short.returncode == 0 and targets["left_percent"] >= 99 and targets["left_days"] in (39, 40), short.stdout
+    wait_agent(agent, targets=2)
+    assert {r["life"] for r in agent.status()["roles"] if r["role"] == "targets"} == {"ok"}
+
     # At a quarter of its life a role needs attention: exit status 6, with its name and what is left.
     folder = prod.rotate("--role", "targets", "--expires", "40d")
+    document = json.loads((folder / "targets.json").read_text())
+    made = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(days=130)
+    document["x-ringward-made"] = made.strftime("%Y-%m-%dT%H:%M:%SZ")
+    (folder / "targets.json").write_text(json.dumps(document))
     prod.sign(folder, "targets", "targets-1", "targets-2")
     prod.publish(folder)
     near = lab.cli("doctor", "-o", "json")
     assert near.returncode == 6, near.stderr
     verdicts = {r["role"]: r["verdict"] for r in json.loads(near.stdout)["roles"]}
     assert verdicts.pop("targets") == "quarter" and set(verdicts.values()) == {"ok"}
-    wait_agent(agent, targets=2)
+    wait_agent(agent, targets=3)
     wait_for("the agent tells it", lambda: any(r["role"] == "targets" and r["life"] == "quarter"
                                                for r in agent.status().get("roles", [])), 20)
     shown = lab.run("ringward-agent", "status", "--config", agent.conf, check=True).stdout
@@ -424,6 +449,9 @@ def test_online_roles_end_with_a_root_that_ends_soon(prod, lab):
     end = prod.published("root")["signed"]["expires"]
     assert prod.published("snapshot")["signed"]["expires"] == end
     assert prod.published("timestamp")["signed"]["expires"] < end
+    # Releases go on: their role, which would live 14 days, ends with root as well.
+    prod.release(EXAMPLES / "good-1.yar", "in the last days of a root")
+    assert prod.published("content-yara")["signed"]["expires"] == end
 
 
 # --- secrecy ---

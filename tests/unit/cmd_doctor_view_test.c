@@ -30,6 +30,30 @@ TEST(one_finding_makes_the_report_bad)
     }
 }
 
+TEST(a_role_is_judged_by_the_life_that_it_was_signed_for)
+{
+    static const struct {
+        int64_t made_ago_s, left_s;
+        size_t bad;
+    } cases[] = {
+        {DAY_S, 39 * DAY_S, 0},                 /* of 40 days: not a tenth of a year */
+        {30 * DAY_S, 10 * DAY_S - 1, 1},        /* less than a quarter of 40 days */
+        {INT64_C(700) * DAY_S, 365 * DAY_S, 1}, /* less than half of three years */
+    };
+    for (size_t i = 0; i < RW_LEN(cases); i++) {
+        struct rw_err err = {0};
+        RW_AUTO(cmd_doctor_report)
+        struct cmd_doctor_report r = {.now = {INT64_C(1000) * DAY_S}};
+        const struct tuf_role_status role = {.role = "root",
+                                             .version = 1,
+                                             .expires = {r.now.s + cases[i].left_s},
+                                             .made = {r.now.s - cases[i].made_ago_s}};
+        MUST(cmd_doctor_view_begin(&r, CLI_JSON, &err));
+        MUST(cmd_doctor_view_role(&r, &role, &err));
+        assert_int_equal(r.bad, cases[i].bad);
+    }
+}
+
 TEST(the_certificate_is_judged_by_its_own_life)
 {
     struct rw_err err = {0};
@@ -45,4 +69,5 @@ TEST(the_certificate_is_judged_by_its_own_life)
 }
 
 RUN_TESTS(cmocka_unit_test(one_finding_makes_the_report_bad),
+          cmocka_unit_test(a_role_is_judged_by_the_life_that_it_was_signed_for),
           cmocka_unit_test(the_certificate_is_judged_by_its_own_life))

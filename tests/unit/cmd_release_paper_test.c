@@ -53,7 +53,8 @@ static struct cmd_release_paper want(enum cmd_release_paper_kind kind, int64_t r
                                       .release = release,
                                       .sha256 = H3,
                                       .length = 9,
-                                      .now = {NOW_S}};
+                                      .now = {NOW_S},
+                                      .root_expires = {NOW_S + 14 * 86400}};
 }
 
 struct paper_case {
@@ -109,6 +110,15 @@ static const struct paper_case releases[] = {
 TEST_EACH(a_release_adds_one_entry, releases)
 {
     check(it, want(CMD_RELEASE_PAPER_RELEASE, 3));
+}
+
+TEST(nothing_is_signed_that_ends_after_root)
+{
+    static const struct paper_case late = {"a second after root",
+                                           ROLE("5", SOON, "", E1 "," E2 "," E3), "after root"};
+    struct cmd_release_paper w = want(CMD_RELEASE_PAPER_RELEASE, 3);
+    w.root_expires.s -= 1;
+    check(&late, w);
 }
 
 static const struct paper_case withdrawals[] = {
@@ -201,7 +211,8 @@ TEST_EACH(an_expedite_names_what_engineers_listed, expedites)
     if (strstr(err.text, it->says) == NULL) { fail_msg("'%s' lacks '%s'", err.text, it->says); }
 }
 
-RUN_TESTS(cmocka_unit_test(a_release_adds_one_entry),
+RUN_TESTS(cmocka_unit_test(nothing_is_signed_that_ends_after_root),
+          cmocka_unit_test(a_release_adds_one_entry),
           cmocka_unit_test(a_withdrawal_takes_one_entry_away),
           cmocka_unit_test(a_renewal_changes_the_end_alone),
           cmocka_unit_test(a_floor_is_the_one_that_was_meant),

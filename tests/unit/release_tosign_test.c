@@ -132,6 +132,47 @@ TEST_EACH(a_document_says_when_it_no_longer_fits, fit_cases)
     }
 }
 
+static const struct root_case {
+    const char *id;
+    int64_t root_left_s;  /* when the document is made */
+    int64_t left_s;       /* that the document gets */
+    int64_t root_later_s; /* another root ends so much later, or earlier */
+    const char *why;      /* NULL: fits nine minutes later */
+} root_cases[] = {
+    {"root_ends_much_later", 300 * 86400, 14 * 86400, 0, NULL},
+    {"root_ends_in_an_hour", 3600, 3600, 0, NULL},
+    {"root_was_renewed_meanwhile", 3600, 3600, 86400 * 365, "the document is too old"},
+    {"another_root_ends_earlier", 20 * 86400, 14 * 86400, -7 * 86400, "it would end after root"},
+};
+
+TEST_EACH(no_document_ends_after_root, root_cases)
+{
+    RW_AUTO(dev_dir) struct dev_dir d = dev_dir_make(0);
+    struct rw_err err = {0};
+    const char *why = NULL;
+    struct rw_wall now = dev_dir_now();
+    struct rw_wall expires;
+    RW_AUTO(release_repo) struct release_repo repo = repo_with(&d, 40, 0);
+    RW_AUTO(release) struct release r = release_of(41);
+    assert_in_range(repo.root_expires.s - now.s, 364 * 86400, 365 * 86400); /* as signed */
+    repo.root_expires.s = now.s + it->root_left_s;
+    MUST(release_tosign_write(&repo, &r, now, &r.tosign, &err));
+    MUST(release_tosign_expires(rw_buf_span(&r.tosign), &expires, &err));
+    assert_int_equal(expires.s - now.s, it->left_s);
+    r.base_version = repo.content.version;
+    r.threshold = repo.authority.threshold;
+    (void)snprintf(r.policy_sha256, sizeof(r.policy_sha256), "%s", repo.policy_sha256);
+    repo.root_expires.s += it->root_later_s;
+    now.s += 9 * 60;
+    MUST(release_tosign_fits(&repo, &r, now, &why, &err));
+    if (it->why == NULL) {
+        assert_null(why);
+    } else {
+        assert_non_null(why);
+        assert_string_equal(why, it->why);
+    }
+}
+
 TEST(a_number_that_is_listed_or_overtaken_is_refused)
 {
     RW_AUTO(dev_dir) struct dev_dir d = dev_dir_make(0);
@@ -149,4 +190,5 @@ TEST(a_number_that_is_listed_or_overtaken_is_refused)
 
 RUN_TESTS(cmocka_unit_test(the_newest_stay_and_what_rings_point_at),
           cmocka_unit_test(a_document_says_when_it_no_longer_fits),
+          cmocka_unit_test(no_document_ends_after_root),
           cmocka_unit_test(a_number_that_is_listed_or_overtaken_is_refused))

@@ -58,7 +58,8 @@ static void officers_send_both(struct rig *r, const struct expedite *x,
     struct rw_buf text = rw_buf_make(1 << 16);
     struct rw_buf envelope = rw_buf_make(1 << 16);
     struct json_writer w = json_begin(&text);
-    tuf_make_open(&w, "targets", x->version, (struct rw_wall){r->made.s + x->expires_in_s});
+    tuf_make_open(&w, "targets", x->version,
+                  (struct tuf_make_life){.expires = {r->made.s + x->expires_in_s}});
     if (x->delegates) {
         json_put_raw(&w, "delegations", rw_span_str("{\"keys\":{},\"roles\":[]}"));
     }

@@ -39,6 +39,11 @@ static void is_expired(struct rig *r, struct plan *p)
     (void)r;
     p->expires_in_s = -1;
 }
+static void outlives_root(struct rig *r, struct plan *p)
+{
+    (void)r;
+    p->expires_in_s = 11 * 366 * (int64_t)DAY_S;
+}
 static void from_the_future(struct rig *r, struct plan *p)
 {
     (void)r;
@@ -112,6 +117,7 @@ static const struct content_fault {
     {"the_version_must_rise", "version", version_stays, NULL},
     {"the_version_must_not_jump", "version", version_jumps, NULL},
     {"an_expired_role_is_refused", "expired", is_expired, NULL},
+    {"a_role_that_ends_after_root_is_refused", "outlives", outlives_root, NULL},
     {"a_missing_payload_is_refused", "payload", nothing, "-"},
     {"a_payload_of_other_bytes_is_refused", "payload", nothing, "rule ONE"},
     {"a_longer_payload_is_refused", "payload", nothing, "rule one and more"},

@@ -102,7 +102,7 @@ static struct tuf_doc root_of(const struct plan *p)
 {
     RW_AUTO(rw_buf) struct rw_buf text = rw_buf_make(1 << 20);
     struct json_writer w = json_begin(&text);
-    tuf_make_open(&w, "root", 1, (struct rw_wall){NOW_S + p->root_days * DAY_S});
+    tuf_make_open(&w, "root", 1, (struct tuf_make_life){.expires = {NOW_S + p->root_days * DAY_S}});
     json_put_bool(&w, "consistent_snapshot", true);
     put_keys(&w);
     json_open_object(&w, "roles");
@@ -119,7 +119,8 @@ static struct tuf_doc targets_of(const struct plan *p)
 {
     RW_AUTO(rw_buf) struct rw_buf text = rw_buf_make(1 << 20);
     struct json_writer w = json_begin(&text);
-    tuf_make_open(&w, "targets", 1, (struct rw_wall){NOW_S + p->targets_days * DAY_S});
+    tuf_make_open(&w, "targets", 1,
+                  (struct tuf_make_life){.expires = {NOW_S + p->targets_days * DAY_S}});
     json_open_object(&w, "delegations");
     put_keys(&w);
     json_open_array(&w, "roles");

@@ -40,6 +40,29 @@ TEST_EACH(a_role_is_judged_by_its_life_and_by_who_renews_it, judged)
                         it->want);
 }
 
+static const struct life_case {
+    const char *id, *role;
+    int64_t made_s, expires_s, now_s;
+    int64_t want_s;
+} lives[] = {
+    {"as made", "root", 1000, 1000 + 40 * DAY_S, 2000, 40 * DAY_S},
+    {"longer than by policy", "content-yara", 1000, 1000 + 40 * DAY_S, 2000, 40 * DAY_S},
+    {"not said", "root", 0, 1000 + 40 * DAY_S, 2000, INT64_C(365) * DAY_S},
+    {"made after its end", "targets", 3000, 2500, 2000, INT64_C(180) * DAY_S},
+    {"made at its end", "targets", 2500, 2500, 2000, INT64_C(180) * DAY_S},
+    {"by a clock ten minutes ahead", "timestamp", 2600, 2600 + HOUR_S, 2000, HOUR_S},
+    {"by one further ahead", "timestamp", 2601, 2601 + HOUR_S, 2000, INT64_C(36) * HOUR_S},
+    {"an expedite has none", "expedite", 1000, 1000 + HOUR_S, 2000, 0},
+};
+
+TEST_EACH(a_life_is_the_one_that_was_signed, lives)
+{
+    assert_int_equal(trust_life_rule_of(it->role, (struct rw_wall){it->made_s},
+                                        (struct rw_wall){it->expires_s},
+                                        (struct rw_wall){it->now_s}),
+                     it->want_s);
+}
+
 TEST(percents_are_rounded_down_and_bounded)
 {
     assert_int_equal(trust_life_rule_percent(99, 1000), 9);
@@ -49,4 +72,5 @@ TEST(percents_are_rounded_down_and_bounded)
 }
 
 RUN_TESTS(cmocka_unit_test(a_role_is_judged_by_its_life_and_by_who_renews_it),
+          cmocka_unit_test(a_life_is_the_one_that_was_signed),
           cmocka_unit_test(percents_are_rounded_down_and_bounded))

@@ -226,6 +226,31 @@ TEST_EACH(length_and_hash_are_checked_when_given, metas)
     MUST_FAIL(tuf_doc_check_bytes(&meta, "a.json", rw_span_str("abc"), &err), it->bytes);
 }
 
+static const struct made_row {
+    const char *id;
+    const char *member;
+    int64_t made_s;
+} mades[] = {
+    {"not_said", "", 0},
+    {"said", ",\"x-ringward-made\":\"2029-12-31T23:59:59Z\"", 1893455999},
+    {"at_its_end", ",\"x-ringward-made\":\"2030-01-01T00:00:00Z\"", 0},
+    {"after_its_end", ",\"x-ringward-made\":\"2031-01-01T00:00:00Z\"", 0},
+    {"a_number", ",\"x-ringward-made\":1893455999", 0},
+    {"no_time", ",\"x-ringward-made\":\"yesterday\"", 0},
+};
+
+/* Only a hint: what cannot be read, or means something else to whoever wrote it, refuses nothing. */
+TEST_EACH(when_a_document_was_made_is_read_and_never_refused, mades)
+{
+    struct rw_err err = {0};
+    RW_AUTO(tuf_doc) struct tuf_doc doc = {0};
+    RW_AUTO(rw_buf) struct rw_buf text = rw_buf_make(2000);
+    MUST(rw_buf_appendf(&text, &err, "{\"signatures\":[],\"signed\":{" TARGETS "%s}}", it->member));
+    MUST(tuf_doc_parse(rw_buf_span(&text), "targets", &doc, &err));
+    assert_int_equal(doc.made.s, it->made_s);
+}
+
 RUN_TESTS(cmocka_unit_test(a_file_has_the_shape_of_its_type),
+          cmocka_unit_test(when_a_document_was_made_is_read_and_never_refused),
           cmocka_unit_test(numbers_of_signatures_keys_and_delegations_are_limited),
           cmocka_unit_test(length_and_hash_are_checked_when_given))
