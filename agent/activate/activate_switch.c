@@ -186,7 +186,7 @@ void activate_go_back(struct activate *a, const struct trial_rule_result *why)
     (void)snprintf(t->detail, sizeof(t->detail), "%.110s%s%.80s", why->detail,
                    a->sensor.load_error ? ": " : "", a->sensor.load_error ? a->sensor.detail : "");
     if (t->to.release > 0 && (t->aborted || why->unreached)) {
-        /* No fault of its own was seen, or an outage may have been it: left, not blamed. The next release comes here. */
+        /* No fault of its own was seen, or an outage may have been it: left, not blamed. */
         slot_leave(&a->slots, t->to.sha256);
     } else if (t->to.release > 0) {
         slot_abandon(&a->slots, t->to.sha256);

@@ -1,7 +1,8 @@
 /* signer_check.h: may this change be made? The refusals of the checking signer, each with its fixed word.
  *
- * The words: unknown-family, unknown-ring, document, threshold, version, expired, outlives, entry, number, payload, dropped,
- * unlisted, bake, rule; of ceremonies also root, targets, content, policy, key; of the expedite role unknown-role.
+ * The words: unknown-family, unknown-ring, document, threshold, version, expired, outlives, entry, number, payload,
+ * dropped, unlisted, bake, rule; of ceremonies also root, targets, content, policy, key; of the expedite role
+ * unknown-role.
  *
  * memory   borrows its arguments
  * threads  one thread

@@ -1,6 +1,6 @@
-/* What stands behind the head of a request: path to route, Authorization to an identity, and files of the repository.
- * Nothing but the two folders that are meant to be served comes out, whatever the path says. Pieces are cut at NUL bytes:
- * path, If-None-Match, Range, If-Range, Authorization. */
+/* What stands behind the head of a request: path to route, Authorization to an identity, and files of the
+ * repository. Nothing but the two folders that are meant to be served comes out, whatever the path says. Pieces are cut
+ * at NUL bytes: path, If-None-Match, Range, If-Range, Authorization. */
 #include "server/api/api_routes.h"
 #include "server/api/http_auth.h"
 #include "server/api/http_route.h"

@@ -1,6 +1,6 @@
-/* A server in the wrong hands proposes a document to sign. Whatever it is: what passes follows the published role by one
- * version, ends before root, and differs from it only as the person asked (INV-7). The first byte says what was asked
- * for, the rest is the document. The judge here shares no code with the checks. */
+/* A server in the wrong hands proposes a document to sign. Whatever it is: what passes follows the published role by
+ * one version, ends before root, and differs from it only as the person asked (INV-7). The first byte says what was
+ * asked for, the rest is the document. The judge here shares no code with the checks. */
 #include "common/json/json_canon.h"
 #include "server/cli/cmd_release_paper.h"
 

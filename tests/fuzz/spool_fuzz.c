@@ -1,5 +1,5 @@
-/* The spool of beacons on a disk that may hold anything: names and files are the input's pieces (cut at NUL bytes). What
- * is sent from it is a batch that a server reads; what is no beacon goes. */
+/* The spool of beacons on a disk that may hold anything: names and files are the input's pieces (cut at NUL bytes).
+ * What is sent from it is a batch that a server reads; what is no beacon goes. */
 #include "agent/report/beacon_spool.h"
 #include "common/json/json_read.h"
 #include "tests/fuzz/folder.h"
