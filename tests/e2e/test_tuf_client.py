@@ -257,8 +257,10 @@ def test_a_timestamp_that_names_an_older_snapshot_is_refused_and_not_stored(env)
     assert client.refresh() == 1 and client.version("timestamp") == kept
 
 
-def test_a_snapshot_must_be_the_version_that_timestamp_names(env):
+@pytest.mark.parametrize("inside", [1, 6, 8])
+def test_a_snapshot_must_be_the_version_that_timestamp_names(env, inside):
     repo, _, client = env
+    repo.docs["snapshot"]["version"] = inside
     repo.docs["timestamp"]["meta"]["snapshot.json"]["version"] = 7
     repo.docs["timestamp"]["version"] += 1
     assert client.refresh() == 1 and client.version("snapshot") is None
@@ -381,6 +383,21 @@ def test_damaged_stored_files_are_as_if_absent(env, junk):
     assert client.refresh() == 0, client.err
 
 
+@pytest.mark.parametrize("role", ["timestamp", "snapshot"])
+def test_a_stored_file_that_nobody_signed_so_is_no_floor(env, role):
+    """Well-formed, with a version that would refuse everything; only its signature does not fit."""
+    _, _, client = env
+    assert client.refresh() == 0
+    path = client.state / f"{role}.json"
+    doc = json.loads(path.read_text())
+    doc["signed"]["version"] = 999
+    for meta in doc["signed"]["meta"].values():
+        meta["version"] = 999
+    path.write_text(json.dumps(doc))
+    assert client.refresh() == 0, client.err
+    assert client.version(role) == 1
+
+
 def test_a_cycle_that_died_half_way_is_completed(env):
     repo, _, client = env
     assert client.refresh() == 0
@@ -476,6 +493,22 @@ def test_trust_is_per_edge_not_per_name(env):
     del repo.docs["a"]["delegations"]  # only the way through b is left
     repo.publish("targets", "a", "b", "c")
     assert client.download("x") == 1
+
+
+def test_a_role_that_one_way_verified_is_not_taken_on_another_in_the_same_run(env):
+    """Both targets are looked up by one process, whose memory holds c as a trusts it when b is asked."""
+    repo, _, client = env
+    for way in ("a", "b"):
+        repo.delegate("targets", way, paths=[f"{way}/*"])
+    repo.delegate("a", "c", paths=["a/*"])
+    repo.delegate("b", "c", key=Key(), paths=["b/*"])
+    repo.signers["c"].pop()  # only a's key for c signs
+    repo.add_file("c", "a/x", b"by a")
+    repo.add_file("c", "b/y", b"by b")
+    repo.publish("targets", "a", "b", "c")
+    assert client.download("a/x") == 0, client.err
+    assert client.download("b/y") == 1
+    assert client.download("a/x", "b/y") == 1
 
 
 @pytest.mark.parametrize("pattern, path, covered", [("a/*", "a/b", True), ("a/*", "a/b/c", False), ("a/**", "a/b/c", False),

@@ -317,6 +317,35 @@ TEST(engineers_that_changed_must_sign_their_family_anew)
     trust_rig_drop(&t);
 }
 
+/* Restored from a backup: signer and agents have seen later versions. Only a root that takes the power from both keys
+ * behind those may be built on it. */
+TEST(a_repository_that_went_back_wants_timestamp_and_snapshot_keys_new)
+{
+    struct trust_rig t = trust_rig_make();
+    struct rw_err err = {0};
+    char path[256];
+    RW_AUTO(rw_buf) struct rw_buf backup = rw_buf_make(1 << 16);
+    (void)snprintf(path, sizeof(path), "%s/repo/metadata/timestamp.json", t.r.d.path);
+    MUST(rw_file_read(path, 1 << 16, &backup, &err));
+    t.plan.root_version = 2;
+    ask_for(&t, ROOT); /* brings timestamp and snapshot to version 2 */
+    grant(&t);
+    take_published(&t);
+    renew(&t.r); /* nothing to do, but the signer has seen them now */
+    must_grant(&t.r);
+    MUST(rw_file_replace(path, 0644, rw_buf_span(&backup), &err));
+    t.plan.root_version = 3;
+    new_key(&t, "timestamp", "timestamp.next.key");
+    ask_for(&t, ROOT);
+    must_refuse(&t.r, "root");
+    new_key(&t, "snapshot", "snapshot.next.key");
+    ask_for(&t, ROOT);
+    grant(&t);
+    assert_int_equal(version_of(&t, "timestamp"), 1);
+    assert_int_equal(version_of(&t, "snapshot"), 1);
+    trust_rig_drop(&t);
+}
+
 TEST(a_ring_whose_key_changed_is_signed_anew_one_version_up)
 {
     struct trust_rig t = trust_rig_make();
@@ -362,5 +391,6 @@ RUN_TESTS(cmocka_unit_test(a_root_follows_exactly_one_version_up_and_by_its_thre
           cmocka_unit_test(targets_follow_by_their_threshold_and_keep_every_role),
           cmocka_unit_test(a_new_targets_key_needs_the_targets_that_it_signs),
           cmocka_unit_test(engineers_that_changed_must_sign_their_family_anew),
+          cmocka_unit_test(a_repository_that_went_back_wants_timestamp_and_snapshot_keys_new),
           cmocka_unit_test(a_ring_whose_key_changed_is_signed_anew_one_version_up),
           cmocka_unit_test(a_frame_with_too_much_in_it_is_no_request))

@@ -3,6 +3,7 @@
 #include "common/tuf/tuf_client.h"
 
 #include "common/base/file.h"
+#include "common/tuf/tuf_doc.h"
 #include "tests/fakes/tuf_peer.h"
 
 #include <dirent.h>
@@ -276,15 +277,28 @@ TEST(expired_snapshot_and_targets_are_refused)
 
 TEST(a_signed_length_above_our_limit_is_refused_without_a_request)
 {
-    RW_AUTO(tuf_peer) struct tuf_peer p = tuf_peer_new();
-    static const char text[] =
-        "{\"_type\":\"timestamp\",\"spec_version\":\"1.0\",\"version\":5,"
-        "\"expires\":\"2030-01-01T00:00:00Z\",\"meta\":{\"snapshot.json\":{\"version\":9,"
-        "\"length\":9007199254740991}}}";
-    RW_AUTO(rw_buf) struct rw_buf file = tuf_repo_envelope(p.repo, rw_span_str(text), "T");
-    tuf_repo_put(p.repo, "timestamp.json", rw_buf_span(&file));
-    tuf_peer_refresh(&p, RW_E_TOO_BIG);
-    assert_int_equal(tuf_repo_asked(p.repo, "9.snapshot.json"), 0);
+    static const struct {
+        long long length;
+        enum rw_code want;
+        int asked;
+    } cases[] = {
+        {9007199254740991, RW_E_TOO_BIG, 0},
+        {TUF_SNAPSHOT_BYTES_MAX + 1, RW_E_TOO_BIG, 0},
+        {TUF_SNAPSHOT_BYTES_MAX, RW_E_NOT_FOUND, 1}, /* within it: asked for, and not there */
+    };
+    for (size_t i = 0; i < RW_LEN(cases); i++) {
+        char text[300];
+        RW_AUTO(tuf_peer) struct tuf_peer p = tuf_peer_new();
+        (void)snprintf(text, sizeof(text),
+                       "{\"_type\":\"timestamp\",\"spec_version\":\"1.0\",\"version\":5,"
+                       "\"expires\":\"2030-01-01T00:00:00Z\",\"meta\":{\"snapshot.json\":"
+                       "{\"version\":9,\"length\":%lld}}}",
+                       cases[i].length);
+        RW_AUTO(rw_buf) struct rw_buf file = tuf_repo_envelope(p.repo, rw_span_str(text), "T");
+        tuf_repo_put(p.repo, "timestamp.json", rw_buf_span(&file));
+        tuf_peer_refresh(&p, cases[i].want);
+        assert_int_equal(tuf_repo_asked(p.repo, "9.snapshot.json"), cases[i].asked);
+    }
 }
 
 /* A cycle that broke off after any file is completed by the next one, although the timestamp is not newer. */
