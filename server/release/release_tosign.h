@@ -16,9 +16,9 @@ enum {
     RELEASE_TOSIGN_LEFT_S_MIN = 7 * 86400, /* with less life left the document is made anew */
 };
 
-/* Writes the "signed" document: version + 1, expires 14 days after `now` but not after root, signed_at = now (later when
- * the release gives more time for its signatures, or an earlier release is dated later), and for each ring of the policy
- * not_before = signed_at + the least bake of the release's class there. Floor and withdrawals stay.
+/* Writes the "signed" document: version + 1, expires 14 days after `now` but not after root, signed_at = now (later
+ * when the release gives more time for its signatures, or an earlier release is dated later), and for each ring of the
+ * policy not_before = signed_at + the least bake of the release's class there. Floor and withdrawals stay.
  * Fails with RW_E_RANGE (class unknown to the policy), RW_E_EXISTS (listed already). */
 RW_RC release_tosign_write(const struct release_repo *repo, const struct release *r,
                            struct rw_wall now, struct rw_buf *into, struct rw_err *err);
