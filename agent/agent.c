@@ -2,6 +2,7 @@
 
 #include "common/base/file.h"
 #include "common/base/log.h"
+#include "common/base/num.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -84,12 +85,15 @@ static RW_RC bind_identity(struct agent *a, struct rw_err *err)
 static RW_RC open_parts(struct agent *a, struct rw_err *err)
 {
     bool fresh = false;
+    uint8_t run[8];
     RW_TRY(open_state_dir(a, err));
     RW_TRY(take_lock(a, err));
     RW_TRY(agent_identity_load(a->state_dir, &a->identity, &fresh, err));
     RW_TRY(bind_identity(a, err));
     if (fresh) { rw_log(RW_LOG_INFO, "identity_drawn", "endpoint", a->identity.endpoint); }
     RW_TRY(beacon_spool_open(a->state_dir, BEACON_SPOOL_MAX, &a->spool, err));
+    RW_TRY(digest_random(run, sizeof(run), err));
+    rw_hex_encode(a->spool.run, sizeof(a->spool.run), run, sizeof(run));
     fill_report(a);
     (void)snprintf(a->store_path, sizeof(a->store_path), "%s/store", a->conf.state_dir);
     const struct activate_options o = {.state_dir = a->state_dir,

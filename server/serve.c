@@ -365,6 +365,7 @@ static void serve_drop(struct serve *s)
     webhook_close(&s->webhook);
     api_core_end(&s->api);
     rollout_control_drop(&s->api.controls);
+    clone_watch_drop(&s->api.shared);
     api_queue_free(s->queue);
     api_trust_drop(&s->trust);
     release_signer_drop(&s->signer);

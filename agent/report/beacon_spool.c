@@ -142,13 +142,13 @@ static RW_RC read_one(const struct beacon_spool *s, const struct beacon_spool_en
     return beacon_read(tree, &b, err);
 }
 
-static RW_RC batch_from(struct beacon_spool *s, size_t first, struct rw_buf *body,
+static RW_RC batch_from(struct beacon_spool *s, size_t first, const char *run, struct rw_buf *body,
                         uint64_t seqs[static BEACON_BATCH_MAX], size_t *count_out,
                         struct rw_err *err)
 {
     RW_AUTO(rw_buf) struct rw_buf one = rw_buf_make(BEACON_SPOOL_FILE_BYTES_MAX);
     struct json_writer w = json_begin(body);
-    size_t used = body->n + 16;
+    size_t used = body->n + 48;
     size_t n = 0;
     json_open_object(&w, NULL);
     json_open_array(&w, "beacons");
@@ -164,6 +164,7 @@ static RW_RC batch_from(struct beacon_spool *s, size_t first, struct rw_buf *bod
         seqs[n++] = s->entries[i++].seq;
     }
     json_close_array(&w);
+    if (run[0] != '\0') { json_put_str(&w, "run", run); }
     json_close_object(&w);
     RW_TRY(json_done(&w, err));
     *count_out = n;
@@ -174,7 +175,7 @@ RW_RC beacon_spool_batch(struct beacon_spool *s, struct rw_buf *body,
                          uint64_t seqs[static BEACON_BATCH_MAX], size_t *count_out,
                          struct rw_err *err)
 {
-    return batch_from(s, 0, body, seqs, count_out, err);
+    return batch_from(s, 0, s->run, body, seqs, count_out, err);
 }
 
 RW_RC beacon_spool_newest(struct beacon_spool *s, struct rw_buf *body, size_t *count_out,
@@ -182,7 +183,8 @@ RW_RC beacon_spool_newest(struct beacon_spool *s, struct rw_buf *body, size_t *c
 {
     uint64_t seqs[BEACON_BATCH_MAX];
     size_t first = s->count > BEACON_BATCH_MAX ? s->count - BEACON_BATCH_MAX : 0;
-    return batch_from(s, first, body, seqs, count_out, err);
+    /* A helper sends these while the next agent has begun: they must not look like another machine's. */
+    return batch_from(s, first, "", body, seqs, count_out, err);
 }
 
 RW_RC beacon_spool_remove(struct beacon_spool *s, const uint64_t *seqs, size_t count,

@@ -32,6 +32,7 @@ struct beacon_spool {
     size_t max; /* greatest count */
     uint64_t next_seq;
     int64_t dropped; /* since the start of the program */
+    char run[17];    /* hex, drawn at the start; "": none is sent */
 };
 
 /* Opens "spool" below the state directory (made when missing); removes what a crash left half-written and

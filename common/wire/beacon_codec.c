@@ -183,15 +183,37 @@ RW_RC beacon_read(const struct json *object, struct beacon *out, struct rw_err *
     return RW_OK;
 }
 
+static RW_RC read_run(const struct json *tree, uint64_t *run_out, struct rw_err *err)
+{
+    uint8_t bytes[sizeof(*run_out)];
+    struct rw_span hex;
+    *run_out = 0;
+    if (json_find(tree, "run") == NULL) { return RW_OK; }
+    RW_TRY(json_get_span(tree, "run", &hex, err));
+    RW_TRY(rw_hex_decode(bytes, sizeof(bytes), hex, "run", err));
+    for (size_t i = 0; i < sizeof(bytes); i++) {
+        *run_out = *run_out << 8 | bytes[i];
+    }
+    return RW_OK;
+}
+
 RW_RC beacon_read_batch(struct rw_span body, struct beacon out[static BEACON_BATCH_MAX],
                         size_t *count_out, struct rw_err *err)
 {
-    static const char *const known[] = {"beacons"};
-    const struct json *list = NULL;
-    size_t n = 0;
+    uint64_t run = 0;
     RW_AUTO(json_tree) json_tree tree = NULL;
     RW_TRY(json_parse(body, &json_limits_small, &tree, err));
+    return beacon_read_batch_tree(tree, out, count_out, &run, err);
+}
+
+RW_RC beacon_read_batch_tree(const struct json *tree, struct beacon out[static BEACON_BATCH_MAX],
+                             size_t *count_out, uint64_t *run_out, struct rw_err *err)
+{
+    static const char *const known[] = {"beacons", "run"};
+    const struct json *list = NULL;
+    size_t n = 0;
     RW_TRY(json_only(tree, known, RW_LEN(known), err));
+    RW_TRY(read_run(tree, run_out, err));
     RW_TRY(json_get(tree, "beacons", JSON_ARRAY, &list, err));
     if (json_count(list) < 1 || json_count(list) > BEACON_BATCH_MAX) {
         return rw_fail(err, RW_E_RANGE, "'beacons' has %zu elements, want 1..%d", json_count(list),

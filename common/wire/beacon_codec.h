@@ -71,6 +71,10 @@ RW_RC beacon_read(const struct json *object, struct beacon *out, struct rw_err *
 RW_RC beacon_read_batch(struct rw_span body, struct beacon out[static BEACON_BATCH_MAX],
                         size_t *count_out, struct rw_err *err);
 
+/* The same of a parsed body, with the number that the agent drew at its start ("run"; 0: it sends none). */
+RW_RC beacon_read_batch_tree(const struct json *tree, struct beacon out[static BEACON_BATCH_MAX],
+                             size_t *count_out, uint64_t *run_out, struct rw_err *err);
+
 struct beacon_permit_request {
     char family[BEACON_NAME_BYTES];
     int64_t release;

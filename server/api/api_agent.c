@@ -147,6 +147,7 @@ static void apply_permit(void *core, struct api_job *job)
 struct batch {
     struct beacon beacons[BEACON_BATCH_MAX];
     size_t count;
+    uint64_t run;
 };
 
 static void prepare_beacons(struct api_job *job)
@@ -154,9 +155,10 @@ static void prepare_beacons(struct api_job *job)
     struct rw_err err;
     struct batch *b = api_core_prepared(job, sizeof(*b));
     if (b == NULL) { return; }
-    if (!rw_is_ok(beacon_read_batch(job->req.body, b->beacons, &b->count, &err))) {
-        api_reply_error(job, &err);
-    }
+    RW_AUTO(json_tree) json_tree tree = NULL;
+    struct rw_rc rc = json_parse(job->req.body, &json_limits_small, &tree, &err);
+    if (rw_is_ok(rc)) { rc = beacon_read_batch_tree(tree, b->beacons, &b->count, &b->run, &err); }
+    if (!rw_is_ok(rc)) { api_reply_error(job, &err); }
 }
 
 static void count_clock(struct api_core *c, const struct beacon *b)
@@ -178,6 +180,15 @@ static void put_controls(const struct api_core *c, const struct fleet_who *who,
     json_close_array(w);
 }
 
+/* INV-11: one endpoint, one vote; two machines behind one identity are told. */
+static void watch_for_clones(struct api_core *c, const struct fleet_who *who, uint64_t run)
+{
+    char id[2 * API_ENDPOINT_BYTES + 1];
+    if (!clone_watch_see(&c->shared, who->endpoint, run)) { return; }
+    rw_hex_encode(id, sizeof(id), who->endpoint, sizeof(who->endpoint));
+    rw_log(RW_LOG_WARN, "endpoint_shared", "endpoint", id);
+}
+
 static RW_RC take_beacons(struct api_core *c, struct api_job *job, struct rw_err *err)
 {
     const struct batch *b = job->prepared;
@@ -185,6 +196,7 @@ static RW_RC take_beacons(struct api_core *c, struct api_job *job, struct rw_err
     struct rw_wall now = rw_clock_wall(&c->clock);
     int64_t duplicates = 0;
     int64_t poll_s = 0;
+    watch_for_clones(c, &who, b->run);
     for (size_t i = 0; i < b->count; i++) {
         const struct beacon *one = &b->beacons[i];
         bool duplicate = false;

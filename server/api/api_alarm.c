@@ -19,6 +19,7 @@ void api_alarm_write(const struct api_core *c, struct rw_wall now, struct json_w
     put(w, "controller", c->tick_alarm);
     put(w, "webhooks", c->tell_alarm);
     rollout_run_write_alarms(c->rollouts, w);
+    clone_watch_write_alarms(&c->shared, w);
 }
 
 static RW_RC record(struct api_core *c, struct rw_err *err)

@@ -9,6 +9,7 @@
 #define RINGWARD_API_CORE_H
 
 #include "server/api/api_trust.h"
+#include "server/api/clone_watch.h"
 #include "server/api/http_server.h"
 #include "server/release/release.h"
 #include "server/release/release_signer.h"
@@ -57,6 +58,7 @@ struct api_core {
     struct rw_wall started;
     uint64_t clocks_behind; /* beacons of endpoints whose clock cannot be believed (INV-12) */
     uint64_t clocks_ahead;
+    struct clone_watch shared; /* endpoints that two machines speak as */
     uint64_t clones;     /* enrolments of endpoints that found themselves copies of another one */
     bool fleet_stale;    /* memory is ahead of the store: load before the next use */
     bool rollouts_stale; /* the same for the rollouts */

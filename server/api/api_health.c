@@ -120,8 +120,10 @@ static RW_RC write_metrics(const struct api_core *c, struct rw_buf *into, struct
         into, err,
         "# HELP ringward_endpoint_clones_total Endpoints that found themselves copies of another's "
         "disk.\n# TYPE ringward_endpoint_clones_total counter\n"
-        "ringward_endpoint_clones_total %llu\n",
-        (unsigned long long)c->clones));
+        "ringward_endpoint_clones_total %llu\n"
+        "# HELP ringward_endpoints_shared Endpoints that several machines speak as.\n"
+        "# TYPE ringward_endpoints_shared gauge\nringward_endpoints_shared %llu\n",
+        (unsigned long long)c->clones, (unsigned long long)c->shared.shared));
     const struct ring_policy *policy = api_trust_policy(c->trust);
     if (policy != NULL) {
         RW_TRY(rollout_control_metrics(c->controls, &policy->controls, now, into, err));

@@ -58,7 +58,7 @@ class World(Lab):
 
 @pytest.fixture
 def world():
-    with World(BIN, POLICY) as w:
+    with World(BIN, POLICY, clean_files=4) as w:
         yield w
 
 

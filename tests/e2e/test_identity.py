@@ -37,13 +37,13 @@ def world():
 
 
 def test_token_is_renewed_and_no_kill_locks_the_endpoint_out(world):
-    world.begin("endpoint_token_life = 8s")
+    world.begin("endpoint_token_life = 6s")
     agent = world.agent("renews", "one").start()
     first = wait_for("the endpoint has a token", lambda: world.token(agent))
     second = wait_for("it is renewed", lambda: world.token(agent) not in ("", first) and world.token(agent), 60)
     assert second.split(".")[:3] == first.split(".")[:3], "the same endpoint and tenant"
     # Killed at any moment around renewals: what lies on the disk is always a token that the server takes.
-    for i in range(4):
+    for i in range(3):
         time.sleep(0.7 + 0.31 * i)
         agent.process.kill()
         assert world.token(agent).count(".") == 4
@@ -54,7 +54,7 @@ def test_token_is_renewed_and_no_kill_locks_the_endpoint_out(world):
     # Off for longer than the token lives: it enrols anew by itself, as the same endpoint.
     agent.process.stop()
     old = world.token(agent)
-    time.sleep(9)
+    time.sleep(7)
     agent.start()
     wait_for("a new token", lambda: world.token(agent) != old, 60)
     wait_for("beacons go through", lambda: agent.status().get("spool", {}).get("waiting") == 0, 60)
@@ -83,3 +83,17 @@ def test_copied_disk_becomes_an_endpoint_of_its_own(world):
     copy.start()
     again = wait_for("the copy answers again", copy.status)
     assert again["endpoint"] == said["endpoint"]
+
+
+def test_copies_with_one_machine_id_are_told_by_the_server(world):
+    world.begin()
+    original = world.agent("original", "one").start()
+    wait_for("the original is known", lambda: len(world.known()) == 1)
+    original.process.stop()
+    copy = world.agent("copy", "one")
+    shutil.copytree(original.state, copy.state, symlinks=True, ignore=shutil.ignore_patterns("*.sock"))
+    original.start()
+    copy.start()
+    alarms = wait_for("the server tells", lambda: [a for a in world.json("status")["alarms"] if "shared by several machines" in a], 60)
+    assert original.status()["endpoint"] in alarms[0]
+    assert "endpoint_shared" in world.server.tail(1000) and len(world.known()) == 1
