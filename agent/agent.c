@@ -96,16 +96,20 @@ static RW_RC open_parts(struct agent *a, struct rw_err *err)
     rw_hex_encode(a->spool.run, sizeof(a->spool.run), run, sizeof(run));
     fill_report(a);
     (void)snprintf(a->store_path, sizeof(a->store_path), "%s/store", a->conf.state_dir);
-    const struct activate_options o = {.state_dir = a->state_dir,
-                                       .state_path = a->conf.state_dir,
-                                       .sensor_command = a->conf.sensor_command,
-                                       .endpoint = a->identity.endpoint,
-                                       .load_timeout_ms = a->conf.load_timeout_ms,
-                                       .alive_ms = a->conf.sensor_alive_ms,
-                                       .stable_ms = a->conf.stable_after_ms,
-                                       .reach_ms = a->conf.reach_back_ms,
-                                       .report = &a->report,
-                                       .clock = a->clock};
+    const struct activate_options o = {
+        .state_dir = a->state_dir,
+        .state_path = a->conf.state_dir,
+        .sensor_command = a->conf.sensor_command,
+        .endpoint = a->identity.endpoint,
+        .load_timeout_ms = a->conf.load_timeout_ms,
+        .alive_ms = a->conf.sensor_alive_ms,
+        .stable_ms = a->conf.stable_after_ms,
+        .reach_ms = a->conf.reach_back_ms,
+        .detect = {.budget = {a->conf.trial_rule_budget, a->conf.trial_budget,
+                              a->conf.storm_per_hour},
+                   .slow_factor = a->conf.slow_factor},
+        .report = &a->report,
+        .clock = a->clock};
     return activate_open(&a->activate, &o, err);
 }
 

@@ -4,6 +4,8 @@
 #include "common/base/file.h"
 #include "common/box/box_run.h"
 #include "common/policy/ring_policy.h"
+#include "common/policy/slow_rule.h"
+#include "common/policy/storm_rule.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -68,6 +70,14 @@ static const struct conf_setting settings[] = {
     {"reach_back", CONF_DURATION_MS, FIELD(reach_back_ms), 0, HOUR_MS, "2m",
      "a server reachable before the switch may be out of reach for so long after probation, then "
      "the content goes back; 0s: off"},
+    {"trial_rule_budget", CONF_INT, FIELD(trial_rule_budget), 0, STORM_RULE_BUDGET_MAX, "5",
+     "detections of one rule that content on trial may act on; more are only watched, a storm"},
+    {"trial_budget", CONF_INT, FIELD(trial_budget), 0, STORM_RULE_BUDGET_MAX, "20",
+     "the same of all rules on trial together"},
+    {"storm_per_hour", CONF_INT, FIELD(storm_per_hour), 0, STORM_RULE_BUDGET_MAX, "100",
+     "more detections of proven content within an hour are told as a storm"},
+    {"slow_factor", CONF_INT, FIELD(slow_factor), SLOW_RULE_FACTOR_MIN, SLOW_RULE_FACTOR_MAX, "4",
+     "so many times the processor time per scan of the release before is told as slow"},
 };
 
 static const struct conf_table table = {settings, RW_LEN(settings)};

@@ -44,6 +44,10 @@ struct agent_conf {
     int64_t store_bytes_max;
     bool delta;
     int64_t reach_back_ms; /* 0: off */
+    int64_t trial_rule_budget;
+    int64_t trial_budget;
+    int64_t storm_per_hour;
+    int64_t slow_factor;
     /* derived */
     char path[AGENT_CONF_PATH_BYTES]; /* of the settings file */
     char families[MANIFEST_FAMILIES_MAX][INSTALL_NAME_BYTES];

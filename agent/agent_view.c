@@ -56,11 +56,13 @@ static void put_sensor(struct json_writer *w, const struct agent *a)
     json_put_int(w, "silent_ms", rw_clock_mono(&a->clock).ms - s->last_seen.ms);
     json_put_int(w, "restarts", a->activate.restarts);
     json_put_int(w, "messages_refused", s->foreign);
-    if (s->has_stats) {
-        json_put_int(w, "detections", s->stats.detections);
-        json_put_int(w, "scanned", s->stats.scanned);
-        json_put_int(w, "cpu_ms", s->stats.cpu_ms);
-        json_put_int(w, "rss_kib", s->stats.rss_kib);
+    if (s->detect.generation > 0) {
+        json_put_int(w, "detections", s->detect.now.detections);
+        json_put_int(w, "scanned", s->detect.now.scanned);
+        json_put_int(w, "cpu_ms", s->detect.now.cpu_ms);
+        json_put_int(w, "scan_us", s->detect.now.scan_us);
+        json_put_int(w, "rss_kib", s->detect.now.rss_kib);
+        json_put_int(w, "observed", s->detect.now.observed);
     }
     json_close_object(w);
 }

@@ -64,6 +64,7 @@ static RW_RC reconcile(struct activate *a, int64_t active, struct rw_err *err)
         a->collect_due = true;
         (void)activate_save(a);
     }
+    if (t->change == SLOT_NO_CHANGE) { activate_unmark(a); } /* killed right after a commit */
     int64_t wanted = t->change != SLOT_NO_CHANGE ? t->set : a->slots.current;
     if (active != wanted) { RW_TRY(set_store_switch(&a->sets, wanted, err)); }
     /* A manifest that cannot be read is the guard's business. */
@@ -97,7 +98,9 @@ RW_RC activate_open(struct activate *a, const struct activate_options *o, struct
         rc = reconcile(a, active, err);
     }
     if (rw_is_ok(rc)) {
-        rc = sensor_open(&a->sensor, o->sensor_command, o->state_path, o->endpoint, err);
+        const struct sensor_options sensor = {o->sensor_command, o->state_path, o->endpoint,
+                                              o->detect};
+        rc = sensor_open(&a->sensor, &sensor, err);
     }
     if (!rw_is_ok(rc)) { activate_drop(a); }
     return rc;

@@ -32,8 +32,9 @@ struct activate_options {
     const char *endpoint; /* hex */
     int64_t load_timeout_ms;
     int64_t alive_ms;
-    int64_t stable_ms;     /* a start that has lasted so long with a proven set was no boot loop */
-    int64_t reach_ms;      /* see trial_rule_evidence; 0: the server need not be reachable */
+    int64_t stable_ms; /* a start that has lasted so long with a proven set was no boot loop */
+    int64_t reach_ms;  /* see trial_rule_evidence; 0: the server need not be reachable */
+    struct detect_options detect;
     struct report *report; /* borrowed */
     struct rw_clock clock;
 };
@@ -51,18 +52,21 @@ struct activate {
     int64_t stable_ms;
     int64_t reach_ms;
     enum activate_phase phase;
-    struct rw_mono since;      /* when the phase began */
-    struct rw_mono begun;      /* start of this run */
-    bool settled;              /* the sensor has proven the active set */
-    int64_t begun_set;         /* proven set with which this run began; -1: it began with a trial */
-    bool fell_back;            /* the boot guard left a set in this start */
-    bool aborted;              /* the ring's entry went back during a trial */
-    bool reach_back;           /* the server was reachable when the change on trial began */
-    struct rw_mono contact;    /* begin of the last exchange that the server answered; ms 0: none */
-    bool told;                 /* the beacon about the commit is in the spool */
-    struct rw_mono hold_until; /* a commit was not durable: try again then */
-    struct rw_mono restart_at; /* sensor down: start it again then */
-    int64_t restarts;          /* in a row */
+    struct rw_mono since;   /* when the phase began */
+    struct rw_mono begun;   /* start of this run */
+    bool settled;           /* the sensor has proven the active set */
+    int64_t begun_set;      /* proven set with which this run began; -1: it began with a trial */
+    bool fell_back;         /* the boot guard left a set in this start */
+    bool aborted;           /* the ring's entry went back during a trial */
+    bool reach_back;        /* the server was reachable when the change on trial began */
+    struct rw_mono contact; /* begin of the last exchange that the server answered; ms 0: none */
+    bool told;              /* the beacon about the commit is in the spool */
+    bool fresh; /* the latest change brought a release of `fresh_family` by permit, in this run */
+    char fresh_family[INSTALL_NAME_BYTES];
+    char storm[DETECT_DETAIL_BYTES]; /* why the change on trial is given up; "" */
+    struct rw_mono hold_until;       /* a commit was not durable: try again then */
+    struct rw_mono restart_at;       /* sensor down: start it again then */
+    int64_t restarts;                /* in a row */
     bool unstarted; /* the last start failed: no process, so nothing to blame content for */
     struct rw_mono crashes[BOOT_RULE_CRASHES]; /* the latest first; ms 0: none */
     bool collect_due;                          /* sets or content that nobody needs lie about */

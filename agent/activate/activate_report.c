@@ -1,6 +1,8 @@
 /* The beacons of activate.h. */
 #include "agent/activate/activate_steps.h"
 
+#include "common/base/log.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -50,6 +52,20 @@ void activate_report_crash(const struct activate *a, int64_t signal_number, cons
     }
 }
 
+void activate_report_signal(const struct activate *a, enum beacon_kind kind, const char *family,
+                            const char *detail)
+{
+    const struct manifest_entry *e = manifest_find(&a->active, family);
+    /* A sensor that does not say which rule it was: the content is to blame when there is only one. */
+    if (e == NULL && family[0] == '\0' && a->active.count == 1) { e = &a->active.content[0]; }
+    rw_log(RW_LOG_WARN, beacon_kind_name(kind), "detail", detail);
+    if (e == NULL) { return; }
+    struct beacon b = about(kind, e->family, e->release, e->sha256, a->sensor.generation);
+    b.stage = a->phase == ACTIVATE_PROBATION ? BEACON_STAGE_PROBATION : BEACON_STAGE_ACTIVE;
+    report_detail(&b, detail);
+    report_add(a->report, &b);
+}
+
 void activate_report_outcome(const struct activate *a, enum beacon_kind kind,
                              const struct manifest_entry *e, const struct slot_trial *t)
 {
@@ -58,7 +74,7 @@ void activate_report_outcome(const struct activate *a, enum beacon_kind kind,
     rw_copy(b.id, sizeof(b.id), t->beacon, sizeof(t->beacon));
     /* One change may be told as healthy and, after a crash before its commit, as failed: two beacons. */
     b.id[0] ^= kind == BEACON_HEALTHY ? 0U : 0xffU;
-    if (kind == BEACON_FAILED) {
+    if (kind == BEACON_FAILED || kind == BEACON_STORM) {
         b.stage = t->stage;
         b.signal = t->signal;
     }

@@ -30,10 +30,40 @@ static struct trial_rule_evidence evidence(const struct activate *a)
         .load_error = a->sensor.load_error,
         .selftest_failed = a->sensor.selftest_failed,
         .aborted = a->aborted,
+        .storm = a->storm[0] != '\0',
         .reach_back = a->reach_back,
         .contact = a->contact,
         .reach_ms = a->reach_ms,
     };
+}
+
+/* Counts are of the load that the sensor has proven; slowness is told and lived with, a storm ends the trial. */
+static void look_at_trial(struct activate *a)
+{
+    char detail[DETECT_DETAIL_BYTES];
+    struct detect *d = &a->sensor.detect;
+    bool trial = a->slots.trial.change == SLOT_TRIAL && a->phase == ACTIVATE_PROBATION;
+    if (!trial || d->generation != a->sensor.generation) { return; }
+    if (detect_slow(d, detail)) {
+        activate_report_signal(a, BEACON_SLOW, a->slots.trial.to.family, detail);
+    }
+    if (detect_storm_on_trial(d, detail)) {
+        (void)snprintf(a->storm, sizeof(a->storm), "%s", detail);
+    }
+}
+
+/* Proven content: the server decides what becomes of it. */
+static void look_at_proven(struct activate *a)
+{
+    char detail[DETECT_DETAIL_BYTES];
+    struct detect *d = &a->sensor.detect;
+    if (!a->settled || d->generation != a->sensor.generation) { return; }
+    if (detect_storm_of_proven(d, activate_now(a), detail)) {
+        activate_report_signal(a, BEACON_STORM, d->now.family, detail);
+    }
+    if (a->fresh && detect_slow(d, detail)) {
+        activate_report_signal(a, BEACON_SLOW, a->fresh_family, detail);
+    }
 }
 
 static void step_change(struct activate *a)
@@ -45,11 +75,13 @@ static void step_change(struct activate *a)
         if (now.ms >= a->restart_at.ms) { activate_start_sensor(a); }
         return;
     }
+    look_at_trial(a);
     struct trial_rule_evidence e = evidence(a);
     struct trial_rule_result r = trial_rule_decide(&e);
     if (r.decision == TRIAL_PROVEN) {
         a->settled = true;
         activate_enter(a, ACTIVATE_PROBATION);
+        look_at_trial(a);
         e = evidence(a);
         r = trial_rule_decide(&e); /* a probation of zero is over at once */
     }
@@ -209,6 +241,7 @@ void activate_step(struct activate *a)
     case ACTIVATE_STARTING:
     case ACTIVATE_STEADY:
         step_proven_set(a, ended);
+        look_at_proven(a);
         break;
     }
     clear_boot_counter(a);

@@ -22,6 +22,8 @@ void activate_start_sensor(struct activate *a);
 /* Makes the sensor load what the link names: reload when it is there, else a fresh start. */
 void activate_order_load(struct activate *a);
 
+/* The proven set says no longer that it is on trial. */
+void activate_unmark(struct activate *a);
 /* The change under way is proven and has lived: makes it the proven set. False: not durable yet. */
 bool activate_commit(struct activate *a);
 /* Gives the change up: remembers it, flips back, reports. */
@@ -37,6 +39,9 @@ RW_RC activate_fall_back(struct activate *a, int64_t set, bool blame, const char
 
 /* Beacons. `e` is what it is about. */
 void activate_report_crash(const struct activate *a, int64_t signal_number, const char *detail);
+/* What its counts say of the family's active content; nothing when there is no such family. */
+void activate_report_signal(const struct activate *a, enum beacon_kind kind, const char *family,
+                            const char *detail);
 void activate_report_outcome(const struct activate *a, enum beacon_kind kind,
                              const struct manifest_entry *e, const struct slot_trial *t);
 

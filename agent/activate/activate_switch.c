@@ -57,7 +57,7 @@ static RW_RC build_and_switch(struct activate *a, const struct activate_plan *pl
                               const struct manifest *next, struct rw_err *err)
 {
     struct rw_err back;
-    RW_TRY(set_store_build(&a->sets, next, err));
+    RW_TRY(set_store_build(&a->sets, next, plan->change == SLOT_TRIAL ? plan->family : NULL, err));
     RW_TRY(still_allowed(a, plan, err));
     struct rw_rc rc = set_store_switch(&a->sets, next->set, err);
     if (!rw_is_ok(rc)) {
@@ -119,6 +119,9 @@ RW_RC activate_begin(struct activate *a, const struct activate_plan *plan, struc
     a->settled = false;
     a->aborted = false;
     a->told = false;
+    a->storm[0] = '\0';
+    a->fresh = plan->change == SLOT_TRIAL;
+    (void)snprintf(a->fresh_family, sizeof(a->fresh_family), "%s", plan->family);
     /* Known of this life only: a host that started without a network has not lost it by the content. */
     a->reach_back = plan->change == SLOT_TRIAL && a->reach_ms > 0 && a->contact.ms > 0;
     activate_enter(a, ACTIVATE_LOADING);
@@ -135,6 +138,14 @@ static int64_t next_previous(const struct activate *a, const struct slot_trial *
     const struct manifest_entry *e = manifest_find(&m, t->left.family);
     return e != NULL && memcmp(e->sha256, t->left.sha256, DIGEST_BYTES) == 0 ? 0
                                                                              : a->slots.previous;
+}
+
+void activate_unmark(struct activate *a)
+{
+    struct rw_err err;
+    if (rw_is_ok(set_store_unmark(&a->sets, a->slots.current, &err))) { return; }
+    /* The sensor goes on within its budget: careful, not harmful. The next start tries again. */
+    activate_log("trial_mark_not_removed", &err);
 }
 
 bool activate_commit(struct activate *a)
@@ -168,6 +179,7 @@ bool activate_commit(struct activate *a)
         return false;
     }
     a->slots = s;
+    activate_unmark(a);
     a->collect_due = true;
     a->crashes[0] = a->crashes[1] = a->crashes[2] = (struct rw_mono){0};
     rw_log(RW_LOG_INFO, "change_committed", "change", slot_change_name(t.change));
@@ -180,11 +192,17 @@ void activate_go_back(struct activate *a, const struct trial_rule_result *why)
     struct slot_trial *t = &a->slots.trial;
     t->failed = true;
     t->aborted = a->aborted;
+    t->storm = why->storm;
     t->stage = a->phase == ACTIVATE_PROBATION ? BEACON_STAGE_PROBATION : BEACON_STAGE_LOAD;
     t->signal = why->signal;
     t->generation = a->sensor.generation;
-    (void)snprintf(t->detail, sizeof(t->detail), "%.110s%s%.80s", why->detail,
-                   a->sensor.load_error ? ": " : "", a->sensor.load_error ? a->sensor.detail : "");
+    if (why->storm) {
+        (void)snprintf(t->detail, sizeof(t->detail), "%s", a->storm);
+    } else {
+        (void)snprintf(t->detail, sizeof(t->detail), "%.110s%s%.80s", why->detail,
+                       a->sensor.load_error ? ": " : "",
+                       a->sensor.load_error ? a->sensor.detail : "");
+    }
     if (t->to.release > 0 && (t->aborted || why->unreached)) {
         /* No fault of its own was seen, or an outage may have been it: left, not blamed. */
         slot_leave(&a->slots, t->to.sha256);
@@ -202,12 +220,15 @@ RW_RC activate_give_up(struct activate *a, struct rw_err *err)
     RW_ASSERT(t.failed);
     RW_TRY(set_store_switch(&a->sets, a->slots.current, err));
     RW_TRY(set_store_read(&a->sets, a->slots.current, &a->active, err));
-    activate_report_outcome(a, t.aborted ? BEACON_REVERTED : BEACON_FAILED,
+    enum beacon_kind kind = t.storm ? BEACON_STORM : BEACON_FAILED;
+    activate_report_outcome(a, t.aborted ? BEACON_REVERTED : kind,
                             t.change == SLOT_REMOVE ? &t.left : &t.to, &t);
     a->slots.trial = (struct slot_trial){.change = SLOT_NO_CHANGE};
     (void)activate_save(a); /* repeated after a crash: the beacon's id is the same */
     a->collect_due = true;
     a->aborted = false;
+    a->fresh = false;
+    a->storm[0] = '\0';
     a->settled = false;
     return RW_OK;
 }
@@ -289,6 +310,7 @@ RW_RC activate_fall_back(struct activate *a, int64_t set, bool blame, const char
         }
     }
     a->active = to;
+    a->fresh = false;
     a->settled = false;
     a->collect_due = true;
     return RW_OK;

@@ -51,14 +51,17 @@ static bool is_ours(const char *entry)
     return false;
 }
 
-/* Our own environment without what is_ours, and the three that the sensor contract names. */
-static RW_RC fill_environment(struct sensor *s, const char *state_path, const char *endpoint,
-                              struct rw_err *err)
+/* Our own environment without what is_ours, and the four that the sensor contract names. */
+static RW_RC fill_environment(struct sensor *s, const struct sensor_options *o, struct rw_err *err)
 {
     size_t n = 0;
-    RW_TRY(make_env(&s->env[0], "RINGWARD_ACTIVE", state_path, "/current", err));
-    RW_TRY(make_env(&s->env[1], "RINGWARD_SOCKET", state_path, "/sensor.sock", err));
-    RW_TRY(make_env(&s->env[2], "RINGWARD_ENDPOINT", endpoint, "", err));
+    char budget[64];
+    (void)snprintf(budget, sizeof(budget), "%lld,%lld", (long long)o->detect.budget.per_rule,
+                   (long long)o->detect.budget.in_all);
+    RW_TRY(make_env(&s->env[0], "RINGWARD_ACTIVE", o->state_path, "/current", err));
+    RW_TRY(make_env(&s->env[1], "RINGWARD_SOCKET", o->state_path, "/sensor.sock", err));
+    RW_TRY(make_env(&s->env[2], "RINGWARD_ENDPOINT", o->endpoint, "", err));
+    RW_TRY(make_env(&s->env[3], "RINGWARD_BUDGET", budget, "", err));
     for (char **e = environ; *e != NULL && n < SENSOR_ENV_MAX; e++) {
         if (!is_ours(*e)) { s->envp[n++] = *e; }
     }
@@ -88,13 +91,13 @@ static RW_RC bind_socket(struct sensor *s, const char *state_path, struct rw_err
     return RW_OK;
 }
 
-RW_RC sensor_open(struct sensor *s, const char *command, const char *state_path,
-                  const char *endpoint, struct rw_err *err)
+RW_RC sensor_open(struct sensor *s, const struct sensor_options *options, struct rw_err *err)
 {
-    *s = (struct sensor){.socket = -1, .proc = {.pid = 0, .pidfd = -1}};
-    struct rw_rc rc = split_command(s, command, err);
-    if (rw_is_ok(rc)) { rc = fill_environment(s, state_path, endpoint, err); }
-    if (rw_is_ok(rc)) { rc = bind_socket(s, state_path, err); }
+    *s = (struct sensor){
+        .socket = -1, .proc = {.pid = 0, .pidfd = -1}, .detect = detect_make(&options->detect)};
+    struct rw_rc rc = split_command(s, options->command, err);
+    if (rw_is_ok(rc)) { rc = fill_environment(s, options, err); }
+    if (rw_is_ok(rc)) { rc = bind_socket(s, options->state_path, err); }
     if (!rw_is_ok(rc)) { sensor_drop(s); }
     return rc;
 }
@@ -121,7 +124,7 @@ RW_RC sensor_start(struct sensor *s, struct rw_mono now, struct rw_err *err)
     s->too_many = false;
     s->load_error = false;
     s->selftest_failed = false;
-    s->has_stats = false;
+    detect_restart(&s->detect);
     s->started = now;
     s->last_seen = now;
     return proc_start(&spec, &s->proc, err);
@@ -208,6 +211,16 @@ static void take_detail(struct sensor *s, const char *text)
     s->detail[n] = '\0';
 }
 
+/* A sensor that does not say which load it counts for means the one in force. */
+static void take_stats(struct sensor *s, const struct sensor_message *m)
+{
+    struct sensor_message stats = *m;
+    if (stats.generation == 0) { stats.generation = s->generation; }
+    if (stats.generation > 0 && stats.generation <= s->generation) {
+        detect_take(&s->detect, &stats);
+    }
+}
+
 static void take_message(struct sensor *s, const struct sensor_message *m)
 {
     switch (m->type) {
@@ -215,8 +228,7 @@ static void take_message(struct sensor *s, const struct sensor_message *m)
         take_loaded(s, m);
         break;
     case SENSOR_STATS:
-        s->stats = *m;
-        s->has_stats = true;
+        take_stats(s, m);
         break;
     case SENSOR_SELFTEST:
         s->selftest_failed = !m->ok;

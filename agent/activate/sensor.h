@@ -10,6 +10,7 @@
 #ifndef RINGWARD_SENSOR_H
 #define RINGWARD_SENSOR_H
 
+#include "agent/activate/detect.h"
 #include "agent/activate/manifest_codec.h"
 #include "common/base/clock.h"
 #include "common/base/proc.h"
@@ -23,11 +24,18 @@ struct sensor_loaded {
     uint8_t sha256[DIGEST_BYTES];
 };
 
+struct sensor_options {
+    const char *command;
+    const char *state_path;
+    const char *endpoint; /* hex */
+    struct detect_options detect;
+};
+
 struct sensor {
     char *command; /* owned; cut into words */
     char *argv[SENSOR_ARGS_MAX + 1];
-    char *env[3]; /* owned: RINGWARD_ACTIVE, RINGWARD_SOCKET, RINGWARD_ENDPOINT */
-    char *envp[SENSOR_ENV_MAX + 4];
+    char *env[4]; /* owned: RINGWARD_ACTIVE, _SOCKET, _ENDPOINT, _BUDGET */
+    char *envp[SENSOR_ENV_MAX + 5];
     int socket; /* owned */
     struct proc proc;
     struct rw_mono started;
@@ -40,16 +48,14 @@ struct sensor {
     bool load_error;
     bool selftest_failed;
     char detail[SENSOR_DETAIL_BYTES]; /* of the last error message */
-    bool has_stats;
-    struct sensor_message stats; /* the last STATS */
-    int64_t foreign;             /* messages refused: other process, or not well formed */
+    struct detect detect;             /* what its counts say */
+    int64_t foreign;                  /* messages refused: other process, or not well formed */
     struct proc_exit last_exit;
 };
 
 /* Binds the socket ("sensor.sock" in the state directory) and prepares command and environment.
  * `state_path` must be short enough for a socket address (RW_E_CONFIG). */
-RW_RC sensor_open(struct sensor *s, const char *command, const char *state_path,
-                  const char *endpoint, struct rw_err *err);
+RW_RC sensor_open(struct sensor *s, const struct sensor_options *options, struct rw_err *err);
 void sensor_drop(struct sensor *s); /* kills what still runs */
 
 RW_RC sensor_start(struct sensor *s, struct rw_mono now, struct rw_err *err);

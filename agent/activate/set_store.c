@@ -12,6 +12,7 @@ enum { SET_NAME_BYTES = 24, FILE_NAME_BYTES = INSTALL_NAME_BYTES + 8 };
 
 static const char manifest_name[] = "manifest.json";
 static const char link_name[] = "current";
+static const char trial_name[] = "trial";
 
 static void set_name(int64_t set, char dst[static SET_NAME_BYTES])
 {
@@ -57,7 +58,19 @@ static RW_RC link_content(const struct set_store *s, int dir, const struct manif
     return RW_OK;
 }
 
-RW_RC set_store_build(const struct set_store *s, const struct manifest *m, struct rw_err *err)
+RW_RC set_store_unmark(const struct set_store *s, int64_t set, struct rw_err *err)
+{
+    char name[SET_NAME_BYTES];
+    RW_AUTO(rw_fd) rw_fd dir = -1;
+    set_name(set, name);
+    struct rw_rc rc = rw_dir_open_at(s->sets, name, &dir, err);
+    if (rc.code == RW_E_NOT_FOUND) { return RW_OK; }
+    RW_TRY(rc);
+    return rw_file_remove_at(dir, trial_name, err);
+}
+
+RW_RC set_store_build(const struct set_store *s, const struct manifest *m, const char *trial,
+                      struct rw_err *err)
 {
     char name[SET_NAME_BYTES];
     RW_AUTO(rw_fd) rw_fd dir = -1;
@@ -68,6 +81,9 @@ RW_RC set_store_build(const struct set_store *s, const struct manifest *m, struc
     RW_TRY(rw_dir_make_at(s->sets, name, 0700, &dir, err));
     for (size_t i = 0; i < m->count; i++) {
         RW_TRY(link_content(s, dir, &m->content[i], err));
+    }
+    if (trial != NULL) {
+        RW_TRY(rw_file_replace_at(dir, trial_name, 0600, rw_span_str(trial), err));
     }
     RW_TRY(manifest_write(m, &text, err));
     RW_TRY(rw_file_replace_at(dir, manifest_name, 0600, rw_buf_span(&text), err));
@@ -181,7 +197,7 @@ RW_RC set_store_open(int state_dir, struct set_store *out, struct rw_err *err)
     RW_TRY(rw_dir_make_at(state_dir, "store", 0700, &s.store, err));
     RW_TRY(rw_dir_make_at(state_dir, "sets", 0700, &s.sets, err));
     if (!rw_is_ok(set_store_check(&s, 0, &m, err)) || m.count != 0) {
-        RW_TRY(set_store_build(&s, &empty, err));
+        RW_TRY(set_store_build(&s, &empty, NULL, err));
     }
     struct rw_rc rc = set_store_active(&s, &active, err);
     if (rc.code == RW_E_NOT_FOUND || rc.code == RW_E_SYNTAX || rc.code == RW_E_RANGE) {

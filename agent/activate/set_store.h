@@ -23,8 +23,12 @@ RW_RC set_store_open(int state_dir, struct set_store *out, struct rw_err *err);
 void set_store_drop(struct set_store *s);
 
 /* Builds sets/N of what the manifest says from the store, by hard links; what a crash left under that number
- * is removed first. N must not be the set that the link names. Durable on RW_OK. */
-RW_RC set_store_build(const struct set_store *s, const struct manifest *m, struct rw_err *err);
+ * is removed first. N must not be the set that the link names. `trial`: the family that is on trial in it, which a file
+ * of that name says to the sensor until set_store_unmark; NULL: none. Durable on RW_OK. */
+RW_RC set_store_build(const struct set_store *s, const struct manifest *m, const char *trial,
+                      struct rw_err *err);
+/* Removes the mark "trial" of a set; one without it is success. */
+RW_RC set_store_unmark(const struct set_store *s, int64_t set, struct rw_err *err);
 /* Reads the manifest and verifies every file's length and hash. */
 RW_RC set_store_check(const struct set_store *s, int64_t set, struct manifest *out,
                       struct rw_err *err);

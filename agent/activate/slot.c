@@ -87,6 +87,7 @@ static void put_trial(struct json_writer *w, const struct slot_trial *t)
     json_put_bool(w, "failed", t->failed);
     json_put_bool(w, "aborted", t->aborted);
     json_put_bool(w, "own", t->own);
+    json_put_bool(w, "storm", t->storm);
     json_put_int(w, "stage", (int64_t)t->stage);
     json_put_int(w, "signal", t->signal);
     json_put_int(w, "generation", t->generation);
@@ -139,6 +140,12 @@ static RW_RC get_entry(const struct json *o, const char *name, struct manifest_e
     return get_hex(e, "sha256", out->sha256, DIGEST_BYTES, err);
 }
 
+/* Slots of older agents do not have it: false. */
+static RW_RC get_flag(const struct json *o, const char *name, bool *out, struct rw_err *err)
+{
+    return json_find(o, name) == NULL ? RW_OK : json_get_bool(o, name, out, err);
+}
+
 static RW_RC get_trial(const struct json *o, struct slot_trial *t, struct rw_err *err)
 {
     struct rw_span change;
@@ -158,9 +165,8 @@ static RW_RC get_trial(const struct json *o, struct slot_trial *t, struct rw_err
     RW_TRY(json_get_int(o, "probation_s", 0, 86400, &t->probation_s, err));
     RW_TRY(json_get_bool(o, "failed", &t->failed, err));
     RW_TRY(json_get_bool(o, "aborted", &t->aborted, err));
-    if (json_find(o, "own") != NULL) { /* files of older agents lack it */
-        RW_TRY(json_get_bool(o, "own", &t->own, err));
-    }
+    RW_TRY(get_flag(o, "own", &t->own, err));
+    RW_TRY(get_flag(o, "storm", &t->storm, err));
     RW_TRY(json_get_int(o, "stage", 0, BEACON_STAGE_ACTIVE, &stage, err));
     t->stage = (enum beacon_stage)stage;
     RW_TRY(json_get_int(o, "signal", 0, 128, &t->signal, err));
@@ -185,12 +191,6 @@ static RW_RC get_hashes(const struct json *o, const char *name, uint8_t (*into)[
         (*count_out)++;
     }
     return RW_OK;
-}
-
-/* Slots of older agents do not have it: false. */
-static RW_RC get_flag(const struct json *o, const char *name, bool *out, struct rw_err *err)
-{
-    return json_find(o, name) == NULL ? RW_OK : json_get_bool(o, name, out, err);
 }
 
 RW_RC slot_read(struct rw_span text, struct slot_state *out, struct rw_err *err)

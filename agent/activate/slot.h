@@ -30,6 +30,7 @@ struct slot_trial {
     bool failed;             /* decided: go back. What follows may be repeated after a crash */
     bool aborted;            /* by the ring's entry, not by a fault */
     bool own;                /* SLOT_REVERT: by a control, not by the ring's order */
+    bool storm;              /* by detections beyond the budget */
     enum beacon_stage stage; /* where it failed */
     int64_t signal;
     int64_t generation;

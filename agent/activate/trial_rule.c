@@ -90,5 +90,10 @@ struct trial_rule_result trial_rule_decide(const struct trial_rule_evidence *e)
     if (e->other) { return go_back(0, false, "the sensor loaded something else"); }
     if (e->load_error) { return go_back(0, false, "the sensor could not load the content"); }
     if (e->selftest_failed) { return go_back(0, false, "the sensor's self-test failed"); }
+    if (e->storm) {
+        struct trial_rule_result r = go_back(0, false, "storm of detections");
+        r.storm = true;
+        return r;
+    }
     return e->phase == TRIAL_LOADING ? loading(e) : probation(e);
 }

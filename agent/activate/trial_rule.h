@@ -30,6 +30,7 @@ struct trial_rule_evidence {
     bool load_error;        /* it says that it could not load */
     bool selftest_failed;   /* it says that it does not detect its own sample */
     bool aborted;           /* the ring's entry has gone back meanwhile */
+    bool storm;             /* detections beyond the budget (storm_rule.h) */
     bool reach_back;        /* the server was reachable before the switch, so it must be again */
     struct rw_mono contact; /* when the last exchange that the server answered began; ms 0: none */
     int64_t reach_ms;       /* how long it may be out of reach behind the end of probation */
@@ -49,6 +50,7 @@ struct trial_rule_result {
     int64_t signal;                       /* GO_BACK: that ended the sensor; 0: none */
     bool kill;                            /* GO_BACK: the sensor does not listen any more */
     bool unreached;                       /* GO_BACK: for want of the server alone */
+    bool storm;                           /* GO_BACK: for what it detected alone */
     char detail[TRIAL_RULE_DETAIL_BYTES]; /* GO_BACK */
     struct rw_mono wake;                  /* WAIT: look again then at the latest */
 };

@@ -50,7 +50,7 @@ static RW_RC build(const struct set_store *s, const struct manifest *m, int64_t 
 {
     struct manifest numbered = *m;
     numbered.set = number;
-    return set_store_build(s, &numbered, err);
+    return set_store_build(s, &numbered, NULL, err);
 }
 
 /* Both sets as hard links below a folder of this thread's own: the sets of the main thread are not touched. */

@@ -25,9 +25,10 @@ struct report {
 static void on_hit(void *ctx, const struct template_instance *one)
 {
     struct report *r = ctx;
+    bool acts = false; /* what an event tells of has happened: there is nothing to act on here */
     if (r->failed) { return; }
-    r->failed = !rw_is_ok(sensor_scan_report(r->scan, r->family, one->id,
-                                             template_action_name(one->action), r->shown, &r->err));
+    r->failed = !rw_is_ok(sensor_scan_report(
+        r->scan, r->family, one->id, template_action_name(one->action), r->shown, &acts, &r->err));
 }
 
 RW_RC sensor_events_match(struct sensor_scan *scan, const struct sensor_set *set,

@@ -20,6 +20,18 @@ void sensor_set_drop(struct sensor_set *s)
         template_set_drop(&s->at[i].templates);
     }
     s->count = 0;
+    if (s->dir > 0) { rw_fd_drop(&s->dir); }
+    s->dir = 0;
+}
+
+/* A mark that is there and cannot be read is one: what is fresh acts within its budget. */
+static RW_RC load_trial(int dir, struct sensor_set *set, struct rw_err *err)
+{
+    RW_AUTO(rw_buf) struct rw_buf text = rw_buf_make(SENSOR_FAMILY_BYTES);
+    struct rw_rc rc = rw_file_read_at(dir, "trial", SENSOR_FAMILY_BYTES - 1, &text, err);
+    if (rc.code == RW_E_NOT_FOUND) { return RW_OK; }
+    RW_TRY(rc);
+    return rw_span_to_str(set->trial, sizeof(set->trial), rw_buf_span(&text), "trial", err);
 }
 
 /* A family's name becomes a file name: only what the protocol allows, so no path can be smuggled in. */
@@ -164,7 +176,10 @@ RW_RC sensor_load_set(const char *active, struct sensor_set *out, struct rw_err 
         RW_TRY(load_entry(dir, e, &set, err));
     }
     RW_TRY(check_whole(&set, err));
+    RW_TRY(load_trial(dir, &set, err));
+    set.number = number;
+    set.dir = rw_fd_steal(&dir);
     *out = set;
-    set.count = 0; /* handed over */
+    set = (struct sensor_set){.count = 0}; /* handed over */
     return RW_OK;
 }

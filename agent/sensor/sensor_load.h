@@ -23,6 +23,9 @@ struct sensor_family {
 };
 
 struct sensor_set {
+    int64_t number;
+    char trial[SENSOR_FAMILY_BYTES]; /* family on trial; "": none */
+    int dir; /* owned: of the set, so that what is read of it later is of this one; 0: none */
     struct sensor_family at[SENSOR_FAMILIES_MAX];
     size_t count; /* 0: the empty set */
 };

@@ -2,14 +2,18 @@
 #include "agent/sensor/sensor_confine.h"
 #include "agent/sensor/sensor_run.h"
 #include "agent/sensor/sensor_supply.h"
+#include "agent/sensor/sensor_tally.h"
 #include "common/base/file.h"
 #include "common/base/log.h"
+#include "common/base/num.h"
 #include "common/base/opt.h"
+#include "common/policy/ring_policy.h"
 #include "common/yara/yara_engine.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -22,6 +26,40 @@ static RW_RC print_manifest(struct rw_err *err)
     RW_TRY(template_manifest_write(&sensor_supply, &text, err));
     RW_TRY(rw_buf_append_str(&text, "\n", err));
     return rw_fd_write_all(STDOUT_FILENO, rw_buf_span(&text), err);
+}
+
+static RW_RC open_quarantine(const char *dir, const char *watch, struct sensor_quarantine *out,
+                             struct rw_err *err)
+{
+    if (watch == NULL) {
+        return rw_fail(err, RW_E_USAGE,
+                       "--quarantine takes files of a directory: name it by --watch");
+    }
+    return sensor_quarantine_open(dir, watch, out, err);
+}
+
+static RW_RC undo_release(const char *which, const struct sensor_quarantine *q, struct rw_err *err)
+{
+    char family[SENSOR_FAMILY_BYTES];
+    int64_t release = 0;
+    struct sensor_quarantine_undone done = {.restored = 0};
+    const char *slash = strrchr(which, '/');
+    if (q == NULL || slash == NULL) {
+        return rw_fail(err, RW_E_USAGE, "--undo FAMILY/RELEASE needs --quarantine and --watch");
+    }
+    RW_TRY(rw_span_to_str(family, sizeof(family), rw_span_of(which, (size_t)(slash - which)),
+                          "family", err));
+    RW_TRY(ring_policy_check_name(family, "family", err));
+    RW_TRY(rw_parse_i64(rw_span_str(slash + 1), 1, RW_JSON_INT_MAX, "release", &release, err));
+    struct rw_rc rc = sensor_quarantine_undo(q, family, release, &done, err);
+    if (rc.code == RW_E_NOT_FOUND) {
+        return rw_fail(err, RW_E_NOT_FOUND, "%s has nothing in this quarantine", which);
+    }
+    RW_TRY(rc);
+    printf("%lld restored, %lld not\n", (long long)done.restored, (long long)done.kept);
+    if (done.kept == 0) { return RW_OK; }
+    return rw_fail(err, RW_E_ATTENTION, "%lld files of %s stay in quarantine: see the log",
+                   (long long)done.kept, which);
 }
 
 static RW_RC open_detections(const char *path, int *fd_out, struct rw_err *err)
@@ -48,11 +86,11 @@ static bool confined_by_box(void)
     return got == 1;
 }
 
-static void confine(bool dry_run)
+static void confine(const struct sensor_confine_keep *keep, bool dry_run)
 {
     char missing[SENSOR_CONFINE_MISSING_BYTES];
     if (dry_run && confined_by_box()) { return; }
-    sensor_confine(missing);
+    sensor_confine(keep, missing);
     if (missing[0] != '\0') { rw_log(RW_LOG_WARN, "confinement_missing", "layers", missing); }
 }
 
@@ -66,30 +104,72 @@ static RW_RC work(const struct sensor_run_options *options, const struct tasks *
     return sensor_run(options, err);
 }
 
+/* What the command line asks for beside the options of a run; borrowed. */
+struct wishes {
+    const char *active;
+    struct tasks tasks;
+    const char *detections;
+    const char *quarantine;
+    const char *undo;
+};
+
+static RW_RC begin(const struct wishes *w, struct sensor_run_options *options, struct rw_err *err)
+{
+    RW_AUTO(sensor_quarantine)
+    struct sensor_quarantine q = {.files = -1, .manifests = -1, .watched = -1};
+    if (w->quarantine != NULL) {
+        RW_TRY(open_quarantine(w->quarantine, options->watch, &q, err));
+        options->quarantine = &q;
+    }
+    if (w->undo != NULL) { return undo_release(w->undo, options->quarantine, err); }
+    if (w->active == NULL || w->active[0] == '\0') {
+        RW_IGNORE(rw_fail(err, RW_E_USAGE,
+                          "there is no active set: neither --active nor RINGWARD_ACTIVE"),
+                  "hint follows");
+        return rw_hint(err, "try 'ringward-sensor --help'");
+    }
+    options->active = w->active;
+    options->socket = getenv("RINGWARD_SOCKET");     /* NOLINT(concurrency-mt-unsafe) one thread */
+    options->endpoint = getenv("RINGWARD_ENDPOINT"); /* NOLINT(concurrency-mt-unsafe) */
+    RW_TRY(sensor_tally_budget(getenv("RINGWARD_BUDGET"), /* NOLINT(concurrency-mt-unsafe) */
+                               &options->budget, err));
+    /* Before the sensor gives up writing: it keeps this one file, which can only grow. */
+    if (w->detections != NULL) { RW_TRY(open_detections(w->detections, &options->out_fd, err)); }
+    const struct sensor_confine_keep keep = {.move = {q.watched, q.files}, .write = q.manifests};
+    RW_TRY(yara_begin(err));
+    confine(&keep, w->tasks.dry_run);
+    struct rw_rc rc = work(options, &w->tasks, err);
+    yara_end();
+    return rc;
+}
+
 static RW_RC run(int argc, char **argv, struct rw_err *err)
 {
-    const char *active = getenv("RINGWARD_ACTIVE"); /* NOLINT(concurrency-mt-unsafe) one thread */
-    struct tasks tasks = {.scan = NULL};
-    const char *detections = NULL;
+    struct wishes w = {.active = getenv("RINGWARD_ACTIVE")}; /* NOLINT(concurrency-mt-unsafe) */
     bool manifest = false;
     struct sensor_run_options options = {.out_fd = STDOUT_FILENO};
     const struct opt opts[] = {
-        {"active", "DIR", "active set (default: RINGWARD_ACTIVE)", &active, NULL},
+        {"active", "DIR", "active set (default: RINGWARD_ACTIVE)", &w.active, NULL},
         {"watch", "DIR", "scan new and changed files of this directory", &options.watch, NULL},
-        {"scan", "FILE", "scan one file and end", &tasks.scan, NULL},
+        {"scan", "FILE", "scan one file and end", &w.tasks.scan, NULL},
         {"events", "FILE", "match the events of this file (JSON lines, '-': stdin) and end",
-         &tasks.events, NULL},
+         &w.tasks.events, NULL},
         {"follow", "FILE", "match events as they are appended to this file", &options.follow, NULL},
         {"detections", "FILE", "append detections to this file (default: standard output)",
-         &detections, NULL},
+         &w.detections, NULL},
+        {"quarantine", "DIR",
+         "move files of --watch there that rules with the action 'quarantine' match", &w.quarantine,
+         NULL},
+        {"undo", "FAMILY/RELEASE", "put back all that this release took into --quarantine, and end",
+         &w.undo, NULL},
         {"dry-run", NULL, "load the set, test it, let go of it, and end; status 0: it loads", NULL,
-         &tasks.dry_run},
-        {"then", "DIR", "--dry-run: load this set afterwards, as when going back", &tasks.then,
+         &w.tasks.dry_run},
+        {"then", "DIR", "--dry-run: load this set afterwards, as when going back", &w.tasks.then,
          NULL},
         {"manifest", NULL, "print what this sensor supplies to templates, and end", NULL,
          &manifest},
-        {"rehearse", NULL, "obey the meta 'rehearse' of rules: crash or hang on purpose", NULL,
-         &options.rehearse},
+        {"rehearse", NULL, "obey the meta 'rehearse' of rules: crash, hang or be slow on purpose",
+         NULL, &options.rehearse},
     };
     const struct opt_command command = {
         .program = "ringward-sensor",
@@ -101,6 +181,8 @@ static RW_RC run(int argc, char **argv, struct rw_err *err)
                     "  ringward-sensor --active /var/lib/ringward/current --watch /srv/upload\n"
                     "  ringward-sensor --active /var/lib/ringward/current --events events.jsonl\n"
                     "  ringward-sensor --dry-run --active sets/8 --then sets/7\n"
+                    "  ringward-sensor --watch /srv/upload --quarantine /srv/upload.quarantine "
+                    "--undo yara/5\n"
                     "  ringward-sensor --manifest > ringward-sensor.manifest\n",
         .opts = opts,
         .opt_count = RW_LEN(opts),
@@ -111,23 +193,7 @@ static RW_RC run(int argc, char **argv, struct rw_err *err)
     RW_TRY(opt_parse(&command, argc, argv, &outcome, &operands, &count, err));
     if (outcome == OPT_HELP_SHOWN) { return RW_OK; }
     if (manifest) { return print_manifest(err); }
-    if (active == NULL || active[0] == '\0') {
-        RW_IGNORE(rw_fail(err, RW_E_USAGE,
-                          "there is no active set: neither --active nor "
-                          "RINGWARD_ACTIVE"),
-                  "hint follows");
-        return rw_hint(err, "try 'ringward-sensor --help'");
-    }
-    options.active = active;
-    options.socket = getenv("RINGWARD_SOCKET");     /* NOLINT(concurrency-mt-unsafe) */
-    options.endpoint = getenv("RINGWARD_ENDPOINT"); /* NOLINT(concurrency-mt-unsafe) */
-    /* Before the sensor gives up writing: it keeps this one file, which can only grow. */
-    if (detections != NULL) { RW_TRY(open_detections(detections, &options.out_fd, err)); }
-    RW_TRY(yara_begin(err));
-    confine(tasks.dry_run);
-    struct rw_rc rc = work(&options, &tasks, err);
-    yara_end();
-    return rc;
+    return begin(&w, &options, err);
 }
 
 int main(int argc, char **argv)

@@ -1,11 +1,14 @@
 #include "agent/sensor/sensor_report.h"
 
 #include "common/base/file.h"
+#include "common/base/num.h"
 
 #include <errno.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+#include <unistd.h>
 
 enum { SEND_TIMEOUT_S = 2 };
 
@@ -50,4 +53,38 @@ void sensor_report_detail(struct sensor_message *m, const char *text)
 void sensor_report_drop(struct sensor_report *r)
 {
     rw_fd_drop(&r->fd);
+}
+
+static int64_t resident_kib(void)
+{
+    struct rw_err err;
+    int64_t pages = 0;
+    RW_AUTO(rw_buf) struct rw_buf text = rw_buf_make(256);
+    if (!rw_is_ok(rw_file_read("/proc/self/statm", 200, &text, &err))) { return 0; }
+    size_t from = 0;
+    while (from < text.n && text.p[from] != ' ') {
+        from++;
+    }
+    size_t to = ++from;
+    while (to < text.n && text.p[to] != ' ') {
+        to++;
+    }
+    if (to >= text.n || !rw_is_ok(rw_parse_i64(rw_span_of(text.p + from, to - from), 0,
+                                               RW_JSON_INT_MAX / 64, "pages", &pages, &err))) {
+        return 0;
+    }
+    return pages * (sysconf(_SC_PAGESIZE) / 1024);
+}
+
+void sensor_report_stats(const struct sensor_scan *scan, struct sensor_message *m)
+{
+    struct rusage use = {0};
+    (void)getrusage(RUSAGE_SELF, &use);
+    m->detections = scan->detections;
+    m->scanned = scan->scanned;
+    m->scan_us = scan->scan_us;
+    m->cpu_ms = ((int64_t)use.ru_utime.tv_sec + use.ru_stime.tv_sec) * 1000 +
+                (use.ru_utime.tv_usec + use.ru_stime.tv_usec) / 1000;
+    m->rss_kib = resident_kib();
+    sensor_tally_tell(&scan->tally, m);
 }

@@ -7,7 +7,7 @@
 #ifndef RINGWARD_SENSOR_REPORT_H
 #define RINGWARD_SENSOR_REPORT_H
 
-#include "common/wire/sensor_codec.h"
+#include "agent/sensor/sensor_scan.h"
 
 #include <sys/un.h>
 
@@ -23,6 +23,8 @@ RW_RC sensor_report_send(const struct sensor_report *r, const struct sensor_mess
                          struct rw_err *err);
 /* The text of an error message: printable ASCII, cut to its limit. */
 void sensor_report_detail(struct sensor_message *m, const char *text);
+/* Fills in what this process has used and counted. */
+void sensor_report_stats(const struct sensor_scan *scan, struct sensor_message *m);
 void sensor_report_drop(struct sensor_report *r);
 
 #endif

@@ -1,6 +1,7 @@
 #include "agent/sensor/sensor_run.h"
 
 #include "agent/sensor/sensor_events.h"
+#include "agent/sensor/sensor_quarantine.h"
 #include "agent/sensor/sensor_rehearse_rule.h"
 #include "agent/sensor/sensor_report.h"
 #include "agent/sensor/sensor_scan.h"
@@ -15,7 +16,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
-#include <sys/resource.h>
+#include <string.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -27,6 +28,7 @@ enum {
     STATS_EVERY_MS = 10000,
     LOOK_EVERY_MS = 1000,
     CRASH_AFTER_MS = 5000,
+    SLOW_US = 25000,
     NEVER = -1,
 };
 
@@ -38,12 +40,14 @@ struct sensor {
     struct sensor_events events;
     struct sensor_set set;
     struct sensor_scan scan;
-    int signals;                         /* signalfd */
+    int signals; /* signalfd */
+    struct sensor_quarantine quarantine;
     int64_t generation;                  /* of the set in force; 0: none was loaded yet */
     int64_t alive_ms, stats_ms, look_ms; /* when the next is due */
     int64_t loaded_ms;                   /* when the set in force was loaded */
     int64_t crash_ms;                    /* rehearsed crash; NEVER */
     bool hang;                           /* rehearsed */
+    bool skip;                           /* an order came in the middle of a look */
     bool stop;
 };
 
@@ -53,6 +57,7 @@ static void sensor_drop(struct sensor *s)
     sensor_report_drop(&s->report);
     sensor_watch_drop(&s->watch);
     sensor_events_drop(&s->events);
+    sensor_quarantine_drop(&s->quarantine);
     rw_fd_drop(&s->signals);
 }
 
@@ -86,6 +91,14 @@ static void send_message(const struct sensor *s, const struct sensor_message *m)
     rw_log_begin(&line, RW_LOG_WARN, "message_lost");
     rw_log_err(&line, &err);
     rw_log_end(&line);
+}
+
+static void report_stats(const struct sensor *s)
+{
+    struct sensor_message m = {.type = SENSOR_STATS, .generation = s->generation};
+    if (s->generation == 0) { return; } /* nothing that it could be about */
+    sensor_report_stats(&s->scan, &m);
+    send_message(s, &m);
 }
 
 static void log_failure(const char *event, const struct rw_err *err)
@@ -163,6 +176,17 @@ static void log_loaded(const struct sensor *s)
     rw_log_end(&line);
 }
 
+static bool same_content(const struct sensor_set *a, const struct sensor_set *b)
+{
+    if (a->count != b->count) { return false; }
+    for (size_t i = 0; i < a->count; i++) {
+        if (memcmp(a->at[i].sha256, b->at[i].sha256, sizeof(a->at[i].sha256)) != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* The new set is built beside the old one, which stays in force until the new one is whole. */
 static void load(struct sensor *s)
 {
@@ -177,78 +201,98 @@ static void load(struct sensor *s)
     }
     enum sensor_rehearse_rule_fault fault = find_fault(s, &fresh);
     if (fault == SENSOR_FAULT_CRASH_ON_LOAD) { crash(); }
+    report_stats(s); /* the last word about the set before */
+    /* What is new in content must find what lies there already. */
+    if (!same_content(&s->set, &fresh)) { sensor_watch_forget(&s->watch); }
     sensor_set_drop(&s->set);
     s->set = fresh;
     s->generation++;
+    sensor_tally_begin(&s->scan.tally, &s->options->budget, s->set.dir, s->set.trial);
+    s->scan.burn_us = fault == SENSOR_FAULT_SLOW ? SLOW_US : 0;
+    s->look_ms = now_ms(s);
+    s->stats_ms = s->look_ms + ALIVE_DENSE_MS;
     s->loaded_ms = now_ms(s);
     s->alive_ms = s->loaded_ms; /* tell at once that the loop goes on */
     s->hang = fault == SENSOR_FAULT_HANG;
     s->crash_ms = fault == SENSOR_FAULT_CRASH_AFTER_5S ? now_ms(s) + CRASH_AFTER_MS : NEVER;
     log_loaded(s);
     report_loaded(s);
+    if (!rw_is_ok(sensor_quarantine_follow(&s->quarantine, &s->set, &err))) {
+        log_failure("undo_failed", &err);
+    }
 }
 
-static int64_t resident_kib(void)
-{
-    struct rw_err err;
-    int64_t pages = 0;
-    RW_AUTO(rw_buf) struct rw_buf text = rw_buf_make(256);
-    if (!rw_is_ok(rw_file_read("/proc/self/statm", 200, &text, &err))) { return 0; }
-    size_t from = 0;
-    while (from < text.n && text.p[from] != ' ') {
-        from++;
-    }
-    size_t to = ++from;
-    while (to < text.n && text.p[to] != ' ') {
-        to++;
-    }
-    if (to >= text.n || !rw_is_ok(rw_parse_i64(rw_span_of(text.p + from, to - from), 0,
-                                               RW_JSON_INT_MAX / 64, "pages", &pages, &err))) {
-        return 0;
-    }
-    return pages * (sysconf(_SC_PAGESIZE) / 1024);
-}
-
-static void report_stats(const struct sensor *s)
-{
-    struct rusage use = {0};
-    (void)getrusage(RUSAGE_SELF, &use);
-    const struct sensor_message m = {
-        .type = SENSOR_STATS,
-        .detections = s->scan.detections,
-        .scanned = s->scan.scanned,
-        .cpu_ms = ((int64_t)use.ru_utime.tv_sec + use.ru_stime.tv_sec) * 1000 +
-                  (use.ru_utime.tv_usec + use.ru_stime.tv_usec) / 1000,
-        .rss_kib = resident_kib()};
-    send_message(s, &m);
-}
-
+/* Counts before the sign of life: it may end a probation, which must have seen them. */
 static void alive_if_due(struct sensor *s)
 {
     const struct sensor_message m = {.type = SENSOR_ALIVE, .generation = s->generation};
-    if (now_ms(s) < s->alive_ms) { return; }
     bool fresh = now_ms(s) - s->loaded_ms < FRESH_MS;
+    if (s->scan.tally.news || now_ms(s) >= s->stats_ms) {
+        s->scan.tally.news = false;
+        s->stats_ms = now_ms(s) + (fresh ? ALIVE_DENSE_MS : STATS_EVERY_MS);
+        report_stats(s);
+    }
+    if (now_ms(s) < s->alive_ms) { return; }
     s->alive_ms = now_ms(s) + (fresh ? ALIVE_DENSE_MS : ALIVE_EVERY_MS);
     send_message(s, &m);
 }
 
-static void on_file(void *ctx, int dir, const char *name)
+static void quarantine(struct sensor *s, const struct sensor_scan_taken *taken, const char *name,
+                       const struct stat *st)
+{
+    struct rw_err err = {.code = RW_E_NONE};
+    struct rw_log_line line;
+    const struct sensor_quarantine_order order = {.family = taken->family->name,
+                                                  .release = taken->family->release,
+                                                  .rule = taken->rule,
+                                                  .trial = taken->trial,
+                                                  .name = name,
+                                                  .found = st};
+    if (s->quarantine.files < 0) { return; } /* it only tells */
+    if (!rw_is_ok(sensor_quarantine_take(&s->quarantine, &order, &err))) {
+        log_failure("not_quarantined", &err);
+        return;
+    }
+    rw_log_begin(&line, RW_LOG_WARN, "quarantined");
+    rw_log_str(&line, "file", name);
+    rw_log_str(&line, "rule", taken->rule);
+    rw_log_str(&line, "family", order.family);
+    rw_log_i64(&line, "release", order.release);
+    rw_log_end(&line);
+}
+
+/* An order to load or to end does not wait for the rest of the files: after it they are looked at anew. */
+static bool is_called(const struct sensor *s)
+{
+    struct pollfd p = {.fd = s->signals, .events = POLLIN};
+    return poll(&p, 1, 0) > 0;
+}
+
+static void on_file(void *ctx, int dir, const char *name, const struct stat *st)
 {
     struct sensor *s = ctx;
     char shown[4096];
+    struct sensor_scan_taken taken = {.family = NULL};
     struct rw_err err = {.code = RW_E_NONE};
+    if (s->skip || is_called(s)) {
+        s->skip = true;
+        return;
+    }
     (void)snprintf(shown, sizeof(shown), "%s/%s", s->options->watch, name);
-    struct rw_rc rc = sensor_scan_at(&s->scan, &s->set, dir, name, shown, &err);
+    struct rw_rc rc = sensor_scan_at(&s->scan, &s->set, dir, name, shown, &taken, &err);
     if (!rw_is_ok(rc) && rc.code != RW_E_NOT_FOUND) { log_failure("not_scanned", &err); }
+    if (rw_is_ok(rc) && taken.family != NULL) { quarantine(s, &taken, name, st); }
     alive_if_due(s); /* many files must not look like a hang */
 }
 
 static void look(struct sensor *s)
 {
     struct rw_err err = {.code = RW_E_NONE};
+    s->skip = false;
     if (s->options->watch != NULL && !rw_is_ok(sensor_watch_look(&s->watch, on_file, s, &err))) {
         log_failure("watch_failed", &err);
     }
+    if (s->skip) { sensor_watch_forget(&s->watch); }
     if (s->options->follow != NULL &&
         !rw_is_ok(sensor_events_pump(&s->events, &s->scan, &s->set, false, &err))) {
         log_failure("events_failed", &err);
@@ -264,15 +308,11 @@ static void do_due(struct sensor *s)
 {
     int64_t now = now_ms(s);
     if (s->crash_ms != NEVER && now >= s->crash_ms) { crash(); }
-    alive_if_due(s);
-    if (now >= s->stats_ms) {
-        s->stats_ms = now + STATS_EVERY_MS;
-        report_stats(s);
-    }
     if (looks(s) && now >= s->look_ms) {
         look(s);
         s->look_ms = now_ms(s) + LOOK_EVERY_MS;
     }
+    alive_if_due(s);
 }
 
 static int wait_ms(const struct sensor *s)
@@ -316,12 +356,17 @@ RW_RC sensor_run(const struct sensor_run_options *options, struct rw_err *err)
                        .report.fd = -1,
                        .watch.dir = -1,
                        .events = {.fd = -1, .line = rw_buf_make(TEMPLATE_EVENT_BYTES_MAX)},
-                       .scan.out_fd = options->out_fd,
+                       .scan = {.out_fd = options->out_fd, .tally.set = -1},
+                       .quarantine = {.files = -1, .manifests = -1, .watched = -1},
                        .signals = -1,
                        .crash_ms = NEVER};
+    if (options->quarantine != NULL) {
+        s.quarantine = *options->quarantine;
+        *options->quarantine =
+            (struct sensor_quarantine){.files = -1, .manifests = -1, .watched = -1};
+    }
     RW_TRY(prepare(&s, err));
     load(&s);
-    s.stats_ms = now_ms(&s) + STATS_EVERY_MS;
     while (!s.stop) {
         struct pollfd p = {.fd = s.signals, .events = POLLIN};
         if (s.hang) { (void)pause(); } /* the signals are blocked: only SIGKILL ends this */

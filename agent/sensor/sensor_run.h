@@ -7,16 +7,20 @@
 #ifndef RINGWARD_SENSOR_RUN_H
 #define RINGWARD_SENSOR_RUN_H
 
-#include "common/base/err.h"
+#include "agent/sensor/sensor_quarantine.h"
+#include "common/policy/storm_rule.h"
 
 struct sensor_run_options {
-    const char *active;   /* directory of the active set */
-    const char *socket;   /* of the agent; NULL: stand-alone */
-    const char *watch;    /* directory to scan; NULL: none */
-    const char *follow;   /* file of events: lines that are appended are matched; NULL: none */
-    int out_fd;           /* where detections go; borrowed */
-    const char *endpoint; /* id, for rehearsed faults; NULL: none */
-    bool rehearse;        /* obey the meta "rehearse" of rules */
+    const char *active; /* directory of the active set */
+    const char *socket; /* of the agent; NULL: stand-alone */
+    const char *watch;  /* directory to scan; NULL: none */
+    const char *follow; /* file of events: lines that are appended are matched; NULL: none */
+    int out_fd;         /* where detections go; borrowed */
+    struct sensor_quarantine
+        *quarantine;                 /* handed over to sensor_run; NULL: files are never taken */
+    struct storm_rule_budget budget; /* of content on trial */
+    const char *endpoint;            /* id, for rehearsed faults; NULL: none */
+    bool rehearse;                   /* obey the meta "rehearse" of rules */
 };
 
 /* SIGHUP, SIGTERM and SIGINT become messages from here on. Call first of all in main, so that none is lost. */

@@ -91,13 +91,18 @@ RW_RC sensor_watch_look(struct sensor_watch *w, sensor_watch_file *found, void *
             .changed_ns = (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec,
             .size = (int64_t)st.st_size};
         RW_TRY(remember(&now, &one, err));
-        if (!is_known(w, &one)) { found(ctx, w->dir, e->d_name); }
+        if (!is_known(w, &one)) { found(ctx, w->dir, e->d_name, &st); }
     }
     if (now.count > 0) { qsort(now.at, now.count, sizeof(*now.at), by_inode); }
     rw_mem_free(w->seen);
     w->seen = RW_STEAL(now.at);
     w->count = now.count;
     return RW_OK;
+}
+
+void sensor_watch_forget(struct sensor_watch *w)
+{
+    w->count = 0;
 }
 
 void sensor_watch_drop(struct sensor_watch *w)

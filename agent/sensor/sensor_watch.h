@@ -9,6 +9,8 @@
 
 #include "common/base/err.h"
 
+#include <sys/stat.h>
+
 enum { SENSOR_WATCH_FILES_MAX = 20000 };
 
 struct sensor_watch_seen {
@@ -23,7 +25,8 @@ struct sensor_watch {
     size_t count;
 };
 
-typedef void sensor_watch_file(void *ctx, int dir, const char *name);
+/* `st` as the look found it. */
+typedef void sensor_watch_file(void *ctx, int dir, const char *name, const struct stat *st);
 
 /* Fails with RW_E_NOT_FOUND, RW_E_IO. */
 RW_RC sensor_watch_open(const char *path, struct sensor_watch *out, struct rw_err *err);
@@ -31,6 +34,8 @@ RW_RC sensor_watch_open(const char *path, struct sensor_watch *out, struct rw_er
  * Fails with RW_E_IO, RW_E_NOMEM, RW_E_FULL above SENSOR_WATCH_FILES_MAX. */
 RW_RC sensor_watch_look(struct sensor_watch *w, sensor_watch_file *found, void *ctx,
                         struct rw_err *err);
+/* The next look finds all files again. */
+void sensor_watch_forget(struct sensor_watch *w);
 void sensor_watch_drop(struct sensor_watch *w);
 
 #endif

@@ -28,6 +28,8 @@ enum beacon_kind {
     BEACON_FAILED,
     BEACON_CRASH,
     BEACON_REVERTED,
+    BEACON_STORM, /* detections beyond the budget */
+    BEACON_SLOW,  /* scans take far more processor time, or memory, than before */
 };
 enum beacon_stage {
     BEACON_STAGE_NONE,

@@ -14,6 +14,18 @@ static void write_loaded(struct json_writer *w, const struct sensor_message *m)
     json_put_int(w, "generation", m->generation);
 }
 
+/* What a sensor need not be able to tell. */
+static void write_more(struct json_writer *w, const struct sensor_message *m)
+{
+    if (m->generation > 0) { json_put_int(w, "generation", m->generation); }
+    if (m->scan_us > 0) { json_put_int(w, "scan_us", m->scan_us); }
+    if (m->rule[0] == '\0') { return; }
+    json_put_str(w, "family", m->family);
+    json_put_str(w, "rule", m->rule);
+    json_put_int(w, "rule_detections", m->rule_detections);
+    json_put_int(w, "observed", m->observed);
+}
+
 RW_RC sensor_write(const struct sensor_message *m, struct rw_buf *into, struct rw_err *err)
 {
     struct json_writer w = json_begin(into);
@@ -31,6 +43,7 @@ RW_RC sensor_write(const struct sensor_message *m, struct rw_buf *into, struct r
         json_put_int(&w, "scanned", m->scanned);
         json_put_int(&w, "cpu_ms", m->cpu_ms);
         json_put_int(&w, "rss_kib", m->rss_kib);
+        write_more(&w, m);
         break;
     case SENSOR_SELFTEST:
         json_put_bool(&w, "ok", m->ok);
@@ -54,12 +67,30 @@ static RW_RC read_loaded(const struct json *o, struct sensor_message *m, struct 
     return rw_hex_decode(m->sha256, sizeof(m->sha256), hex, "sha256", err);
 }
 
+static RW_RC read_count(const struct json *o, const char *name, int64_t *out, struct rw_err *err)
+{
+    if (json_find(o, name) == NULL) { return RW_OK; }
+    return json_get_int(o, name, 0, RW_JSON_INT_MAX, out, err);
+}
+
+static RW_RC read_more(const struct json *o, struct sensor_message *m, struct rw_err *err)
+{
+    RW_TRY(read_count(o, "generation", &m->generation, err));
+    RW_TRY(read_count(o, "scan_us", &m->scan_us, err));
+    if (json_find(o, "rule") == NULL) { return RW_OK; }
+    RW_TRY(json_get_str(o, "family", m->family, sizeof(m->family), err));
+    RW_TRY(json_get_str(o, "rule", m->rule, sizeof(m->rule), err));
+    RW_TRY(read_count(o, "rule_detections", &m->rule_detections, err));
+    return read_count(o, "observed", &m->observed, err);
+}
+
 static RW_RC read_stats(const struct json *o, struct sensor_message *m, struct rw_err *err)
 {
     RW_TRY(json_get_int(o, "detections", 0, RW_JSON_INT_MAX, &m->detections, err));
     RW_TRY(json_get_int(o, "scanned", 0, RW_JSON_INT_MAX, &m->scanned, err));
     RW_TRY(json_get_int(o, "cpu_ms", 0, RW_JSON_INT_MAX, &m->cpu_ms, err));
-    return json_get_int(o, "rss_kib", 0, RW_JSON_INT_MAX, &m->rss_kib, err);
+    RW_TRY(json_get_int(o, "rss_kib", 0, RW_JSON_INT_MAX, &m->rss_kib, err));
+    return read_more(o, m, err);
 }
 
 RW_RC sensor_read(struct rw_span datagram, struct sensor_message *out, struct rw_err *err)

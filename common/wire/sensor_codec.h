@@ -9,14 +9,19 @@
 
 #include "common/json/json_write.h"
 
-enum { SENSOR_MESSAGE_BYTES_MAX = 1024, SENSOR_FAMILY_BYTES = 33, SENSOR_DETAIL_BYTES = 201 };
+enum {
+    SENSOR_MESSAGE_BYTES_MAX = 1024,
+    SENSOR_FAMILY_BYTES = 33,
+    SENSOR_DETAIL_BYTES = 201,
+    SENSOR_RULE_BYTES = 65
+};
 
 enum sensor_type { SENSOR_LOADED, SENSOR_ALIVE, SENSOR_STATS, SENSOR_SELFTEST, SENSOR_ERROR };
 
 struct sensor_message {
     enum sensor_type type;
-    int64_t generation;               /* LOADED, ALIVE: rises with each load */
-    char family[SENSOR_FAMILY_BYTES]; /* LOADED; "": the empty set */
+    int64_t generation; /* LOADED, ALIVE, STATS: rises with each load; STATS: 0: unknown */
+    char family[SENSOR_FAMILY_BYTES]; /* LOADED; "": the empty set. STATS: of `rule` */
     int64_t release;                  /* LOADED; 0: the empty set */
     uint8_t sha256[32];               /* LOADED: of the bytes that were really compiled */
     bool ok;                          /* SELFTEST */
@@ -24,6 +29,10 @@ struct sensor_message {
     int64_t scanned;
     int64_t cpu_ms;
     int64_t rss_kib;
+    int64_t scan_us;                  /* STATS: processor time of scanning; 0: unknown */
+    char rule[SENSOR_RULE_BYTES];     /* STATS: with the most detections since the load; "": none */
+    int64_t rule_detections;          /* STATS: of that rule since the load */
+    int64_t observed;                 /* STATS: not acted on since the load, for want of budget */
     char detail[SENSOR_DETAIL_BYTES]; /* ERROR */
 };
 

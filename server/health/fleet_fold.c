@@ -141,17 +141,21 @@ static enum fleet_signal signal_of(uint8_t kind)
         [BEACON_ALIVE] = FLEET_ON_ALIVE,     [BEACON_HEALTHY] = FLEET_ON_HEALTHY,
         [BEACON_REFUSED] = FLEET_ON_REFUSED, [BEACON_FAILED] = FLEET_ON_FAILED,
         [BEACON_CRASH] = FLEET_ON_CRASH,     [BEACON_REVERTED] = FLEET_ON_REVERTED,
+        [BEACON_STORM] = FLEET_ON_STORM,     [BEACON_SLOW] = FLEET_ON_SLOW,
     };
     return signals[kind];
 }
 
-/* A crash with other content of an endpoint that has not been exposed to the newest release: control fails too. */
-static void take_control_crash(struct fleet_table *t, const struct fleet_endpoint *e,
-                               struct fleet_track *track, const struct fleet_record *r)
+/* A crash, storm or slowness with other content of an endpoint that has not been exposed to the newest release: control
+ * fails too. */
+static void take_control_failure(struct fleet_table *t, const struct fleet_endpoint *e,
+                                 struct fleet_track *track, const struct fleet_record *r)
 {
     const struct fleet_release *newest = fleet_control_for(t, e, r->family);
     if (newest == NULL || newest->release == r->release) { return; }
-    signal_slot(t, slot_for(t, e, track, newest), FLEET_ON_CONTROL_CRASH);
+    bool crash = r->kind == BEACON_CRASH;
+    signal_slot(t, slot_for(t, e, track, newest),
+                crash ? FLEET_ON_CONTROL_CRASH : FLEET_ON_CONTROL_NOISE);
 }
 
 static void take_content(struct fleet_table *t, struct fleet_endpoint *e,
@@ -162,7 +166,9 @@ static void take_content(struct fleet_table *t, struct fleet_endpoint *e,
     /* Votes count for exactly the bytes of the release: another hash is another content. */
     bool same = release != NULL && memcmp(release->sha256, r->sha256, sizeof(r->sha256)) == 0;
     if (is_proof(r->kind)) { take_proof(t, track, r, same); }
-    if (r->kind == BEACON_CRASH) { take_control_crash(t, e, track, r); }
+    if (r->kind == BEACON_CRASH || r->kind == BEACON_STORM || r->kind == BEACON_SLOW) {
+        take_control_failure(t, e, track, r);
+    }
     if (!same) { return; }
     struct fleet_slot *slot = fleet_table_slot(track, r->release);
     if (slot == NULL && e->ring == FLEET_NO_NAME) { return; } /* nowhere to book it */
@@ -291,7 +297,7 @@ static RW_RC apply_mute(struct fleet_table *t, const struct fleet_record *r, str
 static void strike_slot(struct fleet_table *t, struct fleet_endpoint *e, struct fleet_slot *slot,
                         const struct fleet_record *r)
 {
-    const unsigned failures = FLEET_FAILED | FLEET_REFUSED | FLEET_LATE;
+    const unsigned failures = FLEET_FAILED | FLEET_REFUSED | FLEET_LATE | FLEET_STORM | FLEET_SLOW;
     bool failed = (slot->marks & failures) != 0;
     (void)t;
     (void)r;

@@ -20,7 +20,7 @@ enum field {
     F_END = 1 << 12,
 };
 
-enum { KIND_MAX = 5, GRADE_MAX = 4, TRUST_MAX = 2 };
+enum { KIND_MAX = 7, GRADE_MAX = 4, TRUST_MAX = 2 };
 
 /* Fields of each type, written in the order of their bits. */
 static const unsigned fields_of[] = {

@@ -8,8 +8,8 @@ static bool has(unsigned marks, unsigned any_of)
 bool fleet_outcome_rule_pending(unsigned marks)
 {
     return has(marks, FLEET_EXPOSED) && has(marks, FLEET_TRIAL) &&
-           !has(marks,
-                FLEET_CONFIRMED | FLEET_FAILED | FLEET_REFUSED | FLEET_DARK | FLEET_REVERTED);
+           !has(marks, FLEET_CONFIRMED | FLEET_FAILED | FLEET_REFUSED | FLEET_DARK |
+                           FLEET_REVERTED | FLEET_STORM | FLEET_SLOW);
 }
 
 /* What the endpoint runs or may run: known also of releases whose votes are spent. */
@@ -19,6 +19,7 @@ static unsigned place(unsigned marks, enum fleet_signal signal)
     case FLEET_ON_PERMIT:
         return marks | FLEET_TRIAL;
     case FLEET_ON_ALIVE:
+    case FLEET_ON_SLOW: /* it goes on with the content */
         return marks | FLEET_ACTIVE;
     case FLEET_ON_ELSEWHERE:
         return marks & ~(unsigned)FLEET_ACTIVE;
@@ -26,6 +27,7 @@ static unsigned place(unsigned marks, enum fleet_signal signal)
         return (marks | FLEET_ACTIVE) & ~(unsigned)FLEET_TRIAL;
     case FLEET_ON_REFUSED:
     case FLEET_ON_CRASH: /* it may come up with the same content again: still there */
+    case FLEET_ON_STORM: /* it goes back by itself on trial only: the next proof tells */
         return marks & ~(unsigned)FLEET_TRIAL;
     case FLEET_ON_ELSEWHERE_LATE:
     case FLEET_ON_FAILED:
@@ -34,6 +36,7 @@ static unsigned place(unsigned marks, enum fleet_signal signal)
         return marks & ~(unsigned)(FLEET_TRIAL | FLEET_ACTIVE);
     case FLEET_ON_DEADLINE:
     case FLEET_ON_CONTROL_CRASH:
+    case FLEET_ON_CONTROL_NOISE:
     case FLEET_ON_MUTE:
     case FLEET_ON_AGED:
         break;
@@ -58,7 +61,8 @@ static unsigned vote(unsigned marks, enum fleet_signal signal)
         return fleet_outcome_rule_pending(marks) ? FLEET_DARK : 0;
     case FLEET_ON_HEALTHY:
         /* Who failed once stays failed; who never had a permit proves nothing about permits. */
-        return has(marks, FLEET_EXPOSED) && !has(marks, FLEET_FAILED | FLEET_REFUSED)
+        return has(marks, FLEET_EXPOSED) &&
+                       !has(marks, FLEET_FAILED | FLEET_REFUSED | FLEET_STORM | FLEET_SLOW)
                    ? FLEET_CONFIRMED
                    : 0;
     case FLEET_ON_REFUSED:
@@ -71,6 +75,12 @@ static unsigned vote(unsigned marks, enum fleet_signal signal)
         return FLEET_REVERTED;
     case FLEET_ON_CONTROL_CRASH:
         return has(marks, FLEET_EXPOSED) ? 0 : FLEET_CONTROL_CRASH;
+    case FLEET_ON_CONTROL_NOISE:
+        return has(marks, FLEET_EXPOSED) ? 0 : FLEET_CONTROL_NOISE;
+    case FLEET_ON_STORM:
+        return has(marks, FLEET_EXPOSED) ? FLEET_STORM : 0;
+    case FLEET_ON_SLOW:
+        return has(marks, FLEET_EXPOSED) ? FLEET_SLOW : 0;
     case FLEET_ON_MUTE:
         return FLEET_MUTED;
     case FLEET_ON_AGED:
@@ -114,13 +124,17 @@ static void tally_votes(struct fleet_counts *c, unsigned marks, unsigned against
     c->refused += has(marks, FLEET_REFUSED) ? sign : 0;
     c->refused_free += has(marks, FLEET_FREE) ? sign : 0;
     c->late_crash += has(marks, FLEET_LATE) ? sign : 0;
+    c->storm += has(marks, FLEET_STORM) ? sign : 0;
+    c->slow += has(marks, FLEET_SLOW) ? sign : 0;
     c->marked += exposed && has(marks, against) ? sign : 0;
     c->control_crash += has(marks, FLEET_CONTROL_CRASH) ? sign : 0;
+    c->control_noise += has(marks, FLEET_CONTROL_NOISE) ? sign : 0;
 }
 
 void fleet_outcome_rule_tally(struct fleet_counts *c, unsigned marks, int64_t sign)
 {
-    const unsigned against = FLEET_FAILED | FLEET_REFUSED | FLEET_DARK | FLEET_LATE;
+    const unsigned against =
+        FLEET_FAILED | FLEET_REFUSED | FLEET_DARK | FLEET_LATE | FLEET_STORM | FLEET_SLOW;
     tally_place(c, marks, sign);
     if (has(marks, FLEET_MUTED)) {
         c->muted += has(marks, FLEET_EXPOSED) ? sign : 0;

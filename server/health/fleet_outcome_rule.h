@@ -2,9 +2,10 @@
  *
  * Every count is a sum over endpoints of a function of their marks, so counts cannot drift from what is known of
  * the endpoints, and a second vote of an endpoint changes nothing (INV-11). An endpoint with a permit is in exactly
- * one of four classes: pending, survived, dark and not back, or failed; the window law reads
- * exposed - survived = pending + dark + failed. A dark endpoint that confirms later counts as survived from then on,
- * since that only loosens the law by what it has really proved; its dark verdict stays for health and gate (INV-4).
+ * one of four classes: pending, survived, dark and not back, or failed (a storm or slowness in probation is a failure
+ * here); the window law reads exposed - survived = pending + dark + failed. A dark endpoint that confirms later counts
+ * as survived from then on, since that only loosens the law by what it has really proved; its dark verdict stays for
+ * health and gate (INV-4).
  *
  * memory   values only
  * threads  pure
@@ -30,6 +31,9 @@ enum fleet_mark {
     FLEET_CONTROL_CRASH = 1 << 11, /* crashed with other content before it was exposed */
     FLEET_MUTED = 1 << 12,         /* its votes are listed, not counted (INV-11) */
     FLEET_AGED = 1 << 13,          /* confirmed, and proved it again some hours after its permit */
+    FLEET_STORM = 1 << 14,         /* detections beyond the endpoint's budget */
+    FLEET_SLOW = 1 << 15,          /* scans far dearer than with the release before */
+    FLEET_CONTROL_NOISE = 1 << 16, /* storm or slow with other content before it was exposed */
 };
 
 enum fleet_signal {
@@ -43,7 +47,10 @@ enum fleet_signal {
     FLEET_ON_FAILED,
     FLEET_ON_CRASH,
     FLEET_ON_REVERTED,
+    FLEET_ON_STORM,
+    FLEET_ON_SLOW,
     FLEET_ON_CONTROL_CRASH,
+    FLEET_ON_CONTROL_NOISE,
     FLEET_ON_MUTE,
     FLEET_ON_AGED,
     FLEET_ON_FORGET, /* its place is needed: what is open is closed */
@@ -60,12 +67,15 @@ struct fleet_counts {
     int64_t refused_free; /* of these: before a permit */
     int64_t dark;         /* FLEET_DARK */
     int64_t late_crash;   /* FLEET_LATE */
+    int64_t storm;        /* FLEET_STORM */
+    int64_t slow;         /* FLEET_SLOW */
     int64_t reverted;     /* FLEET_REVERTED */
     int64_t still_on; /* active there or perhaps on trial; the pending ones are not among them */
     int64_t marked;   /* exposed ones with a mark against them: what the gate calls failed */
     int64_t at_risk;  /* confirmed, still running it, no mark against them: who can crash late */
     int64_t aged;     /* FLEET_AGED */
     int64_t control_crash; /* FLEET_CONTROL_CRASH: of endpoints that were not exposed */
+    int64_t control_noise; /* FLEET_CONTROL_NOISE, of the same */
     int64_t muted;         /* exposed ones whose votes do not count */
     int64_t muted_votes;   /* of these and of refusals before a permit: with a mark against them */
 };

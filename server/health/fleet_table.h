@@ -20,7 +20,7 @@ enum {
     FLEET_WHOLE_RING = 0xfffe,     /* as cohort of a count: all of them */
     FLEET_OF_TENANT = 0x8000,      /* as cohort of a count, plus its number: those of one tenant */
     FLEET_TENANTS_MUTED_MAX = 8,   /* per release */
-    FLEET_KINDS = 6,
+    FLEET_KINDS = 8,
     FLEET_ENDPOINTS_MAX = 50 * 1000 * 1000,
 };
 
@@ -52,10 +52,10 @@ struct fleet_slot {
     int64_t granted_s;
     int64_t deadline_s;
     uint32_t serial; /* of the watched release that its marks count for */
+    uint32_t marks;  /* enum fleet_mark */
     uint16_t ring;   /* what its counts are booked under */
     uint16_t cohort;
     uint16_t tenant;
-    uint16_t marks; /* enum fleet_mark */
 };
 
 /* One family at one endpoint. */

@@ -34,7 +34,8 @@ static void put_marks(struct json_writer *w, unsigned marks)
         {FLEET_DARK, "dark"},         {FLEET_LATE, "late_crash"},
         {FLEET_REVERTED, "reverted"}, {FLEET_ACTIVE, "active"},
         {FLEET_AGED, "aged"},         {FLEET_CONTROL_CRASH, "control_crash"},
-        {FLEET_MUTED, "muted"},
+        {FLEET_STORM, "storm"},       {FLEET_SLOW, "slow"},
+        {FLEET_MUTED, "muted"},       {FLEET_CONTROL_NOISE, "control_noise"},
     };
     json_open_array(w, "marks");
     for (size_t i = 0; i < RW_LEN(names); i++) {

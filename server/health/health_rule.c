@@ -8,8 +8,8 @@ static const struct term_fact {
     const char *name;
     double weight;
 } term_facts[HEALTH_RULE_TERMS] = {
-    {"refuse", 0.10},        {"crash", 0.30},         {"dark", 0.10},
-    {"crash_history", 0.10}, {"crash_control", 0.25}, {"dark_control", 0.15},
+    {"refuse", 0.08}, {"crash", 0.24},         {"dark", 0.08},          {"storm", 0.10},
+    {"slow", 0.10},   {"crash_history", 0.08}, {"crash_control", 0.20}, {"dark_control", 0.12},
 };
 
 static const double alpha_release = 1e-4;
@@ -17,7 +17,7 @@ static const double alpha_by_hand = 1e-2;
 
 /* Without history of its own a fleet starts with cautious shares. */
 static const struct health_rule_norm cold_start = {
-    .p0 = {1e-4, 0.005, 0.05}, .rho_crash = 1.25, .rho_dark = 1.5};
+    .p0 = {1e-4, 0.005, 0.05, 0.01, 0.01}, .rho_crash = 1.25, .rho_dark = 1.5};
 
 enum { HISTORY_RELEASES_MIN = 20 };
 static const double p0_crash_least = 0.0005;
@@ -137,9 +137,10 @@ struct health_rule_result health_rule_scope(const struct health_rule_norm *norm,
                                             const struct health_rule_counts *c,
                                             const struct late_rule *late)
 {
-    const int64_t failures[HEALTH_RULE_ABSOLUTE] = {c->refused, c->failed, late->windows_dark};
+    const int64_t failures[HEALTH_RULE_ABSOLUTE] = {c->refused, c->failed, late->windows_dark,
+                                                    c->storm, c->slow};
     const int64_t exposures[HEALTH_RULE_ABSOLUTE] = {c->exposed + c->refused_free, c->exposed,
-                                                     late->windows};
+                                                     late->windows, c->exposed, c->exposed};
     struct health_rule_result r = {.culprit = HEALTH_CRASH};
     double weights[HEALTH_RULE_TERMS];
     double best = -INFINITY;

@@ -12,12 +12,14 @@
 
 #include "server/health/late_rule.h"
 
-enum { HEALTH_RULE_GRID = 8, HEALTH_RULE_ABSOLUTE = 3, HEALTH_RULE_TERMS = 6 };
+enum { HEALTH_RULE_GRID = 8, HEALTH_RULE_ABSOLUTE = 5, HEALTH_RULE_TERMS = 8 };
 
 enum health_rule_term {
     HEALTH_REFUSE,
     HEALTH_CRASH,
     HEALTH_DARK,          /* absolute: where there is too little control */
+    HEALTH_STORM,         /* detections beyond an endpoint's own budget */
+    HEALTH_SLOW,          /* scans far dearer than with the release before on that endpoint */
     HEALTH_CRASH_HISTORY, /* late crashes against history */
     HEALTH_CRASH_CONTROL, /* late crashes against control */
     HEALTH_DARK_CONTROL,  /* darkness against control */
@@ -44,6 +46,8 @@ struct health_rule_counts {
     int64_t failed;       /* failed on load or in probation, or crashed inside the watch */
     int64_t refused;      /* the box said no */
     int64_t refused_free; /* of these, refused before a permit: exposures of the refuse term only */
+    int64_t storm;        /* told of a storm, at whatever time */
+    int64_t slow;
 };
 
 struct health_rule_result {

@@ -51,15 +51,24 @@ bool verdict_rule_control_abnormal(double control_log_e)
     return !(control_log_e < log(control_abnormal_e));
 }
 
-double verdict_rule_control(const struct health_rule_norm *norm, int64_t crashes, int64_t open,
+static double noise_log_e(const struct health_rule_norm *norm, int64_t noise, int64_t windows)
+{
+    /* Not told apart: an outbreak of what is really bad and a host under load strike control as well. */
+    struct health_rule_grid storm = health_rule_grid_of(norm->p0[HEALTH_STORM]);
+    return health_rule_log_e(&storm, noise, windows < noise ? noise : windows);
+}
+
+double verdict_rule_control(const struct health_rule_norm *norm,
+                            const struct verdict_rule_control_counts *c,
                             const struct late_rule *late)
 {
     struct health_rule_grid crash = health_rule_grid_of(norm->p0[HEALTH_CRASH]);
     struct health_rule_grid dark = health_rule_grid_of(norm->p0[HEALTH_DARK]);
-    int64_t windows = late->control_windows + open;
-    if (windows < crashes) { windows = crashes; }
-    return fmax(health_rule_log_e(&crash, crashes, windows),
-                health_rule_log_e(&dark, late->control_dark, late->control_windows));
+    int64_t windows = late->control_windows + c->open;
+    int64_t looked = windows < c->crashes ? c->crashes : windows;
+    double failing = fmax(health_rule_log_e(&crash, c->crashes, looked),
+                          health_rule_log_e(&dark, late->control_dark, late->control_windows));
+    return fmax(failing, noise_log_e(norm, c->noise, windows));
 }
 
 /* The others surely fail a small part as often as that tenant: whatever it is, it is not theirs. */

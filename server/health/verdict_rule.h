@@ -57,9 +57,15 @@ void verdict_rule_add(struct verdict_rule_sum *sum, size_t cohort, double weight
 enum verdict_rule verdict_rule_decide(const struct verdict_rule_input *in);
 /* True when control fails so much itself that absolute terms say nothing about the release. */
 bool verdict_rule_control_abnormal(double control_log_e);
-/* Log E of "control is abnormal": the absolute terms over control's own windows; `open`: those not closed yet, in
- * which a crash may have happened already. */
-double verdict_rule_control(const struct health_rule_norm *norm, int64_t crashes, int64_t open,
+/* Failures of control endpoints, once each; `noise`: storms and slowness. */
+struct verdict_rule_control_counts {
+    int64_t crashes;
+    int64_t noise;
+    int64_t open; /* windows not closed yet, in which one of these may have happened already */
+};
+/* Log E of "control is abnormal": the absolute terms over control's own windows. */
+double verdict_rule_control(const struct health_rule_norm *norm,
+                            const struct verdict_rule_control_counts *c,
                             const struct late_rule *late);
 /* An endpoint's strikes after one more release that was healthy: failures where its neighbours had none make it muted,
  * clean releases bring it back. */

@@ -25,6 +25,8 @@ static void put_counts(struct json_writer *w, const struct fleet_counts *c)
     json_put_int(w, "refused_free", c->refused_free);
     json_put_int(w, "dark", c->dark);
     json_put_int(w, "late_crash", c->late_crash);
+    json_put_int(w, "storm", c->storm);
+    json_put_int(w, "slow", c->slow);
     json_put_int(w, "reverted", c->reverted);
     json_put_int(w, "still_on", c->still_on);
     json_put_int(w, "aged", c->aged);
@@ -44,7 +46,7 @@ static void put_term(struct json_writer *w, const struct rollout_facts_scope *s,
     json_put_int(w, "exposures", t->exposures);
     rollout_view_number(w, "log_e", s->result.log_term[term]);
     put_share(w, "weight", health_rule_weight(term));
-    if (term <= HEALTH_DARK) {
+    if ((int)term < HEALTH_RULE_ABSOLUTE) {
         put_share(w, "p0", s->norm.p0[term]);
     } else if (term == HEALTH_CRASH_HISTORY) {
         put_share(w, "hazard", s->norm.history_hazard);

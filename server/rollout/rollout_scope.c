@@ -52,6 +52,9 @@ static void terms_of(struct rollout_facts_scope *s, const struct late_rule *late
         (struct rollout_facts_term){.failures = c->failed, .exposures = counted};
     s->terms[HEALTH_DARK] =
         (struct rollout_facts_term){.failures = late->windows_dark, .exposures = late->windows};
+    s->terms[HEALTH_STORM] =
+        (struct rollout_facts_term){.failures = c->storm, .exposures = counted};
+    s->terms[HEALTH_SLOW] = (struct rollout_facts_term){.failures = c->slow, .exposures = counted};
     s->terms[HEALTH_CRASH_HISTORY] =
         (struct rollout_facts_term){.failures = c->late_crash, .exposures = c->at_risk};
     s->terms[HEALTH_CRASH_CONTROL] =
@@ -81,12 +84,16 @@ static void weigh(const struct rollout_facts_from *from, size_t index,
         .failed = s->counts.failed,
         .refused = s->counts.refused,
         .refused_free = s->counts.refused_free,
+        .storm = s->counts.storm,
+        .slow = s->counts.slow,
     };
+    const struct verdict_rule_control_counts control = {.crashes = s->counts.control_crash,
+                                                        .noise = s->counts.control_noise,
+                                                        .open = seen.control_open};
     s->norm = rollout_evidence_norm(r, s->known);
     terms_of(s, &late, &seen);
     s->result = health_rule_scope(&s->norm, &counts, &late);
-    s->control_log_e =
-        verdict_rule_control(&s->norm, s->counts.control_crash, seen.control_open, &late);
+    s->control_log_e = verdict_rule_control(&s->norm, &control, &late);
 }
 
 static void take_away(struct fleet_counts *from, const struct fleet_counts *c)
@@ -100,10 +107,13 @@ static void take_away(struct fleet_counts *from, const struct fleet_counts *c)
     from->refused_free -= c->refused_free;
     from->dark -= c->dark;
     from->late_crash -= c->late_crash;
+    from->storm -= c->storm;
+    from->slow -= c->slow;
     from->marked -= c->marked;
     from->at_risk -= c->at_risk;
     from->muted -= c->muted;
     from->control_crash -= c->control_crash;
+    from->control_noise -= c->control_noise;
 }
 
 struct fleet_counts rollout_facts_going(const struct rollout_facts_from *from, size_t index)

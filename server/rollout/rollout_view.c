@@ -76,6 +76,8 @@ static void put_ring(struct json_writer *w, const struct rollout_ring *ring,
     json_put_int(w, "healthy", c->survived);
     json_put_int(w, "failed", c->failed);
     json_put_int(w, "dark", c->dark);
+    json_put_int(w, "storm", c->storm);
+    json_put_int(w, "slow", c->slow);
     json_put_int(w, "refused", c->refused);
     json_put_int(w, "reverted", c->reverted);
     json_put_int(w, "members", c->members);

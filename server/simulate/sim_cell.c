@@ -97,6 +97,31 @@ static int64_t late_crashes(struct sim_cell *c, struct sim_world *w)
     return usual + harm + delayed;
 }
 
+/* Neither is a survivor; who storms has gone back, who is slow runs on. */
+static void take_noise(struct sim_cell *c, int64_t minute)
+{
+    int64_t storm = least(take(&c->storming, minute), c->pending);
+    int64_t slow = least(take(&c->slowing, minute), c->pending - storm);
+    c->storm += storm;
+    c->slow += slow;
+    c->pending -= storm + slow;
+}
+
+/* What was granted now and tells of a storm or of slowness; gives how many that are. */
+static int64_t plan_noise(struct sim_cell *c, struct sim_world *w, int64_t count)
+{
+    const struct sim_fault *f = w->fault;
+    int64_t span = w->plan->report_min + w->plan->policy.confirm_probation_s / 60 / 2;
+    if (!c->affected) { return 0; }
+    int64_t storm = sim_random_binomial(&w->random, count, w->noise.storm);
+    int64_t slow = sim_random_binomial(&w->random, count - storm, w->noise.slow);
+    put_spread(&c->storming, &w->random, w->minute + 1, span, storm);
+    put_spread(&c->slowing, &w->random, w->minute + 1, span, slow);
+    /* All that have it suffer, also those that scan too little to tell. */
+    if (f->matches_clean > 0.0 || f->slower > 0.0) { c->harmed += count; }
+    return storm + slow;
+}
+
 struct sim_news sim_cell_minute(struct sim_cell *c, struct sim_world *w)
 {
     struct sim_news news = {.risk = {(double)c->at_risk, (double)c->control}};
@@ -104,6 +129,7 @@ struct sim_news sim_cell_minute(struct sim_cell *c, struct sim_world *w)
     int64_t healthy = least(take(&c->healthy, w->minute), c->pending - failed);
     c->failed += failed;
     c->pending -= failed + healthy;
+    take_noise(c, w->minute);
     healthy += take(&c->back, w->minute);
     c->survived += healthy;
     c->at_risk += healthy;
@@ -136,7 +162,6 @@ static void plan_well(struct sim_cell *c, struct sim_world *w, int64_t count)
     if (!c->affected) { return; }
     put_spread(&c->delayed, &w->random, w->minute + f->delay_min, DELAY_SPREAD_MIN,
                sim_random_binomial(&w->random, count, f->delayed));
-    c->harmed += sim_random_binomial(&w->random, count, f->unseen);
 }
 
 /* Installed at some moment of this minute, crashed at some moment of the 60 s behind, reported at some moment of
@@ -175,5 +200,6 @@ void sim_cell_grant(struct sim_cell *c, struct sim_world *w, int64_t count, bool
     put(&c->windows, closes, count);
     put(&c->silent, closes, dark);
     plan_report(c, w, crash + benign + forged);
-    plan_well(c, w, rest - crash - benign);
+    int64_t loaded = rest - crash - benign;
+    plan_well(c, w, loaded - plan_noise(c, w, loaded));
 }

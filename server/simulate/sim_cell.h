@@ -7,6 +7,7 @@
 #ifndef RINGWARD_SIM_CELL_H
 #define RINGWARD_SIM_CELL_H
 
+#include "server/simulate/sim_noise.h"
 #include "server/simulate/sim_plan.h"
 #include "server/simulate/sim_random.h"
 
@@ -28,6 +29,8 @@ struct sim_cell {
     int64_t usable; /* of these: their place has been taken by the next one that polled */
     int64_t aged;
     int64_t failed;
+    int64_t storm;  /* told of a storm: went back */
+    int64_t slow;   /* told of slowness, and go on */
     int64_t forged; /* of failed: that were none */
     int64_t dark;
     int64_t at_risk;
@@ -36,6 +39,8 @@ struct sim_cell {
     int64_t harmed;           /* truly broken by the release */
     bool affected;            /* the fault is here */
     struct sim_queue failing; /* report that they failed */
+    struct sim_queue storming;
+    struct sim_queue slowing;
     struct sim_queue healthy;
     struct sim_queue using; /* their place is taken */
     struct sim_queue back;  /* were dark and confirm late */
@@ -57,6 +62,7 @@ struct sim_news {
 struct sim_world {
     const struct sim_plan *plan;
     const struct sim_fault *fault;
+    struct sim_noise noise; /* of the treated; zeros without such a fault */
     struct sim_random random;
     int64_t minute;
 };

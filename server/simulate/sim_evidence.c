@@ -25,28 +25,30 @@ static struct health_rule_counts counted(const struct sim_state *s, const struct
 {
     int64_t muted = s->tenant_held ? c->forged : 0;
     int64_t failed = c->failed > muted ? c->failed - muted : 0;
-    return (struct health_rule_counts){.exposed = c->exposed - muted, .failed = failed};
+    return (struct health_rule_counts){
+        .exposed = c->exposed - muted, .failed = failed, .storm = c->storm, .slow = c->slow};
 }
 
 static void weigh(struct sim_state *s, struct sim_ring *r)
 {
     const struct health_rule_norm *norm = &s->world.plan->norm;
     struct health_rule_counts all = {.exposed = 0};
-    int64_t control_crash = 0;
-    int64_t control = 0;
+    struct verdict_rule_control_counts control = {.crashes = 0};
     for (size_t i = 0; i < s->cells; i++) {
         struct health_rule_counts one = counted(s, &r->cells[i]);
         if (s->cohort_halted[i]) { continue; }
         all.exposed += one.exposed;
         all.failed += one.failed;
-        control_crash += r->cells[i].control_crash;
-        control += r->cells[i].control; /* each has an open window */
+        all.storm += one.storm;
+        all.slow += one.slow;
+        control.crashes += r->cells[i].control_crash;
+        control.open += r->cells[i].control; /* each has an open window */
         if (s->world.plan->cohort_count > 0) {
             r->result_of[i] = health_rule_scope(norm, &one, &r->late_of[i]);
         }
     }
     r->result = health_rule_scope(norm, &all, &r->late);
-    r->control_log_e = verdict_rule_control(norm, control_crash, control, &r->late);
+    r->control_log_e = verdict_rule_control(norm, &control, &r->late);
     r->dirty = false;
 }
 
@@ -57,7 +59,7 @@ static struct verdict_rule_votes votes_of(const struct sim_state *s, const struc
     for (size_t i = 0; i < s->cells; i++) {
         const struct sim_cell *c = &r->cells[i];
         v.top += c->forged;
-        v.rest += c->failed + c->dark + c->late;
+        v.rest += c->failed + c->dark + c->late + c->storm + c->slow;
         v.rest_exposed += c->exposed;
     }
     v.top_exposed = (int64_t)((double)v.rest_exposed * TENANT_FORGING * s->world.fault->forged);
@@ -92,6 +94,11 @@ static void judge(struct sim_state *s, struct sim_ring *r)
     r->log_e = sum.total;
 }
 
+static int64_t votes(const struct sim_cell *c)
+{
+    return c->failed + c->storm + c->slow;
+}
+
 void sim_evidence_minute(struct sim_state *s, size_t ring)
 {
     const struct health_rule_norm *norm = &s->world.plan->norm;
@@ -100,14 +107,14 @@ void sim_evidence_minute(struct sim_state *s, size_t ring)
     struct sim_news each[SIM_COHORTS_MAX];
     bool drips = s->world.minute % (LATE_RULE_DRIP_S / 60) == 0 && s->world.minute > 0;
     for (size_t i = 0; i < s->cells; i++) {
-        int64_t failed = r->cells[i].failed;
+        int64_t failed = votes(&r->cells[i]);
         struct sim_news news = sim_cell_minute(&r->cells[i], &s->world);
         add_bucket(&all.bucket, &news.bucket);
         all.risk.treated += news.risk.treated;
         all.risk.control += news.risk.control;
         all.late += news.late;
         all.control_crash += news.control_crash;
-        r->dirty = r->dirty || r->cells[i].failed != failed;
+        r->dirty = r->dirty || votes(&r->cells[i]) != failed;
         each[i] = news;
     }
     for (size_t i = 0; i < s->cells; i++) {

@@ -18,8 +18,9 @@ struct sim_fault {
     int64_t delay_min;
     double leak_per_day; /* more late crashes per endpoint and day */
     double base_ratio; /* base rates of the treated: apply failures and late crashes; 1: as ever */
-    double unseen;     /* share that is harmed in a way that no signal shows */
-    double forged;     /* share of endpoints, all of one tenant, that always report a failure */
+    double matches_clean; /* share of what is scanned that one rule matches for nothing */
+    double slower;        /* processor time per scan: so many times more than before; 0: as ever */
+    double forged;        /* share of endpoints, all of one tenant, that always report a failure */
     double outage; /* share of all endpoints, with the release or not, that are dark for an hour */
     bool good;     /* nothing is wrong with the release: any stop is a false one */
     bool smallest_only; /* only in the smallest cohort */

@@ -251,6 +251,11 @@ RW_RC sim_run(const struct sim_plan *plan, const struct sim_fault *fault, uint64
                                 .reach_95_min = -1,
                                 .reach_all_min = -1};
     s->world = (struct sim_world){.plan = plan, .fault = fault, .random = sim_random_begin(seed)};
+    bool noisy = fault->matches_clean > 0.0 || fault->slower > 0.0;
+    if (noisy) {
+        struct sim_random drawn = sim_random_begin(seed + 1);
+        s->world.noise = sim_noise_of(fault, plan->policy.confirm_probation_s / 60, &drawn);
+    }
     s->cells = plan->cohort_count == 0 ? 1 : plan->cohort_count;
     s->out = out;
     begin(s);

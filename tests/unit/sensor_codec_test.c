@@ -21,6 +21,17 @@ static const struct message_row {
     {"stats",
      {.type = SENSOR_STATS, .detections = 1, .scanned = 2, .cpu_ms = 3, .rss_kib = 4},
      "{\"type\":\"stats\",\"detections\":1,\"scanned\":2,\"cpu_ms\":3,\"rss_kib\":4}"},
+    {"stats_of_a_load",
+     {.type = SENSOR_STATS,
+      .generation = 4,
+      .scan_us = 9,
+      .rule = "a",
+      .family = "yara",
+      .rule_detections = 7,
+      .observed = 2},
+     "{\"type\":\"stats\",\"detections\":0,\"scanned\":0,\"cpu_ms\":0,\"rss_kib\":0,"
+     "\"generation\":4,\"scan_us\":9,\"family\":\"yara\",\"rule\":\"a\","
+     "\"rule_detections\":7,\"observed\":2}"},
     {"selftest", {.type = SENSOR_SELFTEST, .ok = true}, "{\"type\":\"selftest\",\"ok\":true}"},
     {"failed_selftest",
      {.type = SENSOR_SELFTEST, .ok = false},
@@ -48,6 +59,10 @@ TEST_EACH(every_message_survives_writing_and_reading, messages)
     assert_int_equal(got.scanned, it->m.scanned);
     assert_int_equal(got.cpu_ms, it->m.cpu_ms);
     assert_int_equal(got.rss_kib, it->m.rss_kib);
+    assert_int_equal(got.scan_us, it->m.scan_us);
+    assert_string_equal(got.rule, it->m.rule);
+    assert_int_equal(got.rule_detections, it->m.rule_detections);
+    assert_int_equal(got.observed, it->m.observed);
     assert_string_equal(got.detail, it->m.detail);
 }
 

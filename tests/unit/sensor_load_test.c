@@ -172,10 +172,10 @@ struct found {
     char last[64];
 };
 
-static void on_file(void *ctx, int dir, const char *name)
+static void on_file(void *ctx, int dir, const char *name, const struct stat *st)
 {
     struct found *f = ctx;
-    assert_true(dir >= 0);
+    assert_true(dir >= 0 && S_ISREG(st->st_mode));
     f->count++;
     (void)snprintf(f->last, sizeof(f->last), "%s", name);
 }

@@ -32,7 +32,9 @@ static void open_sensor(const char *command)
     struct rw_err err;
     (void)snprintf(path, sizeof(path), "/tmp/rw-sensor-XXXXXX");
     assert_non_null(mkdtemp(path));
-    MUST(sensor_open(&s, command, path, "00112233445566778899aabbccddeeff", &err));
+    const struct sensor_options o = {
+        .command = command, .state_path = path, .endpoint = "00112233445566778899aabbccddeeff"};
+    MUST(sensor_open(&s, &o, &err));
     MUST(sensor_start(&s, (struct rw_mono){1000}, &err));
 }
 
@@ -85,7 +87,9 @@ static const struct command_case {
 TEST_EACH(a_command_begins_with_a_path, commands)
 {
     struct rw_err err;
-    MUST_FAIL(sensor_open(&s, it->command, "/tmp", "00", &err), RW_E_CONFIG);
+    const struct sensor_options o = {
+        .command = it->command, .state_path = "/tmp", .endpoint = "00"};
+    MUST_FAIL(sensor_open(&s, &o, &err), RW_E_CONFIG);
 }
 
 /* --- proofs --- */

@@ -1,5 +1,6 @@
 /* Goal: the simulator gives the figures that an independent simulation of the same laws gave (docs/simulate.md),
  * and every fault of the catalogue ends as it should under the shipped policy. */
+#include "server/simulate/sim_noise.h"
 #include "server/simulate/sim_random.h"
 #include "server/simulate/sim_stat.h"
 #include "tests/harness.h"
@@ -222,6 +223,7 @@ static const struct catalogue_case {
     {"crash-30", 16, RUNS, RUNS, false}, {"crash-1", 25, RUNS - 2, RUNS, false},
     {"cohort", 8, RUNS, RUNS, false}, /* early, where it is a large part of the few exposed */
     {"delayed", 40, RUNS, RUNS, false},  {"net-loss", 16, RUNS, RUNS, false},
+    {"storm", 16, RUNS, RUNS, false},    {"slow", 16, RUNS, RUNS, false},
     {"outage", 0, 0, 0, false},          {"time-of-day", 0, 0, 0, false},
     {"forged", 0, 0, 0, true},           {"good", 0, 0, 0, false},
 };
@@ -235,6 +237,17 @@ TEST_EACH(every_fault_ends_as_the_catalogue_should, catalogue)
     assert_int_equal(s.holds, 0);
     assert_int_equal(s.cohort_halts + s.tenant_holds >= RUNS - 2, it->part);
     if (s.fault->good) { assert_true(s.reach_95_median_min > 0); }
+}
+
+TEST(good_releases_make_no_noise_and_bad_ones_are_heard_of_most_endpoints)
+{
+    struct sim_random r = sim_random_begin(SEED);
+    struct sim_noise good = sim_noise_of(sim_fault_find("good"), 10, &r);
+    struct sim_noise storm = sim_noise_of(sim_fault_find("storm"), 10, &r);
+    struct sim_noise slow = sim_noise_of(sim_fault_find("slow"), 10, &r);
+    assert_true(good.storm < 0.002 && !(good.slow > 0.0)); /* far below p0 = 0.01 */
+    assert_true(storm.storm > 0.5 && storm.storm < 1.0);   /* idle ones scan too little to tell */
+    assert_true(slow.slow > 0.5 && !(slow.storm > 0.002));
 }
 
 TEST(times_that_minutes_cannot_show_are_refused)
@@ -256,4 +269,5 @@ RUN_TESTS(cmocka_unit_test(harm_and_time_are_the_published_figures),
           cmocka_unit_test(the_same_seed_gives_the_same_run_and_neighbours_another),
           cmocka_unit_test(chance_has_the_right_mean_and_spread),
           cmocka_unit_test(every_fault_ends_as_the_catalogue_should),
+          cmocka_unit_test(good_releases_make_no_noise_and_bad_ones_are_heard_of_most_endpoints),
           cmocka_unit_test(times_that_minutes_cannot_show_are_refused))

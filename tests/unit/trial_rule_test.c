@@ -63,6 +63,11 @@ static void aborted(struct trial_rule_evidence *e)
     e->aborted = true;
     e->proven = true;
 }
+static void storm(struct trial_rule_evidence *e)
+{
+    e->storm = true;
+    e->proven = true;
+}
 static void silent(struct trial_rule_evidence *e)
 {
     e->last_seen.ms = e->now.ms - SILENCE_MS;
@@ -121,6 +126,8 @@ static const struct trial_case {
      false},
     {"an_entry_that_went_back_ends_the_trial", TRIAL_PROBATION, PROBATION_MS, aborted,
      TRIAL_GO_BACK, 0, false},
+    {"a_storm_of_detections_goes_back", TRIAL_PROBATION, PROBATION_MS, storm, TRIAL_GO_BACK, 0,
+     false},
     {"an_entry_that_went_back_ends_the_load", TRIAL_LOADING, 10, aborted, TRIAL_GO_BACK, 0, false},
 };
 

@@ -95,22 +95,41 @@ TEST_EACH(an_incident_is_not_blamed_on_a_cohort_without_control, speaking)
     assert_int_equal(late_rule_bucket_speaks(&it->cohort, &it->ring), it->want);
 }
 
-TEST(control_is_abnormal_by_crashes_or_by_darkness)
+static struct late_rule late;
+
+static double control_log_e(int64_t crashes, int64_t open)
 {
     struct health_rule_norm norm = health_rule_cold_start();
-    struct late_rule late = late_rule_begin();
+    const struct verdict_rule_control_counts c = {.crashes = crashes, .open = open};
+    return verdict_rule_control(&norm, &c, &late);
+}
+
+TEST(control_is_abnormal_by_storms_and_slowness_too)
+{
+    struct health_rule_norm norm = health_rule_cold_start();
+    struct verdict_rule_control_counts c = {.noise = 5};
+    late = late_rule_begin();
     late.control_windows = 1000;
-    assert_false(verdict_rule_control_abnormal(verdict_rule_control(&norm, 5, 0, &late)));
-    assert_true(verdict_rule_control_abnormal(verdict_rule_control(&norm, 40, 0, &late)));
+    assert_false(verdict_rule_control_abnormal(verdict_rule_control(&norm, &c, &late)));
+    c.noise = 60; /* an outbreak: what is really bad is found with the release before as well */
+    assert_true(verdict_rule_control_abnormal(verdict_rule_control(&norm, &c, &late)));
+}
+
+TEST(control_is_abnormal_by_crashes_or_by_darkness)
+{
+    late = late_rule_begin();
+    late.control_windows = 1000;
+    assert_false(verdict_rule_control_abnormal(control_log_e(5, 0)));
+    assert_true(verdict_rule_control_abnormal(control_log_e(40, 0)));
     late.control_dark = 50;
-    assert_false(verdict_rule_control_abnormal(verdict_rule_control(&norm, 5, 0, &late)));
+    assert_false(verdict_rule_control_abnormal(control_log_e(5, 0)));
     late.control_dark = 200;
-    assert_true(verdict_rule_control_abnormal(verdict_rule_control(&norm, 5, 0, &late)));
+    assert_true(verdict_rule_control_abnormal(control_log_e(5, 0)));
     /* The first minutes: no window has closed, and a few of many control endpoints have crashed as ever. */
     late = late_rule_begin();
-    assert_false(verdict_rule_control_abnormal(verdict_rule_control(&norm, 30, 100000, &late)));
-    assert_true(verdict_rule_control_abnormal(verdict_rule_control(&norm, 30, 100, &late)));
-    assert_true(isfinite(verdict_rule_control(&norm, 3, 0, &late))); /* more crashes than windows */
+    assert_false(verdict_rule_control_abnormal(control_log_e(30, 100000)));
+    assert_true(verdict_rule_control_abnormal(control_log_e(30, 100)));
+    assert_true(isfinite(control_log_e(3, 0))); /* more crashes than windows */
 }
 
 TEST(strikes_mute_and_clean_releases_bring_back)
@@ -184,6 +203,7 @@ TEST(the_ratio_that_nobody_cares_about_grows_where_history_is_quiet)
 RUN_TESTS(cmocka_unit_test(evidence_stops_what_it_is_about),
           cmocka_unit_test(inv_11_votes_of_one_tenant_stop_that_tenant_only),
           cmocka_unit_test(an_incident_is_not_blamed_on_a_cohort_without_control),
+          cmocka_unit_test(control_is_abnormal_by_storms_and_slowness_too),
           cmocka_unit_test(control_is_abnormal_by_crashes_or_by_darkness),
           cmocka_unit_test(strikes_mute_and_clean_releases_bring_back),
           cmocka_unit_test(the_budget_of_a_release_is_split_over_its_rings),
