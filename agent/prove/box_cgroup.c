@@ -183,6 +183,8 @@ static bool make_v2(struct box_cgroup *c, const char *base, const struct box_cgr
     if (c->memory < 0) { return false; }
     (void)put_number(c->memory, "memory.swap.max", 0); /* missing where there is no swap */
     (void)put_number(c->memory, "memory.oom.group", 1);
+    /* One processor. Missing where the controller was not delegated: the limits of time do not need it. */
+    (void)put_text(c->memory, "cpu.max", "100000 100000");
     return put_number(c->memory, "memory.max", limits->memory_bytes) &&
            put_number(c->memory, "pids.max", limits->processes);
 }

@@ -56,6 +56,8 @@ RW_RC cgroup_leaf_settle(bool *moved_out, struct rw_err *err)
     RW_TRY(rw_dir_open_at(dir, leaf, &child, err));
     RW_TRY(put(child, "cgroup.procs", "0", err));
     RW_TRY(put(dir, "cgroup.subtree_control", "+memory +pids", err));
+    struct rw_err unused;
+    RW_IGNORE(put(dir, "cgroup.subtree_control", "+cpu", &unused), "a help where it is delegated");
     *moved_out = true;
     return RW_OK;
 }

@@ -9,7 +9,7 @@ mount -t tmpfs tmp /tmp
 mount -t tmpfs run /run
 mount -t devtmpfs dev /dev
 mount -t cgroup2 cgroup /sys/fs/cgroup
-echo "+memory +pids" >/sys/fs/cgroup/cgroup.subtree_control
+echo "+memory +pids +cpu" >/sys/fs/cgroup/cgroup.subtree_control
 mount -t ext4 /dev/vdb "$state" || echo "machine: no state disk"
 chown -R 0:0 "$state"
 boots=$(($(cat "$state/boots" 2>/dev/null || echo 0) + 1))
