@@ -182,24 +182,25 @@ def test_a_clamd_that_hangs_is_not_spoken_for_and_its_death_is_the_sensors(senso
 
 # --- the whole way ---
 class Endpoint(Lab):
-    """A laboratory whose box knows the validators for ClamAV's content."""
+    """A laboratory whose box knows the validators of one family of content."""
+    family = "clamav"
 
     def init(self):
         policy = self.dir / "rings.json"
         policy.write_text(json.dumps(self.policy, indent=2))
-        self.run("ringward-server", "init", "--dir", self.server_dir, "--dev", "--policy", policy, "--family", "clamav",
+        self.run("ringward-server", "init", "--dir", self.server_dir, "--dev", "--policy", policy, "--family", self.family,
                  "--listen", f"127.0.0.1:{self.port}", check=True)
         return self
 
     def create(self, content, notes, *more, check=True):
-        r = self.cli("release", "create", "--family", "clamav", "--class", "rules", "--content", content, "--notes", notes,
+        r = self.cli("release", "create", "--family", self.family, "--class", "rules", "--content", content, "--notes", notes,
                      "-o", "json", *more, check=check)
         release = json.loads(r.stdout.strip().splitlines()[-1]) if r.returncode == 0 else None
         return release and f"{release['family']}/{release['release']}", r
 
 
 @pytest.fixture
-def endpoint(tmp_path):
+def endpoint(tmp_path, request):
     bin_dir = tmp_path / "bin"
     bin_dir.mkdir()
     for path in BIN.iterdir():
@@ -209,10 +210,12 @@ def endpoint(tmp_path):
     conf = ROOT / "examples/validator/ringward-validate-clamav.conf"
     (bin_dir / conf.name).write_bytes(conf.read_bytes())
     with Endpoint(bin_dir, policy=copy.deepcopy(POLICY)) as lab:
+        lab.family = request.param
         yield lab.init().start_server()
 
 
 @needs_clamd
+@pytest.mark.parametrize("endpoint", ["clamav"], indirect=True)
 def test_signatures_go_the_whole_way_to_clamd_and_bad_ones_do_not(endpoint):
     lab = endpoint
     work = lab.dir / "clamd"
@@ -227,3 +230,20 @@ def test_signatures_go_the_whole_way_to_clamd_and_bad_ones_do_not(endpoint):
     content.write_text("Broken line\n")
     made, r = lab.create(content, "broken", check=False)
     assert made is None and r.returncode == 9, r.stderr
+
+
+@pytest.mark.parametrize("endpoint", ["words"], indirect=True)
+def test_what_the_engine_alone_refuses_is_taken_back_by_the_agent(endpoint):
+    """The validator takes the words, the engine does not: the endpoint goes back to what it had, and says why."""
+    lab = endpoint
+    subprocess.run(["cc", "-O2", "-static-pie", ROOT / "examples/validator/words.c", "-lcrypto", "-o", lab.bin / "ringward-validate-words"],
+                   check=True, capture_output=True, timeout=120)
+    agent = lab.add_agent("internal", families="words", engine="words", sensor_command=words_command(lab.dir / "words"), sensor_loader=None)
+    content = lab.dir / "words.txt"
+    content.write_text("a word of more than twenty signs\n")
+    release = lab.publish(content, "a long word")
+    lab.cli("rollout", "start", release, check=True)
+    wait_for("it was tried and taken back", lambda: "kind=failed" in (agent.dir / "agent.log").read_text(), 120)
+    assert "longer than the 20 signs" in (agent.dir / "agent.log").read_text()
+    wait_for("the set before is active", lambda: agent.active_release("words") == 0, 60)
+    assert "a word of" not in (lab.dir / "words" / "words").read_text()
