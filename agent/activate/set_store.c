@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { SET_NAME_BYTES = 24, FILE_NAME_BYTES = INSTALL_NAME_BYTES + 8 };
@@ -61,12 +62,19 @@ static RW_RC link_content(const struct set_store *s, int dir, const struct manif
 RW_RC set_store_unmark(const struct set_store *s, int64_t set, struct rw_err *err)
 {
     char name[SET_NAME_BYTES];
+    struct stat st;
     RW_AUTO(rw_fd) rw_fd dir = -1;
     set_name(set, name);
     struct rw_rc rc = rw_dir_open_at(s->sets, name, &dir, err);
     if (rc.code == RW_E_NOT_FOUND) { return RW_OK; }
     RW_TRY(rc);
-    return rw_file_remove_at(dir, trial_name, err);
+    if (fstatat(dir, trial_name, &st, AT_SYMLINK_NOFOLLOW) != 0) {
+        if (errno == ENOENT) { return RW_OK; }
+        return rw_fail_errno(err, RW_E_IO, errno, "mark of set %s", name);
+    }
+    if (st.st_size == 0) { return RW_OK; }
+    /* Emptied, not removed: a set that is being removed must not look like one whose trial is over. */
+    return rw_file_replace_at(dir, trial_name, 0600, rw_span_of("", 0), err);
 }
 
 RW_RC set_store_build(const struct set_store *s, const struct manifest *m, const char *trial,

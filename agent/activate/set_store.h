@@ -27,7 +27,7 @@ void set_store_drop(struct set_store *s);
  * of that name says to the sensor until set_store_unmark; NULL: none. Durable on RW_OK. */
 RW_RC set_store_build(const struct set_store *s, const struct manifest *m, const char *trial,
                       struct rw_err *err);
-/* Removes the mark "trial" of a set; one without it is success. */
+/* Empties the mark "trial" of a set: the trial is over. One without it is success. */
 RW_RC set_store_unmark(const struct set_store *s, int64_t set, struct rw_err *err);
 /* Reads the manifest and verifies every file's length and hash. */
 RW_RC set_store_check(const struct set_store *s, int64_t set, struct manifest *out,

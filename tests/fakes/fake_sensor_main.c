@@ -6,6 +6,8 @@
  *   wrong-hash     says another hash               exit           proves, then exits with 3
  *   crash-later    proves, dies 150 ms later       error          says that it could not load
  *   bad-selftest   proves, then the self-test fails
+ *   storm          proves, then counts far more detections than any budget
+ *   slow           proves, then counts far more processor time per scan
  *   panic-on-load  dies while loading              panic-later    proves, lives
  *
  * In the machine of tests/vm, and nowhere else, the two last ones stop the kernel: while loading, or 150 ms after
@@ -32,6 +34,9 @@ static int to_agent = -1;
 static int64_t generation;
 static int ticks_left = -1;
 static bool silent;
+static bool storming;
+static bool slow;
+static struct sensor_message counts = {.type = SENSOR_STATS, .rss_kib = 1000};
 static bool panics;
 
 static void on_hup(int signal_number)
@@ -131,9 +136,23 @@ static bool load_one(int set, const struct manifest_entry *e)
         ticks_left = LATER_TICKS;
         panics = true;
     }
+    storming = storming || is(content, "storm");
+    slow = slow || is(content, "slow");
     say_loaded(e, hash);
     say(&(struct sensor_message){.type = SENSOR_SELFTEST, .ok = !is(content, "bad-selftest")});
     return true;
+}
+
+/* Scans a few files in each tick. */
+static void say_counts(void)
+{
+    counts.generation = generation;
+    counts.scanned += 20;
+    counts.scan_us += slow ? 20 * 50000 : 20 * 100;
+    counts.detections += storming ? 20 : 0;
+    counts.rule_detections = storming ? 20 : 0;
+    (void)snprintf(counts.rule, sizeof(counts.rule), "%s", storming ? "greedy" : "");
+    say(&counts);
 }
 
 static void load_set(void)
@@ -143,6 +162,8 @@ static void load_set(void)
     RW_AUTO(rw_buf) struct rw_buf text = rw_buf_make(MANIFEST_BYTES_MAX);
     RW_AUTO(rw_fd) rw_fd set = open(getenv("RINGWARD_ACTIVE"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     silent = false;
+    storming = false;
+    slow = false;
     panics = false;
     ticks_left = -1;
     if (set < 0 ||
@@ -168,6 +189,7 @@ int main(void)
             load_set();
         }
         if (!silent) {
+            say_counts();
             say(&(struct sensor_message){.type = SENSOR_ALIVE, .generation = generation});
         }
         (void)poll(NULL, 0, TICK_MS);

@@ -47,16 +47,18 @@ static inline void bench_open_again(const char *sensor)
     (void)snprintf(bench.report.cohort.os, BEACON_COHORT_BYTES, "debian-12");
     (void)snprintf(bench.report.cohort.arch, BEACON_COHORT_BYTES, "x86_64");
     (void)snprintf(bench.report.cohort.engine, BEACON_COHORT_BYTES, "fake");
-    const struct activate_options o = {.state_dir = bench.dir,
-                                       .state_path = bench.path,
-                                       .sensor_command = sensor,
-                                       .endpoint = "00112233445566778899aabbccddeeff",
-                                       .load_timeout_ms = 1500,
-                                       .stable_ms = bench_stable_ms,
-                                       .alive_ms = 600,
-                                       .reach_ms = bench_reach_ms,
-                                       .report = &bench.report,
-                                       .clock = rw_clock_system()};
+    const struct activate_options o = {
+        .state_dir = bench.dir,
+        .state_path = bench.path,
+        .sensor_command = sensor,
+        .endpoint = "00112233445566778899aabbccddeeff",
+        .load_timeout_ms = 1500,
+        .stable_ms = bench_stable_ms,
+        .alive_ms = 600,
+        .reach_ms = bench_reach_ms,
+        .detect = {.budget = storm_rule_defaults(), .slow_factor = SLOW_RULE_FACTOR},
+        .report = &bench.report,
+        .clock = rw_clock_system()};
     MUST(activate_open(&bench.a, &o, &err));
     activate_set_ring(&bench.a, "canary");
 }

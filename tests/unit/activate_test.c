@@ -100,6 +100,78 @@ TEST_EACH(bad_content_goes_back_and_is_remembered_and_told, bad)
     bench_remove();
 }
 
+/* What the mark of the active set says: the family on trial; "": the trial is over; "-": there was none. */
+static const char *trial_mark(void)
+{
+    static char mark[64];
+    struct rw_err err;
+    RW_AUTO(rw_buf) struct rw_buf text = rw_buf_make(60);
+    RW_AUTO(rw_fd) rw_fd set = openat(bench.dir, "current", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (!rw_is_ok(rw_file_read_at(set, "trial", 50, &text, &err))) { return "-"; }
+    (void)snprintf(mark, sizeof(mark), "%s", rw_buf_str(&text));
+    return mark;
+}
+
+TEST(a_storm_goes_back_is_remembered_and_told_by_its_name)
+{
+    struct beacon b;
+    steady_on_one();
+    assert_string_equal(trial_mark(), "");
+    struct manifest_entry two = bench_content("yara", 2, "storm");
+    begin(SLOT_TRIAL, &two, 5);
+    assert_string_equal(trial_mark(), "yara");
+    bench_until(ACTIVATE_STARTING);
+    assert_int_equal(bench_active_release("yara"), 1);
+    assert_string_equal(trial_mark(), ""); /* what was proven acts without a budget again */
+    bench_until(ACTIVATE_STEADY);
+    assert_true(slot_is_abandoned(&bench.a.slots, two.sha256));
+    assert_int_equal(bench_beacons(BEACON_FAILED, NULL), 0);
+    assert_int_equal(bench_beacons(BEACON_STORM, &b), 1);
+    assert_int_equal(b.release, 2);
+    assert_int_equal(b.stage, BEACON_STAGE_PROBATION);
+    assert_memory_equal(b.sha256, two.sha256, DIGEST_BYTES);
+    assert_non_null(strstr(b.detail, "rule greedy"));
+    bench_remove();
+}
+
+TEST(slowness_is_told_once_and_lived_with)
+{
+    struct beacon b;
+    steady_on_one();
+    struct manifest_entry two = bench_content("yara", 2, "slow");
+    begin(SLOT_TRIAL, &two, 1);
+    bench_until(ACTIVATE_PROBATION);
+    bench_until(ACTIVATE_STEADY);
+    assert_int_equal(bench_active_release("yara"), 2);
+    assert_int_equal(bench_beacons(BEACON_SLOW, &b), 1);
+    assert_int_equal(b.release, 2);
+    assert_int_equal(b.stage, BEACON_STAGE_PROBATION);
+    assert_int_equal(bench_beacons(BEACON_HEALTHY, NULL), 2);
+    bench_remove();
+}
+
+TEST(going_back_to_what_is_slower_is_not_slowness)
+{
+    steady_on_one();
+    struct manifest_entry two = bench_content("yara", 2, "slow");
+    begin(SLOT_TRIAL, &two, 0);
+    bench_until(ACTIVATE_STEADY);
+    struct manifest_entry three = bench_content("yara", 3, "ok");
+    begin(SLOT_TRIAL, &three, 1);
+    bench_until(ACTIVATE_PROBATION);
+    bench_until(ACTIVATE_STEADY);
+    int before = bench_beacons(BEACON_SLOW, NULL);
+    begin(SLOT_REVERT, &two, 0);
+    bench_until(ACTIVATE_STEADY);
+    for (int i = 0; i < 10; i++) {
+        (void)poll(NULL, 0, 30);
+        activate_step(&bench.a);
+    }
+    assert_int_equal(bench_beacons(BEACON_SLOW, NULL), before);
+    assert_string_equal(trial_mark(), "-"); /* a way back is no trial */
+    bench_remove();
+}
+
 TEST(a_failed_selftest_goes_back)
 {
     steady_on_one();
@@ -394,6 +466,9 @@ TEST(what_nobody_needs_is_collected_and_nothing_else)
 RUN_TESTS(cmocka_unit_test(an_empty_endpoint_proves_the_empty_set),
           cmocka_unit_test(good_content_passes_probation_and_is_told_healthy),
           cmocka_unit_test(bad_content_goes_back_and_is_remembered_and_told),
+          cmocka_unit_test(a_storm_goes_back_is_remembered_and_told_by_its_name),
+          cmocka_unit_test(slowness_is_told_once_and_lived_with),
+          cmocka_unit_test(going_back_to_what_is_slower_is_not_slowness),
           cmocka_unit_test(a_failed_selftest_goes_back),
           cmocka_unit_test(an_entry_that_goes_back_ends_the_trial),
           cmocka_unit_test(a_revert_needs_no_probation_and_leaves_no_way_back_to_the_bad_one),

@@ -5,6 +5,9 @@
 
 #include <math.h>
 
+/* What endpoints tell that fail. */
+static enum beacon_kind failure = BEACON_FAILED;
+
 /* Minutes in which every endpoint of canary, but those that `fails` picks, goes through; all others are heard of. */
 static void minutes(struct world *w, int64_t release, int count, bool (*fails)(size_t number))
 {
@@ -19,7 +22,7 @@ static void minutes(struct world *w, int64_t release, int count, bool (*fails)(s
             } else if (idle) {
                 send(w, 0, i, BEACON_ALIVE, 0);
             } else if (!e->done && fails(i)) {
-                send(w, 0, i, BEACON_FAILED, release);
+                send(w, 0, i, failure, release);
                 e->done = true;
             } else if (!e->done && w->now.s - e->granted_s >= 600) {
                 send(w, 0, i, BEACON_HEALTHY, release);
@@ -37,6 +40,12 @@ static bool nobody(size_t number)
 {
     (void)number;
     return false;
+}
+
+static bool everybody(size_t number)
+{
+    (void)number;
+    return true;
 }
 
 static bool os_1(size_t number)
@@ -109,6 +118,84 @@ TEST(a_fault_of_one_cohort_halts_that_cohort_and_holds_the_rest)
     end(&w);
 }
 
+static const struct signal_case {
+    const char *id;
+    enum beacon_kind kind;
+} signals[] = {{"storm", BEACON_STORM}, {"slow", BEACON_SLOW}};
+
+TEST_EACH(noise_halts_by_its_own_name_within_the_start_of_the_window, signals)
+{
+    struct world w;
+    begin(&w);
+    failure = it->kind;
+    all_alive(&w, 0);
+    start(&w, 1);
+    tick(&w);
+    minutes(&w, 1, 6, everybody);
+    const struct rollout *ro = the(&w, 1);
+    assert_true(ro->halt.there);
+    assert_string_equal(ro->halt.term, it->id);
+    struct fleet_counts c = fleet_state_counts(w.fleet, "yara", 1, "canary", NULL);
+    assert_true(c.exposed <= 16 && c.survived == 0);
+    assert_int_equal(it->kind == BEACON_STORM ? c.storm : c.slow, ro->halt.failures);
+    /* One endpoint, one vote, whatever it says again and whatever it says next (INV-11). */
+    int64_t votes = c.storm + c.slow;
+    for (size_t i = 0; i < PER_RING; i++) {
+        if (!w.endpoints[0][i].done) { continue; }
+        send(&w, 0, i, it->kind, 1);
+        send(&w, 0, i, BEACON_HEALTHY, 1);
+    }
+    c = fleet_state_counts(w.fleet, "yara", 1, "canary", NULL);
+    assert_int_equal(c.storm + c.slow, votes);
+    assert_int_equal(c.survived, 0); /* who stormed or was slow on trial is no survivor */
+    failure = BEACON_FAILED;
+    end(&w);
+}
+
+TEST_EACH(inv_11_noise_of_one_tenant_holds_that_tenant_alone, signals)
+{
+    struct world w;
+    begin(&w);
+    failure = it->kind;
+    world_tenants = 4;
+    all_alive(&w, 0);
+    start(&w, 1);
+    tick(&w);
+    minutes(&w, 1, 12, initech);
+    for (int i = 0; i < 40 && overall(&w, 1) != ROLLOUT_HELD; i++) {
+        minutes(&w, 1, 1, initech);
+    }
+    assert_int_equal(overall(&w, 1), ROLLOUT_HELD);
+    assert_false(the(&w, 1)->halt.there);
+    assert_string_equal(the(&w, 1)->tenants[0], "initech");
+    struct fleet_counts c = fleet_state_counts(w.fleet, "yara", 1, "canary", NULL);
+    assert_int_equal(c.storm + c.slow, 0); /* listed, not counted */
+    assert_true(c.muted_votes >= 3);
+    world_tenants = 1;
+    failure = BEACON_FAILED;
+    end(&w);
+}
+
+/* An outbreak of what is really bad strikes the release before as well: a person looks. */
+TEST(storms_that_control_has_too_only_hold)
+{
+    struct world w;
+    begin(&w);
+    failure = BEACON_STORM;
+    all_alive(&w, 2);
+    start(&w, 1);
+    tick(&w);
+    for (size_t i = 20; i < PER_RING; i++) {
+        send(&w, 0, i, BEACON_STORM, 2);
+    }
+    commit(&w);
+    minutes(&w, 1, 4, everybody);
+    assert_false(the(&w, 1)->halt.there);
+    assert_int_equal(overall(&w, 1), ROLLOUT_HELD);
+    failure = BEACON_FAILED;
+    end(&w);
+}
+
 /* INV-11: an attacker with endpoints of one tenant cannot halt a release for everyone. */
 TEST(inv_11_votes_of_one_tenant_hold_that_tenant_alone)
 {
@@ -140,12 +227,6 @@ TEST(inv_11_votes_of_one_tenant_hold_that_tenant_alone)
     assert_true(state(&w, 1, 0) == ROLLOUT_PASSED || state(&w, 1, 0) == ROLLOUT_COMPLETE);
     world_tenants = 1;
     end(&w);
-}
-
-static bool everybody(size_t number)
-{
-    (void)number;
-    return true;
 }
 
 TEST(a_fault_of_all_tenants_halts_for_all_of_them)
@@ -400,6 +481,9 @@ TEST(an_endpoint_that_fails_in_healthy_releases_is_muted)
 }
 
 RUN_TESTS(cmocka_unit_test(a_fault_of_one_cohort_halts_that_cohort_and_holds_the_rest),
+          cmocka_unit_test(noise_halts_by_its_own_name_within_the_start_of_the_window),
+          cmocka_unit_test(inv_11_noise_of_one_tenant_holds_that_tenant_alone),
+          cmocka_unit_test(storms_that_control_has_too_only_hold),
           cmocka_unit_test(inv_11_votes_of_one_tenant_hold_that_tenant_alone),
           cmocka_unit_test(a_fault_of_all_tenants_halts_for_all_of_them),
           cmocka_unit_test(while_control_crashes_too_absolute_terms_only_hold),
