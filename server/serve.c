@@ -11,17 +11,15 @@
 #include "server/release/release_signer.h"
 #include "server/server_conf.h"
 #include "server/server_core.h"
+#include "server/server_node.h"
 #include "server/server_notify.h"
-#include "server/store/store_sqlite.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 enum { READY_FD_MAX = 1023 };
@@ -30,6 +28,8 @@ struct options {
     const char *dir;
     const char *listen;
     const char *port_file;
+    const char *node;
+    const char *store;
     int64_t ready_fd; /* -1: none */
 };
 
@@ -46,6 +46,7 @@ struct serve {
     struct http_server *http; /* the main thread's */
     pthread_mutex_t counters_lock;
     struct http_server *counted; /* what metrics count; NULL before the start and in the stop */
+    struct api_node node;
     struct api_core api;
     struct webhook *webhook;
     atomic_bool told; /* a webhook's thread has a result */
@@ -73,6 +74,12 @@ static bool signer_lost(void *ctx)
 {
     struct serve *s = ctx;
     return release_signer_lost(s->signer);
+}
+
+static void leave_signer(void *ctx)
+{
+    struct serve *s = ctx;
+    release_signer_leave(s->signer);
 }
 
 static RW_RC trust(void *ctx, const struct release_signer_trust *change, struct rw_err *err)
@@ -129,18 +136,9 @@ static void wake(void *ctx)
 
 /* --- opening --- */
 
-/* Two servers on one directory would each grant what the window allows (INV-1). The lock goes with the process,
- * however it ends. */
-static RW_RC open_lock(struct serve *s, const char *dir, struct rw_err *err)
+static bool shares_store(const struct serve *s)
 {
-    char path[SERVER_CONF_PATH_BYTES];
-    RW_TRY(server_conf_path(dir, "server.lock", path, err));
-    s->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (s->lock < 0) { return rw_fail_errno(err, RW_E_IO, errno, "%s", path); }
-    if (flock(s->lock, LOCK_EX | LOCK_NB) == 0) { return RW_OK; }
-    if (errno != EWOULDBLOCK) { return rw_fail_errno(err, RW_E_IO, errno, "%s", path); }
-    RW_IGNORE(rw_fail(err, RW_E_BUSY, "another ringward-server runs on %s", dir), "hint follows");
-    return rw_hint(err, "stop it first; it ends after SIGTERM once running requests are answered");
+    return server_node_shares(&s->conf);
 }
 
 static RW_RC open_auth(struct serve *s, const char *dir, struct rw_err *err)
@@ -168,15 +166,13 @@ static RW_RC open_auth(struct serve *s, const char *dir, struct rw_err *err)
 
 static RW_RC open_store(struct serve *s, const char *dir, struct rw_err *err)
 {
-    char path[SERVER_CONF_PATH_BYTES];
     size_t tokens = 0;
-    RW_TRY(server_conf_path(dir, "store/ringward.db", path, err));
-    RW_TRY(store_sqlite_open(path, &s->store, err));
+    RW_TRY(server_conf_store(&s->conf, dir, &s->store, err));
     RW_TRY(api_token_load(&s->store, s->auth, &tokens, err));
     if (tokens == 0) {
         rw_log(RW_LOG_WARN, "no_tokens", "hint", "ringward-server token makes one");
     }
-    return fleet_state_open(&s->store, &s->fleet, err);
+    return RW_OK;
 }
 
 static RW_RC open_signer(struct serve *s, const char *dir, struct rw_err *err)
@@ -185,6 +181,8 @@ static RW_RC open_signer(struct serve *s, const char *dir, struct rw_err *err)
     char keys[SERVER_CONF_PATH_BYTES];
     char repo[SERVER_CONF_PATH_BYTES];
     char staging[SERVER_CONF_PATH_BYTES];
+    char lock[SERVER_CONF_PATH_BYTES];
+    RW_TRY(server_conf_path(dir, "controller.lock", lock, err));
     RW_TRY(server_conf_path(dir, "signer", keys, err));
     RW_TRY(server_conf_path(dir, "repo", repo, err));
     RW_TRY(server_conf_path(dir, "staging", staging, err));
@@ -200,7 +198,8 @@ static RW_RC open_signer(struct serve *s, const char *dir, struct rw_err *err)
                                                      .key_dir = keys,
                                                      .repo_dir = repo,
                                                      .socket = s->conf.signer_socket,
-                                                     .staging_dir = s->staging_dir};
+                                                     .staging_dir = s->staging_dir,
+                                                     .lock = shares_store(s) ? lock : NULL};
     return release_signer_start(&settings, &s->signer, err);
 }
 
@@ -223,13 +222,19 @@ static RW_RC open_trust(struct serve *s, const char *dir, struct rw_err *err)
     struct rw_wall now = rw_clock_wall(&clock);
     struct rw_err first;
     bool flag = false;
-    RW_TRY(api_trust_open(dir, &s->trust, err));
+    char view[SERVER_CONF_NODE_BYTES + 16] = "trust"; /* each node verifies for itself */
+    if (shares_store(s)) { (void)snprintf(view, sizeof(view), "trust-%s", s->conf.node); }
+    RW_TRY(api_trust_open(dir, view, &s->trust, err));
+    if (shares_store(s) && rw_is_ok(api_trust_refresh(s->trust, now, &flag, &first))) {
+        return RW_OK; /* the controller sees to it */
+    }
     if (!rw_is_ok(release_signer_renew(s->signer, now, &flag, &first))) {
         struct rw_log_line l;
         rw_log_begin(&l, RW_LOG_ERROR, "signer");
         rw_log_err(&l, &first);
         rw_log_end(&l);
     }
+    release_signer_leave(s->signer); /* of several nodes the controller takes it again */
     return api_trust_refresh(s->trust, now, &flag, err);
 }
 
@@ -256,7 +261,7 @@ static RW_RC open_core(struct serve *s, const char *dir, struct rw_err *err)
     struct rw_clock clock = rw_clock_system();
     s->api = (struct api_core){
         .store = &s->store,
-        .fleet = s->fleet,
+        .node = shares_store(s) ? &s->node : NULL,
         .releases = {.store = &s->store,
                      .staging_dir = s->staging_dir,
                      .repo_dir = s->repo_dir,
@@ -277,6 +282,9 @@ static RW_RC open_core(struct serve *s, const char *dir, struct rw_err *err)
         .clock = clock,
         .started = rw_clock_wall(&clock),
     };
+    RW_TRY(api_node_begin(&s->api, err));
+    RW_TRY(fleet_state_open(&s->store, &s->fleet, err));
+    s->api.fleet = s->fleet;
     RW_TRY(rollout_control_open(&s->store, &s->api.controls, err));
     RW_TRY(api_core_begin(&s->api, err));
     RW_TRY(api_queue_new((size_t)s->conf.queue, &s->queue, err));
@@ -344,7 +352,12 @@ static RW_RC tell_ready(const struct serve *s, const struct options *o, struct r
 
 static RW_RC open_all(struct serve *s, const struct options *o, struct rw_err *err)
 {
-    RW_TRY(open_lock(s, o->dir, err));
+    RW_TRY(server_conf_set_store(&s->conf, o->store, err));
+    RW_TRY(server_node_name(&s->conf, o->node, err));
+    s->node = (struct api_node){.may_control = s->conf.controller, .leave = leave_signer, .ctx = s};
+    (void)snprintf(s->node.name, sizeof(s->node.name), "%s (%.100s)", s->conf.node,
+                   o->listen != NULL ? o->listen : s->conf.listen);
+    RW_TRY(server_node_lock(&s->conf, o->dir, &s->lock, err));
     RW_TRY(open_auth(s, o->dir, err));
     RW_TRY(open_store(s, o->dir, err));
     RW_TRY(open_signer(s, o->dir, err));
@@ -447,6 +460,9 @@ RW_RC serve(int argc, char **argv, struct rw_err *err)
     const struct opt opts[] = {
         {"dir", "DIR", "directory of the server (required)", &o.dir, NULL},
         {"listen", "ADDRESS", "instead of the setting, for instance 127.0.0.1:0", &o.listen, NULL},
+        {"node", "NAME", "instead of the setting: several nodes may share one directory", &o.node,
+         NULL},
+        {"store", "URL", "instead of the setting: postgresql://...", &o.store, NULL},
         {"port-file", "FILE", "write the port there once the server accepts", &o.port_file, NULL},
         {"ready-fd", "N", "write the port to this descriptor once the server accepts", &ready_fd,
          NULL},

@@ -105,14 +105,14 @@ static RW_RC check_webhooks(const char *dir, struct rw_err *err)
 
 static RW_RC check_dir(const char *dir, struct rw_err *err)
 {
-    static const char *const needed[] = {"repo/metadata/timestamp.json", "repo/targets",
-                                         "store/ringward.db", "staging"};
+    static const char *const needed[] = {"repo/metadata/timestamp.json", "repo/targets", "staging"};
     struct server_conf conf;
     char box[SERVER_CONF_PATH_BYTES];
     RW_TRY(server_conf_load(dir, &conf, err));
     for (size_t i = 0; i < RW_LEN(needed); i++) {
         RW_TRY(check_readable(dir, needed[i], err));
     }
+    if (conf.store[0] == '\0') { RW_TRY(check_readable(dir, "store/ringward.db", err)); }
     if (conf.tls) {
         RW_TRY(check_readable(dir, "tls/cert.pem", err));
         RW_TRY(check_readable(dir, "tls/key.pem", err));

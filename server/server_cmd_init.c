@@ -120,6 +120,7 @@ RW_RC server_cmd_init(int argc, char **argv, struct rw_err *err)
     const char *family = NULL;
     const char *host = NULL;
     const char *listen = NULL;
+    const char *store = NULL;
     const struct opt opts[] = {
         {"dir", "DIR", "directory to make; it must be empty or missing (required)", &a.dir, NULL},
         {"dev", NULL, "development trust: all keys on this machine", NULL, &a.dev},
@@ -129,6 +130,7 @@ RW_RC server_cmd_init(int argc, char **argv, struct rw_err *err)
         {"family", "NAME,...", "content families; may be repeated (default: yara)", &family, NULL},
         {"host", "NAME,...", "names of the TLS certificate (default: localhost)", &host, NULL},
         {"listen", "ADDRESS", "address for server.conf (default: 127.0.0.1:8443)", &listen, NULL},
+        {"store", "URL", "postgresql://... of an empty database, for several nodes", &store, NULL},
     };
     const struct opt_command command = {
         .program = "ringward-server init",
@@ -158,7 +160,8 @@ RW_RC server_cmd_init(int argc, char **argv, struct rw_err *err)
                                                   .family_count = families.count,
                                                   .hosts = hosts.at,
                                                   .host_count = hosts.count,
-                                                  .listen = listen};
+                                                  .listen = listen,
+                                                  .store = store};
     RW_TRY(run(&a, &settings, err));
     printf("Made %s with %s.\n"
            "  run the server:   ringward-server serve --dir %s\n"

@@ -3,7 +3,6 @@
 #include "common/base/opt.h"
 #include "server/api/api_token.h"
 #include "server/server_conf.h"
-#include "server/store/store_sqlite.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -82,17 +81,13 @@ RW_RC server_cmd_token(int argc, char **argv, struct rw_err *err)
     enum opt_outcome outcome = OPT_RUN;
     char **operands = NULL;
     int count = 0;
-    char path[SERVER_CONF_PATH_BYTES];
+    struct server_conf conf;
     struct store store = {.backend = NULL};
     RW_TRY(opt_parse(&command, argc, argv, &outcome, &operands, &count, err));
     if (outcome == OPT_HELP_SHOWN) { return RW_OK; }
     RW_TRY(check_wanted(&w, err));
-    RW_TRY(server_conf_path(w.dir, "store/ringward.db", path, err));
-    if (access(path, R_OK | W_OK) != 0) { /* opening would make an empty store */
-        RW_IGNORE(rw_fail(err, RW_E_NOT_FOUND, "%s: no store that may be written", path), "hint");
-        return rw_hint(err, "give the directory that 'ringward-server init' made");
-    }
-    RW_TRY(store_sqlite_open(path, &store, err));
+    RW_TRY(server_conf_load(w.dir, &conf, err));
+    RW_TRY(server_conf_store(&conf, w.dir, &store, err));
     struct rw_rc rc = work(&w, &store, err);
     store_close(&store);
     return rc;

@@ -1,6 +1,8 @@
 #include "server/server_conf.h"
 
 #include "common/box/box_run.h"
+#include "server/store/store_pg.h"
+#include "server/store/store_sqlite.h"
 
 #include <stddef.h>
 #include <stdio.h>
@@ -17,6 +19,12 @@ static const struct conf_setting settings[] = {
      "threads that speak HTTP; 0: one per core, at most 8"},
     {"tls", CONF_BOOL, FIELD(tls), 0, 0, 0, "yes",
      "whether to speak TLS with tls/cert.pem and tls/key.pem"},
+    {"store", CONF_STR, FIELD(store), SERVER_CONF_PATH_BYTES, 0, 0, "",
+     "postgresql://... for several nodes (docs/nodes.md); empty: the file store/ringward.db"},
+    {"node", CONF_STR, FIELD(node), SERVER_CONF_NODE_BYTES, 0, 0, "",
+     "name of this node on a PostgreSQL store; empty: the name of the host"},
+    {"controller", CONF_BOOL, FIELD(controller), 0, 0, 0, "yes",
+     "whether this node may be controller on a PostgreSQL store: it needs the signer"},
     {"box_dir", CONF_STR, FIELD(box_dir), SERVER_CONF_PATH_BYTES, 0, 0, "",
      "folder of ringward-box and the validators; empty: beside ringward-server"},
     {"signer", CONF_STR, FIELD(signer), SERVER_CONF_PATH_BYTES, 0, 0, "",
@@ -72,6 +80,7 @@ RW_RC server_conf_load(const char *dir, struct server_conf *out, struct rw_err *
         return rw_fail(err, RW_E_CONFIG, "%s: log_level '%s' is not debug, info, warn or error",
                        path, out->log_level);
     }
+    if (!rw_is_ok(server_conf_set_store(out, out->store, err))) { return rw_wrap(err, "%s", path); }
     struct rw_wall since;
     if (out->endpoint_tokens_since[0] != '\0') {
         RW_TRY(rw_wall_parse(rw_span_str(out->endpoint_tokens_since), "endpoint_tokens_since",
@@ -82,6 +91,29 @@ RW_RC server_conf_load(const char *dir, struct server_conf *out, struct rw_err *
                        out->signer_socket);
     }
     return RW_OK;
+}
+
+RW_RC server_conf_set_store(struct server_conf *conf, const char *url, struct rw_err *err)
+{
+    if (url == NULL || url[0] == '\0') { return RW_OK; }
+    if (!store_pg_is_url(url)) {
+        return rw_fail(err, RW_E_CONFIG, "store '%.60s' does not begin with postgresql://", url);
+    }
+    if (url == conf->store) { return RW_OK; }
+    return rw_span_to_str(conf->store, sizeof(conf->store), rw_span_str(url), "store", err);
+}
+
+RW_RC server_conf_store(const struct server_conf *conf, const char *dir, struct store *out,
+                        struct rw_err *err)
+{
+    char path[SERVER_CONF_PATH_BYTES];
+    if (conf->store[0] != '\0') { return store_pg_open(conf->store, out, err); }
+    RW_TRY(server_conf_path(dir, "store/ringward.db", path, err));
+    if (access(path, R_OK | W_OK) != 0) { /* opening would make an empty store */
+        RW_IGNORE(rw_fail(err, RW_E_NOT_FOUND, "%s: no store that may be written", path), "hint");
+        return rw_hint(err, "give the directory that 'ringward-server init' made");
+    }
+    return store_sqlite_open(path, out, err);
 }
 
 RW_RC server_conf_program(const char *folder, const char *name,

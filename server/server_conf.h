@@ -10,17 +10,22 @@
 #include "common/base/clock.h"
 #include "common/base/conf.h"
 #include "common/base/log.h"
+#include "server/store/store.h"
 
 enum {
     SERVER_CONF_PATH_BYTES = 4096,
     SERVER_CONF_LISTEN_BYTES = 256,
     SERVER_CONF_SOCKET_BYTES = 108, /* unix(7) */
+    SERVER_CONF_NODE_BYTES = 65,
 };
 
 struct server_conf {
     char listen[SERVER_CONF_LISTEN_BYTES];
     int64_t workers; /* 0: one per core, at most 8 */
     bool tls;
+    char store[SERVER_CONF_PATH_BYTES];   /* postgresql://...; "": DIR/store/ringward.db */
+    char node[SERVER_CONF_NODE_BYTES];    /* "": the host's name */
+    bool controller;                      /* may this node be controller? */
     char box_dir[SERVER_CONF_PATH_BYTES]; /* of ringward-box and validators; "": beside ourselves */
     char signer[SERVER_CONF_PATH_BYTES];  /* "": ringward-signer beside ourselves */
     char signer_socket[SERVER_CONF_SOCKET_BYTES]; /* "": the signer is started as a child */
@@ -47,6 +52,11 @@ RW_RC server_conf_path(const char *dir, const char *name, char dst[static SERVER
 /* The program `name` in `folder`, or beside the running executable when that is "". */
 RW_RC server_conf_program(const char *folder, const char *name,
                           char dst[static SERVER_CONF_PATH_BYTES], struct rw_err *err);
+/* Checks a URL and puts it in the place of the setting; NULL or "": the setting stays. Fails with RW_E_CONFIG. */
+RW_RC server_conf_set_store(struct server_conf *conf, const char *url, struct rw_err *err);
+/* Opens the store of the settings. Fails as the back ends do; RW_E_NOT_FOUND when there is no file yet. */
+RW_RC server_conf_store(const struct server_conf *conf, const char *dir, struct store *out,
+                        struct rw_err *err);
 unsigned server_conf_workers(const struct server_conf *conf);
 
 #endif

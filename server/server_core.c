@@ -60,6 +60,10 @@ static void take_verdicts(struct server_core *s)
 {
     struct rw_err err;
     while (s->has_verdict || server_check_take(s->check, &s->verdict_id, &s->verdict)) {
+        if (!api_node_controls(s->api)) { /* the controller of now runs the check again */
+            s->has_verdict = false;
+            continue;
+        }
         struct rw_rc rc =
             api_release_take_verdict(s->api, &s->verdict_id, rw_buf_span(&s->verdict), &err);
         s->has_verdict = !rw_is_ok(rc) && rw_code_retry(rc.code);
@@ -92,16 +96,38 @@ static void reload(struct server_core *s)
     s->next_renew.ms = 0;
 }
 
+static void resume_checks(struct server_core *s)
+{
+    struct rw_err err;
+    if (!rw_is_ok(api_release_resume_checks(s->api, &err))) { log_failure("checks_lost", &err); }
+}
+
+/* A node that became controller goes on where the one before it stopped: signatures at once, checks from the start. */
+static bool take_over(struct server_core *s)
+{
+    struct api_node *n = s->api->node;
+    if (n == NULL || !n->took_over) { return false; }
+    n->took_over = false;
+    resume_checks(s);
+    webhook_again(s->api->webhook);
+    s->api->tick_wanted = true; /* what could not be signed a moment ago */
+    return true;
+}
+
 static void housekeeping(struct server_core *s)
 {
     struct rw_mono now = rw_clock_mono(&s->api->clock);
     /* A signer that went is looked for at once: /readyz must not say for a minute that all is well. */
     bool lost = s->api->signer_answers && s->signer_lost(s->ctx);
-    if (lost || now.ms >= s->next_renew.ms) {
+    bool wanted = take_over(s) || s->api->renew_wanted;
+    s->api->renew_wanted = false;
+    if (lost || wanted || now.ms >= s->next_renew.ms) {
         api_core_renew(s->api);
-        api_alarm_record(s->api);
-        bool retry = !s->api->signer_answers && s->renew_ms > SIGNER_RETRY_MS;
-        s->next_renew.ms = now.ms + (retry ? SIGNER_RETRY_MS : s->renew_ms);
+        if (api_node_controls(s->api)) { api_alarm_record(s->api); }
+        bool retry =
+            api_node_controls(s->api) && !s->api->signer_answers && s->renew_ms > SIGNER_RETRY_MS;
+        int64_t retry_ms = s->api->node == NULL ? SIGNER_RETRY_MS : TICK_MS;
+        s->next_renew.ms = now.ms + (retry ? retry_ms : s->renew_ms);
     }
     bool told = s->told(s->ctx);
     if (s->api->tick_wanted || now.ms >= s->next_tick.ms) {
@@ -109,14 +135,13 @@ static void housekeeping(struct server_core *s)
         s->next_tick.ms = now.ms + TICK_MS;
         told = true;
     }
-    if (told) { api_core_tell(s->api); }
+    if (told && api_node_controls(s->api)) { api_core_tell(s->api); }
 }
 
 static void *run(void *arg)
 {
     struct server_core *s = arg;
-    struct rw_err err;
-    if (!rw_is_ok(api_release_resume_checks(s->api, &err))) { log_failure("checks_lost", &err); }
+    if (s->api->node == NULL) { resume_checks(s); }
     for (;;) {
         housekeeping(s);
         int64_t wait_ms = s->next_tick.ms - rw_clock_mono(&s->api->clock).ms;

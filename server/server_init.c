@@ -7,6 +7,7 @@
 #include "server/report/audit_log.h"
 #include "server/server_init_given.h"
 #include "server/server_init_trust.h"
+#include "server/store/store_pg.h"
 #include "server/store/store_sqlite.h"
 
 #include <dirent.h>
@@ -229,13 +230,29 @@ static RW_RC fill_store(struct store *store, const struct server_init_settings *
     return audit_log_append(store, &entry, s->now, err);
 }
 
+static RW_RC open_store(const struct server_init_settings *s, struct store *store,
+                        struct rw_err *err)
+{
+    char path[PATH_BYTES];
+    struct store_audit_tip tip = {.seq = 0};
+    RW_TRY(join(path, s->dir, "store/ringward.db", err));
+    if (s->store == NULL) { return store_sqlite_open(path, store, err); }
+    RW_TRY(store_pg_open(s->store, store, err));
+    struct rw_rc rc = store_audit_tip(store, &tip, err);
+    if (rw_is_ok(rc) && tip.seq > 0) {
+        RW_IGNORE(rw_fail(err, RW_E_EXISTS, "the database holds the store of another server"),
+                  "hint follows");
+        rc = rw_hint(err, "make an empty one: createdb ringward");
+    }
+    if (!rw_is_ok(rc)) { store_close(store); }
+    return rc;
+}
+
 /* INV-9: the tokens and the record that says they were made are one transaction. */
 static RW_RC make_store(const struct server_init_settings *s, struct rw_err *err)
 {
-    char path[PATH_BYTES];
     struct store store = {.backend = NULL};
-    RW_TRY(join(path, s->dir, "store/ringward.db", err));
-    RW_TRY(store_sqlite_open(path, &store, err));
+    RW_TRY(open_store(s, &store, err));
     struct rw_rc rc = store_begin(&store, err);
     if (rw_is_ok(rc)) { rc = fill_store(&store, s, err); }
     if (rw_is_ok(rc)) { rc = store_commit(&store, err); }
@@ -277,11 +294,12 @@ static RW_RC put_operator_conf(const struct server_init_settings *s, const struc
 
 static RW_RC put_server_conf(const struct server_init_settings *s, struct rw_err *err)
 {
-    RW_AUTO(rw_buf) struct rw_buf text = rw_buf_make(2048);
+    RW_AUTO(rw_buf) struct rw_buf text = rw_buf_make(8192);
     RW_TRY(rw_buf_appendf(&text, err,
                           "# Settings of ringward-server; all others have defaults.\n%s"
                           "listen = %s\n",
                           development_note(s), s->listen));
+    if (s->store != NULL) { RW_TRY(rw_buf_appendf(&text, err, "store = %s\n", s->store)); }
     return put_text(s->dir, "server.conf", rw_buf_span(&text), err);
 }
 
@@ -319,6 +337,10 @@ RW_RC server_init(const struct server_init_settings *settings, struct rw_err *er
     RW_TRY(check_counts(&s, err));
     if (!rw_is_ok(ring_policy_parse(s.policy, &policy, err))) { return rw_wrap(err, "policy"); }
     RW_TRY(split_listen(s.listen, &address, err));
+    if (s.store != NULL && !store_pg_is_url(s.store)) {
+        return rw_fail(err, RW_E_USAGE, "--store '%.60s' does not begin with postgresql://",
+                       s.store);
+    }
     if (!is_development(&s)) { RW_TRY(server_given_check(&s, err)); }
     RW_TRY(make_folders(&s, err));
     RW_TRY(make_tls(&s, &address, err));

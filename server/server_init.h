@@ -25,6 +25,7 @@ struct server_init_settings {
     const char *const *hosts;    /* names of the TLS certificate; count 0: those of this host */
     size_t host_count;           /* 0..SERVER_INIT_HOSTS_MAX */
     const char *listen;          /* "ADDRESS:PORT"; NULL: "127.0.0.1:8443" */
+    const char *store;           /* "postgresql://...", an empty database; NULL: a file in `dir` */
     struct rw_wall now;          /* when everything is signed */
     /* Signed documents of a ceremony; NULL: development trust. Then `policy` is the bundle's and `families` are those
      * of its targets; the online keys that they name lie in DIR/signer already (server_init_keys.h). */
@@ -32,7 +33,8 @@ struct server_init_settings {
 };
 
 /* Builds the directory; `server.conf` comes last, so a directory with it is complete.
- * Fails with RW_E_EXISTS (not empty), RW_E_SCHEMA and RW_E_RANGE (policy, family or host name), RW_E_IO, the
+ * Fails with RW_E_EXISTS (not empty, or the store is another server's), the store's codes,
+ * RW_E_SCHEMA and RW_E_RANGE (policy, family or host name), RW_E_IO, the
  * RW_E_TRUST class (the ceremony's documents). */
 RW_RC server_init(const struct server_init_settings *settings, struct rw_err *err);
 /* The built-in policy: the text of rings.json. */

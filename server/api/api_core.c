@@ -59,7 +59,12 @@ void api_core_end(struct api_core *c)
 
 RW_RC api_core_heal(struct api_core *c, struct rw_err *err)
 {
+    RW_TRY(api_node_settle(c, err));
     if (!c->fleet_stale && !c->rollouts_stale) { return RW_OK; }
+    if (c->node != NULL && c->rollouts_stale) { /* what is changed behind this look is followed */
+        RW_TRY(store_look(c->store, err));
+        c->node->change = c->store->now.change;
+    }
     if (c->fleet_stale) { RW_TRY(fleet_state_reload(c->fleet, err)); }
     c->fleet_stale = false;
     if (c->rollouts_stale) {
@@ -156,17 +161,32 @@ static struct api_job *cut(struct api_job *jobs)
     return rest;
 }
 
+/* Endpoints are no business of the controller alone: their records carry no term. */
+static RW_RC begin_for_endpoints(struct api_core *c, struct rw_err *err)
+{
+    int64_t term = c->store->term;
+    c->store->term = 0;
+    struct rw_rc rc = store_begin(c->store, err);
+    c->store->term = term;
+    return rc;
+}
+
 static RW_RC commit_batch(struct api_core *c, struct api_job *batch, struct rw_err *err)
 {
     if (rw_clock_mono(&c->clock).ms < c->batch_retry.ms) {
         return rw_fail(err, RW_E_STORE, "%s", c->store_alarm);
     }
     RW_TRY(api_core_heal(c, err));
-    RW_TRY(store_begin(c->store, err));
+    RW_TRY(begin_for_endpoints(c, err));
+    struct rw_rc rc = api_node_settle(c, err);
+    if (!rw_is_ok(rc)) {
+        store_rollback(c->store);
+        return rc;
+    }
     for (struct api_job *job = batch; job != NULL; job = job->next) {
         job->route->apply(c, job);
     }
-    struct rw_rc rc = fleet_state_flush(c->fleet, err);
+    rc = fleet_state_flush(c->fleet, err);
     if (rw_is_ok(rc)) { rc = store_commit(c->store, err); }
     if (!rw_is_ok(rc)) {
         store_rollback(c->store);
@@ -211,6 +231,7 @@ static void run_alone(struct api_core *c, struct api_job *job)
 {
     struct rw_err err;
     struct rw_rc rc = api_core_heal(c, &err);
+    if (rw_is_ok(rc) && job->route->controller) { rc = api_node_must_control(c, &err); }
     if (rw_is_ok(rc)) {
         job->route->apply(c, job);
     } else {
@@ -274,6 +295,8 @@ static RW_RC turn(struct api_core *c, struct rw_err *err)
 {
     struct rw_wall now = rw_clock_wall(&c->clock);
     RW_TRY(api_core_heal(c, err));
+    RW_TRY(api_node_turn(c, err));
+    if (!api_node_controls(c)) { return rollout_run_follow(c->rollouts, now, err); }
     RW_TRY(
         rollout_run_tick(c->rollouts, now, err)); /* after a failure it has loaded anew by itself */
     if (fleet_state_fold_due(c->fleet)) { RW_TRY(fold(c, err)); }
@@ -285,6 +308,12 @@ void api_core_tick(struct api_core *c)
     struct rw_err err;
     c->tick_wanted = false;
     struct rw_rc rc = turn(c, &err);
+    if (rc.code == RW_E_STALE && c->node != NULL) {
+        /* Another node wrote in between, or is controller now: read and look again. */
+        c->fleet_stale = c->rollouts_stale = c->tick_wanted = true;
+        c->stats.tick_failures++;
+        return;
+    }
     note(c->tick_alarm, "tick", rc, &err);
     if (rw_is_ok(rc)) {
         c->ticked = true;
@@ -307,9 +336,12 @@ void api_core_renew(struct api_core *c)
     struct rw_wall now = rw_clock_wall(&c->clock);
     bool renewed = false;
     bool changed = false;
-    struct rw_rc rc = c->outside.renew(c->outside.ctx, now, &renewed, &err);
-    note(c->signer_alarm, "signer", rc, &err);
-    c->signer_answers = rw_is_ok(rc);
+    struct rw_rc rc = RW_OK;
+    if (api_node_controls(c)) {
+        rc = c->outside.renew(c->outside.ctx, now, &renewed, &err);
+        note(c->signer_alarm, "signer", rc, &err);
+        c->signer_answers = rw_is_ok(rc);
+    }
     if (renewed) { rw_log(RW_LOG_INFO, "metadata_renewed", NULL, NULL); }
     rc = api_trust_refresh(c->trust, now, &changed, &err);
     if (!rw_is_ok(rc)) {
@@ -326,19 +358,20 @@ void api_core_fold(struct api_core *c)
 {
     struct rw_err err;
     struct rw_rc rc = api_core_heal(c, &err);
-    if (rw_is_ok(rc)) { rc = fold(c, &err); }
+    if (rw_is_ok(rc) && api_node_controls(c)) { rc = fold(c, &err); }
     if (!rw_is_ok(rc)) { log_failure("last_fold", &err); }
+    api_node_stop(c);
 }
 
 bool api_core_ready(const struct api_core *c, const char **why_out)
 {
     /* A failed batch counts while none is tried: later only the next one can tell, and it must get here. */
     bool refusing = rw_clock_mono(&c->clock).ms < c->batch_retry.ms;
-    *why_out = c->fleet_stale || c->rollouts_stale ? "the store does not answer"
-               : !c->ticked                        ? "the controller has not run yet"
-               : refusing                          ? c->store_alarm
-               : c->tick_alarm[0] != '\0'          ? c->tick_alarm
-               : !c->signer_answers                ? "the signer does not answer"
-                                                   : NULL;
+    *why_out = c->fleet_stale || c->rollouts_stale          ? "the store does not answer"
+               : !c->ticked                                 ? "the controller has not run yet"
+               : refusing                                   ? c->store_alarm
+               : c->tick_alarm[0] != '\0'                   ? c->tick_alarm
+               : !c->signer_answers && api_node_controls(c) ? "the signer does not answer"
+                                                            : NULL;
     return *why_out == NULL;
 }

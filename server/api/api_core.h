@@ -8,6 +8,7 @@
 #ifndef RINGWARD_API_CORE_H
 #define RINGWARD_API_CORE_H
 
+#include "server/api/api_node.h"
 #include "server/api/api_trust.h"
 #include "server/api/clone_watch.h"
 #include "server/api/http_server.h"
@@ -53,6 +54,7 @@ struct api_core {
     struct api_trust *trust;
     struct http_auth *auth;
     struct webhook *webhook; /* NULL: none is configured */
+    struct api_node *node;   /* NULL: the only process of its store */
     struct api_core_outside outside;
     struct rw_clock clock;
     struct rw_wall started;
@@ -65,6 +67,9 @@ struct api_core {
     bool tick_wanted;    /* a change waits for the controller: tick before the next wait */
     bool ticked;         /* one whole tick succeeded since the start */
     bool signer_answers; /* the last renewal succeeded */
+    /* A change concerns what was published: look at trust before the next wait. */
+    bool renew_wanted;
+    bool controls_stale; /* another node changed customers' controls: load before the next use */
     struct rw_mono batch_retry;           /* after a failed commit: no batch is tried earlier */
     char store_alarm[RW_ERR_TEXT_BYTES];  /* failure of the last batch; "": none */
     char tick_alarm[RW_ERR_TEXT_BYTES];   /* failure of the last tick; "": none */

@@ -26,6 +26,17 @@ static void apply_readyz(void *core, struct api_job *job)
     api_core_answer(job, rc, &err, 200);
 }
 
+/* For a load balancer of operators: the one node that signs. */
+static void apply_controller(void *core, struct api_job *job)
+{
+    struct rw_err err;
+    if (!rw_is_ok(api_node_must_control(core, &err))) {
+        api_reply_error(job, &err);
+        return;
+    }
+    apply_readyz(core, job);
+}
+
 struct sample {
     const char *name;
     const char *type;
@@ -92,6 +103,12 @@ static RW_RC put_core(const struct api_core *c, struct rw_buf *into, struct rw_e
         {"ringward_tick_failures_total", "counter", "Turns of the controller that failed.",
          c->stats.tick_failures},
         {"ringward_folds_total", "counter", "Folds of the journal.", c->stats.folds},
+        {"ringward_controller", "gauge", "Whether this node is the controller.",
+         api_node_controls(c) ? 1 : 0},
+        {"ringward_controller_term", "gauge", "Term of the controller as this node knows it.",
+         c->node == NULL ? 0 : (uint64_t)c->node->lease.term},
+        {"ringward_controller_takeovers_total", "counter", "Times this node became controller.",
+         c->node == NULL ? 0 : c->node->takeovers},
     };
     return put_samples(samples, RW_LEN(samples), into, err);
 }
@@ -143,6 +160,10 @@ static void apply_metrics(void *core, struct api_job *job)
 const struct api_route api_health_routes[] = {
     {.method = "GET", .pattern = "/healthz", .auth = API_AUTH_NONE, .apply = apply_healthz},
     {.method = "GET", .pattern = "/readyz", .auth = API_AUTH_NONE, .apply = apply_readyz},
+    {.method = "GET",
+     .pattern = "/readyz/controller",
+     .auth = API_AUTH_NONE,
+     .apply = apply_controller},
     {.method = "GET", .pattern = "/metrics", .auth = API_AUTH_NONE, .apply = apply_metrics},
 };
 const size_t api_health_route_count = RW_LEN(api_health_routes);

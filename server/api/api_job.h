@@ -80,6 +80,8 @@ struct api_route {
     /* True: `apply` only changes the fleet state, so many jobs share one journal commit and are answered
      * after it. False: `apply` does its own transaction, alone. */
     bool batched;
+    /* Of several nodes the controller alone may run it: it needs the signer, or files that only one may write. */
+    bool controller;
 };
 
 struct http_conn;

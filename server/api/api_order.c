@@ -115,6 +115,7 @@ const struct api_route api_order_routes[] = {
      .pattern = "/v1/orders",
      .auth = API_AUTH_PUBLISHER,
      .body_bytes_max = ASK_BODY_BYTES_MAX,
+     .controller = true,
      .apply = apply_ask},
     {.method = "GET", .pattern = ORDER, .auth = API_AUTH_VIEWER, .apply = apply_show},
     {.method = "GET",
@@ -125,6 +126,7 @@ const struct api_route api_order_routes[] = {
      .pattern = ORDER "/signatures",
      .auth = API_AUTH_PUBLISHER,
      .body_bytes_max = SIGNATURE_BODY_BYTES_MAX,
+     .controller = true,
      .apply = apply_sign},
 };
 const size_t api_order_route_count = RW_LEN(api_order_routes);

@@ -242,6 +242,7 @@ const struct api_route api_rollout_routes[] = {
      .pattern = "/v1/rollouts",
      .auth = API_AUTH_PUBLISHER,
      .body_bytes_max = BODY_BYTES_MAX,
+     .controller = true,
      .prepare = prepare_start,
      .apply = apply_start},
     {.method = "GET", .pattern = ROLLOUT, .auth = API_AUTH_VIEWER, .apply = apply_show},

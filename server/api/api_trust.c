@@ -27,7 +27,7 @@ struct api_trust {
     int dir;      /* DIR */
     int metadata; /* DIR/repo/metadata */
     int targets;  /* DIR/repo/targets */
-    int state;    /* DIR/trust */
+    int state;    /* DIR/trust, or another view */
     struct tuf_client *client;
     struct ring_policy policy;
     bool has_policy;
@@ -60,7 +60,7 @@ static RW_RC open_client(struct api_trust *t, struct rw_err *err)
     return tuf_client_open(t->state, fetch, &t->client, err);
 }
 
-RW_RC api_trust_open(const char *dir, struct api_trust **out, struct rw_err *err)
+RW_RC api_trust_open(const char *dir, const char *view, struct api_trust **out, struct rw_err *err)
 {
     struct api_trust *t = rw_mem_new(sizeof(*t));
     if (t == NULL) { return rw_fail(err, RW_E_NOMEM, "no memory for the view of trust"); }
@@ -69,7 +69,7 @@ RW_RC api_trust_open(const char *dir, struct api_trust **out, struct rw_err *err
     struct rw_rc rc = rw_dir_open(dir, &t->dir, err);
     if (rw_is_ok(rc)) { rc = rw_dir_open_at(t->dir, "repo/metadata", &t->metadata, err); }
     if (rw_is_ok(rc)) { rc = rw_dir_open_at(t->dir, "repo/targets", &t->targets, err); }
-    if (rw_is_ok(rc)) { rc = rw_dir_make_at(t->dir, "trust", 0700, &t->state, err); }
+    if (rw_is_ok(rc)) { rc = rw_dir_make_at(t->dir, view, 0700, &t->state, err); }
     if (rw_is_ok(rc)) { rc = open_client(t, err); }
     if (!rw_is_ok(rc)) {
         api_trust_drop(&t);

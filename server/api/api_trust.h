@@ -19,7 +19,7 @@ struct api_trust;
 
 /* Opens on DIR (borrowed path): DIR/trust keeps the client's state, begun from DIR/root.json. Reads nothing yet:
  * call api_trust_refresh. Fails with the TUF codes, RW_E_IO, RW_E_NOT_FOUND. */
-RW_RC api_trust_open(const char *dir, struct api_trust **out, struct rw_err *err);
+RW_RC api_trust_open(const char *dir, const char *view, struct api_trust **out, struct rw_err *err);
 void api_trust_drop(struct api_trust **t);
 
 /* Reads the published metadata and the policy anew; *policy_changed_out tells whether it is another one.

@@ -18,6 +18,8 @@ struct fleet_state {
     int64_t last_row;     /* newest journal row that memory covers */
     size_t journal_bytes; /* behind the folded image */
     size_t image_bytes;   /* of the folded image */
+    size_t
+        open_kept; /* open permits when those that are closed were last taken out while following */
 };
 
 /* Number of a name, defined now if need be; cohorts beyond the limit become "other". */

@@ -10,6 +10,7 @@
 enum {
     BATCH_BYTES_MAX = 64 * 1024 * 1024,
     FOLD_AT_LEAST_BYTES = 4 * 1024 * 1024,
+    OPEN_AT_LEAST = 4096, /* open permits before a node that follows looks which are closed */
 };
 
 static const char *const grades[FLEET_GRADES] = {"", "full", "good", "weak", "none"};
@@ -39,11 +40,16 @@ struct replay {
     struct fleet_table *table;
     int64_t last_row;
     size_t bytes;
+    bool gapless; /* rows of a shared store follow each other: a missing one is a loss */
 };
 
 static RW_RC replay_row(void *arg, int64_t row, struct rw_span batch, struct rw_err *err)
 {
     struct replay *replay = arg;
+    if (replay->gapless && row != replay->last_row + 1) {
+        return rw_fail(err, RW_E_STORE, "journal row %lld is not there: it was folded meanwhile",
+                       (long long)replay->last_row + 1);
+    }
     struct rw_rc rc = fleet_fold_replay(replay->table, batch, err);
     if (!rw_is_ok(rc)) { return rw_wrap(err, "journal row %lld", (long long)row); }
     replay->last_row = row;
@@ -68,7 +74,7 @@ RW_RC fleet_state_reload(struct fleet_state *f, struct rw_err *err)
     f->lost = true;
     rw_buf_clear(&f->batch);
     RW_TRY(fleet_table_make(&table, err));
-    struct replay replay = {.table = &table};
+    struct replay replay = {.table = &table, .gapless = store_is_shared(f->store)};
     struct rw_rc rc = load_into(f, &table, &replay, err);
     if (!rw_is_ok(rc)) {
         fleet_table_drop(&table);
@@ -78,8 +84,57 @@ RW_RC fleet_state_reload(struct fleet_state *f, struct rw_err *err)
     f->table = table;
     f->last_row = replay.last_row;
     f->journal_bytes = replay.bytes;
+    f->open_kept = f->table.open_count;
     f->lost = false;
     return RW_OK;
+}
+
+/* --- following other nodes --- */
+
+static const struct fleet_slot *open_slot(struct fleet_table *t, const struct fleet_open_permit *p)
+{
+    const struct fleet_slot *s = fleet_table_slot(&t->tracks[p->track], p->release);
+    bool open = s != NULL && s->deadline_s == p->deadline_s && fleet_outcome_rule_pending(s->marks);
+    return open ? s : NULL;
+}
+
+/* Deadlines are looked at by the controller: elsewhere the list of open permits would only grow. */
+static void drop_closed(struct fleet_state *f)
+{
+    struct fleet_table *t = &f->table;
+    size_t kept = 0;
+    if (t->open_count < OPEN_AT_LEAST + 2 * f->open_kept) { return; }
+    for (size_t i = 0; i < t->open_count; i++) {
+        const struct fleet_open_permit p = t->open[i];
+        if (open_slot(t, &p) != NULL) { t->open[kept++] = p; }
+    }
+    t->open_count = f->open_kept = kept;
+}
+
+static RW_RC follow_row(void *arg, int64_t row, struct rw_span batch, struct rw_err *err)
+{
+    struct fleet_state *f = arg;
+    struct replay replay = {.table = &f->table, .last_row = f->last_row, .gapless = true};
+    RW_TRY(replay_row(&replay, row, batch, err));
+    f->last_row = row;
+    f->journal_bytes += batch.n;
+    return RW_OK;
+}
+
+RW_RC fleet_state_follow(struct fleet_state *f, struct rw_err *err)
+{
+    int64_t tip = f->store->now.tip;
+    if (!f->lost && tip == f->last_row) { return RW_OK; }
+    if (f->lost || f->batch.n > 0 || tip < f->last_row) {
+        return rw_fail(err, RW_E_BUSY, "the state of the fleet is being loaded anew");
+    }
+    struct rw_rc rc = store_journal_each(f->store, f->last_row, follow_row, f, err);
+    if (rw_is_ok(rc) && f->last_row < tip) {
+        rc = rw_fail(err, RW_E_BUSY, "journal row %lld is not there yet", (long long)tip);
+    }
+    f->lost = !rw_is_ok(rc); /* half a row may have been applied */
+    drop_closed(f);
+    return rc;
 }
 
 RW_RC fleet_state_open(struct store *store, struct fleet_state **out, struct rw_err *err)
@@ -249,13 +304,6 @@ RW_RC fleet_state_beacon(struct fleet_state *f, const struct fleet_who *who, con
     return RW_OK;
 }
 
-static const struct fleet_slot *open_slot(struct fleet_table *t, const struct fleet_open_permit *p)
-{
-    const struct fleet_slot *s = fleet_table_slot(&t->tracks[p->track], p->release);
-    bool open = s != NULL && s->deadline_s == p->deadline_s && fleet_outcome_rule_pending(s->marks);
-    return open ? s : NULL;
-}
-
 RW_RC fleet_state_expire(struct fleet_state *f, struct rw_wall now, size_t *expired_out,
                          struct rw_err *err)
 {
@@ -302,6 +350,11 @@ RW_RC fleet_state_flush(struct fleet_state *f, struct rw_err *err)
     if (f->batch.n == 0) { return RW_OK; }
     int64_t row = 0;
     RW_TRY(store_journal_append(f->store, rw_buf_span(&f->batch), &row, err));
+    /* INV-1: records are numbers of names and permits: they mean what they say behind this very row only. */
+    if (store_is_shared(f->store) && row != f->last_row + 1) {
+        return rw_fail(err, RW_E_STORE, "the journal has moved on from row %lld to %lld",
+                       (long long)f->last_row, (long long)row - 1);
+    }
     f->last_row = row;
     f->journal_bytes += f->batch.n;
     rw_buf_clear(&f->batch);

@@ -32,6 +32,10 @@ RW_RC fleet_state_open(struct store *store, struct fleet_state **out, struct rw_
 void fleet_state_drop(struct fleet_state **f);
 /* Throws memory and pending batch away and loads anew. */
 RW_RC fleet_state_reload(struct fleet_state *f, struct rw_err *err);
+/* Shared stores: takes in the journal rows of other nodes, up to the store's `now`. Fails with RW_E_BUSY when memory
+ * must be loaded anew, which is better done outside of a transaction: it is too far behind, or has records of its own
+ * that were never kept. */
+RW_RC fleet_state_follow(struct fleet_state *f, struct rw_err *err);
 
 /* --- changes: memory now, a record in the pending batch. Fail with RW_E_FULL, RW_E_NOMEM; nothing changed then. --- */
 RW_RC fleet_state_enrol(struct fleet_state *f, const struct fleet_who *who, struct rw_wall now,

@@ -5,8 +5,11 @@
 #include "common/wire/signer_codec.h"
 #include "server/release/release_signer_link.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 
 enum { SIGNER_TIMEOUT_MS = 60000, RENEW_EVERY_S = 60 };
 
@@ -22,6 +25,8 @@ struct release_signer {
     struct rw_buf bytes; /* of the last answer */
     struct signer_answer answer;
     struct rw_wall renewed; /* last time that the signer was asked to renew */
+    char *lock_path;        /* NULL: the only server of its repository */
+    rw_fd lock;             /* held while >= 0 */
 };
 
 /* --- files --- */
@@ -74,21 +79,31 @@ static RW_RC name_link(struct release_signer_link *l, const struct release_signe
     return rw_span_to_str(l->path, sizeof(l->path), rw_span_str(path), "signer socket", err);
 }
 
+static RW_RC name_lock(struct release_signer *s, const char *path, struct rw_err *err)
+{
+    s->lock_path = rw_str_dup(path);
+    return s->lock_path != NULL ? RW_OK : rw_fail(err, RW_E_NOMEM, "no memory for a path");
+}
+
 RW_RC release_signer_start(const struct release_signer_settings *settings,
                            struct release_signer **out, struct rw_err *err)
 {
     struct release_signer *s = rw_mem_new(sizeof(*s));
     if (s == NULL) { return rw_fail(err, RW_E_NOMEM, "no memory for the signer's client"); }
-    s->repo = s->metadata = s->targets = -1;
+    s->repo = s->metadata = s->targets = s->lock = -1;
     s->staging_dir = settings->staging_dir;
     s->bytes = rw_buf_make(FRAME_BYTES_MAX);
     struct rw_rc rc = name_link(&s->link, settings, err);
     if (rw_is_ok(rc)) { rc = rw_dir_open(settings->repo_dir, &s->repo, err); }
     if (rw_is_ok(rc)) { rc = rw_dir_open_at(s->repo, "metadata", &s->metadata, err); }
     if (rw_is_ok(rc)) { rc = rw_dir_open_at(s->repo, "targets", &s->targets, err); }
-    if (rw_is_ok(rc)) { rc = finish_writing(s, err); }
+    bool alone = settings->lock == NULL;
+    if (rw_is_ok(rc) && !alone) { rc = name_lock(s, settings->lock, err); }
+    if (rw_is_ok(rc) && alone) { rc = finish_writing(s, err); }
     /* A signer that listens may come later: permits and the repository are served without it. */
-    if (rw_is_ok(rc) && s->link.path[0] == '\0') { rc = release_signer_link_ensure(&s->link, err); }
+    if (rw_is_ok(rc) && alone && s->link.path[0] == '\0') {
+        rc = release_signer_link_ensure(&s->link, err);
+    }
     if (!rw_is_ok(rc)) {
         release_signer_drop(&s);
         return rc;
@@ -101,6 +116,8 @@ void release_signer_drop(struct release_signer **s)
 {
     if (*s == NULL) { return; }
     release_signer_link_drop(&(*s)->link);
+    rw_mem_free((*s)->lock_path);
+    rw_fd_drop(&(*s)->lock);
     rw_fd_drop(&(*s)->repo);
     rw_fd_drop(&(*s)->metadata);
     rw_fd_drop(&(*s)->targets);
@@ -120,8 +137,36 @@ static RW_RC exchange(struct release_signer *s, const struct signer_request *r, 
     return signer_answer_read(&frame, &s->answer, err);
 }
 
+/* A controller that stood still may wake up in the middle of a request: nobody else signs or writes before it has
+ * let go, so that the last word about a pointer is the last controller's (INV-1). */
+static RW_RC ensure_lock(struct release_signer *s, struct rw_err *err)
+{
+    if (s->lock_path == NULL || s->lock >= 0) { return RW_OK; }
+    RW_AUTO(rw_fd)
+    rw_fd fd = open(s->lock_path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0) { return rw_fail_errno(err, RW_E_IO, errno, "%s", s->lock_path); }
+    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        if (errno != EWOULDBLOCK) { return rw_fail_errno(err, RW_E_IO, errno, "%s", s->lock_path); }
+        RW_IGNORE(rw_fail(err, RW_E_BUSY, "another node still holds the signer (%s)", s->lock_path),
+                  "hint follows");
+        return rw_hint(err, "the controller before this one has not ended yet: stop its process");
+    }
+    RW_TRY(finish_writing(s, err));
+    s->lock = rw_fd_steal(&fd);
+    return RW_OK;
+}
+
+void release_signer_leave(struct release_signer *s)
+{
+    if (s->lock_path == NULL) { return; }
+    release_signer_link_drop(&s->link); /* before the lock: a child has ended when this returns */
+    rw_fd_drop(&s->lock);
+    s->renewed = (struct rw_wall){0};
+}
+
 static RW_RC ask(struct release_signer *s, const struct signer_request *r, struct rw_err *err)
 {
+    RW_TRY(ensure_lock(s, err));
     RW_TRY(release_signer_link_ensure(&s->link, err));
     struct rw_rc rc = exchange(s, r, err);
     if (!rw_is_ok(rc)) {

@@ -22,6 +22,9 @@ struct release_signer_settings {
     const char *repo_dir; /* DIR/repo */
     const char *socket;   /* where a signer listens; NULL or "": one is started as a child */
     int staging_dir;      /* borrowed: payloads come from here */
+    /* Of several servers on one repository the one that holds this file's lock writes it: taken with the first request.
+     * NULL: there is one server only. */
+    const char *lock;
 };
 
 /* Starts ringward-signer over a socketpair; one that dies is started again at the next request. With a socket it is
@@ -29,6 +32,8 @@ struct release_signer_settings {
 RW_RC release_signer_start(const struct release_signer_settings *settings,
                            struct release_signer **out, struct rw_err *err);
 void release_signer_drop(struct release_signer **s);
+/* Lets go of signer and lock, until the next request; nothing without a lock. */
+void release_signer_leave(struct release_signer *s);
 /* Whether the session with a signer that listens is gone, as far as that shows without a request; a renewal begins a
  * new one. False for a child: the next request starts it again, whatever became of it. */
 bool release_signer_lost(const struct release_signer *s);

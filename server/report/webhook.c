@@ -28,6 +28,8 @@ struct target {
     int64_t passed;     /* not stored yet: records up to here are not wanted, or on their way */
     int64_t sent[WEBHOOK_BATCH_MAX]; /* numbers of the events on their way */
     size_t sent_count;
+    bool again;        /* the stored cursor may have moved without us */
+    bool unwanted;     /* the sender's next result is from before that */
     unsigned failures; /* in a row */
     struct rw_mono retry;
     char error[RW_ERR_TEXT_BYTES];
@@ -234,12 +236,27 @@ static RW_RC drop_old(struct webhook *w, struct target *t, struct rw_wall now, s
     return save(w, t, &next, dropped, now, err);
 }
 
+/* What its sender is about to bring is about a cursor that counts no more. */
+static RW_RC begin_again(struct webhook *w, struct target *t, struct rw_err *err)
+{
+    RW_TRY(load_cursor(w->store, t, w->tip, err));
+    t->passed = t->cursor;
+    t->sent_count = 0;
+    t->unwanted = !webhook_send_idle(t->sender);
+    t->again = false;
+    return RW_OK;
+}
+
 static RW_RC turn_one(struct webhook *w, struct target *t, const struct rw_clock *clock,
                       struct rw_err *err)
 {
     struct webhook_result r;
     struct rw_wall now = rw_clock_wall(clock);
-    if (webhook_send_take(t->sender, &r)) {
+    if (t->again) { RW_TRY(begin_again(w, t, err)); }
+    if (t->unwanted) {
+        if (!webhook_send_take(t->sender, &r)) { return RW_OK; }
+        t->unwanted = false;
+    } else if (webhook_send_take(t->sender, &r)) {
         struct rw_rc rc = take_result(w, t, &r, clock, err);
         if (!rw_is_ok(rc)) {
             /* Delivered, but not known to the store: sent once more, with the same keys. */
@@ -252,6 +269,13 @@ static RW_RC turn_one(struct webhook *w, struct target *t, const struct rw_clock
     RW_TRY(drop_old(w, t, now, err));
     if (t->failures > 0 && rw_clock_mono(clock).ms < t->retry.ms) { return RW_OK; }
     return hand_over(w, t, now, err);
+}
+
+void webhook_again(struct webhook *w)
+{
+    for (size_t i = 0; w != NULL && i < w->count; i++) {
+        w->targets[i].again = true;
+    }
 }
 
 RW_RC webhook_turn(struct webhook *w, const struct rw_clock *clock, struct rw_err *err)
@@ -279,7 +303,9 @@ static RW_RC open_targets(struct webhook *w, const struct webhook_settings *sett
         w->count++;
         if (t->generation > 0) { continue; }
         struct target next = *t;
-        RW_TRY(save(w, t, &next, 0, (struct rw_wall){0}, err));
+        struct rw_rc rc = save(w, t, &next, 0, (struct rw_wall){0}, err);
+        if (rc.code == RW_E_EXISTS) { rc = load_cursor(w->store, t, w->tip, err); } /* a node did */
+        RW_TRY(rc);
     }
     return RW_OK;
 }

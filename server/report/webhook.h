@@ -30,6 +30,9 @@ RW_RC webhook_open(const struct webhook_settings *settings, struct webhook **out
                    struct rw_err *err);
 void webhook_close(struct webhook **w); /* accepts NULL */
 
+/* Another process has sent meanwhile: the next turn begins at the stored cursors. Accepts NULL. */
+void webhook_again(struct webhook *w);
+
 /* One turn: takes results, stores cursors, hands over what is due. Begins and commits transactions of its own; never
  * waits for a target. Fails as the store does: nothing is lost, the next turn tries again. */
 RW_RC webhook_turn(struct webhook *w, const struct rw_clock *clock, struct rw_err *err);

@@ -12,7 +12,7 @@ enum {
     STORED_BYTES_MAX = 1024 * 1024,
 };
 
-static const char kind[] = "evidence";
+static const char evidence_kind[] = "evidence";
 
 void rollout_evidence_drop(struct rollout_evidence **e)
 {
@@ -112,6 +112,13 @@ static void id_of(const struct rollout *ro, struct store_doc *doc)
     (void)snprintf(doc->id, sizeof(doc->id), "%s/%010lld", ro->family, (long long)ro->release);
 }
 
+bool rollout_evidence_is(const struct rollout *ro, const char *kind, const char *id)
+{
+    struct store_doc doc = {.generation = 0};
+    id_of(ro, &doc);
+    return strcmp(kind, evidence_kind) == 0 && strcmp(id, doc.id) == 0;
+}
+
 RW_RC rollout_evidence_put(struct store *store, const struct rollout *ro,
                            struct rollout_evidence *e, struct rw_err *err)
 {
@@ -127,7 +134,7 @@ RW_RC rollout_evidence_put(struct store *store, const struct rollout *ro,
     }
     id_of(ro, &doc);
     doc.body = rw_buf_span(&body);
-    RW_TRY(store_doc_put(store, kind, &doc, err));
+    RW_TRY(store_doc_put(store, evidence_kind, &doc, err));
     e->generation++; /* a transaction that fails afterwards reloads everything */
     return RW_OK;
 }
@@ -160,7 +167,7 @@ static RW_RC load(struct store *store, const struct rollout *ro, struct rollout_
     RW_AUTO(rw_buf) struct rw_buf body = rw_buf_make(STORED_BYTES_MAX);
     struct store_doc doc = {.generation = 0};
     id_of(ro, &doc);
-    struct rw_rc rc = store_doc_get(store, kind, doc.id, &body, &e->generation, err);
+    struct rw_rc rc = store_doc_get(store, evidence_kind, doc.id, &body, &e->generation, err);
     if (rc.code == RW_E_NOT_FOUND) { return RW_OK; } /* it begins */
     RW_TRY(rc);
     rc = read_body(rw_buf_span(&body), e, err);

@@ -47,6 +47,8 @@ bool rollout_evidence_due(const struct rollout_evidence *e, const struct rollout
 /* Works in what happened since. */
 void rollout_evidence_look(struct rollout_evidence *e, const struct rollout *ro,
                            const struct fleet_state *fleet, struct rw_wall now);
+/* Whether a stored document with this id is the evidence of this rollout. */
+bool rollout_evidence_is(const struct rollout *ro, const char *kind, const char *id);
 /* Stores it; needs a transaction. */
 RW_RC rollout_evidence_put(struct store *store, const struct rollout *ro,
                            struct rollout_evidence *e, struct rw_err *err);

@@ -46,6 +46,15 @@ void rollout_live_close_all(struct rollout_run *r);
 struct rollout_facts_from rollout_live_from(const struct rollout_run *r, const struct rollout *ro,
                                             struct rw_wall now);
 
+/* Puts `all` in order of seq. */
+void rollout_live_sort(struct rollout_run *r);
+/* Rings whose pointer is published open when the step leaves them open. */
+void rollout_live_open_rings(struct rollout *ro, const struct rollout_rule_output *out);
+/* Rings of a rollout that is not steered: open while it serves. */
+void rollout_live_open_served(const struct rollout_run *r, struct rollout *ro);
+/* Earliest openings by an expedite, asked anew. */
+void rollout_live_ask_expedite(const struct rollout_run *r, struct rollout *ro);
+
 /* Room for one more rollout in `all`, which may move. Fails with RW_E_FULL, RW_E_NOMEM. */
 RW_RC rollout_live_room(struct rollout_run *r, struct rw_err *err);
 /* The audit record of a person's command. */

@@ -64,6 +64,11 @@ static int by_seq(const void *a, const void *b)
     return (x->seq > y->seq) - (x->seq < y->seq);
 }
 
+void rollout_live_sort(struct rollout_run *r)
+{
+    if (r->count > 1) { qsort((void *)r->all, r->count, sizeof(struct rollout *), by_seq); }
+}
+
 static RW_RC load_all(struct rollout_run *r, struct rw_err *err)
 {
     struct rollout_run fresh = {.store = r->store};
@@ -72,9 +77,7 @@ static RW_RC load_all(struct rollout_run *r, struct rw_err *err)
         drop_all(fresh.all, fresh.count);
         return rc;
     }
-    if (fresh.count > 1) {
-        qsort((void *)fresh.all, fresh.count, sizeof(struct rollout *), by_seq);
-    }
+    rollout_live_sort(&fresh);
     drop_all(r->all, r->count);
     r->all = fresh.all;
     r->count = fresh.count;

@@ -78,6 +78,14 @@ RW_RC rollout_run_generation(const struct rollout_run *r, const char *family, in
  * and the fleet has been reloaded, so requests whose records were in the batch are to be answered with the failure. */
 RW_RC rollout_run_tick(struct rollout_run *r, struct rw_wall now, struct rw_err *err);
 
+/* Shared stores: a document that another node may have written; of other kinds nothing. *changed_out is set when memory
+ * was older; then rollout_run_follow is due. Fails as rollout_doc_read, and with RW_E_NOMEM, RW_E_FULL. */
+RW_RC rollout_run_take(struct rollout_run *r, const char *kind, const struct store_doc *doc,
+                       bool *changed_out, struct rw_err *err);
+/* A node that is not controller: opens for permits what is stored as open and what the rule, by the counts of this
+ * moment, leaves open; closes the rest. Decides and writes nothing. Inside or outside of a transaction. */
+RW_RC rollout_run_follow(struct rollout_run *r, struct rw_wall now, struct rw_err *err);
+
 /* Decides one permit request and, when granted, records it in the fleet's pending batch: the answer may leave only
  * after that batch is committed (INV-2). The window law holds in the ring and in the cohort (INV-1); a pending
  * permit of the same endpoint and release is given again. Fails with RW_E_FULL, RW_E_NOMEM; nothing changed then. */

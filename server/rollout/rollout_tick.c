@@ -71,10 +71,18 @@ static void take_over(struct rollout *ro, const struct rollout_plan *plan)
     *ro = next;
 }
 
-static void open_rings(struct rollout *ro, const struct rollout_rule_output *out)
+void rollout_live_open_rings(struct rollout *ro, const struct rollout_rule_output *out)
 {
     for (size_t i = 0; i < ro->ring_count; i++) {
         ro->rings[i].open = out->open[i] && ro->rings[i].pointer == ROLLOUT_POINTER_NEW;
+    }
+}
+
+void rollout_live_open_served(const struct rollout_run *r, struct rollout *ro)
+{
+    bool serves = rollout_live_serves(r, ro) || rollout_live_lags(ro);
+    for (size_t i = 0; i < ro->ring_count; i++) {
+        ro->rings[i].open = serves && ro->rings[i].pointer == ROLLOUT_POINTER_NEW;
     }
 }
 
@@ -93,7 +101,7 @@ static RW_RC step_rollout(struct rollout_run *r, struct rollout *ro, struct roll
             dirty = false;
         }
         bool good = point_all(r, ro, &plan->out, &dirty);
-        open_rings(ro, &plan->out);
+        rollout_live_open_rings(ro, &plan->out);
         if (!good || (!changed && !dirty)) { break; }
     }
     /* A pointer that changed although another failed: stored now, else a restart signs it again. */
@@ -106,7 +114,7 @@ static RW_RC step_rollout(struct rollout_run *r, struct rollout *ro, struct roll
     return RW_OK;
 }
 
-static RW_RC prepare_fleet(struct rollout_run *r, struct rw_wall now, struct rw_err *err)
+static RW_RC record_fleet(struct rollout_run *r, struct rw_wall now, struct rw_err *err)
 {
     size_t expired = 0;
     for (size_t i = 0; i < r->policy.ring_count; i++) {
@@ -117,10 +125,19 @@ static RW_RC prepare_fleet(struct rollout_run *r, struct rw_wall now, struct rw_
         if (!rollout_live_serves(r, ro)) { continue; }
         RW_TRY(rollout_live_watch(r, ro, now, err));
     }
-    RW_TRY(fleet_state_expire(r->fleet, now, &expired, err));
-    if (fleet_state_pending_bytes(r->fleet) == 0) { return RW_OK; }
+    return fleet_state_expire(r->fleet, now, &expired, err);
+}
+
+/* The transaction first: in a shared store it brings what other nodes recorded, and records are made behind that. */
+static RW_RC prepare_fleet(struct rollout_run *r, struct rw_wall now, struct rw_err *err)
+{
     RW_TRY(store_begin(r->store, err));
-    struct rw_rc rc = fleet_state_flush(r->fleet, err);
+    struct rw_rc rc = record_fleet(r, now, err);
+    if (rw_is_ok(rc) && fleet_state_pending_bytes(r->fleet) == 0) {
+        store_rollback(r->store);
+        return RW_OK;
+    }
+    if (rw_is_ok(rc)) { rc = fleet_state_flush(r->fleet, err); }
     if (!rw_is_ok(rc)) {
         store_rollback(r->store);
         return rc;
@@ -163,7 +180,7 @@ static RW_RC look(struct rollout_run *r, struct rollout *ro, struct rw_err *err)
 }
 
 /* A rollout keeps the rings of the policy that it began with: found by name. What cannot be asked shortens nothing. */
-static void ask_expedite(const struct rollout_run *r, struct rollout *ro)
+void rollout_live_ask_expedite(const struct rollout_run *r, struct rollout *ro)
 {
     struct rw_wall times[RING_POLICY_RINGS_MAX];
     struct rw_err err;
@@ -188,16 +205,13 @@ static RW_RC tick(struct rollout_run *r, struct rollout_plan *plan, struct rw_er
         /* Rolling back, superseded or not: every pointer is back, so that the steps only count who follows. */
         bool following = rollout_doc_overall(ro) == ROLLOUT_ROLLING_BACK;
         bool live = rollout_live_of(r, ro->family) == ro;
-        if (live) { ask_expedite(r, ro); }
+        if (live) { rollout_live_ask_expedite(r, ro); }
         if (live) { RW_TRY(look(r, ro, err)); }
         if (live || following) {
             RW_TRY(step_rollout(r, ro, plan, r->now, err));
             continue;
         }
-        bool serves = rollout_live_serves(r, ro) || rollout_live_lags(ro);
-        for (size_t k = 0; k < ro->ring_count; k++) {
-            ro->rings[k].open = serves && ro->rings[k].pointer == ROLLOUT_POINTER_NEW;
-        }
+        rollout_live_open_served(r, ro);
     }
     return RW_OK;
 }

@@ -55,6 +55,25 @@ void rollout_run_set_policy(struct rollout_run *r, const struct ring_policy *pol
     (void)policy;
 }
 
+RW_RC rollout_run_follow(struct rollout_run *r, struct rw_wall now, struct rw_err *err)
+{
+    (void)r;
+    (void)now;
+    (void)err;
+    return RW_OK;
+}
+
+RW_RC rollout_run_take(struct rollout_run *r, const char *kind, const struct store_doc *doc,
+                       bool *changed_out, struct rw_err *err)
+{
+    (void)r;
+    (void)kind;
+    (void)doc;
+    (void)changed_out;
+    (void)err;
+    return RW_OK;
+}
+
 RW_RC rollout_run_tick(struct rollout_run *r, struct rw_wall now, struct rw_err *err)
 {
     (void)r;

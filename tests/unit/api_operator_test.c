@@ -49,6 +49,7 @@ static const struct role_case {
     {"webhook_test", "POST", "/v1/webhooks/{name}/test", API_AUTH_OPERATOR},
     {"healthz", "GET", "/healthz", API_AUTH_NONE},
     {"readyz", "GET", "/readyz", API_AUTH_NONE},
+    {"readyz_controller", "GET", "/readyz/controller", API_AUTH_NONE},
     {"metrics", "GET", "/metrics", API_AUTH_NONE},
     {"page", "GET", "/", API_AUTH_NONE},
     {"style", "GET", "/status.css", API_AUTH_NONE},

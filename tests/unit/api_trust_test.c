@@ -44,7 +44,7 @@ static struct api_trust *open_view(void)
 {
     struct rw_err err;
     struct api_trust *t = NULL;
-    MUST(api_trust_open(dir, &t, &err));
+    MUST(api_trust_open(dir, "trust", &t, &err));
     return t;
 }
 

@@ -1,0 +1,409 @@
+/* Goal: INV-1, INV-2, INV-8 over several nodes on one store. Three nodes with the server's own code take permits and
+ * beacons in random turns; commits fail, or hold although their answer is lost; nodes crash, start again, are cut off
+ * from the store, and stand still between looking at the lease and deciding; leases end; somebody halts. The store is
+ * SQLite below and adds what PostgreSQL has: the one row that all transactions lock.
+ *
+ * A model keeps what was committed. After every commit
+ *     exposed - survived <= U + k * survived      in each ring and in each cohort of it
+ * must hold, no permit may follow a halt, a stale term may write nothing, and in the end every node counts exactly what
+ * the model does: nothing lost, nothing twice. */
+#include "server/api/api_core.h"
+#include "server/rollout/lease_rule.h"
+#include "tests/sim/nodes_world.h"
+
+/* --- nodes --- */
+
+static RW_RC point(void *ctx, const char *ring, const char *family, int64_t release, bool hold,
+                   struct rw_err *err)
+{
+    struct node *n = ctx;
+    (void)ring;
+    (void)family;
+    (void)release;
+    (void)hold;
+    assert_false(n->store.in_transaction);
+    return !n->w->calm && draw(n->w, 6) == 0 ? rw_fail(err, RW_E_PROCESS, "the signer is away")
+                                             : RW_OK;
+}
+
+static RW_RC info(void *ctx, const char *family, int64_t release,
+                  char class_out[static RING_POLICY_NAME_BYTES],
+                  struct rw_wall not_before[static RING_POLICY_RINGS_MAX], struct rw_err *err)
+{
+    (void)ctx;
+    (void)family;
+    (void)release;
+    (void)err;
+    (void)snprintf(class_out, RING_POLICY_NAME_BYTES, "rules");
+    not_before[0] = not_before[1] = (struct rw_wall){0};
+    return RW_OK;
+}
+
+static RW_RC bytes_of(void *ctx, const char *family, int64_t release, uint8_t sha256_out[static 32],
+                      struct rw_err *err)
+{
+    (void)ctx;
+    (void)family;
+    (void)err;
+    for (size_t i = 0; i < 32; i++) {
+        sha256_out[i] = (uint8_t)release;
+    }
+    return RW_OK;
+}
+
+static void leave(void *ctx)
+{
+    (void)ctx;
+}
+
+static void crash(struct node *n)
+{
+    if (!n->up) { return; }
+    rollout_run_drop(&n->core.rollouts);
+    fleet_state_drop(&n->fleet);
+    store_close(&n->base); /* SQLite rolls back what was open */
+    n->up = false;
+}
+
+static RW_RC open_rollouts(struct node *n, struct rw_err *err)
+{
+    const struct rollout_run_effects effects = {
+        .point = point, .release_info = info, .release_sha256 = bytes_of, .ctx = n};
+    rollout_run_drop(&n->core.rollouts);
+    return rollout_run_open(&n->store, n->fleet, &n->w->policy, effects, &n->core.rollouts, err);
+}
+
+static void start(struct node *n)
+{
+    struct rw_err err;
+    crash(n);
+    n->cut = false;
+    MUST(store_sqlite_open(n->w->path, &n->base, &err));
+    n->store = (struct store){.backend = &shared, .ctx = n};
+    n->lease = (struct api_node){.may_control = true, .leave = leave};
+    n->core = (struct api_core){
+        .store = &n->store, .node = &n->lease, .clock = {.wall = wall, .mono = mono, .ctx = n->w}};
+    MUST(api_node_begin(&n->core, &err));
+    MUST(fleet_state_open(&n->store, &n->fleet, &err));
+    n->core.fleet = n->fleet;
+    MUST(open_rollouts(n, &err));
+    n->up = true;
+}
+
+/* As api_core_heal, with the effects of this test. */
+static RW_RC heal(struct node *n, struct rw_err *err)
+{
+    struct api_core *c = &n->core;
+    if (c->rollouts_stale) {
+        RW_TRY(store_look(&n->store, err));
+        n->lease.change = n->store.now.change;
+    }
+    if (c->fleet_stale) { RW_TRY(fleet_state_reload(n->fleet, err)); }
+    c->fleet_stale = false;
+    if (c->rollouts_stale) { RW_TRY(open_rollouts(n, err)); }
+    c->rollouts_stale = false;
+    return RW_OK;
+}
+
+/* --- endpoints --- */
+
+static struct fleet_who who(size_t endpoint)
+{
+    struct fleet_who me = {.endpoint = {(uint8_t)endpoint, 7}};
+    (void)snprintf(me.tenant, sizeof(me.tenant), "acme");
+    return me;
+}
+
+static struct beacon_cohort cohort_named(size_t number)
+{
+    struct beacon_cohort c = {.arch = "x86_64", .engine = "yara-4.2"};
+    (void)snprintf(c.os, sizeof(c.os), "os-%zu", number);
+    return c;
+}
+
+static void ask(struct node *n, size_t i)
+{
+    struct rw_err err;
+    struct fleet_who me = who(i);
+    struct beacon_permit_answer a;
+    struct beacon_permit_request q = {
+        .family = "yara", .release = 1, .cohort = cohort_named(cohort_of(i))};
+    (void)snprintf(q.ring, sizeof(q.ring), "%s", ring_names[ring_of(i)]);
+    MUST(bytes_of(NULL, "yara", 1, q.sha256, &err));
+    MUST(rollout_run_permit(n->core.rollouts, &me, &q, wall(n->w), &a, &err));
+    if (a.decision != BEACON_PERMIT_GRANTED) { return; }
+    assert_false(n->w->halted); /* committed before this transaction began, at whichever node */
+    assert_false(n->memory[i].failed);
+    n->memory[i].exposed = true;
+    n->memory[i].permit = a.permit;
+    n->w->permits++;
+}
+
+static void send(struct node *n, size_t i, enum beacon_kind kind, uint64_t id)
+{
+    struct rw_err err;
+    bool duplicate = false;
+    struct fleet_who me = who(i);
+    struct known *k = &n->memory[i];
+    struct beacon b = {.kind = kind,
+                       .family = "yara",
+                       .release = 1,
+                       .trust = "ok",
+                       .cohort = cohort_named(cohort_of(i))};
+    rw_copy(b.id, sizeof(b.id), &id, sizeof(id));
+    (void)snprintf(b.ring, sizeof(b.ring), "%s", ring_names[ring_of(i)]);
+    MUST(bytes_of(NULL, "yara", 1, b.sha256, &err));
+    MUST(fleet_state_beacon(n->fleet, &me, &b, wall(n->w), &duplicate, &err));
+    if (kind == BEACON_HEALTHY && !k->failed) { k->confirmed = true; }
+    if (kind == BEACON_FAILED && !k->confirmed) { k->failed = true; }
+}
+
+static void beacon(struct node *n)
+{
+    struct world *w = n->w;
+    size_t i = draw(w, ENDPOINTS);
+    if (w->last.id != 0 && draw(w, 6) == 0) { /* its answer was lost: again, wherever */
+        send(n, w->last.endpoint, w->last.kind, w->last.id);
+        return;
+    }
+    for (int tries = 0; tries < 20 && !n->memory[i].exposed; tries++) {
+        i = draw(w, ENDPOINTS);
+    }
+    if (!n->memory[i].exposed) { return; }
+    w->last.endpoint = i;
+    w->last.kind = draw(w, 60) == 0 ? BEACON_FAILED : BEACON_HEALTHY;
+    w->last.id = w->next_id++;
+    send(n, i, w->last.kind, w->last.id);
+}
+
+/* As api_core's batch. */
+static void batch(struct node *n)
+{
+    struct world *w = n->w;
+    struct rw_err err;
+    int64_t term = n->store.term;
+    if (!rw_is_ok(heal(n, &err))) { return; }
+    n->store.term = 0;
+    struct rw_rc rc = store_begin(&n->store, &err);
+    n->store.term = term;
+    if (!rw_is_ok(rc)) { return; }
+    for (unsigned left = 1 + draw(w, 5); left > 0; left--) {
+        if (draw(w, 2) == 0) {
+            ask(n, draw(w, ENDPOINTS));
+        } else {
+            beacon(n);
+        }
+    }
+    if (!w->calm && draw(w, 60) == 0) { /* dies before the commit */
+        start(n);
+        return;
+    }
+    rc = fleet_state_flush(n->fleet, &err);
+    if (rw_is_ok(rc)) { rc = store_commit(&n->store, &err); }
+    if (rw_is_ok(rc)) {
+        rw_copy(w->promised, sizeof(w->promised), w->truth, sizeof(w->truth));
+        return;
+    }
+    store_rollback(&n->store);
+    n->core.fleet_stale = n->core.rollouts_stale = true;
+}
+
+/* --- controller --- */
+
+static void step(struct world *w);
+
+static void try_fold(struct node *n)
+{
+    struct rw_err err;
+    if (fleet_state_pending_bytes(n->fleet) > 0 || !rw_is_ok(store_begin(&n->store, &err))) {
+        return;
+    }
+    struct rw_rc rc = fleet_state_fold(n->fleet, &err);
+    if (rw_is_ok(rc)) { rc = store_commit(&n->store, &err); }
+    store_rollback(&n->store);
+    n->core.fleet_stale = n->core.fleet_stale || !rw_is_ok(rc);
+}
+
+static void turn(struct node *n, bool may_stall)
+{
+    struct world *w = n->w;
+    struct rw_err err;
+    if (!rw_is_ok(heal(n, &err)) || !rw_is_ok(api_node_turn(&n->core, &err))) { return; }
+    if (!api_node_controls(&n->core)) {
+        n->core.rollouts_stale = !rw_is_ok(rollout_run_follow(n->core.rollouts, wall(w), &err));
+        return;
+    }
+    if (may_stall && draw(w, 5) == 0) { /* believes to be controller while the others go on */
+        w->now_ms += 20000;
+        for (unsigned i = 0; i < 6; i++) {
+            struct node *other = &w->nodes[draw(w, NODES)];
+            if (other == n || !other->up) { continue; }
+            turn(other, false);
+            batch(other);
+        }
+    }
+    struct rw_rc rc = rollout_run_tick(n->core.rollouts, wall(w), &err);
+    if (rc.code == RW_E_STALE) { n->core.fleet_stale = n->core.rollouts_stale = true; }
+    if (rw_is_ok(rc) && draw(w, 8) == 0) { try_fold(n); }
+}
+
+static void steer(struct node *n)
+{
+    static const enum rollout_rule_command commands[] = {ROLLOUT_PAUSE, ROLLOUT_RESUME,
+                                                         ROLLOUT_RESUME, ROLLOUT_RESUME};
+    const struct rollout_run_actor ada = {.name = "ada", .reason = "why not"};
+    struct world *w = n->w;
+    struct rw_err err;
+    enum rollout_rule_command what =
+        draw(w, 30) == 0 ? ROLLOUT_HALT : commands[draw(w, RW_LEN(commands))];
+    if (!rw_is_ok(heal(n, &err)) || !rw_is_ok(store_begin(&n->store, &err))) { return; }
+    struct rw_rc rc = api_core_finish(
+        &n->core, rollout_run_command(n->core.rollouts, "yara", 1, what, 0, &ada, wall(w), &err),
+        &err);
+    (void)rc; /* refused, or lost: the model reads what is stored */
+}
+
+static void step(struct world *w)
+{
+    unsigned what = draw(w, 100);
+    struct node *n = &w->nodes[draw(w, NODES)];
+    if (what < 12) { w->now_ms += draw(w, 4) == 0 ? 120000 + draw(w, 300000) : draw(w, 3000); }
+    if (!n->up) {
+        if (what < 30) { start(n); }
+        return;
+    }
+    if (what < 40) {
+        turn(n, !w->calm);
+    } else if (what < 93) {
+        batch(n);
+    } else if (what < 95) {
+        crash(n);
+    } else if (what < 98) {
+        n->cut = !n->cut;
+    } else {
+        steer(n);
+    }
+}
+
+/* Everything answers again: each node must know what the model knows. */
+static void check_end(struct world *w)
+{
+    struct rw_err err;
+    w->calm = true;
+    for (size_t k = 0; k < NODES; k++) {
+        struct node *n = &w->nodes[k];
+        if (k == 0 || !n->up) { start(n); } /* one that loads, others that followed */
+        n->cut = false;
+    }
+    for (int round = 0; round < 3; round++) {
+        w->now_ms += 10000;
+        for (size_t k = 0; k < NODES; k++) {
+            turn(&w->nodes[k], false);
+        }
+    }
+    for (size_t k = 0; k < NODES; k++) {
+        struct node *n = &w->nodes[k];
+        MUST(heal(n, &err));
+        MUST(store_begin(&n->store, &err));
+        store_rollback(&n->store);
+        for (size_t ring = 0; ring < RINGS; ring++) {
+            struct fleet_counts want = {.exposed = 0};
+            for (size_t i = ring; i < ENDPOINTS; i += RINGS) {
+                want.exposed += w->truth[i].exposed;
+                want.survived += w->truth[i].confirmed;
+                want.failed += w->truth[i].failed;
+                assert_true(!w->promised[i].exposed || w->truth[i].exposed);
+                assert_true(!w->promised[i].confirmed || w->truth[i].confirmed);
+            }
+            struct fleet_counts c = fleet_state_counts(n->fleet, "yara", 1, ring_names[ring], NULL);
+            assert_int_equal(c.exposed, want.exposed);
+            assert_int_equal(c.survived, want.survived);
+            assert_int_equal(c.failed, want.failed);
+        }
+    }
+}
+
+static void begin_rollout(struct world *w)
+{
+    const struct rollout_run_actor ada = {.name = "ada", .reason = ""};
+    struct node *n = &w->nodes[0];
+    struct rw_err err;
+    w->calm = true;
+    turn(n, false);
+    assert_true(api_node_controls(&n->core));
+    MUST(store_begin(&n->store, &err));
+    MUST(api_core_finish(
+        &n->core, rollout_run_start(n->core.rollouts, "yara", 1, &ada, wall(w), &err), &err));
+    w->calm = false;
+}
+
+TEST(inv_1_no_permit_beyond_the_window_whatever_happens_to_nodes_and_store)
+{
+    uint32_t seed = harness_seed();
+    unsigned stale = 0;
+    unsigned takeovers = 0;
+    unsigned permits = 0;
+    for (unsigned run = 0; run < RUNS; run++) {
+        struct rw_err err;
+        struct world *w = rw_mem_new(sizeof(*w));
+        assert_non_null(w);
+        w->seed = seed + run;
+        w->next_id = 1;
+        w->changes = rw_mem_new_array(CHANGES_MAX, sizeof(*w->changes));
+        assert_non_null(w->changes);
+        /* In memory where there is such a place: it is not the disk that is tried here. */
+        (void)snprintf(w->dir, sizeof(w->dir), "%s/rw-nodes-XXXXXX",
+                       access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
+        assert_non_null(mkdtemp(w->dir));
+        (void)snprintf(w->path, sizeof(w->path), "%s/db", w->dir);
+        MUST(ring_policy_parse(rw_span_str(policy_text), &w->policy, &err));
+        for (size_t i = 0; i < NODES; i++) {
+            w->nodes[i].w = w;
+            start(&w->nodes[i]);
+        }
+        begin_rollout(w);
+        for (unsigned i = 0; i < STEPS; i++) {
+            step(w);
+        }
+        check_end(w);
+        for (size_t i = 0; i < NODES; i++) {
+            crash(&w->nodes[i]);
+        }
+        stale += w->stale_refused;
+        takeovers += w->takeovers;
+        permits += w->permits;
+        (void)nftw(w->dir, harness_remove_one, 16, FTW_DEPTH | FTW_PHYS);
+        rw_mem_free(w->changes);
+        rw_mem_free(w);
+    }
+    print_message(
+        "           %u permits, %u changes of controller, %u writes of stale terms refused\n",
+        permits, takeovers, stale);
+    assert_true(permits > 20 && takeovers > 5 && stale > 0); /* else it tried nothing */
+}
+
+static const struct lease_case {
+    const char *id;
+    struct lease_rule_input in;
+    enum lease_rule_move want;
+} lease_cases[] = {
+    {"mine_is_renewed", {.mine = true, .left_ms = 100, .may = true}, LEASE_RENEW},
+    {"mine_that_ended_and_nobody_took", {.mine = true, .left_ms = -5, .may = true}, LEASE_RENEW},
+    {"mine_is_given_back_at_the_stop",
+     {.mine = true, .left_ms = 100, .may = true, .stopping = true},
+     LEASE_GIVE_BACK},
+    {"mine_but_not_allowed_any_more", {.mine = true, .left_ms = 100}, LEASE_GIVE_BACK},
+    {"of_another_that_lasts", {.left_ms = 1, .may = true}, LEASE_FOLLOW},
+    {"of_another_that_ended", {.left_ms = 0, .may = true}, LEASE_TAKE},
+    {"given_back", {.given_back = true, .left_ms = 0, .may = true}, LEASE_TAKE},
+    {"ended_but_this_one_may_not", {.left_ms = -1}, LEASE_FOLLOW},
+    {"ended_but_this_one_stops", {.left_ms = -1, .may = true, .stopping = true}, LEASE_FOLLOW},
+};
+
+TEST_EACH(a_lease_is_taken_only_when_nobody_holds_it, lease_cases)
+{
+    assert_int_equal(lease_rule_decide(&it->in), it->want);
+}
+
+RUN_TESTS(cmocka_unit_test(a_lease_is_taken_only_when_nobody_holds_it),
+          cmocka_unit_test(inv_1_no_permit_beyond_the_window_whatever_happens_to_nodes_and_store))
