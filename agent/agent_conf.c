@@ -59,6 +59,8 @@ static const struct conf_setting settings[] = {
      "files of this host that content must not match"},
     {"allow_weak_sandbox", CONF_BOOL, FIELD(allow_weak_sandbox), 0, 0, "no",
      "prove content in a sandbox of grade weak as well"},
+    {"drills", CONF_BOOL, FIELD(drills), 0, 0, "yes",
+     "take part in drills: load a harmless release, report a failure, go back"},
     {"proxy", CONF_STR, FIELD(proxy), 0, 0, "",
      "URL of the proxy for all requests: http://HOST:PORT; empty: as https_proxy and no_proxy say"},
     {"max_download_rate", CONF_BYTES, FIELD(download_bytes_per_s_max), 0, INT64_C(1) << 40, "0B",

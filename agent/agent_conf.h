@@ -39,6 +39,7 @@ struct agent_conf {
     char sensor_loader[AGENT_CONF_PATH_BYTES]; /* "": none; else a path */
     int64_t clean_files;
     bool allow_weak_sandbox;
+    bool drills;
     char proxy[AGENT_CONF_PATH_BYTES]; /* "": as the environment says */
     int64_t download_bytes_per_s_max;  /* 0: no limit */
     int64_t store_bytes_max;

@@ -73,6 +73,7 @@ RW_RC agent_poll_open(struct agent *a, struct rw_err *err)
         .engine = a->conf.engine_version,
         .clean_files = a->conf.clean_files,
         .allow_weak = a->conf.allow_weak_sandbox,
+        .drills = a->conf.drills,
         .bucket = a->identity.bucket,
         .families = (const char(*)[INSTALL_NAME_BYTES])a->conf.families,
         .family_count = a->conf.family_count,
@@ -206,6 +207,7 @@ static void begin_change(struct agent *a, const struct poll_family *f)
     struct activate_plan plan = {.change = change_of(f->action),
                                  .own = f->control.effect == CONTROL_LAG,
                                  .probation_s = f->permit.probation_s,
+                                 .drill = f->content.drill,
                                  .valid_until = f->permit_until,
                                  .recheck = recheck,
                                  .ctx = &ctx};

@@ -79,6 +79,7 @@ struct activate_plan {
     char family[INSTALL_NAME_BYTES];
     struct manifest_entry to;   /* ignored for SLOT_REMOVE */
     int64_t probation_s;        /* SLOT_TRIAL */
+    bool drill;                 /* SLOT_TRIAL: a rehearsal of failure */
     struct rw_mono valid_until; /* SLOT_TRIAL: end of the permit's validity (INV-2) */
     /* Asked right before the switch: may it still begin? (bake, expiry, ring) */
     RW_RC (*recheck)(void *ctx, struct rw_err *err);

@@ -31,6 +31,7 @@ static struct trial_rule_evidence evidence(const struct activate *a)
         .selftest_failed = a->sensor.selftest_failed,
         .aborted = a->aborted,
         .storm = a->storm[0] != '\0',
+        .drill = a->slots.trial.drill,
         .reach_back = a->reach_back,
         .contact = a->contact,
         .reach_ms = a->reach_ms,

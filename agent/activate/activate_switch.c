@@ -24,7 +24,10 @@ static RW_RC make_intent(struct activate *a, const struct activate_plan *plan,
     if (plan->change != SLOT_REMOVE) { t.to = plan->to; }
     if (had != NULL) { t.left = *had; }
     t.own = plan->change == SLOT_REVERT && plan->own;
-    if (plan->change == SLOT_TRIAL) { t.probation_s = plan->probation_s; }
+    if (plan->change == SLOT_TRIAL) {
+        t.probation_s = plan->probation_s;
+        t.drill = plan->drill;
+    }
     RW_TRY(digest_random(t.beacon, sizeof(t.beacon), err));
     struct slot_state s = a->slots;
     s.trial = t;
@@ -203,8 +206,8 @@ void activate_go_back(struct activate *a, const struct trial_rule_result *why)
                        a->sensor.load_error ? ": " : "",
                        a->sensor.load_error ? a->sensor.detail : "");
     }
-    if (t->to.release > 0 && (t->aborted || why->unreached)) {
-        /* No fault of its own was seen, or an outage may have been it: left, not blamed. */
+    if (t->to.release > 0 && (t->aborted || why->unreached || t->drill)) {
+        /* No fault of its own was seen, an outage may have been it, or it was a drill: left, not blamed. */
         slot_leave(&a->slots, t->to.sha256);
     } else if (t->to.release > 0) {
         slot_abandon(&a->slots, t->to.sha256);

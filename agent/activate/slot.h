@@ -29,6 +29,7 @@ struct slot_trial {
     int64_t probation_s;
     bool failed;             /* decided: go back. What follows may be repeated after a crash */
     bool aborted;            /* by the ring's entry, not by a fault */
+    bool drill;              /* SLOT_TRIAL: a rehearsal of failure */
     bool own;                /* SLOT_REVERT: by a control, not by the ring's order */
     bool storm;              /* by detections beyond the budget */
     enum beacon_stage stage; /* where it failed */

@@ -71,6 +71,8 @@ static struct trial_rule_result probation(const struct trial_rule_evidence *e)
 {
     int64_t hung_ms = e->last_seen.ms + e->silence_ms;
     int64_t end_ms = e->since.ms + e->probation_ms;
+    /* Nothing is wrong with the sensor: this is the whole of what a drill can do. */
+    if (e->drill) { return go_back(0, false, "drill: loaded and proven, reported as failed"); }
     /* Silence first: a sensor that hangs at the very end has not lived through its probation. */
     if (e->now.ms >= hung_ms) {
         return go_back(0, true, "the sensor was silent for %lld ms", (long long)e->silence_ms);

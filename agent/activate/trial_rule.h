@@ -29,6 +29,7 @@ struct trial_rule_evidence {
     bool other;             /* it says something else than the set under trial */
     bool load_error;        /* it says that it could not load */
     bool selftest_failed;   /* it says that it does not detect its own sample */
+    bool drill;             /* a rehearsal: it ends as a failure once the load is proven */
     bool aborted;           /* the ring's entry has gone back meanwhile */
     bool storm;             /* detections beyond the budget (storm_rule.h) */
     bool reach_back;        /* the server was reachable before the switch, so it must be again */

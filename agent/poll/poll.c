@@ -96,6 +96,7 @@ static void fill_state(const struct poll *p, const struct poll_input *in, size_t
     s->hard_min_s = p->policy.hard_min_s;
     s->expedite_longest_s = p->policy.expedite_longest_s;
     s->engine_skew_max = p->policy.engine_skew_max;
+    s->drills = p->o.drills;
     s->abandoned_count = in->abandoned_count;
     rw_copy(s->abandoned, sizeof(s->abandoned), in->abandoned, sizeof(in->abandoned));
     s->left_count = in->left_count;

@@ -47,6 +47,7 @@ struct poll_options {
     int64_t engine;
     int64_t clean_files;
     bool allow_weak; /* content may be proven in a sandbox of grade weak */
+    bool drills;     /* this endpoint takes part in drills */
     int64_t bucket;
     const char (*families)[INSTALL_NAME_BYTES];
     size_t family_count;

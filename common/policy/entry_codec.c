@@ -128,6 +128,9 @@ RW_RC entry_codec_read_content(const struct tuf_target *t, const char *ring, con
     RW_TRY(json_get_int(engine, "min", 0, RW_JSON_INT_MAX, &c.engine_min, err));
     RW_TRY(json_get_int(engine, "max", 0, RW_JSON_INT_MAX, &c.engine_max, err));
     RW_TRY(read_platforms(custom, platform, &c.platform_fits, err));
+    if (json_find(custom, "drill") != NULL) {
+        RW_TRY(json_get_bool(custom, "drill", &c.drill, err));
+    }
     rw_copy(c.sha256, sizeof(c.sha256), t->sha256, sizeof(t->sha256));
     *out = c;
     return RW_OK;
@@ -254,6 +257,7 @@ void entry_codec_write_content(struct json_writer *w, const char *path,
         json_put_str(w, NULL, c->platforms[i]);
     }
     json_close_array(w);
+    if (c->drill) { json_put_bool(w, "drill", true); }
     json_close_object(w);
     json_close_object(w);
     write_hash_and_length(w, sha256_hex, length);

@@ -25,6 +25,7 @@ struct entry_codec_content {
     int64_t engine_max;
     char platforms[4][INSTALL_NAME_BYTES];
     size_t platform_count;
+    bool drill;
 };
 
 /* What an expedite entry says beyond one ring's view. */

@@ -22,6 +22,20 @@ static struct install_rule_result say(enum install_rule_decision decision,
 
 static const struct rw_wall never = {INT64_MAX};
 
+/* A drill only ever rehearses: it begins on what is in place, and while it is fresh, so that whoever holds a ring's key
+ * later has nothing to repeat; its bytes are its own, so that leaving them bars no other release. NULL: it may. */
+static const char *no_drill(const struct install_rule_content *c,
+                            const struct install_rule_state *s, struct rw_wall now)
+{
+    if (!c->drill) { return NULL; }
+    if (!s->drills) { return "this endpoint takes no part in drills"; }
+    if (s->installed == 0) { return "a drill needs a release to come back to"; }
+    if (c->release < s->installed) { return "a drill is nothing to go back to"; }
+    if (s->held) { return "the drill has the bytes of a release that ran here"; }
+    if (now.s - c->signed_at.s >= INSTALL_DRILL_LIFE_S) { return "the drill is over"; }
+    return NULL;
+}
+
 /* Pointer and content must say the same (AND): a thief of one key has only one of them. NULL: they agree. */
 static const char *disagreement(const struct install_rule_pointer *p,
                                 const struct install_rule_content *c,
@@ -182,6 +196,7 @@ struct install_rule_result install_rule_decide(const struct install_rule_pointer
         return r;
     }
     wrong = barred(c, s);
+    if (wrong == NULL) { wrong = no_drill(c, s, now); }
     if (wrong != NULL) { return say(INSTALL_REFUSE, never, wrong); }
     if (p->release < s->installed) {
         f.spread_s = 0;

@@ -13,7 +13,13 @@
 
 #include "common/base/clock.h"
 
-enum { INSTALL_NAME_BYTES = 33, INSTALL_HASH_BYTES = 32, INSTALL_ABANDONED_MAX = 16 };
+enum {
+    INSTALL_NAME_BYTES = 33,
+    INSTALL_HASH_BYTES = 32,
+    INSTALL_ABANDONED_MAX = 16,
+    INSTALL_DRILL_LIFE_S =
+        86400, /* a drill is over so long after it was signed, whoever still points at it */
+};
 
 /* What rings/RING/FAMILY says. */
 struct install_rule_pointer {
@@ -38,6 +44,8 @@ struct install_rule_content {
     int64_t engine_min;
     int64_t engine_max;
     bool platform_fits;
+    bool
+        drill; /* a rehearsal: loaded, reported as failed, left again; never what a host stays on */
     /* --- what the role says besides the entry (entry_list.h) --- */
     int64_t floor;                /* releases below are never installed again; 0: none */
     bool withdrawn;               /* these very bytes were withdrawn, under whatever number */
@@ -66,6 +74,7 @@ struct install_rule_state {
     int64_t hard_min_s;         /* policy: from signing to install, whatever was expedited */
     int64_t expedite_longest_s; /* policy: an expedite that wants more time has no effect */
     int64_t engine_skew_max;    /* policy: widest engine range of a release; negative: any */
+    bool drills;                /* this endpoint takes part in drills */
     int64_t spread_s;           /* this endpoint's place in the ring's spread */
     bool
         held; /* these very bytes were active on this endpoint before: going back to them needs no bake */

@@ -31,6 +31,12 @@ static RW_RC release_sha256(void *ctx, const char *family, int64_t release,
     return api_trust_release_sha256(c->trust, family, release, sha256_out, err);
 }
 
+static RW_RC is_drill(void *ctx, const char *family, int64_t release, bool *out, struct rw_err *err)
+{
+    struct api_core *c = ctx;
+    return api_trust_drill(c->trust, family, release, out, err);
+}
+
 static RW_RC release_info(void *ctx, const char *family, int64_t release,
                           char class_out[static RING_POLICY_NAME_BYTES],
                           struct rw_wall not_before[static RING_POLICY_RINGS_MAX],
@@ -46,6 +52,7 @@ RW_RC api_core_begin(struct api_core *c, struct rw_err *err)
                                                 .release_info = release_info,
                                                 .release_sha256 = release_sha256,
                                                 .expedited = expedited,
+                                                .is_drill = is_drill,
                                                 .ctx = c};
     const struct ring_policy *policy = api_trust_policy(c->trust);
     if (policy == NULL) { return rw_fail(err, RW_E_POLICY, "no verified policy is in force"); }

@@ -2,6 +2,7 @@
 
 #include "server/api/api_agent.h"
 #include "server/api/api_control.h"
+#include "server/api/api_drill.h"
 #include "server/api/api_health.h"
 #include "server/api/api_operator.h"
 #include "server/api/api_order.h"
@@ -32,6 +33,7 @@ const struct api_route *api_routes(size_t *count_out)
         add(api_release_routes, api_release_route_count);
         add(api_order_routes, api_order_route_count);
         add(api_rollout_routes, api_rollout_route_count);
+        add(api_drill_routes, api_drill_route_count);
         add(api_second_routes, api_second_route_count);
         add(api_control_routes, api_control_route_count);
         add(api_operator_routes, api_operator_route_count);

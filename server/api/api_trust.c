@@ -235,6 +235,18 @@ RW_RC api_trust_release_sha256(struct api_trust *t, const char *family, int64_t 
     return RW_OK;
 }
 
+RW_RC api_trust_drill(struct api_trust *t, const char *family, int64_t release, bool *out,
+                      struct rw_err *err)
+{
+    struct tuf_target target;
+    struct install_rule_content content;
+    char class_name[INSTALL_NAME_BYTES];
+    RW_TRY(find_release(t, family, release, &target, err));
+    RW_TRY(entry_codec_read_content(&target, "", any_platform, &content, class_name, err));
+    *out = content.drill;
+    return RW_OK;
+}
+
 /* --- expedites --- */
 struct expedite {
     struct tuf_target content; /* what it speaks of */
@@ -266,7 +278,9 @@ static RW_RC earliest_by(const struct api_trust *t, size_t ring, const struct ex
     struct install_rule_pointer p = {.release = e->x.release, .length = e->content.length};
     struct install_rule_state s = {.hard_min_s = t->policy.hard_min_s,
                                    .expedite_longest_s = t->policy.expedite_longest_s,
-                                   .engine_skew_max = t->policy.engine_skew_max};
+                                   .engine_skew_max = t->policy.engine_skew_max,
+                                   .drills = true,
+                                   .installed = e->x.release - 1};
     RW_TRY(entry_codec_read_content(&e->content, name, any_platform, &c, class_name, err));
     RW_TRY(ring_policy_find_class(&t->policy, class_name, &class_index, err));
     entry_codec_expedite_for_ring(&e->target, &e->x, name, &x);

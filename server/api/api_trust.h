@@ -40,6 +40,9 @@ RW_RC api_trust_release(struct api_trust *t, const char *family, int64_t release
                         struct rw_err *err);
 
 /* SHA-256 of its payload as the content role lists it. Fails as api_trust_release. */
+/* Whether the release was signed as a drill. Fails with RW_E_NOT_FOUND. */
+RW_RC api_trust_drill(struct api_trust *t, const char *family, int64_t release, bool *out,
+                      struct rw_err *err);
 RW_RC api_trust_release_sha256(struct api_trust *t, const char *family, int64_t release,
                                uint8_t sha256_out[static DIGEST_BYTES], struct rw_err *err);
 

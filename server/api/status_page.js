@@ -113,7 +113,7 @@
 
   const card = (r) => {
     const name = `${r.family}/${r.release}`;
-    const head = add(el('div', 'head'), el('h2', '', name), pill(r.state),
+    const head = add(el('div', 'head'), el('h2', '', r.drill ? `${name}: a drill` : name), pill(r.state),
       el('span', 'muted', `before it: ${num(r.previous) ? r.family + '/' + r.previous : 'nothing'} · started ${ago(r.started)}`));
     const c = add(el('article', 'card'), head);
     if (r.reason && !r.halt) add(c, el('div', 'muted', r.reason));

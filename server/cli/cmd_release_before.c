@@ -27,7 +27,8 @@ static int64_t find_newest(const struct json *list, const char *family, int64_t 
         if (strcmp(cli_view_str(r, "family", text, sizeof(text)), family) != 0) { continue; }
         if (number > *highest) { *highest = number; }
         bool published = strcmp(cli_view_str(r, "state", text, sizeof(text)), "published") == 0;
-        if (published && !cli_view_bool(r, "unchecked") && number > newest) { newest = number; }
+        bool counts = published && !cli_view_bool(r, "unchecked") && !cli_view_bool(r, "drill");
+        if (counts && number > newest) { newest = number; }
     }
     return newest;
 }

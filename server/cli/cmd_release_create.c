@@ -35,6 +35,7 @@ struct create_job {
     const char *against;
     const char *timeout_text;
     const char *unchecked; /* the reason; NULL: checked */
+    bool drill;
     const char *sign_within_text;
     int64_t sign_within_s; /* 0: as the server does by itself */
     int64_t engine_min;
@@ -133,6 +134,7 @@ static RW_RC write_request(const struct create_job *job, struct rw_buf *body, st
     RW_TRY(put_part(&w, "payload", &job->payload_bytes, err));
     if (job->samples != NULL) { RW_TRY(put_part(&w, "samples", &job->sample_bytes, err)); }
     if (job->sign_within_s > 0) { json_put_int(&w, "sign_within_s", job->sign_within_s); }
+    if (job->drill) { json_put_bool(&w, "drill", true); }
     if (job->unchecked != NULL) {
         json_put_bool(&w, "unchecked", true);
         json_put_str(&w, "reason", job->unchecked);
@@ -291,6 +293,8 @@ RW_RC cmd_release_create(int argc, char **argv, struct rw_err *err)
          &job.sign_within_text, NULL},
         {"unchecked", "REASON", "for tests of the endpoints' own box only: skip every check",
          &job.unchecked, NULL},
+        {"drill", NULL, "a rehearsal ('ringward drill create' is the easier way)", NULL,
+         &job.drill},
     };
     const struct opt_command command = {
         .program = "ringward release create",

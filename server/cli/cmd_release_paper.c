@@ -124,6 +124,14 @@ static RW_RC check_date(const struct cmd_release_paper *want, const struct tuf_t
     char class_name[INSTALL_NAME_BYTES];
     char text[RW_TIME_TEXT_BYTES];
     RW_TRY(entry_codec_read_content(t, "", "", &c, class_name, err));
+    /* Endpoints leave a drill again: a release that says so by stealth would never stay, nor a drill without it go. */
+    if (c.drill != want->drill) {
+        RW_IGNORE(rw_fail(err, RW_E_TRUST_RULE, "the document says that this is %s drill",
+                          c.drill ? "a" : "no"),
+                  "hint");
+        return rw_hint(err, c.drill ? "sign a drill with --drill, if it is meant to be one"
+                                    : "--drill signs drills only");
+    }
     if (c.signed_at.s >= want->now.s - CLOCK_SLACK_S &&
         c.signed_at.s <= want->now.s + DATED_AHEAD_S_MAX) {
         return RW_OK;

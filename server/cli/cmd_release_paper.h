@@ -29,6 +29,7 @@ struct cmd_release_paper {
     int64_t floor;      /* RENEW: the floor that is meant; 0: as it is */
     const char *sha256; /* RELEASE: of the payload at hand */
     int64_t length;
+    bool drill; /* RELEASE: it is meant to be a drill */
     struct rw_wall now;
     struct rw_wall root_expires; /* of the root that this machine verified */
 };

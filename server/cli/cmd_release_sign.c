@@ -204,6 +204,7 @@ RW_RC cmd_release_sign(int argc, char **argv, struct rw_err *err)
          &job.payload_file, NULL},
         {"root", "FILE", "trusted root (default: root.json beside the profile)", &job.root_file,
          NULL},
+        {"drill", NULL, "the release is meant to be a drill", NULL, &job.paper.drill},
         {"withdraw", NULL, "sign the order to withdraw the release", NULL, &which.withdraw},
         {"renew", NULL, "sign the order to renew the family's role", NULL, &which.renew},
         {"floor", "N", "the renewal raises the floor to N", &which.floor_text, NULL},

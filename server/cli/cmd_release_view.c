@@ -184,6 +184,9 @@ RW_RC cmd_release_view_one(const struct json *r, struct rw_err *err)
          s = json_next(s)) {
         printf("  %-16s %s\n", "  by key", cli_view_str(s, "keyid", word, sizeof(word)));
     }
+    if (cli_view_bool(r, "drill")) {
+        printf("  %-16s a rehearsal: endpoints load it, report a failure and go back\n", "DRILL");
+    }
     if (cli_view_bool(r, "unchecked")) {
         printf("  %-16s NOT CHECKED by any box: %s\n", "WARNING",
                cli_view_str(r, "reason", text, sizeof(text)));

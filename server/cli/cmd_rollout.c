@@ -243,8 +243,9 @@ static RW_RC print_history(const struct json *list, struct rw_err *err)
     RW_AUTO(cli_table) struct cli_table t = {0};
     RW_TRY(cli_table_begin(&t, header, RW_LEN(header), err));
     for (const struct json *r = json_first(list); r != NULL; r = json_next(r)) {
-        RW_TRY(cli_table_addf(&t, err, "%s/%lld", cli_view_str(r, "family", text, sizeof(text)),
-                              (long long)cli_view_int(r, "release", 0)));
+        RW_TRY(cli_table_addf(&t, err, "%s/%lld%s", cli_view_str(r, "family", text, sizeof(text)),
+                              (long long)cli_view_int(r, "release", 0),
+                              json_find(r, "drill") != NULL ? " (drill)" : ""));
         RW_TRY(cli_table_add(&t, cli_view_str(r, "state", text, sizeof(text)), err));
         RW_TRY(cli_table_addf(&t, err, "%lld", (long long)cli_view_int(r, "previous", 0)));
         RW_TRY(cli_table_add(&t, cli_view_str(r, "started", text, sizeof(text)), err));

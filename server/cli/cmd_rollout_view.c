@@ -194,6 +194,11 @@ RW_RC cmd_rollout_view_print(const struct json *rollout, size_t columns, size_t 
            cli_table_plain(), cli_view_str(rollout, "started", started, sizeof(started)), previous,
            (long long)cli_view_int(rollout, "generation", 0));
     size_t lines = 1;
+    if (json_find(rollout, "drill") != NULL) {
+        lines += print_line(
+            columns,
+            "DRILL: a rehearsal; the content is harmless, failures are reported on purpose");
+    }
     cmd_rollout_view_why(rollout, why, sizeof(why));
     if (why[0] != '\0') { lines += print_line(columns, "%s", why); }
     RW_TRY(print_rings(rings, columns, &lines, err));

@@ -5,6 +5,7 @@
 #include "server/cli/cmd_audit.h"
 #include "server/cli/cmd_control.h"
 #include "server/cli/cmd_doctor.h"
+#include "server/cli/cmd_drill.h"
 #include "server/cli/cmd_fleet.h"
 #include "server/cli/cmd_key.h"
 #include "server/cli/cmd_release.h"
@@ -24,6 +25,7 @@ static const struct cli_verb commands[] = {
     {"release", cmd_release, "create, sign, publish, list and show content"},
     {"rollout", cmd_rollout, "start, watch, pause, resume, promote, halt, roll back"},
     {"second", cmd_second, "what waits for a second person; confirm or refuse it"},
+    {"drill", cmd_drill, "rehearse halt and recovery with a harmless release"},
     {"explain", cmd_rollout_explain, "every number behind the verdict on one release"},
     {"status", cmd_status, "the server at a glance: trust, rollouts, alarms"},
     {"fleet", cmd_fleet, "endpoints: ring, content, last sign of life"},

@@ -28,8 +28,8 @@ static RW_RC note_published(void *arg, const struct store_doc *doc, struct rw_er
     RW_AUTO(release) struct release r = release_make();
     RW_TRY(release_read_stored(doc->body, doc->generation, &r, err));
     bool below = strcmp(r.id.family, b->of->family) == 0 && r.id.number < b->of->number;
-    /* One that no box ever saw is no measure. */
-    bool counts = r.state == RELEASE_PUBLISHED && !r.unchecked;
+    /* One that no box ever saw is no measure, and a drill is no release before. */
+    bool counts = r.state == RELEASE_PUBLISHED && !r.unchecked && !r.drill;
     if (below && counts && r.id.number > b->id.number) { b->id = r.id; }
     return RW_OK;
 }

@@ -125,6 +125,7 @@ static RW_RC read_declared(const struct json *tree, bool stored, struct release 
         RW_TRY(read_file(tree, "samples", stored, &r->samples, err));
     }
     RW_TRY(opt_bool(tree, "unchecked", &r->unchecked, err));
+    RW_TRY(opt_bool(tree, "drill", &r->drill, err));
     if (json_find(tree, "sign_within_s") != NULL) {
         RW_TRY(json_get_int(tree, "sign_within_s", RELEASE_SIGN_WITHIN_S_MIN,
                             RELEASE_SIGN_WITHIN_S_MAX, &r->sign_within_s, err));
@@ -136,15 +137,18 @@ static RW_RC read_declared(const struct json *tree, bool stored, struct release 
 /* --- requests --- */
 RW_RC release_read_request(struct rw_span body, struct release *out, struct rw_err *err)
 {
-    static const char *const known[] = {"family",    "class",        "notes",   "engine",
-                                        "platforms", "payload",      "samples", "unchecked",
-                                        "reason",    "sign_within_s"};
+    static const char *const known[] = {"family",    "class",         "notes",   "engine",
+                                        "platforms", "payload",       "samples", "unchecked",
+                                        "reason",    "sign_within_s", "drill"};
     RW_AUTO(json_tree) json_tree tree = NULL;
     RW_TRY(json_parse(body, &json_limits_small, &tree, err));
     RW_TRY(json_only(tree, known, RW_LEN(known), err));
     RW_TRY(read_declared(tree, false, out, err));
     if (out->notes[0] == '\0') {
         return rw_fail(err, RW_E_SCHEMA, "notes: say what this release changes");
+    }
+    if (out->unchecked && out->drill) {
+        return rw_fail(err, RW_E_SCHEMA, "a drill is checked like any other release");
     }
     if (out->unchecked && out->reason[0] == '\0') {
         return rw_fail(err, RW_E_SCHEMA, "an unchecked release needs a reason");
@@ -279,6 +283,7 @@ static void put_common(struct json_writer *w, const struct release *r, bool stor
     put_file(w, "payload", &r->payload, stored);
     put_file(w, "samples", &r->samples, stored);
     json_put_bool(w, "unchecked", r->unchecked);
+    if (r->drill) { json_put_bool(w, "drill", true); }
     if (r->reason[0] != '\0') { json_put_str(w, "reason", r->reason); }
     put_raw(w, "check", &r->check);
     json_put_int(w, "threshold", r->threshold);

@@ -63,6 +63,7 @@ struct release {
     size_t platform_count;
     int64_t
         sign_within_s; /* time for all signatures; above the minimum the release is dated ahead */
+    bool drill;        /* a rehearsal: signed as such, never a release that stays */
     bool unchecked;    /* goes without the server's box; shown everywhere, needs a reason */
     char reason[RELEASE_REASON_BYTES];
     struct rw_buf check; /* the box's verdict, JSON text; empty: none */

@@ -83,7 +83,8 @@ static RW_RC fill_entry(const struct release_repo *repo, const struct release *r
                                         .signed_at = now,
                                         .engine_min = r->engine_min,
                                         .engine_max = r->engine_max,
-                                        .platform_count = r->platform_count};
+                                        .platform_count = r->platform_count,
+                                        .drill = r->drill};
     rw_copy(out->family, sizeof(out->family), r->id.family, sizeof(r->id.family));
     rw_copy(out->class_name, sizeof(out->class_name), r->class_name, sizeof(r->class_name));
     for (size_t i = 0; i < repo->policy.ring_count; i++) {

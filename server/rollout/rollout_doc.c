@@ -71,6 +71,20 @@ static void put_halt(struct json_writer *w, const struct rollout_halt *h)
     json_close_object(w);
 }
 
+static void put_drill(struct json_writer *w, const struct rollout_drill *d)
+{
+    json_open_object(w, "drill");
+    json_put_int(w, "max", d->max);
+    json_put_int(w, "within_s", d->within_s);
+    json_put_str(w, "by", d->by);
+    json_put_str(w, "reason", d->reason);
+    json_put_int(w, "exposed", d->exposed);
+    json_put_int(w, "reported", d->reported);
+    json_put_int(w, "dark", d->dark);
+    json_put_int(w, "refused", d->refused);
+    json_close_object(w);
+}
+
 static void put_norm(struct json_writer *w, const struct rollout_norm *n)
 {
     json_open_object(w, "norm");
@@ -121,6 +135,7 @@ static RW_RC write_body(const struct rollout *r, struct rw_buf *into, struct rw_
     json_close_array(&w);
     put_scopes(&w, r);
     if (r->halt.there) { put_halt(&w, &r->halt); }
+    if (r->drill.on) { put_drill(&w, &r->drill); }
     json_close_object(&w);
     return json_done(&w, err);
 }
@@ -266,11 +281,27 @@ static RW_RC get_halt(const struct json *root, struct rollout_halt *h, struct rw
     return json_get_str(o, "threshold", h->threshold, sizeof(h->threshold), err);
 }
 
+static RW_RC get_drill(const struct json *root, struct rollout_drill *d, struct rw_err *err)
+{
+    const struct json *o = NULL;
+    if (json_find(root, "drill") == NULL) { return RW_OK; }
+    RW_TRY(json_get(root, "drill", JSON_OBJECT, &o, err));
+    d->on = true;
+    RW_TRY(json_get_int(o, "max", 1, RW_JSON_INT_MAX, &d->max, err));
+    RW_TRY(json_get_int(o, "within_s", 1, RW_JSON_INT_MAX, &d->within_s, err));
+    RW_TRY(json_get_str(o, "by", d->by, sizeof(d->by), err));
+    RW_TRY(json_get_str(o, "reason", d->reason, sizeof(d->reason), err));
+    RW_TRY(json_get_int(o, "exposed", 0, RW_JSON_INT_MAX, &d->exposed, err));
+    RW_TRY(json_get_int(o, "reported", 0, RW_JSON_INT_MAX, &d->reported, err));
+    RW_TRY(json_get_int(o, "dark", 0, RW_JSON_INT_MAX, &d->dark, err));
+    return json_get_int(o, "refused", 0, RW_JSON_INT_MAX, &d->refused, err);
+}
+
 static RW_RC read_body(const struct json *o, struct rollout *r, struct rw_err *err)
 {
-    static const char *const known[] = {"family", "release", "class",  "sha256",      "previous",
-                                        "seq",    "started", "ended",  "rings",       "norm",
-                                        "halt",   "cohorts", "closed", "tenants_held"};
+    static const char *const known[] = {"family", "release", "class",  "sha256",       "previous",
+                                        "seq",    "started", "ended",  "rings",        "norm",
+                                        "halt",   "cohorts", "closed", "tenants_held", "drill"};
     struct rw_span hex;
     RW_TRY(json_only(o, known, RW_LEN(known), err));
     RW_TRY(json_get_str(o, "family", r->family, sizeof(r->family), err));
@@ -287,6 +318,7 @@ static RW_RC read_body(const struct json *o, struct rollout *r, struct rw_err *e
     RW_TRY(get_cohorts(o, r, err));
     RW_TRY(get_tenants(o, r, err));
     RW_TRY(json_get_bool(o, "closed", &r->closed, err));
+    RW_TRY(get_drill(o, &r->drill, err));
     return get_halt(o, &r->halt, err);
 }
 

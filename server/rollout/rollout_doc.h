@@ -75,6 +75,19 @@ struct rollout_norm {
     int64_t releases;    /* of the history */
 };
 
+/* A rehearsal on the live fleet: bounded in reach and time, never passed, never part of any history. */
+struct rollout_drill {
+    bool on;
+    int64_t max;      /* endpoints that get a permit at most */
+    int64_t within_s; /* halted by then at the latest, counted from the ring's opening */
+    char by[ROLLOUT_WHO_BYTES];
+    char reason[ROLLOUT_REASON_BYTES];
+    int64_t exposed;  /* as of the last move; kept when it is over */
+    int64_t reported; /* endpoints that reported the rehearsed failure */
+    int64_t dark;
+    int64_t refused;
+};
+
 /* A cohort that was known when it began. */
 struct rollout_cohort {
     struct beacon_cohort name;
@@ -101,6 +114,7 @@ struct rollout {
     char tenants[ROLLOUT_TENANTS_MAX][ROLLOUT_NAME_BYTES];
     bool closed; /* the fleet was told that it went through healthy */
     struct rollout_halt halt;
+    struct rollout_drill drill;
 
     /* --- not stored --- */
     struct rollout_evidence *evidence; /* owned by the controller; NULL: not loaded */

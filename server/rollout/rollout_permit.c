@@ -103,10 +103,22 @@ static bool has_place(const struct rollout_run *r, const struct rollout *ro, siz
     return false;
 }
 
+/* A drill reaches so many endpoints and no more; counted like the window, committed or not. */
+static bool within_reach(const struct rollout_run *r, const struct rollout *ro, size_t ring,
+                         struct beacon_permit_answer *a)
+{
+    struct fleet_counts c =
+        fleet_state_counts(r->fleet, ro->family, ro->release, ro->rings[ring].name, NULL);
+    if (!ro->drill.on || c.exposed < ro->drill.max) { return true; }
+    wait(a, r->policy.poll_rollout_s, "the drill has reached as many endpoints as it may");
+    return false;
+}
+
 static bool has_room(const struct rollout_run *r, const struct rollout *ro, size_t ring,
                      const struct beacon_permit_request *q, struct beacon_permit_answer *a)
 {
-    return has_place(r, ro, ring, NULL, a) && has_place(r, ro, ring, &q->cohort, a);
+    return within_reach(r, ro, ring, a) && has_place(r, ro, ring, NULL, a) &&
+           has_place(r, ro, ring, &q->cohort, a);
 }
 
 /* A cohort or a tenant that is stopped alone. */

@@ -22,6 +22,22 @@ static bool is_ending(int state)
     return state == ROLLOUT_HALTED || state == ROLLOUT_ROLLING_BACK || state == ROLLOUT_ROLLED_BACK;
 }
 
+/* A drill never passes, and does not wait for the detector for ever. */
+static void as_drill(const struct rollout *ro, struct rw_wall now, struct rollout_rule_ring *to)
+{
+    int64_t opened_s = ro->rings[0].opened.s;
+    if (!ro->drill.on) { return; }
+    if (to->gate == GATE_PASS) {
+        to->gate = GATE_NONE;
+        (void)snprintf(to->gate_reason, sizeof(to->gate_reason), "a drill never passes");
+    }
+    if (to->gate == GATE_FAIL || opened_s == 0 || now.s - opened_s < ro->drill.within_s) { return; }
+    to->gate = GATE_FAIL;
+    (void)snprintf(to->gate_reason, sizeof(to->gate_reason),
+                   "the drill was not halted by evidence within %lld s",
+                   (long long)ro->drill.within_s);
+}
+
 static void gather(const struct rollout_run *r, const struct rollout *ro, struct rw_wall now,
                    struct rollout_plan *plan, struct rollout_rule_input *in)
 {
@@ -54,6 +70,7 @@ static void gather(const struct rollout_run *r, const struct rollout *ro, struct
             .hold = f->verdict != VERDICT_NONE && f->verdict != VERDICT_RELEASE,
         };
         rw_copy(to->gate_reason, sizeof(to->gate_reason), f->gate_reason, sizeof(f->gate_reason));
+        as_drill(ro, now, to);
     }
 }
 
@@ -154,6 +171,18 @@ static void apply_intentions(struct rollout_plan *plan)
     }
 }
 
+/* What is kept of a drill once the fleet has forgotten it. */
+static void count_drill(struct rollout_plan *plan)
+{
+    const struct fleet_counts *c = &plan->facts[0].ring.counts;
+    struct rollout_drill *d = &plan->next.drill;
+    if (!d->on || !plan->changed) { return; }
+    d->exposed = c->exposed;
+    d->reported = c->failed;
+    d->dark = c->dark;
+    d->refused = c->refused;
+}
+
 void rollout_plan_make(const struct rollout_run *r, const struct rollout *ro,
                        enum rollout_rule_command command, const struct rollout_run_actor *actor,
                        struct rw_wall now, struct rollout_plan *plan)
@@ -190,6 +219,7 @@ void rollout_plan_make(const struct rollout_run *r, const struct rollout *ro,
         plan->closes = true;
         plan->changed = true;
     }
+    count_drill(plan);
 }
 
 static RW_RC write_details(const struct rollout *ro, const struct rollout_plan *plan, size_t i,
@@ -200,6 +230,7 @@ static RW_RC write_details(const struct rollout *ro, const struct rollout_plan *
     char number[ROLLOUT_NUMBER_BYTES];
     struct json_writer w = json_begin(into);
     json_open_object(&w, NULL);
+    if (ro->drill.on) { json_put_bool(&w, "drill", true); }
     json_put_str(&w, "from", sm_name(&rollout_rule_table, ro->rings[i].state));
     json_put_str(&w, "to", sm_name(&rollout_rule_table, plan->next.rings[i].state));
     json_put_int(&w, "exposed", c->exposed);
@@ -228,7 +259,8 @@ static RW_RC audit_move(struct rollout_run *r, const struct rollout *ro,
     char object[128];
     RW_AUTO(rw_buf) struct rw_buf details = rw_buf_make(DETAILS_BYTES_MAX);
     RW_TRY(write_details(ro, plan, i, &details, err));
-    (void)snprintf(action, sizeof(action), "rollout.%s", sm_name(&rollout_rule_table, ring->state));
+    (void)snprintf(action, sizeof(action), "%s.%s", ro->drill.on ? "drill" : "rollout",
+                   sm_name(&rollout_rule_table, ring->state));
     (void)snprintf(object, sizeof(object), "ring %s of %s/%lld", ring->name, ro->family,
                    (long long)ro->release);
     const struct audit_log_entry entry = {.actor = who,
@@ -275,6 +307,33 @@ static RW_RC store_parts(struct rollout_run *r, const struct rollout_plan *plan,
     return fleet_state_close(r->fleet, ro->family, ro->release, r->now, err);
 }
 
+/* The record of the drill as a whole. */
+static RW_RC audit_drill(struct rollout_run *r, const struct rollout *ro, struct rw_err *err)
+{
+    char object[64];
+    const struct rollout_drill *d = &ro->drill;
+    RW_AUTO(rw_buf) struct rw_buf details = rw_buf_make(DETAILS_BYTES_MAX);
+    struct json_writer w = json_begin(&details);
+    json_open_object(&w, NULL);
+    json_put_bool(&w, "drill", true);
+    json_put_str(&w, "ring", ro->rings[0].name);
+    json_put_str(&w, "halted_by", ro->halt.by);
+    json_put_int(&w, "to_halt_s", ro->halt.at.s - ro->rings[0].opened.s);
+    json_put_int(&w, "to_back_s", ro->ended.s - ro->halt.at.s);
+    json_put_int(&w, "exposed", d->exposed);
+    json_put_int(&w, "reported", d->reported);
+    json_put_int(&w, "dark", d->dark);
+    json_close_object(&w);
+    RW_TRY(json_done(&w, err));
+    (void)snprintf(object, sizeof(object), "%s/%lld", ro->family, (long long)ro->release);
+    const struct audit_log_entry entry = {.actor = "controller",
+                                          .action = "drill.end",
+                                          .object = object,
+                                          .reason = ro->halt.reason,
+                                          .details = rw_buf_span(&details)};
+    return audit_log_append(r->store, &entry, r->now, err);
+}
+
 RW_RC rollout_plan_store(struct rollout_run *r, const struct rollout *ro, struct rollout_plan *plan,
                          const char *who, struct rw_err *err)
 {
@@ -283,5 +342,7 @@ RW_RC rollout_plan_store(struct rollout_run *r, const struct rollout *ro, struct
     for (size_t i = 0; i < ro->ring_count; i++) {
         if (plan->out.moved[i]) { RW_TRY(audit_move(r, ro, plan, i, who, err)); }
     }
+    bool over = plan->next.drill.on && plan->next.ended.s != 0 && ro->ended.s == 0;
+    if (over) { RW_TRY(audit_drill(r, &plan->next, err)); }
     return store_parts(r, plan, err);
 }

@@ -191,7 +191,7 @@ RW_RC rollout_live_audit(struct rollout_run *r, const struct rollout *ro, const 
 {
     char action[48];
     char object[64];
-    (void)snprintf(action, sizeof(action), "rollout.%s", verb);
+    (void)snprintf(action, sizeof(action), "%s.%s", ro->drill.on ? "drill" : "rollout", verb);
     (void)snprintf(object, sizeof(object), "%s/%lld", ro->family, (long long)ro->release);
     const struct audit_log_entry entry = {
         .actor = actor->name, .action = action, .object = object, .reason = actor->reason};
@@ -289,6 +289,10 @@ RW_RC rollout_run_command(struct rollout_run *r, const char *family, int64_t rel
                        (long long)release);
     }
     RW_TRY(steerable(r, ro, generation, err));
+    if (ro->drill.on && command == ROLLOUT_PROMOTE) {
+        return rw_fail(err, RW_E_POLICY, "%s/%lld is a drill: it is never promoted", family,
+                       (long long)release);
+    }
     struct rollout_plan *plan = rw_mem_new(sizeof(*plan));
     if (plan == NULL) { return rw_fail(err, RW_E_NOMEM, "no memory for a step"); }
     if (now.s > r->now.s) { r->now = now; }

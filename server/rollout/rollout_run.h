@@ -35,6 +35,9 @@ struct rollout_run_effects {
     RW_RC(*expedited)
     (void *ctx, const char *family, int64_t release, struct rw_wall now,
      struct rw_wall out[static RING_POLICY_RINGS_MAX], struct rw_err *err);
+    /* Whether it was signed as a drill. NULL: there never is one. */
+    RW_RC(*is_drill)
+    (void *ctx, const char *family, int64_t release, bool *out, struct rw_err *err);
     void *ctx;
 };
 
@@ -57,6 +60,20 @@ void rollout_run_set_policy(struct rollout_run *r, const struct ring_policy *pol
  * must also take fleet_state_flush. The ring opens at the next tick.
  * Fails with RW_E_POLICY (another one runs, release halted before), RW_E_NOT_FOUND, RW_E_EXISTS. */
 RW_RC rollout_run_start(struct rollout_run *r, const char *family, int64_t release,
+                        const struct rollout_run_actor *actor, struct rw_wall now,
+                        struct rw_err *err);
+/* How far a drill may reach. */
+struct rollout_run_reach {
+    const char *ring;
+    int64_t max;      /* endpoints, >= 1 */
+    int64_t within_s; /* halted by then at the latest */
+};
+
+/* Begins a drill: a rollout in one ring, for `max` endpoints at most, which never passes. Only of a release that was
+ * signed as a drill (rollout_run_start takes no such one), on a family whose newest release is complete: never beside a
+ * real rollout. Inside the caller's transaction, as rollout_run_start. Fails with RW_E_POLICY, RW_E_NOT_FOUND. */
+RW_RC rollout_run_drill(struct rollout_run *r, const char *family, int64_t release,
+                        const struct rollout_run_reach *reach,
                         const struct rollout_run_actor *actor, struct rw_wall now,
                         struct rw_err *err);
 /* Steers; `generation` 0: whatever it is. Inside the caller's transaction.
@@ -99,6 +116,9 @@ RW_RC rollout_run_write(const struct rollout_run *r, const char *family, int64_t
                         struct rw_wall now, struct json_writer *w, struct rw_err *err);
 /* Writes {"rollouts":[...]}: the newest 100, oldest first. */
 void rollout_run_write_all(const struct rollout_run *r, struct rw_wall now, struct json_writer *w);
+/* Writes {"drills":[...]}: the same of drills only, the newest first. */
+void rollout_run_write_drills(const struct rollout_run *r, struct rw_wall now,
+                              struct json_writer *w);
 /* Writes the evidence behind the verdicts: counts, terms, thresholds per ring. */
 RW_RC rollout_run_explain(const struct rollout_run *r, const char *family, int64_t release,
                           struct json_writer *w, struct rw_err *err);

@@ -150,7 +150,30 @@ static RW_RC freeze_norms(struct rollout_run *r, struct rollout *ro, struct rw_w
     return RW_OK;
 }
 
-static RW_RC fill(struct rollout_run *r, struct rollout *ro, struct rw_wall now, struct rw_err *err)
+/* The rings that it goes through: all of the policy, of a drill one. */
+static RW_RC fill_rings(struct rollout_run *r, struct rollout *ro, const char *only,
+                        const struct rw_wall *not_before, struct rw_wall now, struct rw_err *err)
+{
+    size_t first = 0;
+    ro->ring_count = r->policy.ring_count;
+    if (only != NULL) {
+        RW_TRY(ring_policy_find(&r->policy, only, &first, err));
+        ro->ring_count = 1;
+    }
+    for (size_t i = 0; i < ro->ring_count; i++) {
+        struct rollout_ring *ring = &ro->rings[i];
+        rw_copy(ring->name, sizeof(ring->name), r->policy.rings[first + i].name,
+                ROLLOUT_NAME_BYTES);
+        ring->state = ROLLOUT_PENDING;
+        ring->since = now;
+        ring->not_before = not_before[first + i];
+        RW_TRY(fleet_state_know_ring(r->fleet, ring->name, err));
+    }
+    return RW_OK;
+}
+
+static RW_RC fill(struct rollout_run *r, struct rollout *ro, const char *only, struct rw_wall now,
+                  struct rw_err *err)
 {
     struct rw_wall not_before[RING_POLICY_RINGS_MAX] = {{0}};
     struct cohort_list list = {.ro = ro};
@@ -160,15 +183,7 @@ static RW_RC fill(struct rollout_run *r, struct rollout *ro, struct rw_wall now,
     ro->started = now;
     ro->seq = r->count == 0 ? 1 : r->all[r->count - 1]->seq + 1;
     ro->generation = 1;
-    ro->ring_count = r->policy.ring_count;
-    for (size_t i = 0; i < ro->ring_count; i++) {
-        struct rollout_ring *ring = &ro->rings[i];
-        rw_copy(ring->name, sizeof(ring->name), r->policy.rings[i].name, ROLLOUT_NAME_BYTES);
-        ring->state = ROLLOUT_PENDING;
-        ring->since = now;
-        ring->not_before = not_before[i];
-        RW_TRY(fleet_state_know_ring(r->fleet, ring->name, err));
-    }
+    RW_TRY(fill_rings(r, ro, only, not_before, now, err));
     RW_TRY(rollout_live_watch(r, ro, now, err));
     for (size_t i = 0; i < ro->ring_count; i++) {
         const struct fleet_place place = {ro->family, ro->release, ro->rings[i].name};
@@ -177,9 +192,47 @@ static RW_RC fill(struct rollout_run *r, struct rollout *ro, struct rw_wall now,
     return freeze_norms(r, ro, now, err);
 }
 
-RW_RC rollout_run_start(struct rollout_run *r, const char *family, int64_t release,
-                        const struct rollout_run_actor *actor, struct rw_wall now,
+/* A release that was signed as a drill is started as one, and no other is. */
+static RW_RC check_kind(struct rollout_run *r, const char *family, int64_t release, bool drill,
                         struct rw_err *err)
+{
+    bool is = false;
+    if (r->effects.is_drill != NULL) {
+        RW_TRY(r->effects.is_drill(r->effects.ctx, family, release, &is, err));
+    }
+    if (is == drill) { return RW_OK; }
+    RW_IGNORE(rw_fail(err, RW_E_POLICY, "%s/%lld was signed as %s", family, (long long)release,
+                      is ? "a drill" : "a release, not as a drill"),
+              "hint");
+    return is ? rw_hint(err, "ringward drill start --ring RING %s/%lld", family, (long long)release)
+              : rw_hint(err, "'ringward drill create' makes one");
+}
+
+/* Never beside a real rollout, and only where there is something to come back to. */
+static RW_RC may_drill(const struct rollout_run *r, const char *family,
+                       const struct rollout_run_reach *reach, struct rw_err *err)
+{
+    const struct rollout *live = rollout_live_of(r, family);
+    if (reach->max < 1 || reach->within_s < 1) {
+        return rw_fail(err, RW_E_RANGE, "a drill reaches one endpoint at least, and takes a time");
+    }
+    if (live != NULL && rollout_doc_overall(live) == ROLLOUT_COMPLETE) { return RW_OK; }
+    if (live == NULL) {
+        return rw_fail(err, RW_E_POLICY, "nothing of %s is rolled out: a drill could not go back",
+                       family);
+    }
+    RW_IGNORE(rw_fail(err, RW_E_POLICY, "%s/%lld is %s: no drill beside a real rollout", family,
+                      (long long)live->release,
+                      sm_name(&rollout_rule_table, (int)rollout_doc_overall(live))),
+              "hint");
+    return rw_hint(err, "wait until it is complete: ringward rollout watch %s/%lld", family,
+                   (long long)live->release);
+}
+
+/* `reach` NULL: no drill. */
+static RW_RC make(struct rollout_run *r, const char *family, int64_t release,
+                  const struct rollout_run_reach *reach, const struct rollout_run_actor *actor,
+                  struct rollout **out, struct rw_err *err)
 {
     int64_t previous = 0;
     RW_TRY(ring_policy_check_name(family, "family", err));
@@ -188,6 +241,8 @@ RW_RC rollout_run_start(struct rollout_run *r, const char *family, int64_t relea
                        (long long)release);
     }
     RW_TRY(rollout_live_refresh(r, err));
+    RW_TRY(check_kind(r, family, release, reach != NULL, err));
+    if (reach != NULL) { RW_TRY(may_drill(r, family, reach, err)); }
     RW_TRY(may_start(r, family, release, &previous, err));
     RW_TRY(rollout_live_room(r, err));
     struct rollout *ro = rw_mem_new(sizeof(*ro));
@@ -195,7 +250,23 @@ RW_RC rollout_run_start(struct rollout_run *r, const char *family, int64_t relea
     rollout_doc_text(ro->family, sizeof(ro->family), family);
     ro->release = release;
     ro->previous = previous;
-    struct rw_rc rc = fill(r, ro, now, err);
+    if (reach != NULL) {
+        ro->drill =
+            (struct rollout_drill){.on = true, .max = reach->max, .within_s = reach->within_s};
+        rollout_doc_text(ro->drill.by, sizeof(ro->drill.by), actor->name);
+        rollout_doc_text(ro->drill.reason, sizeof(ro->drill.reason), actor->reason);
+    }
+    *out = ro;
+    return RW_OK;
+}
+
+static RW_RC begin(struct rollout_run *r, const char *family, int64_t release,
+                   const struct rollout_run_reach *reach, const struct rollout_run_actor *actor,
+                   struct rw_wall now, struct rw_err *err)
+{
+    struct rollout *ro = NULL;
+    RW_TRY(make(r, family, release, reach, actor, &ro, err));
+    struct rw_rc rc = fill(r, ro, reach == NULL ? NULL : reach->ring, now, err);
     if (rw_is_ok(rc)) { rc = rollout_doc_put(r->store, ro, err); }
     if (rw_is_ok(rc)) { rc = rollout_live_audit(r, ro, "start", actor, now, err); }
     if (!rw_is_ok(rc)) {
@@ -205,4 +276,19 @@ RW_RC rollout_run_start(struct rollout_run *r, const char *family, int64_t relea
     r->all[r->count++] = ro;
     r->unsure = true;
     return RW_OK;
+}
+
+RW_RC rollout_run_start(struct rollout_run *r, const char *family, int64_t release,
+                        const struct rollout_run_actor *actor, struct rw_wall now,
+                        struct rw_err *err)
+{
+    return begin(r, family, release, NULL, actor, now, err);
+}
+
+RW_RC rollout_run_drill(struct rollout_run *r, const char *family, int64_t release,
+                        const struct rollout_run_reach *reach,
+                        const struct rollout_run_actor *actor, struct rw_wall now,
+                        struct rw_err *err)
+{
+    return begin(r, family, release, reach, actor, now, err);
 }

@@ -242,6 +242,12 @@ void rollout_run_write_alarms(const struct rollout_run *r, struct json_writer *w
 {
     for (size_t i = 0; i < r->count; i++) {
         const struct rollout *ro = r->all[i];
+        if (ro->drill.on && ro->ended.s == 0) {
+            char drill[200];
+            (void)snprintf(drill, sizeof(drill), "a drill is under way: %s/%lld in ring %s, by %s",
+                           ro->family, (long long)ro->release, ro->rings[0].name, ro->drill.by);
+            json_put_str(w, NULL, drill);
+        }
         for (size_t k = 0; k < ro->ring_count; k++) {
             char text[320];
             if (ro->rings[k].alarm[0] == '\0') { continue; }

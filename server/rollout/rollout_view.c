@@ -42,6 +42,29 @@ const char *rollout_view_state(int state)
 
 /* --- the rollout object --- */
 
+static void put_drill(struct json_writer *w, const struct rollout *ro)
+{
+    const struct rollout_drill *d = &ro->drill;
+    const struct rollout_ring *ring = &ro->rings[0];
+    json_open_object(w, "drill");
+    json_put_str(w, "ring", ring->name);
+    json_put_int(w, "max", d->max);
+    json_put_int(w, "within_s", d->within_s);
+    json_put_str(w, "by", d->by);
+    json_put_str(w, "reason", d->reason);
+    json_put_int(w, "exposed", d->exposed);
+    json_put_int(w, "reported", d->reported);
+    json_put_int(w, "dark", d->dark);
+    json_put_int(w, "refused", d->refused);
+    if (ro->halt.there && ring->opened.s != 0) {
+        json_put_int(w, "to_halt_s", ro->halt.at.s - ring->opened.s);
+    }
+    if (ro->halt.there && ro->ended.s != 0) {
+        json_put_int(w, "to_back_s", ro->ended.s - ro->halt.at.s);
+    }
+    json_close_object(w);
+}
+
 static void put_halt(struct json_writer *w, const struct rollout_halt *h)
 {
     json_open_object(w, "halt");
@@ -158,6 +181,7 @@ static void put_rollout(const struct rollout_run *r, const struct rollout *ro, s
     rollout_view_time(w, "started", ro->started);
     if (ro->ended.s != 0) { rollout_view_time(w, "ended", ro->ended); }
     if (ro->halt.there) { put_halt(w, &ro->halt); }
+    if (ro->drill.on) { put_drill(w, ro); }
     put_stopped(w, ro);
     json_open_array(w, "rings");
     for (size_t i = 0; i < ro->ring_count; i++) {
@@ -192,6 +216,21 @@ RW_RC rollout_run_write(const struct rollout_run *r, const char *family, int64_t
     RW_TRY(rollout_view_find(r, family, release, &ro, err));
     put_rollout(r, ro, now, w);
     return RW_OK;
+}
+
+void rollout_run_write_drills(const struct rollout_run *r, struct rw_wall now,
+                              struct json_writer *w)
+{
+    size_t listed = 0;
+    json_open_object(w, NULL);
+    json_open_array(w, "drills");
+    for (size_t i = r->count; i > 0 && listed < LISTED_MAX; i--) {
+        if (!r->all[i - 1]->drill.on) { continue; }
+        put_rollout(r, r->all[i - 1], now, w);
+        listed++;
+    }
+    json_close_array(w);
+    json_close_object(w);
 }
 
 void rollout_run_write_all(const struct rollout_run *r, struct rw_wall now, struct json_writer *w)

@@ -107,7 +107,8 @@ static RW_RC decide(const struct candidate *c, const struct install_rule_pointer
                                        .hard_min_s = v->policy.hard_min_s,
                                        .expedite_longest_s = v->policy.expedite_longest_s,
                                        .engine_skew_max = v->policy.engine_skew_max,
-                                       .held = true};
+                                       .drills = true,
+                                       .held = !c->content.drill};
     rw_copy(state.ring, sizeof(state.ring), p->ring, sizeof(p->ring));
     rw_copy(state.family, sizeof(state.family), p->family, sizeof(p->family));
     const struct install_rule_result r =

@@ -179,6 +179,16 @@ RW_RC api_trust_expedited(struct api_trust *t, const char *family, int64_t relea
     return rw_fail(err, RW_E_NOT_FOUND, "not asked for here");
 }
 
+RW_RC api_trust_drill(struct api_trust *t, const char *family, int64_t release, bool *out,
+                      struct rw_err *err)
+{
+    (void)t;
+    (void)family;
+    (void)release;
+    (void)out;
+    return rw_fail(err, RW_E_NOT_FOUND, "not asked for here");
+}
+
 RW_RC api_trust_release_sha256(struct api_trust *t, const char *family, int64_t release,
                                uint8_t sha256_out[static DIGEST_BYTES], struct rw_err *err)
 {

@@ -42,6 +42,29 @@ RW_RC rollout_run_start(struct rollout_run *r, const char *family, int64_t relea
     return change(actor, err);
 }
 
+RW_RC rollout_run_drill(struct rollout_run *r, const char *family, int64_t release,
+                        const struct rollout_run_reach *reach,
+                        const struct rollout_run_actor *actor, struct rw_wall now,
+                        struct rw_err *err)
+{
+    (void)r;
+    (void)now;
+    assert_string_equal(family, "yara");
+    assert_int_equal(release, 2);
+    assert_string_equal(reach->ring, "internal");
+    assert_int_equal(reach->max, 4);
+    return change(actor, err);
+}
+
+void rollout_run_write_drills(const struct rollout_run *r, struct rw_wall now,
+                              struct json_writer *w)
+{
+    (void)r;
+    (void)now;
+    json_open_object(w, NULL);
+    json_close_object(w);
+}
+
 RW_RC rollout_run_command(struct rollout_run *r, const char *family, int64_t release,
                           enum rollout_rule_command command, int64_t generation,
                           const struct rollout_run_actor *actor, struct rw_wall now,

@@ -33,6 +33,8 @@ static const struct role_case {
     {"halt", "POST", ROLLOUT "/halt", API_AUTH_OPERATOR},
     {"rollback", "POST", ROLLOUT "/rollback", API_AUTH_OPERATOR},
     {"explain", "GET", ROLLOUT "/explain", API_AUTH_VIEWER},
+    {"drills", "GET", "/v1/drills", API_AUTH_VIEWER},
+    {"drill", "POST", "/v1/drills", API_AUTH_PUBLISHER},
     {"second", "GET", "/v1/second", API_AUTH_VIEWER},
     {"second_confirm", "POST", SECOND "/confirm", API_AUTH_OPERATOR},
     {"second_refuse", "POST", SECOND "/refuse", API_AUTH_OPERATOR},

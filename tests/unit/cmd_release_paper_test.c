@@ -25,6 +25,14 @@ enum { NOW_S = 1795325656, DAY_S = 86400, TEXT_BYTES = 16384 };
 #define E2  ENTRY("2", H2, OLD)
 #define E3  ENTRY("3", H3, NEW)
 
+/* E3, signed as a drill. */
+#define D3                                                                                         \
+    "\"content/yara/"                                                                              \
+    "3.rwc\":{\"custom\":{\"ringward\":{\"class\":\"rules\",\"drill\":true,\"engine\":"            \
+    "{\"max\":9,\"min\":0},\"family\":\"yara\",\"format\":1,\"not_before\":{\"broad\":"            \
+    "\"2026-11-22T05:34:16Z\"},\"platforms\":[\"any\"],\"release\":3,\"signed_at\":\"" NEW         \
+    "\"}},\"hashes\":{\"sha256\":\"" H3 "\"},\"length\":9}"
+
 #define ROLE(version, expires, list, entries)                                                      \
     "{\"_type\":\"targets\",\"expires\":\"" expires "\",\"spec_version\":\"1.0.31\"," list         \
     "\"targets\":{" entries "},\"version\":" version "}"
@@ -81,6 +89,7 @@ static void check(const struct paper_case *it, struct cmd_release_paper w)
 static const struct paper_case releases[] = {
     {"as asked for", ROLE("5", SOON, "", E1 "," E2 "," E3), NULL},
     {"an old one leaves by its age", ROLE("5", SOON, "", E2 "," E3), NULL},
+    {"a drill by stealth", ROLE("5", SOON, "", E1 "," E2 "," D3), "this is a drill"},
     {"one entry more", ROLE("5", SOON, "", E1 "," E2 "," E3 "," ENTRY("4", H1, NEW)), "4.rwc"},
     {"another payload", ROLE("5", SOON, "", E1 "," E2 "," ENTRY("3", H1, NEW)), "payload"},
     {"an old entry that changed", ROLE("5", SOON, "", E1 "," ENTRY("2", H1, OLD) "," E3), "2.rwc"},
@@ -211,7 +220,19 @@ TEST_EACH(an_expedite_names_what_engineers_listed, expedites)
     if (strstr(err.text, it->says) == NULL) { fail_msg("'%s' lacks '%s'", err.text, it->says); }
 }
 
-RUN_TESTS(cmocka_unit_test(nothing_is_signed_that_ends_after_root),
+TEST(a_drill_is_signed_as_one_only)
+{
+    struct paper_case as_drill = {"a drill", ROLE("5", SOON, "", E1 "," E2 "," D3), NULL};
+    struct paper_case no_drill = {"no drill", ROLE("5", SOON, "", E1 "," E2 "," E3),
+                                  "this is no drill"};
+    struct cmd_release_paper w = want(CMD_RELEASE_PAPER_RELEASE, 3);
+    w.drill = true;
+    check(&as_drill, w);
+    check(&no_drill, w);
+}
+
+RUN_TESTS(cmocka_unit_test(a_drill_is_signed_as_one_only),
+          cmocka_unit_test(nothing_is_signed_that_ends_after_root),
           cmocka_unit_test(a_release_adds_one_entry),
           cmocka_unit_test(a_withdrawal_takes_one_entry_away),
           cmocka_unit_test(a_renewal_changes_the_end_alone),

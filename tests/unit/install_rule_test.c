@@ -353,7 +353,61 @@ TEST(ten_thousand_salts_land_in_the_rings_as_their_shares_say)
     assert_in_range(delay_s / members[3], 500 - 16, 500 + 16); /* the mean of an even spread */
 }
 
-RUN_TESTS(cmocka_unit_test(every_single_wrong_fact_keeps_the_gate_shut),
+/* --- drills --- */
+
+static void takes_no_part(struct facts *f)
+{
+    f->s.drills = false;
+}
+static void nothing_to_come_back_to(struct facts *f)
+{
+    f->s.installed = 0;
+}
+static void points_back_to_a_drill(struct facts *f)
+{
+    f->s.installed = 3;
+}
+static void bytes_that_ran_here(struct facts *f)
+{
+    f->s.held = true;
+}
+static void a_day_old(struct facts *f)
+{
+    f->now.s = f->c.signed_at.s + INSTALL_DRILL_LIFE_S;
+}
+static void nearly_a_day_old(struct facts *f)
+{
+    f->now.s = f->c.signed_at.s + INSTALL_DRILL_LIFE_S - 1;
+}
+static void no_drill_at_all(struct facts *f)
+{
+    f->c.drill = false;
+    f->s.drills = false;
+}
+
+static const struct decision_case drill_cases[] = {
+    {"a drill on an endpoint that takes part", nothing_wrong, INSTALL_GO},
+    {"a drill elsewhere", takes_no_part, INSTALL_REFUSE},
+    {"a drill on an empty endpoint", nothing_to_come_back_to, INSTALL_REFUSE},
+    {"a drill to go back to", points_back_to_a_drill, INSTALL_REFUSE},
+    {"a drill with a real release's bytes", bytes_that_ran_here, INSTALL_REFUSE},
+    {"a drill of yesterday", a_day_old, INSTALL_REFUSE},
+    {"a drill of today", nearly_a_day_old, INSTALL_GO},
+    {"a release where drills are off", no_drill_at_all, INSTALL_GO},
+};
+
+/* Whoever holds ring keys can point at a drill, and repeat nothing by it. */
+TEST_EACH(a_drill_only_ever_rehearses, drill_cases)
+{
+    struct facts f = good();
+    f.c.drill = true;
+    f.s.drills = true;
+    it->change(&f);
+    assert_int_equal(decide(&f), it->want);
+}
+
+RUN_TESTS(cmocka_unit_test(a_drill_only_ever_rehearses),
+          cmocka_unit_test(every_single_wrong_fact_keeps_the_gate_shut),
           cmocka_unit_test(two_wrong_facts_do_not_cure_each_other),
           cmocka_unit_test(buckets_are_spread_over_the_whole_range),
           cmocka_unit_test(spread_is_linear_inside_the_ring_and_zero_outside),

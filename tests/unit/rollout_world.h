@@ -47,6 +47,7 @@ struct world {
     bool hold[RINGS];
     bool signing_fails;
     struct rw_wall expedited[RINGS]; /* 0: none */
+    int64_t drill;                   /* the release that was signed as one; 0: none */
     int points;
     uint64_t next_id;
     struct endpoint endpoints[RINGS][PER_RING];
@@ -103,6 +104,16 @@ static inline RW_RC expedited(void *ctx, const char *family, int64_t release, st
     return RW_OK;
 }
 
+static inline RW_RC is_drill(void *ctx, const char *family, int64_t release, bool *out,
+                             struct rw_err *err)
+{
+    const struct world *w = ctx;
+    (void)family;
+    (void)err;
+    *out = w->drill != 0 && release == w->drill;
+    return RW_OK;
+}
+
 static inline RW_RC bytes_of(void *ctx, const char *family, int64_t release,
                              uint8_t sha256_out[static 32], struct rw_err *err)
 {
@@ -127,6 +138,7 @@ static inline void restart(struct world *w)
                                                 .release_info = info,
                                                 .release_sha256 = bytes_of,
                                                 .expedited = expedited,
+                                                .is_drill = is_drill,
                                                 .ctx = w};
     MUST(rollout_run_open(&w->store, w->fleet, &w->policy, effects, &w->run, &err));
 }

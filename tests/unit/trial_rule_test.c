@@ -24,6 +24,10 @@ static void no_change(struct trial_rule_evidence *e)
 {
     (void)e;
 }
+static void drill(struct trial_rule_evidence *e)
+{
+    e->drill = true;
+}
 static void proof(struct trial_rule_evidence *e)
 {
     e->proven = true;
@@ -128,6 +132,9 @@ static const struct trial_case {
      TRIAL_GO_BACK, 0, false},
     {"a_storm_of_detections_goes_back", TRIAL_PROBATION, PROBATION_MS, storm, TRIAL_GO_BACK, 0,
      false},
+    {"a_drill_waits_for_proof_of_load", TRIAL_LOADING, 10, drill, TRIAL_WAIT, 0, false},
+    {"a_drill_goes_back_once_it_is_loaded", TRIAL_PROBATION, 0, drill, TRIAL_GO_BACK, 0, false},
+    {"a_drill_never_commits", TRIAL_PROBATION, PROBATION_MS, drill, TRIAL_GO_BACK, 0, false},
     {"an_entry_that_went_back_ends_the_load", TRIAL_LOADING, 10, aborted, TRIAL_GO_BACK, 0, false},
 };
 
