@@ -55,8 +55,8 @@ def disk_kib(folder: Path) -> int:
     return sum(p.lstat().st_blocks for p in folder.rglob("*")) // 2
 
 
-def ready_ms(lab, agent) -> float:
-    """From the start of the program to READY=1 on the service manager's socket."""
+def ready_ms(lab, agent) -> tuple[float, float]:
+    """From the start of the program to READY=1 on the service manager's socket; and the CPU in ms that it took until then."""
     with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(f"{folder}/notify")
         manager.settimeout(30)
@@ -64,7 +64,7 @@ def ready_ms(lab, agent) -> float:
         child = subprocess.Popen([lab.bin / "ringward-agent", "run", "--config", agent.conf], stdout=subprocess.DEVNULL,
                                  stderr=subprocess.DEVNULL, env=lab.env | {"NOTIFY_SOCKET": f"{folder}/notify"})
         manager.recv(100)
-        took = (time.monotonic() - began) * 1000
+        took = (time.monotonic() - began) * 1000, cpu_ns(child.pid) / 1e6
         child.terminate()
         child.wait(30)
         return took
@@ -116,7 +116,7 @@ def chronyd_numbers(seconds: float):
         return None
     with tempfile.TemporaryDirectory() as folder:
         conf = Path(folder) / "chrony.conf"
-        conf.write_text(f"cmdport 0\nport 0\nbindcmdaddress /\npidfile {folder}/pid\ndriftfile {folder}/drift\n")
+        conf.write_text(f"cmdport 0\nport 0\nbindcmdaddress {folder}/socket\npidfile {folder}/pid\ndriftfile {folder}/drift\n")
         child = subprocess.Popen([program, "-d", "-x", "-u", "root", "-f", conf], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         time.sleep(3)
         if child.poll() is not None:
@@ -160,7 +160,7 @@ def main():
         said = WINDOW_S // 10
         peer = chronyd_numbers(WINDOW_S)
         kib = disk_kib(agent.state)
-        median = statistics.median(starts)
+        median, used_ms = (statistics.median(s[i] for s in starts) for i in (0, 1))
         row("", "ringward-agent", "peer of the same run")
         chrony = (lambda f: f(peer) + " chronyd") if peer else (lambda f: "chronyd: not there")
         row("resident (RSS)", f"{memory['Rss']} KiB", chrony(lambda p: f"{p[0]['Rss']} KiB"), met(memory["Rss"] < AIM_RSS_KIB, "< 8 MiB"))
@@ -170,7 +170,7 @@ def main():
             met(woken <= said + 1, f"none but the sensor's word each 10 s ({said})"))
         row(f"CPU in these {WINDOW_S} s", f"{used:.2f} ms", chrony(lambda p: f"{p[2]:.2f} ms"))
         row(f"start to ready, median of {STARTS}", f"{median:.1f} ms", "", met(median < AIM_READY_MS, "< 50 ms"))
-        row(f"  slowest of {STARTS}", f"{max(starts):.1f} ms", "")
+        row("  CPU of these", f"{used_ms:.1f} ms", "")
         row(f"CPU per poll, nothing new (of {POLLS})", f"{per_poll:.2f} ms", f"{curl_ms:.2f} ms curl")
         row("peak memory of curl for one request", "", f"{curl_kib} KiB curl")
         row("disk: state, one release stored", f"{kib} KiB", "")

@@ -47,9 +47,9 @@ def missing() -> str:
     """Why no machine can be made here; "" when one can."""
     if os.uname().machine != "x86_64":
         return f"the machine is made for x86_64, this host is {os.uname().machine}"
-    for tool in ("qemu-system-x86_64", "mke2fs", "debugfs", "dpkg-deb"):
-        if shutil.which(tool, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin") is None:
-            return f"'{tool}' is not installed (scripts/packages test)"
+    for name in ("qemu-system-x86_64", "mke2fs", "debugfs", "dpkg-deb", "strip"):
+        if shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin") is None:
+            return f"'{name}' is not installed (scripts/packages test)"
     try:
         packages()
     except (LabError, subprocess.SubprocessError, OSError) as e:
@@ -149,7 +149,8 @@ class Machine:
         (root / "sbin" / "init").chmod(0o755)
         needed = set()
         for program in [*(self.bin / p for p in PROGRAMS), *extra]:
-            shutil.copy(program, root / "usr" / "bin" / program.name)
+            # Without debug data, as packages ship them: the box scans Ringward's own files, in an interpreted machine.
+            tool("strip", "--strip-debug", "-o", root / "usr" / "bin" / program.name, program)
             needed |= libraries(program)
         for library in needed:
             to = root / str(library).lstrip("/")
