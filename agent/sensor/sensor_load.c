@@ -35,11 +35,11 @@ static RW_RC load_trial(int dir, struct sensor_set *set, struct rw_err *err)
 }
 
 /* A family's name becomes a file name: only what the protocol allows, so no path can be smuggled in. */
-static RW_RC check_name(const char *name, struct rw_err *err)
+RW_RC sensor_load_check_name(const char *name, struct rw_err *err)
 {
     if (name[0] == '\0' || name[0] == '-' ||
         strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-") != strlen(name)) {
-        return rw_fail(err, RW_E_SCHEMA, "the manifest names a family '%.40s'", name);
+        return rw_fail(err, RW_E_SCHEMA, "'%.40s' is not the name of a family", name);
     }
     return RW_OK;
 }
@@ -84,7 +84,7 @@ static RW_RC load_entry(int dir, const struct json *entry, struct sensor_set *se
     *f = (struct sensor_family){.rules = NULL};
     RW_TRY(json_only(entry, members, RW_LEN(members), err));
     RW_TRY(json_get_str(entry, "family", f->name, sizeof(f->name), err));
-    RW_TRY(check_name(f->name, err));
+    RW_TRY(sensor_load_check_name(f->name, err));
     for (size_t i = 0; i < set->count; i++) {
         if (strcmp(set->at[i].name, f->name) == 0) {
             return rw_fail(err, RW_E_SCHEMA, "the manifest names %s twice", f->name);

@@ -36,6 +36,8 @@ struct sensor_set {
  * RW_E_SYNTAX, RW_E_SCHEMA and the like, naming the family; with RW_E_SCHEMA for one name in two families and
  * RW_E_TOO_BIG above SENSOR_RULES_MAX. */
 RW_RC sensor_load_set(const char *active, struct sensor_set *out, struct rw_err *err);
+/* A family's name becomes part of file names. Fails with RW_E_SCHEMA. */
+RW_RC sensor_load_check_name(const char *name, struct rw_err *err);
 void sensor_set_drop(struct sensor_set *s);
 /* Rules and templates of all families. */
 int64_t sensor_set_rules(const struct sensor_set *s);

@@ -7,7 +7,6 @@
 #include "common/base/log.h"
 #include "common/base/num.h"
 #include "common/base/opt.h"
-#include "common/policy/ring_policy.h"
 #include "common/yara/yara_engine.h"
 
 #include <errno.h>
@@ -49,7 +48,7 @@ static RW_RC undo_release(const char *which, const struct sensor_quarantine *q, 
     }
     RW_TRY(rw_span_to_str(family, sizeof(family), rw_span_of(which, (size_t)(slash - which)),
                           "family", err));
-    RW_TRY(ring_policy_check_name(family, "family", err));
+    RW_TRY(sensor_load_check_name(family, err));
     RW_TRY(rw_parse_i64(rw_span_str(slash + 1), 1, RW_JSON_INT_MAX, "release", &release, err));
     struct rw_rc rc = sensor_quarantine_undo(q, family, release, &done, err);
     if (rc.code == RW_E_NOT_FOUND) {
