@@ -127,7 +127,8 @@ static RW_RC take_range_end(struct reader *r, struct rw_err *err)
         uint8_t low = (uint8_t)(c | 0x20U);
         bool digit = c >= '0' && c <= '9';
         if (!digit && !(base == 16 && low >= 'a' && low <= 'f')) { break; }
-        if (n < INT64_C(1) << 40) { n = n * base + (digit ? c - '0' : low - 'a' + 10); }
+        /* Beyond any loop already; what follows stays below 2^60. */
+        if (n < INT64_C(1) << 36) { n = n * base + (digit ? c - '0' : low - 'a' + 10); }
     }
     if (peek(r, 0) == 'K' && peek(r, 1) == 'B') { n *= 1024; }
     if (peek(r, 0) == 'M' && peek(r, 1) == 'B') { n *= 1048576; }
