@@ -74,6 +74,11 @@ static void copy_load(int dir, const char *name, char which, struct alt_copy *c)
     c->valid = false;
     c->serial = 0;
     struct rw_rc rc = rw_file_read_at(dir, file, c->file.max, &c->file, &err);
+    if (rc.code ==
+        RW_E_IO) { /* once more: without the newest copy an older state would come back */
+        rw_buf_clear(&c->file);
+        rc = rw_file_read_at(dir, file, c->file.max, &c->file, &err);
+    }
     c->unreadable = rc.code != RW_E_NOT_FOUND && rc.code != RW_E_TOO_BIG && !rw_is_ok(rc);
     if (!rw_is_ok(rc) || c->file.n < ALT_HEADER_BYTES ||
         memcmp(c->file.p, alt_magic, sizeof(alt_magic)) != 0 ||

@@ -29,6 +29,15 @@ static enum rw_code code_of_open(int sys_errno)
     return sys_errno == ENOENT ? RW_E_NOT_FOUND : RW_E_IO;
 }
 
+int rw_open_at(int dir, const char *name, int flags, mode_t mode)
+{
+    int fd = -1;
+    do {
+        fd = openat(dir, name, flags, mode);
+    } while (fd < 0 && errno == EINTR);
+    return fd;
+}
+
 RW_RC rw_dir_open(const char *path, int *fd_out, struct rw_err *err)
 {
     return rw_dir_open_at(AT_FDCWD, path, fd_out, err);
@@ -36,7 +45,7 @@ RW_RC rw_dir_open(const char *path, int *fd_out, struct rw_err *err)
 
 RW_RC rw_dir_open_at(int dir, const char *name, int *fd_out, struct rw_err *err)
 {
-    int fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    int fd = rw_open_at(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
     if (fd < 0) { return rw_fail_errno(err, code_of_open(errno), errno, "directory '%s'", name); }
     *fd_out = fd;
     return RW_OK;
@@ -130,14 +139,15 @@ RW_RC rw_file_read_at(int dir, const char *name, size_t max, struct rw_buf *into
                       struct rw_err *err)
 {
     /* NONBLOCK: opening a FIFO that somebody put there must not hang. */
-    RW_AUTO(rw_fd) rw_fd fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+    RW_AUTO(rw_fd)
+    rw_fd fd = rw_open_at(dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0);
     if (fd < 0) { return rw_fail_errno(err, code_of_open(errno), errno, "file '%s'", name); }
     return read_open_file(fd, name, max, into, err);
 }
 
 RW_RC rw_file_read(const char *path, size_t max, struct rw_buf *into, struct rw_err *err)
 {
-    RW_AUTO(rw_fd) rw_fd fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    RW_AUTO(rw_fd) rw_fd fd = rw_open_at(AT_FDCWD, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK, 0);
     if (fd < 0) { return rw_fail_errno(err, code_of_open(errno), errno, "file '%s'", path); }
     return read_open_file(fd, path, max, into, err);
 }
@@ -155,7 +165,11 @@ RW_RC rw_fd_write_all(int fd, struct rw_span content, struct rw_err *err)
 
 RW_RC rw_fd_sync(int fd, const char *what, struct rw_err *err)
 {
-    if (fsync(fd) != 0) { return rw_fail_errno(err, RW_E_IO, errno, "cannot sync %s", what); }
+    int failed = 0;
+    do {
+        failed = fsync(fd);
+    } while (failed != 0 && errno == EINTR);
+    if (failed != 0) { return rw_fail_errno(err, RW_E_IO, errno, "cannot sync %s", what); }
     return RW_OK;
 }
 
@@ -166,7 +180,7 @@ static RW_RC write_temp(int dir, const char *temp, mode_t mode, struct rw_span c
     if (unlinkat(dir, temp, 0) != 0 && errno != ENOENT) {
         return rw_fail_errno(err, RW_E_IO, errno, "cannot remove old '%s'", temp);
     }
-    RW_AUTO(rw_fd) rw_fd fd = openat(dir, temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+    RW_AUTO(rw_fd) rw_fd fd = rw_open_at(dir, temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
     if (fd < 0) { return rw_fail_errno(err, RW_E_IO, errno, "cannot create '%s'", temp); }
     RW_TRY(rw_fd_write_all(fd, content, err));
     return rw_fd_sync(fd, temp, err);
@@ -238,7 +252,7 @@ RW_RC rw_dir_each(int dir, RW_RC (*each)(void *ctx, const char *name, struct rw_
                   void *ctx, struct rw_err *err)
 {
     /* A description of its own: the caller's offset stays, and closedir takes only ours. */
-    int own = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int own = rw_open_at(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
     DIR *list = own < 0 ? NULL : fdopendir(own);
     if (list == NULL) {
         int failed = errno;

@@ -17,6 +17,9 @@ void rw_fd_drop(rw_fd *fd);
 /* Hands a descriptor over: yields its number and leaves -1 behind. */
 int rw_fd_steal(rw_fd *fd);
 
+/* openat, begun again after signals (file systems over a network give EINTR). Negative with errno as openat. */
+int rw_open_at(int dir, const char *name, int flags, mode_t mode);
+
 /* Opens a directory (not through a symlink in its last component). Gives a descriptor.
  * Fails with RW_E_IO, RW_E_NOT_FOUND. */
 RW_RC rw_dir_open(const char *path, int *fd_out, struct rw_err *err);
