@@ -189,6 +189,21 @@ static void watch_for_clones(struct api_core *c, const struct fleet_who *who, ui
     rw_log(RW_LOG_WARN, "endpoint_shared", "endpoint", id);
 }
 
+/* Damage on an endpoint's disk says nothing of a release, but somebody should look: one line and a counter (INV-12).
+ * The words are the endpoint's: escaped by the log, at most BEACON_DETAIL_BYTES. */
+static void note_integrity(struct api_core *c, const struct fleet_who *who, const struct beacon *b)
+{
+    struct rw_log_line l;
+    char hex[2 * API_ENDPOINT_BYTES + 1];
+    if (strncmp(b->detail, "integrity: ", strlen("integrity: ")) != 0) { return; }
+    c->integrity++;
+    rw_hex_encode(hex, sizeof(hex), who->endpoint, API_ENDPOINT_BYTES);
+    rw_log_begin(&l, RW_LOG_WARN, "endpoint_integrity");
+    rw_log_str(&l, "endpoint", hex);
+    rw_log_str(&l, "detail", b->detail);
+    rw_log_end(&l);
+}
+
 static RW_RC take_beacons(struct api_core *c, struct api_job *job, struct rw_err *err)
 {
     const struct batch *b = job->prepared;
@@ -202,7 +217,10 @@ static RW_RC take_beacons(struct api_core *c, struct api_job *job, struct rw_err
         bool duplicate = false;
         RW_TRY(fleet_state_beacon(c->fleet, &who, one, now, &duplicate, err));
         if (duplicate) { duplicates++; }
-        if (!duplicate) { count_clock(c, one); }
+        if (!duplicate) {
+            count_clock(c, one);
+            note_integrity(c, &who, one);
+        }
         int64_t wanted_s = rollout_run_poll_s(c->rollouts, one->ring, one->family);
         if (wanted_s > 0 && (poll_s == 0 || wanted_s < poll_s)) { poll_s = wanted_s; }
     }

@@ -58,6 +58,7 @@ struct api_core {
     struct api_core_outside outside;
     struct rw_clock clock;
     struct rw_wall started;
+    uint64_t integrity; /* beacons that tell of damaged content on an endpoint's disk (INV-12) */
     uint64_t clocks_behind; /* beacons of endpoints whose clock cannot be believed (INV-12) */
     uint64_t clocks_ahead;
     struct clone_watch shared; /* endpoints that two machines speak as */

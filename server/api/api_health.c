@@ -129,9 +129,13 @@ static RW_RC write_metrics(const struct api_core *c, struct rw_buf *into, struct
                           "# HELP ringward_beacons_clock_total Beacons of endpoints whose clock "
                           "cannot be believed.\n# TYPE ringward_beacons_clock_total counter\n"
                           "ringward_beacons_clock_total{clock=\"behind\"} %llu\n"
-                          "ringward_beacons_clock_total{clock=\"ahead\"} %llu\n",
-                          (unsigned long long)c->clocks_behind,
-                          (unsigned long long)c->clocks_ahead));
+                          "ringward_beacons_clock_total{clock=\"ahead\"} %llu\n"
+                          "# HELP ringward_beacons_integrity_total Beacons that tell of damaged "
+                          "content on an endpoint's disk.\n"
+                          "# TYPE ringward_beacons_integrity_total counter\n"
+                          "ringward_beacons_integrity_total %llu\n",
+                          (unsigned long long)c->clocks_behind, (unsigned long long)c->clocks_ahead,
+                          (unsigned long long)c->integrity));
     RW_TRY(webhook_metrics(c->webhook, into, err));
     RW_TRY(rw_buf_appendf(
         into, err,
