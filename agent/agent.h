@@ -10,6 +10,7 @@
 #include "agent/activate/activate.h"
 #include "agent/agent_conf.h"
 #include "agent/agent_identity.h"
+#include "agent/agent_integrity.h"
 #include "agent/agent_worker.h"
 #include "agent/poll/poll.h"
 #include "agent/report/beacon_send.h"
@@ -69,6 +70,7 @@ struct agent {
     struct rw_mono send_at;
     char send_note[128]; /* why beacons wait; "" */
     bool change_seen;    /* a change of the set is under way */
+    struct agent_integrity integrity;
 
     int signals; /* signalfd; -1: none */
     int control; /* listening socket; -1: none */

@@ -80,6 +80,9 @@ static const struct conf_setting settings[] = {
      "more detections of proven content within an hour are told as a storm"},
     {"slow_factor", CONF_INT, FIELD(slow_factor), SLOW_RULE_FACTOR_MIN, SLOW_RULE_FACTOR_MAX, "4",
      "so many times the processor time per scan of the release before is told as slow"},
+    {"verify_interval", CONF_DURATION_MS, FIELD(verify_interval_ms), 0, 7 * 24 * HOUR_MS, "6h",
+     "mean time between two checks of the active and the previous content on the disk; 0s: at each "
+     "start only"},
 };
 
 static const struct conf_table table = {settings, RW_LEN(settings)};

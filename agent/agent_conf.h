@@ -49,6 +49,7 @@ struct agent_conf {
     int64_t trial_budget;
     int64_t storm_per_hour;
     int64_t slow_factor;
+    int64_t verify_interval_ms; /* 0: at each start only */
     /* derived */
     char path[AGENT_CONF_PATH_BYTES]; /* of the settings file */
     char families[MANIFEST_FAMILIES_MAX][INSTALL_NAME_BYTES];

@@ -2,6 +2,7 @@
 #include "agent/agent.h"
 #include "agent/agent_alarm.h"
 #include "agent/agent_control.h"
+#include "agent/agent_verify.h"
 #include "agent/agent_view.h"
 #include "common/base/log.h"
 #include "common/base/opt.h"
@@ -10,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { ASK_MS = 5000, CHECK_MS = 15 * 60 * 1000 };
+enum { ASK_MS = 5000, CHECK_MS = 15 * 60 * 1000, VERIFY_JSON_BYTES_MAX = 128 * 1024 };
 
 static const char default_config[] = "/etc/ringward/agent.conf";
 
@@ -37,6 +38,14 @@ static RW_RC parse(const struct opt_command *command, int argc, char **argv,
     char **operands = NULL;
     int count = 0;
     return opt_parse(command, argc, argv, outcome, &operands, &count, err);
+}
+
+static RW_RC wants_json(const struct common_options *o, bool *json, struct rw_err *err)
+{
+    if (o->output == NULL) { return RW_OK; }
+    *json = strcmp(o->output, "json") == 0;
+    if (*json || strcmp(o->output, "text") == 0) { return RW_OK; }
+    return rw_fail(err, RW_E_USAGE, "output '%.40s' is neither text nor json", o->output);
 }
 
 static RW_RC cmd_run(int argc, char **argv, struct rw_err *err)
@@ -164,6 +173,7 @@ static RW_RC run_ask(const struct ask_spec *spec, int argc, char **argv, struct 
     struct common_options o = {.config = NULL};
     struct agent_conf conf;
     enum opt_outcome outcome = OPT_RUN;
+    bool json = false;
     RW_AUTO(rw_buf) struct rw_buf text = rw_buf_make(AGENT_CONTROL_ANSWER_BYTES_MAX);
     const struct opt opts[] = {
         {"config", "FILE", "settings file (default /etc/ringward/agent.conf)", &o.config, NULL},
@@ -179,10 +189,7 @@ static RW_RC run_ask(const struct ask_spec *spec, int argc, char **argv, struct 
     };
     RW_TRY(parse(&command, argc, argv, &outcome, err));
     if (outcome == OPT_HELP_SHOWN) { return RW_OK; }
-    bool json = o.output != NULL && strcmp(o.output, "json") == 0;
-    if (o.output != NULL && !json && strcmp(o.output, "text") != 0) {
-        return rw_fail(err, RW_E_USAGE, "output '%.40s' is neither text nor json", o.output);
-    }
+    RW_TRY(wants_json(&o, &json, err));
     RW_TRY(load(&o, &conf, NULL, err));
     RW_TRY(agent_control_ask(conf.state_dir, spec->request, spec->timeout_ms, &text, err));
     if (!json) { return spec->print(rw_buf_span(&text), err); }
@@ -232,6 +239,55 @@ static RW_RC cmd_check(int argc, char **argv, struct rw_err *err)
     return run_ask(&spec, argc, argv, err);
 }
 
+static RW_RC verify_and_show(const struct agent_conf *conf, bool json, struct rw_err *err)
+{
+    static struct verify_report report;
+    const struct rw_clock clock = rw_clock_system();
+    RW_AUTO(rw_buf) struct rw_buf text = rw_buf_make(VERIFY_JSON_BYTES_MAX);
+    RW_TRY(agent_verify(conf, rw_clock_wall(&clock), &report, err));
+    if (json) {
+        RW_TRY(agent_verify_write(&report, &text, err));
+        printf("%s\n", rw_buf_str(&text));
+    } else {
+        agent_verify_print(&report);
+    }
+    if (report.bad == 0) { return RW_OK; }
+    return rw_fail(err, RW_E_ATTENTION, "%zu things on the disk are not as they should be",
+                   report.bad);
+}
+
+static RW_RC cmd_verify(int argc, char **argv, struct rw_err *err)
+{
+    struct common_options o = {.config = NULL};
+    struct agent_conf conf;
+    enum opt_outcome outcome = OPT_RUN;
+    bool json = false;
+    const struct opt opts[] = {
+        {"config", "FILE", "settings file (default /etc/ringward/agent.conf)", &o.config, NULL},
+        {"output", "FORMAT", "text or json, also as -o (default text)", &o.output, NULL},
+        {"json", NULL, "the same as -o json", NULL, &json},
+    };
+    const struct opt_command command = {
+        .program = "ringward-agent verify",
+        .usage = "",
+        .about = "Checks everything the agent keeps on the disk: active, previous and minimal set, "
+                 "store,\n"
+                 "signatures of the stored metadata, permissions, spool, programs. Says what is "
+                 "wrong and\n"
+                 "what to do. Reads only, needs no running agent and no network.\n"
+                 "Exit status: 0 intact, 6 something is wrong, 7 there is no state directory.",
+        .examples = "  ringward-agent verify\n  ringward-agent verify --json | jq '.findings[] | "
+                    "select(.level == \"bad\")'\n",
+        .opts = opts,
+        .opt_count = RW_LEN(opts),
+    };
+    RW_TRY(parse(&command, argc, argv, &outcome, err));
+    if (outcome == OPT_HELP_SHOWN) { return RW_OK; }
+    RW_TRY(wants_json(&o, &json, err));
+    RW_TRY(load(&o, &conf, NULL, err));
+    return verify_and_show(&conf, json, err);
+}
+
 static const struct {
     const char *name;
     const char *about;
@@ -243,6 +299,7 @@ static const struct {
     {"status", "what is active, what the sensor says", cmd_status},
     {"why", "every rule that lets or keeps this endpoint", cmd_why},
     {"check", "poll now", cmd_check},
+    {"verify", "is everything on the disk as it should be", cmd_verify},
 };
 
 static void print_help(void)

@@ -127,6 +127,7 @@ static void begin_poll(struct agent *a)
     if (!rw_is_ok(set_store_read(&a->activate.sets, s->previous, &in->previous, &unused))) {
         in->previous = (struct manifest){.count = 0}; /* costs a second verdict, no more */
     }
+    in->wanted_count = activate_wanted(&a->activate, in->wanted);
     a->polls_begun++;
     a->poll_job.begun = now_of(a);
     a->reach_at.ms = a->poll_job.begun.ms + REACH_AGAIN_MS;
@@ -243,7 +244,7 @@ static void take_refusal(struct agent *a, const struct poll_family *f)
     (void)snprintf(b.family, sizeof(b.family), "%s", f->family);
     rw_copy(b.sha256, sizeof(b.sha256), f->content.sha256, DIGEST_BYTES);
     report_detail(&b, f->verdict);
-    report_add(&a->report, &b);
+    (void)report_add(&a->report, &b);
 }
 
 /* The poll looked at a copy: what it found holds only while that copy is still true. */
@@ -408,6 +409,8 @@ static void take_poll(struct agent *a)
         if (goes_back(f)) { activate_abort(&a->activate, f->family); }
     }
     activate_step(&a->activate);
+    /* Asked for content and did not get it: there is no use in waiting longer. */
+    activate_mend(&a->activate, a->poll_job.in.wanted_count > 0);
     activate_report_alive(&a->activate);
     act_on_families(a);
     collect(a);

@@ -70,13 +70,24 @@ static int64_t until_ms(const struct agent *a, struct rw_mono now)
     int64_t feed_at = a->watchdog_at.ms + a->watchdog_ms / 3;
     if (poll_at < at) { at = poll_at; }
     if (a->watchdog_ms > 0 && feed_at < at) { at = feed_at; }
+    int64_t check_at = agent_integrity_wake(&a->integrity).ms;
+    if (check_at < at) { at = check_at; }
     int64_t ms = at > now.ms ? at - now.ms : 0;
     return ms > TIMEOUT_MS_MAX ? TIMEOUT_MS_MAX : ms;
 }
 
 static RW_RC wait_for_something(struct agent *a, struct rw_err *err)
 {
-    enum { SIGNALS, SENSOR_SOCKET, SENSOR_PROCESS, CONTROL, POLL_DONE, SEND_DONE, COUNT };
+    enum {
+        SIGNALS,
+        SENSOR_SOCKET,
+        SENSOR_PROCESS,
+        CONTROL,
+        POLL_DONE,
+        SEND_DONE,
+        CHECK_DONE,
+        COUNT
+    };
     struct rw_mono before = rw_clock_mono(&a->clock);
     int64_t timeout_ms = until_ms(a, before);
     struct pollfd fds[COUNT] = {
@@ -86,6 +97,7 @@ static RW_RC wait_for_something(struct agent *a, struct rw_err *err)
         [CONTROL] = {.fd = a->control, .events = POLLIN},
         [POLL_DONE] = {.fd = a->poll_worker.done_fd, .events = POLLIN},
         [SEND_DONE] = {.fd = a->send_worker.done_fd, .events = POLLIN},
+        [CHECK_DONE] = {.fd = a->integrity.worker.done_fd, .events = POLLIN},
     };
     if (poll(fds, COUNT, (int)timeout_ms) < 0 && errno != EINTR) {
         return rw_fail_errno(err, RW_E_IO, errno, "poll");
@@ -98,6 +110,16 @@ static RW_RC wait_for_something(struct agent *a, struct rw_err *err)
     return RW_OK;
 }
 
+static void check_integrity(struct agent *a)
+{
+    int64_t known = a->activate.damage.count;
+    if (agent_integrity_take(&a->integrity, &a->activate)) {
+        a->poll_at = rw_clock_mono(&a->clock); /* the server has what the disk lost */
+    }
+    if (a->activate.damage.count != known) { activate_report_alive(&a->activate); }
+    agent_integrity_begin(&a->integrity, &a->activate);
+}
+
 static RW_RC loop(struct agent *a, struct rw_err *err)
 {
     a->watchdog_ms = notify_watchdog_ms();
@@ -105,6 +127,7 @@ static RW_RC loop(struct agent *a, struct rw_err *err)
         feed_watchdog(a, rw_clock_mono(&a->clock));
         activate_step(&a->activate);
         agent_poll_take(a);
+        check_integrity(a);
         agent_poll_begin(a);
         RW_TRY(wait_for_something(a, err));
     }
@@ -116,7 +139,8 @@ static void stop_workers(struct agent *a)
 {
     bool poll_ended = agent_worker_stop(&a->poll_worker, WORKER_STOP_MS);
     bool send_ended = agent_worker_stop(&a->send_worker, WORKER_STOP_MS);
-    if (!poll_ended || !send_ended) {
+    bool check_ended = agent_integrity_stop(&a->integrity, WORKER_STOP_MS);
+    if (!poll_ended || !send_ended || !check_ended) {
         rw_log(RW_LOG_INFO, "stopped", "note", "a request was still under way");
         _exit(0);
     }
@@ -140,6 +164,7 @@ RW_RC agent_run(struct agent *a, struct rw_err *err)
     RW_TRY(agent_control_open(a, err));
     RW_TRY(activate_guard(&a->activate, err));
     RW_TRY(agent_poll_open(a, err));
+    RW_TRY(agent_integrity_open(&a->integrity, &a->activate, a->conf.verify_interval_ms, err));
     /* A halt is asked for before anything is loaded (INV-6), while the sensor starts: nobody waits for the network. */
     if (a->activate.fell_back) { agent_poll_send_now(a); }
     activate_start(&a->activate);

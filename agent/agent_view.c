@@ -150,6 +150,23 @@ static void put_poll(struct json_writer *w, const struct agent *a)
     json_close_array(w);
 }
 
+static void put_integrity(struct json_writer *w, const struct agent *a)
+{
+    const struct agent_integrity *g = &a->integrity;
+    const struct activate_damage *d = &a->activate.damage;
+    int64_t wait_ms = g->at.ms - rw_clock_mono(&a->clock).ms;
+    json_open_object(w, "integrity");
+    json_put_bool(w, "ok", !d->found);
+    json_put_int(w, "checks", g->checks);
+    put_time(w, "checked", g->last);
+    if (g->interval_ms > 0) { json_put_int(w, "next_s", wait_ms > 0 ? wait_ms / 1000 : 0); }
+    json_put_int(w, "damages", d->count);
+    json_put_int(w, "repaired", d->repaired);
+    json_put_str(w, "last", d->text);
+    put_time(w, "last_at", d->at);
+    json_close_object(w);
+}
+
 static void put_hashes(struct json_writer *w, const char *name, const uint8_t (*list)[DIGEST_BYTES],
                        size_t count)
 {
@@ -204,6 +221,7 @@ RW_RC agent_view_write(const struct agent *a, struct rw_buf *into, struct rw_err
     put_change(&w, a);
     put_sensor(&w, a);
     put_controls(&w, a);
+    put_integrity(&w, a);
     put_poll(&w, a);
     json_open_object(&w, "spool");
     json_put_int(&w, "waiting", (int64_t)a->spool.count);
@@ -290,6 +308,20 @@ static void print_controls(const struct json *list)
     }
 }
 
+static void print_integrity(const struct json *o)
+{
+    char t[512];
+    char u[512];
+    if (o == NULL) { return; }
+    printf("%-12s %s, %lld checks since the start, last at %s\n", "integrity",
+           bool_of(o, "ok") ? "ok" : "DAMAGED, waits for content", int_of(o, "checks"),
+           text_of(o, "checked", t));
+    if (int_of(o, "damages") == 0) { return; }
+    printf("%-12s %lld found, %lld repaired, last at %s", "damage", int_of(o, "damages"),
+           int_of(o, "repaired"), text_of(o, "last_at", t));
+    printf(": %s\n", text_of(o, "last", u));
+}
+
 static void print_roles(const struct json *list)
 {
     char t[512];
@@ -349,6 +381,7 @@ RW_RC agent_view_print_status(struct rw_span text, struct rw_err *err)
     printf("%-12s %s %s", "poll", text_of(poll, "at", t), bool_of(poll, "ok") ? "ok" : "failed: ");
     printf("%s, next in %lld s\n", bool_of(poll, "ok") ? "" : text_of(poll, "error", t),
            int_of(poll, "next_s"));
+    print_integrity(json_find(tree, "integrity"));
     printf("%-12s %lld waiting, %lld dropped\n", "beacons", int_of(spool, "waiting"),
            int_of(spool, "dropped"));
     return RW_OK;

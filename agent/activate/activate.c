@@ -88,6 +88,7 @@ RW_RC activate_open(struct activate *a, const struct activate_options *o, struct
                            .stable_ms = o->stable_ms,
                            .reach_ms = o->reach_ms,
                            .collect_due = true};
+    (void)snprintf(a->endpoint, sizeof(a->endpoint), "%s", o->endpoint);
     RW_TRY(set_store_open(o->state_dir, &a->sets, err));
     struct rw_rc rc = set_store_active(&a->sets, &active, err);
     if (rw_is_ok(rc)) {
@@ -112,17 +113,12 @@ void activate_drop(struct activate *a)
     set_store_drop(&a->sets);
 }
 
-/* After a way back two sets may hold the same: loading the other one would be a third try of what kills. */
-static bool hold_the_same(const struct manifest *a, const struct manifest *b)
+/* Looked at twice before it counts as damaged: one read that fails is no reason to leave a set. */
+static bool is_whole(const struct activate *a, int64_t set, struct manifest *out)
 {
-    if (a->count != b->count) { return false; }
-    for (size_t i = 0; i < a->count; i++) {
-        const struct manifest_entry *e = manifest_find(b, a->content[i].family);
-        if (e == NULL || memcmp(e->sha256, a->content[i].sha256, DIGEST_BYTES) != 0) {
-            return false;
-        }
-    }
-    return true;
+    struct rw_err unused;
+    return rw_is_ok(set_store_check(&a->sets, set, out, &unused)) ||
+           rw_is_ok(set_store_check(&a->sets, set, out, &unused));
 }
 
 static struct boot_rule_evidence boot_evidence(const struct activate *a)
@@ -131,7 +127,6 @@ static struct boot_rule_evidence boot_evidence(const struct activate *a)
     bool trial = s->trial.change != SLOT_NO_CHANGE;
     struct manifest active;
     struct manifest fallback;
-    struct rw_err unused;
     struct boot_rule_evidence e = {
         .open = s->boot.open,
         .guarded = s->boot.guarded,
@@ -141,14 +136,16 @@ static struct boot_rule_evidence boot_evidence(const struct activate *a)
         .trial = trial,
         .active_stable = !trial && s->stable,
     };
-    e.active_valid = rw_is_ok(set_store_check(&a->sets, e.active, &active, &unused));
-    e.fallback_valid = rw_is_ok(set_store_check(&a->sets, e.fallback, &fallback, &unused)) &&
-                       !(e.active_valid && hold_the_same(&active, &fallback));
+    e.active_valid = is_whole(a, e.active, &active);
+    /* After a way back two sets may hold the same: loading the other one would be a third try of what kills. */
+    e.fallback_valid = is_whole(a, e.fallback, &fallback) &&
+                       !(e.active_valid && manifest_same_content(&active, &fallback));
     return e;
 }
 
 RW_RC activate_guard(struct activate *a, struct rw_err *err)
 {
+    activate_mend_at_start(a);
     const struct boot_rule_evidence e = boot_evidence(a);
     const struct boot_rule_result r = boot_rule_decide(&e);
     char detail[BOOT_RULE_REASON_BYTES + 40];
@@ -165,17 +162,28 @@ RW_RC activate_guard(struct activate *a, struct rw_err *err)
     if (r.slot == BOOT_ACTIVE) { return RW_OK; }
     (void)snprintf(detail, sizeof(detail), "boot guard: %s", r.reason);
     a->fell_back = true;
-    return activate_fall_back(a, r.set, r.blame, detail, err);
+    RW_TRY(activate_fall_back(a, r.set, r.blame, detail, err));
+    report_flush(a->report); /* this process may end now */
+    return RW_OK;
+}
+
+static bool start_allowed(struct activate *a)
+{
+    if (a->damage.found) { activate_leave_damaged(a); }
+    if (!a->damage.found) { return true; }
+    rw_log(RW_LOG_ERROR, "sensor_not_started", "text", "no intact set is left");
+    return false; /* INV-5: it would load what nobody proved */
 }
 
 void activate_start_sensor(struct activate *a)
 {
     struct rw_err err;
     struct rw_mono now = activate_now(a);
+    bool allowed = start_allowed(a);
     a->unstarted = false;
-    if (rw_is_ok(sensor_start(&a->sensor, now, &err))) { return; }
+    if (allowed && rw_is_ok(sensor_start(&a->sensor, now, &err))) { return; }
     a->unstarted = true;
-    activate_log("sensor_not_started", &err);
+    if (allowed) { activate_log("sensor_not_started", &err); }
     int64_t shift = a->restarts < 6 ? a->restarts : 6;
     a->restarts++;
     a->restart_at.ms = now.ms + (INT64_C(1000) << shift);
@@ -184,7 +192,7 @@ void activate_start_sensor(struct activate *a)
 void activate_order_load(struct activate *a)
 {
     if (sensor_running(&a->sensor)) {
-        sensor_reload(&a->sensor);
+        sensor_reload(&a->sensor, activate_now(a));
         return;
     }
     activate_start_sensor(a);
@@ -207,6 +215,7 @@ void activate_start(struct activate *a)
 RW_RC activate_stop(struct activate *a, struct rw_err *err)
 {
     sensor_stop(&a->sensor, STOP_GRACE_MS);
+    report_flush(a->report);
     activate_enter(a, ACTIVATE_STOPPED);
     a->slots.boot = (struct slot_boot){.open = false};
     return slot_save(a->state_dir, &a->slots, err);
@@ -215,7 +224,9 @@ RW_RC activate_stop(struct activate *a, struct rw_err *err)
 bool activate_idle(const struct activate *a)
 {
     /* A sensor that cannot load the proven set any more may be cured by a new one. */
-    return a->phase == ACTIVATE_STEADY || (a->phase == ACTIVATE_STARTING && a->restarts >= 2);
+    bool steady =
+        a->phase == ACTIVATE_STEADY || (a->phase == ACTIVATE_STARTING && a->restarts >= 2);
+    return steady && !a->damage.found; /* a trial must have a whole set to go back to */
 }
 
 void activate_abort(struct activate *a, const char *family)

@@ -39,8 +39,20 @@ struct activate_options {
     struct rw_clock clock;
 };
 
+/* Damage of a set's files that was found and is not repaired yet. */
+struct activate_damage {
+    bool found;           /* in the active set; the sensor goes on with what it has in memory */
+    bool previous;        /* in the set before */
+    struct rw_mono until; /* found: the content is waited for so long, then the set is left */
+    char text[RW_ERR_TEXT_BYTES]; /* what and where; also of the last that was repaired; "": none */
+    struct rw_wall at;            /* when it was found; 0: never */
+    int64_t count;                /* found in this run */
+    int64_t repaired;             /* of them */
+};
+
 struct activate {
     int state_dir;
+    char endpoint[2 * BEACON_ID_BYTES + 1]; /* hex */
     struct set_store sets;
     struct slot_state slots;
     struct sensor sensor;
@@ -70,6 +82,7 @@ struct activate {
     bool unstarted; /* the last start failed: no process, so nothing to blame content for */
     struct rw_mono crashes[BOOT_RULE_CRASHES]; /* the latest first; ms 0: none */
     bool collect_due;                          /* sets or content that nobody needs lie about */
+    struct activate_damage damage;
 };
 
 /* One change, ready to begin: content is in the store, proven by the box. */
@@ -110,6 +123,21 @@ void activate_abort(struct activate *a, const char *family);
 void activate_contact(struct activate *a, struct rw_mono begun);
 /* Does a change on trial need a sign of the server now? */
 bool activate_wants_contact(const struct activate *a);
+
+/* --- integrity of what lies on the disk; activate_mend.c --- */
+
+enum { ACTIVATE_CHECK_SETS = 2 };
+/* Writes what must be intact: the active set, then the previous one. Gives how many; 0: not now, a change is under
+ * way. */
+size_t activate_check_list(const struct activate *a,
+                           struct manifest out[static ACTIVATE_CHECK_SETS]);
+/* The set was found damaged: repaired from the store when that can be, else its content is wanted from the server. */
+void activate_damaged(struct activate *a, const struct manifest *set, const char *text);
+/* Tries once more; `last`: the server could not help either, so the set is left for the one before. */
+void activate_mend(struct activate *a, bool last);
+/* Content that a repair waits for. Gives how many entries. */
+size_t activate_wanted(const struct activate *a,
+                       struct manifest_entry out[static MANIFEST_FAMILIES_MAX]);
 
 /* Looks at everything and acts; call after each wake-up. */
 void activate_step(struct activate *a);

@@ -29,13 +29,13 @@ void activate_report_alive(const struct activate *a)
         } else {
             report_detail(&b, a->report->lacking);
         }
-        report_add(a->report, &b);
+        (void)report_add_alive(a->report, &b);
         any = true;
     }
     if (any) { return; }
     struct beacon b = {.kind = BEACON_ALIVE};
     report_detail(&b, sensor_running(&a->sensor) ? "no content is loaded" : "the sensor is down");
-    report_add(a->report, &b);
+    (void)report_add(a->report, &b);
 }
 
 void activate_report_crash(const struct activate *a, int64_t signal_number, const char *detail)
@@ -48,7 +48,7 @@ void activate_report_crash(const struct activate *a, int64_t signal_number, cons
         b.stage = BEACON_STAGE_ACTIVE;
         b.signal = signal_number;
         report_detail(&b, detail);
-        report_add(a->report, &b);
+        (void)report_add(a->report, &b);
     }
 }
 
@@ -63,14 +63,14 @@ void activate_report_signal(const struct activate *a, enum beacon_kind kind, con
     struct beacon b = about(kind, e->family, e->release, e->sha256, a->sensor.generation);
     b.stage = a->phase == ACTIVATE_PROBATION ? BEACON_STAGE_PROBATION : BEACON_STAGE_ACTIVE;
     report_detail(&b, detail);
-    report_add(a->report, &b);
+    (void)report_add(a->report, &b);
 }
 
-void activate_report_outcome(const struct activate *a, enum beacon_kind kind,
+bool activate_report_outcome(const struct activate *a, enum beacon_kind kind,
                              const struct manifest_entry *e, const struct slot_trial *t)
 {
     struct beacon b = about(kind, e->family, e->release, e->sha256, t->generation);
-    if (e->release == 0) { return; }
+    if (e->release == 0) { return true; }
     rw_copy(b.id, sizeof(b.id), t->beacon, sizeof(t->beacon));
     /* One change may be told as healthy and, after a crash before its commit, as failed: two beacons. */
     b.id[0] ^= kind == BEACON_HEALTHY ? 0U : 0xffU;
@@ -79,5 +79,5 @@ void activate_report_outcome(const struct activate *a, enum beacon_kind kind,
         b.signal = t->signal;
     }
     report_detail(&b, t->detail);
-    report_add(a->report, &b);
+    return report_add(a->report, &b);
 }

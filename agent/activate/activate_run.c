@@ -184,7 +184,7 @@ static void step_steady(struct activate *a, enum sensor_proof proof, struct rw_m
     if (proof == SENSOR_OTHER) {
         rw_log(RW_LOG_WARN, "sensor_loaded_other", NULL, NULL);
         a->settled = false;
-        sensor_reload(&a->sensor);
+        sensor_reload(&a->sensor, activate_now(a));
         activate_enter(a, ACTIVATE_STARTING);
         return;
     }
@@ -227,6 +227,7 @@ static void clear_boot_counter(struct activate *a)
 void activate_step(struct activate *a)
 {
     if (a->phase == ACTIVATE_STOPPED) { return; }
+    if (a->damage.found && activate_now(a).ms >= a->damage.until.ms) { activate_mend(a, true); }
     sensor_drain(&a->sensor, activate_now(a));
     bool ended = sensor_reap(&a->sensor);
     switch (a->phase) {
@@ -288,6 +289,7 @@ static int64_t phase_wake_ms(const struct activate *a)
 struct rw_mono activate_wake(const struct activate *a)
 {
     int64_t ms = phase_wake_ms(a);
+    if (a->damage.found) { ms = earlier(ms, a->damage.until.ms); }
     if (ms < a->hold_until.ms) { ms = a->hold_until.ms; }
     bool counts =
         a->slots.boot.unclean > 0 || (!a->slots.stable && a->slots.current == a->begun_set);

@@ -37,12 +37,18 @@ RW_RC activate_give_up(struct activate *a, struct rw_err *err);
 RW_RC activate_fall_back(struct activate *a, int64_t set, bool blame, const char *detail,
                          struct rw_err *err);
 
+/* Before the guard decides: files of the proven sets that are damaged are made whole from the store. */
+void activate_mend_at_start(struct activate *a);
+/* Nothing repairs the active set: the previous one, else the empty one. */
+void activate_leave_damaged(struct activate *a);
+
 /* Beacons. `e` is what it is about. */
 void activate_report_crash(const struct activate *a, int64_t signal_number, const char *detail);
 /* What its counts say of the family's active content; nothing when there is no such family. */
 void activate_report_signal(const struct activate *a, enum beacon_kind kind, const char *family,
                             const char *detail);
-void activate_report_outcome(const struct activate *a, enum beacon_kind kind,
+/* True: durable. */
+bool activate_report_outcome(const struct activate *a, enum beacon_kind kind,
                              const struct manifest_entry *e, const struct slot_trial *t);
 
 #endif

@@ -3,6 +3,7 @@
  *   begin      1 intent into the slots  2 build sets/N  3 flip the link  4 tell the sensor
  *   commit     1 beacon  2 slots: N is current
  *   go back    1 slots: failed, abandoned  2 flip the link back  3 beacon  4 slots: no change under way
+ *   fall back  1 beacons (repeated by the next guard with the same ids)  2 slots: the other set  3 flip the link
  *
  * After a kill between any two of them activate_open finds the place and goes on or back (INV-6).
  */
@@ -76,7 +77,7 @@ static RW_RC build_and_switch(struct activate *a, const struct activate_plan *pl
 static RW_RC tell_sensor(struct activate *a, bool trial, struct rw_err *err)
 {
     if (trial && sensor_running(&a->sensor) && a->settled) {
-        sensor_reload(&a->sensor);
+        sensor_reload(&a->sensor, activate_now(a));
         return RW_OK;
     }
     /* On the way back the present content may be what keeps the sensor from listening. */
@@ -159,11 +160,13 @@ bool activate_commit(struct activate *a)
     bool trial = t.change == SLOT_TRIAL;
     t.generation = a->sensor.generation;
     /* The beacon first: a change that is durable but never told would count as dark. Once is enough. */
-    if (!a->told && !t.own) {
-        activate_report_outcome(a, trial ? BEACON_HEALTHY : BEACON_REVERTED,
-                                trial ? &t.to : &t.left, &t);
+    a->told = a->told || t.own ||
+              activate_report_outcome(a, trial ? BEACON_HEALTHY : BEACON_REVERTED,
+                                      trial ? &t.to : &t.left, &t);
+    if (!a->told) {
+        a->hold_until.ms = activate_now(a).ms + RETRY_MS;
+        return false;
     }
-    a->told = true;
     /* Not for another ring's sake: there the release may be right (see slot_state.ring). Nor when a control took it
      * back: that says nothing about the release, and it comes again when the control ends. */
     if (!trial && !t.own && t.left.release > 0 && strcmp(s.ring, a->report->ring) == 0) {
@@ -224,10 +227,11 @@ RW_RC activate_give_up(struct activate *a, struct rw_err *err)
     RW_TRY(set_store_switch(&a->sets, a->slots.current, err));
     RW_TRY(set_store_read(&a->sets, a->slots.current, &a->active, err));
     enum beacon_kind kind = t.storm ? BEACON_STORM : BEACON_FAILED;
-    activate_report_outcome(a, t.aborted ? BEACON_REVERTED : kind,
-                            t.change == SLOT_REMOVE ? &t.left : &t.to, &t);
+    bool told = activate_report_outcome(a, t.aborted ? BEACON_REVERTED : kind,
+                                        t.change == SLOT_REMOVE ? &t.left : &t.to, &t);
     a->slots.trial = (struct slot_trial){.change = SLOT_NO_CHANGE};
-    (void)activate_save(a); /* repeated after a crash: the beacon's id is the same */
+    /* Repeated after a crash: the beacon's id is the same. Not told yet: the slots on disk still owe it. */
+    if (told) { (void)activate_save(a); }
     a->collect_due = true;
     a->aborted = false;
     a->fresh = false;
@@ -264,6 +268,20 @@ static void abandon_difference(struct activate *a, const struct manifest *to)
     }
 }
 
+/* The same after a kill: the guard finds what the last one found, and the server takes one of two equal ids. */
+static void fall_id(const struct activate *a, const struct manifest_entry *had,
+                    uint8_t id[static BEACON_ID_BYTES])
+{
+    char text[256];
+    uint8_t hash[DIGEST_BYTES];
+    struct rw_err unused;
+    (void)snprintf(text, sizeof(text), "fall back %s %lld %s %lld", a->endpoint,
+                   (long long)a->active.set, had->family, (long long)had->release);
+    if (rw_is_ok(digest_sha256(rw_span_str(text), hash, &unused))) {
+        rw_copy(id, BEACON_ID_BYTES, hash, BEACON_ID_BYTES);
+    }
+}
+
 /* What is not to blame must not count against the release: it is told in the words of the guard, as a sign of life. */
 static void report_spared(const struct activate *a, const struct manifest_entry *had,
                           const char *detail)
@@ -273,7 +291,8 @@ static void report_spared(const struct activate *a, const struct manifest_entry 
     (void)snprintf(text, sizeof(text), "%s/%lld left: %s", had->family, (long long)had->release,
                    detail);
     report_detail(&b, text);
-    report_add(a->report, &b);
+    fall_id(a, had, b.id);
+    (void)report_add(a->report, &b);
 }
 
 static void report_failed(const struct activate *a, const struct manifest_entry *had,
@@ -281,19 +300,32 @@ static void report_failed(const struct activate *a, const struct manifest_entry 
 {
     struct slot_trial t = {.stage = trial ? BEACON_STAGE_PROBATION : BEACON_STAGE_ACTIVE,
                            .generation = a->sensor.generation};
-    struct rw_err unused;
     (void)snprintf(t.detail, sizeof(t.detail), "%s", detail);
-    RW_IGNORE(digest_random(t.beacon, sizeof(t.beacon), &unused),
-              "the server takes one of two equal ids");
-    activate_report_outcome(a, BEACON_FAILED, had, &t);
+    fall_id(a, had, t.beacon);
+    (void)activate_report_outcome(a, BEACON_FAILED, had, &t);
+}
+
+static void report_fall(const struct activate *a, const struct manifest *to, bool blame,
+                        const char *detail)
+{
+    bool trial = a->slots.trial.change != SLOT_NO_CHANGE;
+    for (size_t i = 0; i < a->active.count; i++) {
+        const struct manifest_entry *had = &a->active.content[i];
+        if (is_in(to, had)) { continue; }
+        if (blame) {
+            report_failed(a, had, detail, trial);
+        } else {
+            report_spared(a, had, detail);
+        }
+    }
 }
 
 RW_RC activate_fall_back(struct activate *a, int64_t set, bool blame, const char *detail,
                          struct rw_err *err)
 {
     struct manifest to;
-    bool trial = a->slots.trial.change != SLOT_NO_CHANGE;
     RW_TRY(set_store_check(&a->sets, set, &to, err));
+    report_fall(a, &to, blame, detail);
     if (blame) { abandon_difference(a, &to); }
     a->slots.stable = set != 0 && set == a->slots.previous && a->slots.previous_stable;
     a->slots.previous_stable = false;
@@ -303,15 +335,6 @@ RW_RC activate_fall_back(struct activate *a, int64_t set, bool blame, const char
     a->slots.trial = (struct slot_trial){.change = SLOT_NO_CHANGE};
     (void)activate_save(a);
     RW_TRY(set_store_switch(&a->sets, set, err));
-    for (size_t i = 0; i < a->active.count; i++) {
-        const struct manifest_entry *had = &a->active.content[i];
-        if (is_in(&to, had)) { continue; }
-        if (blame) {
-            report_failed(a, had, detail, trial);
-        } else {
-            report_spared(a, had, detail);
-        }
-    }
     a->active = to;
     a->fresh = false;
     a->settled = false;

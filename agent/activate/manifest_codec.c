@@ -96,3 +96,15 @@ void manifest_remove(struct manifest *m, const char *family)
     }
     m->count = kept;
 }
+
+bool manifest_same_content(const struct manifest *a, const struct manifest *b)
+{
+    if (a->count != b->count) { return false; }
+    for (size_t i = 0; i < a->count; i++) {
+        const struct manifest_entry *e = manifest_find(b, a->content[i].family);
+        if (e == NULL || memcmp(e->sha256, a->content[i].sha256, DIGEST_BYTES) != 0) {
+            return false;
+        }
+    }
+    return true;
+}

@@ -36,5 +36,7 @@ const struct manifest_entry *manifest_find(const struct manifest *m, const char 
 /* Sets or replaces one family's entry. Fails with RW_E_FULL. */
 RW_RC manifest_put(struct manifest *m, const struct manifest_entry *e, struct rw_err *err);
 void manifest_remove(struct manifest *m, const char *family);
+/* Do both hold the same content, whatever their numbers? */
+bool manifest_same_content(const struct manifest *a, const struct manifest *b);
 
 #endif

@@ -113,9 +113,17 @@ void sensor_drop(struct sensor *s)
     }
 }
 
+/* A queue full of the last words of the process before would swallow the proof of the new one. */
+static void discard_waiting(const struct sensor *s)
+{
+    char byte;
+    for (int i = 0; i < DRAIN_MESSAGES_MAX && recv(s->socket, &byte, 1, MSG_DONTWAIT) >= 0; i++) {}
+}
+
 RW_RC sensor_start(struct sensor *s, struct rw_mono now, struct rw_err *err)
 {
     RW_ASSERT(s->proc.pid == 0);
+    discard_waiting(s);
     const struct proc_spec spec = {
         .path = s->argv[0], .argv = s->argv, .envp = s->envp, .die_with_parent = true};
     s->generation = 0;
@@ -133,14 +141,6 @@ RW_RC sensor_start(struct sensor *s, struct rw_mono now, struct rw_err *err)
 bool sensor_running(const struct sensor *s)
 {
     return s->proc.pid > 0;
-}
-
-void sensor_reload(struct sensor *s)
-{
-    s->asked = s->generation;
-    s->load_error = false;
-    s->selftest_failed = false;
-    proc_signal(&s->proc, SIGHUP);
 }
 
 static void wait_for_exit(struct sensor *s, int64_t timeout_ms)
@@ -287,6 +287,15 @@ static bool receive_one(struct sensor *s, struct rw_mono now)
 void sensor_drain(struct sensor *s, struct rw_mono now)
 {
     for (int i = 0; i < DRAIN_MESSAGES_MAX && receive_one(s, now); i++) {}
+}
+
+void sensor_reload(struct sensor *s, struct rw_mono now)
+{
+    sensor_drain(s, now);
+    s->asked = s->generation;
+    s->load_error = false;
+    s->selftest_failed = false;
+    proc_signal(&s->proc, SIGHUP);
 }
 
 enum sensor_proof sensor_proves(const struct sensor *s, const struct manifest *m)

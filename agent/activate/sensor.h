@@ -60,8 +60,9 @@ void sensor_drop(struct sensor *s); /* kills what still runs */
 
 RW_RC sensor_start(struct sensor *s, struct rw_mono now, struct rw_err *err);
 bool sensor_running(const struct sensor *s);
-/* SIGHUP; what is said from now on under a higher generation is the answer. */
-void sensor_reload(struct sensor *s);
+/* SIGHUP; what is said from now on under a higher generation is the answer. What waits in the socket is read before: a
+ * queue that is full of old messages would swallow the proof, and an old load must not pass for the answer. */
+void sensor_reload(struct sensor *s, struct rw_mono now);
 /* SIGTERM, then after `grace_ms` SIGKILL; reaps. */
 void sensor_stop(struct sensor *s, int64_t grace_ms);
 void sensor_kill(struct sensor *s);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { SET_NAME_BYTES = 24, FILE_NAME_BYTES = INSTALL_NAME_BYTES + 8 };
@@ -28,6 +29,8 @@ static void file_name(const struct manifest_entry *e, char dst[static FILE_NAME_
 static RW_RC remove_file(void *ctx, const char *name, struct rw_err *err)
 {
     const int *dir = ctx;
+    /* A folder that somebody put in a file's place must not keep the set for ever. */
+    if (unlinkat(*dir, name, AT_REMOVEDIR) == 0) { return RW_OK; }
     return rw_file_remove_at(*dir, name, err);
 }
 
@@ -120,17 +123,85 @@ RW_RC set_store_read(const struct set_store *s, int64_t set, struct manifest *ou
     return RW_OK;
 }
 
+/* What others may write is not what was verified, whatever its hash is at this moment. */
+static RW_RC check_file(const struct set_store *s, int fd, const char *path, int64_t bytes,
+                        struct rw_err *err)
+{
+    struct stat st;
+    struct stat top;
+    if (fstat(fd, &st) != 0 || fstat(s->sets, &top) != 0) {
+        return rw_fail_errno(err, RW_E_IO, errno, "set file '%s'", path);
+    }
+    if (!S_ISREG(st.st_mode)) {
+        return rw_fail(err, RW_E_TUF_HASH, "set file '%s' is not a regular file", path);
+    }
+    if (st.st_uid != top.st_uid || (st.st_mode & 07777U) != 0400) {
+        return rw_fail(err, RW_E_TUF_HASH,
+                       "set file '%s' has owner %u and mode %04o, must have %u and 0400", path,
+                       (unsigned)st.st_uid, (unsigned)st.st_mode & 07777U, (unsigned)top.st_uid);
+    }
+    if (st.st_size != bytes) {
+        return rw_fail(err, RW_E_TUF_HASH, "set file '%s' has %lld bytes, must have %lld", path,
+                       (long long)st.st_size, (long long)bytes);
+    }
+    return RW_OK;
+}
+
+static RW_RC pause_between(const struct set_store_pace *pace, struct rw_err *err)
+{
+    const struct timespec t = {.tv_sec = pace->pause_ms / 1000,
+                               .tv_nsec = pace->pause_ms % 1000 * 1000000};
+    (void)nanosleep(&t, NULL);
+    if (atomic_load(pace->stop)) { return rw_fail(err, RW_E_BUSY, "the check was ended"); }
+    return RW_OK;
+}
+
+/* digest_fd with pauses. The page cache is left as it was: content of half a gigabyte would push others out. */
+static RW_RC digest_slowly(int fd, int64_t max, const struct set_store_pace *pace,
+                           uint8_t out[static DIGEST_BYTES], int64_t *bytes_out, struct rw_err *err)
+{
+    uint8_t chunk[16384];
+    int64_t since = 0;
+    RW_AUTO(digest) struct digest d = {0};
+    RW_TRY(digest_begin(&d, err));
+    for (*bytes_out = 0; *bytes_out <= max;) {
+        ssize_t got = read(fd, chunk, sizeof(chunk));
+        if (got < 0 && errno == EINTR) { continue; }
+        if (got < 0) { return rw_fail_errno(err, RW_E_IO, errno, "reading what is hashed"); }
+        if (got == 0) { break; }
+        RW_TRY(digest_add(&d, rw_span_of(chunk, (size_t)got), err));
+        *bytes_out += got;
+        since += got;
+        if (since < pace->slice_bytes) { continue; }
+        RW_TRY(pause_between(pace, err));
+        since = 0;
+    }
+    return digest_end(&d, out, err);
+}
+
+static RW_RC hash_content(int fd, const struct manifest_entry *e, const struct set_store_pace *pace,
+                          uint8_t have[static DIGEST_BYTES], int64_t *bytes, struct rw_err *err)
+{
+    uint64_t n = 0;
+    if (pace != NULL) { return digest_slowly(fd, e->bytes, pace, have, bytes, err); }
+    RW_TRY(digest_fd(fd, (uint64_t)e->bytes, have, &n, err));
+    *bytes = (int64_t)n;
+    return RW_OK;
+}
+
 static RW_RC check_content(const struct set_store *s, int64_t set, const struct manifest_entry *e,
-                           struct rw_err *err)
+                           const struct set_store_pace *pace, struct rw_err *err)
 {
     char path[SET_NAME_BYTES + FILE_NAME_BYTES + 2];
     uint8_t have[DIGEST_BYTES];
-    uint64_t bytes = 0;
+    int64_t bytes = 0;
     (void)snprintf(path, sizeof(path), "%lld/%s.rwc", (long long)set, e->family);
-    RW_AUTO(rw_fd) rw_fd fd = openat(s->sets, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+    RW_AUTO(rw_fd)
+    rw_fd fd = rw_open_at(s->sets, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0);
     if (fd < 0) { return rw_fail_errno(err, RW_E_IO, errno, "set file '%s'", path); }
-    RW_TRY(digest_fd(fd, (uint64_t)e->bytes, have, &bytes, err));
-    if (bytes != (uint64_t)e->bytes || !digest_same(have, e->sha256, DIGEST_BYTES)) {
+    RW_TRY(check_file(s, fd, path, e->bytes, err));
+    RW_TRY(hash_content(fd, e, pace, have, &bytes, err));
+    if (bytes != e->bytes || !digest_same(have, e->sha256, DIGEST_BYTES)) {
         return rw_fail(err, RW_E_TUF_HASH, "set file '%s' is damaged", path);
     }
     return RW_OK;
@@ -142,9 +213,24 @@ RW_RC set_store_check(const struct set_store *s, int64_t set, struct manifest *o
     struct manifest m;
     RW_TRY(set_store_read(s, set, &m, err));
     for (size_t i = 0; i < m.count; i++) {
-        RW_TRY(check_content(s, set, &m.content[i], err));
+        RW_TRY(check_content(s, set, &m.content[i], NULL, err));
     }
     *out = m;
+    return RW_OK;
+}
+
+RW_RC set_store_check_slowly(const struct set_store *s, const struct manifest *want,
+                             const struct set_store_pace *pace, struct rw_err *err)
+{
+    struct manifest m;
+    RW_TRY(set_store_read(s, want->set, &m, err));
+    if (!manifest_same_content(&m, want)) {
+        return rw_fail(err, RW_E_TUF_HASH, "set %lld: its manifest names other content",
+                       (long long)want->set);
+    }
+    for (size_t i = 0; i < m.count; i++) {
+        RW_TRY(check_content(s, m.set, &m.content[i], pace, err));
+    }
     return RW_OK;
 }
 

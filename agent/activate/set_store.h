@@ -12,6 +12,8 @@
 
 #include "agent/activate/manifest_codec.h"
 
+#include <stdatomic.h>
+
 struct set_store {
     int state; /* borrowed: the state directory */
     int sets;  /* owned: "sets" */
@@ -29,9 +31,19 @@ RW_RC set_store_build(const struct set_store *s, const struct manifest *m, const
                       struct rw_err *err);
 /* Empties the mark "trial" of a set: the trial is over. One without it is success. */
 RW_RC set_store_unmark(const struct set_store *s, int64_t set, struct rw_err *err);
-/* Reads the manifest and verifies every file's length and hash. */
+/* How gently a set is read that nobody waits for. */
+struct set_store_pace {
+    int64_t slice_bytes; /* between two pauses */
+    int64_t pause_ms;
+    const atomic_bool *stop; /* true: end with RW_E_BUSY */
+};
+
+/* Reads the manifest and verifies every file's kind, owner, mode, length and hash. */
 RW_RC set_store_check(const struct set_store *s, int64_t set, struct manifest *out,
                       struct rw_err *err);
+/* The same, slowly, in a thread of its own. The manifest must be `want`. */
+RW_RC set_store_check_slowly(const struct set_store *s, const struct manifest *want,
+                             const struct set_store_pace *pace, struct rw_err *err);
 /* Reads the manifest only. */
 RW_RC set_store_read(const struct set_store *s, int64_t set, struct manifest *out,
                      struct rw_err *err);

@@ -117,7 +117,7 @@ static RW_RC open_part(struct fetch *f, const struct content_store_want *want, s
 {
     rw_hex_encode(f->name, sizeof(f->name), want->sha256, DIGEST_BYTES);
     part_name(want->sha256, f->part);
-    f->fd = openat(f->dir, f->part, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+    f->fd = rw_open_at(f->dir, f->part, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (f->fd < 0) { return rw_fail_errno(err, RW_E_IO, errno, "store file '%s'", f->part); }
     RW_TRY(digest_begin(&f->digest, err));
     return hash_part(f, want->length, err);

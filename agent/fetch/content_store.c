@@ -25,11 +25,30 @@ bool content_store_has(int store_dir, const uint8_t sha256[static DIGEST_BYTES],
     char name[DIGEST_HEX_BYTES];
     struct rw_err unused;
     rw_hex_encode(name, sizeof(name), sha256, DIGEST_BYTES);
-    RW_AUTO(rw_fd) rw_fd fd = openat(store_dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    RW_AUTO(rw_fd) rw_fd fd = rw_open_at(store_dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC, 0);
     if (fd < 0) { return false; }
     if (same_bytes(fd, sha256, length)) { return true; }
     RW_IGNORE(rw_file_remove_at(store_dir, name, &unused), "a damaged file is fetched anew");
     return false;
+}
+
+bool content_store_mend(int store_dir, const uint8_t sha256[static DIGEST_BYTES], int64_t length)
+{
+    char name[DIGEST_HEX_BYTES];
+    struct stat st;
+    struct rw_err unused;
+    rw_hex_encode(name, sizeof(name), sha256, DIGEST_BYTES);
+    {
+        RW_AUTO(rw_fd)
+        rw_fd fd = rw_open_at(store_dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0);
+        bool ours = fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
+        bool fits = ours && ((st.st_mode & 07777U) == 0400 || fchmod(fd, 0400) == 0);
+        if (!fits) {
+            RW_IGNORE(rw_file_remove_at(store_dir, name, &unused), "then it is not usable either");
+            return false;
+        }
+    }
+    return content_store_has(store_dir, sha256, length);
 }
 
 RW_RC content_store_put(int store_dir, struct rw_span content, struct rw_err *err)

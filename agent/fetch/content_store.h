@@ -26,6 +26,8 @@ struct content_store_want {
 
 /* Is the file there, with this length and hash? One that differs is removed. */
 bool content_store_has(int store_dir, const uint8_t sha256[static DIGEST_BYTES], int64_t length);
+/* The same, and read-only as it should be: a wrong mode is put right, a file that cannot be ours is removed. */
+bool content_store_mend(int store_dir, const uint8_t sha256[static DIGEST_BYTES], int64_t length);
 /* Has a download of it begun? */
 bool content_store_has_part(int store_dir, const uint8_t sha256[static DIGEST_BYTES]);
 /* Makes sure that it is there: resumes or begins the download, hashing while it writes, then names and syncs. What

@@ -242,6 +242,7 @@ void poll_run(struct poll *p, const struct poll_input *in, struct poll_output *o
     out->ok = rw_is_ok(rc);
     if (out->ok) { poll_control_begin(p, in); }
     now.may_begin = now.may_begin && rw_is_ok(enrolled);
+    poll_fetch_wanted(p, in);
     for (size_t i = 0; out->ok && i < out->family_count; i++) {
         poll_one(p, i, ring, &now, &out->families[i]);
         /* One change at a time: a second permit would only lie about and count as pending. */

@@ -106,6 +106,8 @@ struct poll_input {
     size_t remote_count;
     bool renew_token;
     bool token_refused;
+    struct manifest_entry wanted[MANIFEST_FAMILIES_MAX]; /* proven content that the disk lost */
+    size_t wanted_count;
 };
 
 struct poll_output {

@@ -71,18 +71,41 @@ static bool by_delta(struct poll *p, struct poll_memory *m, const struct poll_in
     return false;
 }
 
+static void content_url(const char *family, const uint8_t *sha256, int64_t release,
+                        char url[static URL_PATH_BYTES])
+{
+    char hex[DIGEST_HEX_BYTES];
+    rw_hex_encode(hex, sizeof(hex), sha256, DIGEST_BYTES);
+    (void)snprintf(url, URL_PATH_BYTES, "/repo/targets/content/%s/%s.%lld.rwc", family, hex,
+                   (long long)release);
+}
+
+void poll_fetch_wanted(struct poll *p, const struct poll_input *in)
+{
+    for (size_t i = 0; i < in->wanted_count; i++) {
+        char url[URL_PATH_BYTES];
+        struct rw_err err;
+        const struct manifest_entry *e = &in->wanted[i];
+        content_url(e->family, e->sha256, e->release, url);
+        const struct content_store_want want = {.url_path = url,
+                                                .length = e->bytes,
+                                                .sha256 = e->sha256,
+                                                .slice_ms = SLICE_MS,
+                                                .budget_bytes = p->o.store_bytes_max};
+        if (rw_is_ok(content_store_fetch(p->o.store_dir, p->content, &want, &err))) { continue; }
+        rw_log(RW_LOG_WARN, "lost_content_not_fetched", "text", err.text);
+    }
+}
+
 bool poll_fetch(struct poll *p, struct poll_memory *m, const struct poll_input *in,
                 struct poll_family *f)
 {
     char url[URL_PATH_BYTES];
-    char hex[DIGEST_HEX_BYTES];
     struct rw_err err;
     int64_t got = 0;
     if (content_store_has(p->o.store_dir, f->content.sha256, f->content.length)) { return true; }
     if (by_delta(p, m, in, f)) { return true; }
-    rw_hex_encode(hex, sizeof(hex), f->content.sha256, DIGEST_BYTES);
-    (void)snprintf(url, sizeof(url), "/repo/targets/content/%s/%s.%lld.rwc", f->family, hex,
-                   (long long)f->content.release);
+    content_url(f->family, f->content.sha256, f->content.release, url);
     const struct content_store_want want = {.url_path = url,
                                             .length = f->content.length,
                                             .sha256 = f->content.sha256,

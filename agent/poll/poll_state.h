@@ -84,6 +84,8 @@ void poll_enrol_recall(struct poll *p);
 /* Makes sure that the content is stored: by a difference to what is active, else whole. False: not (yet), see note. */
 bool poll_fetch(struct poll *p, struct poll_memory *m, const struct poll_input *in,
                 struct poll_family *f);
+/* Content that was active here and got lost on the disk: by its hash alone, nothing is decided by it. */
+void poll_fetch_wanted(struct poll *p, const struct poll_input *in);
 /* Did the box prove itself? Asks it again if it did not. */
 bool poll_self_passes(struct poll *p);
 /* Runs the box on stored content; fills verdict, grade and refusal of `f`. True: accepted. */

@@ -1,13 +1,17 @@
 #include "agent/report/beacon_spool.h"
 
+#include "common/base/alt.h"
 #include "common/base/file.h"
+#include "common/base/log.h"
 #include "common/base/num.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { SEQ_DIGITS = 16, ID_DIGITS = 2 * BEACON_ID_BYTES };
+enum { SEQ_DIGITS = 16, ID_DIGITS = 2 * BEACON_ID_BYTES, COUNTERS_BYTES_MAX = 256 };
+
+static const char counters_name[] = "dropped";
 
 static void name_of(const struct beacon_spool_entry *e, char dst[static BEACON_SPOOL_NAME_BYTES])
 {
@@ -45,6 +49,51 @@ static int by_seq(const void *a, const void *b)
     return (x->seq > y->seq) - (x->seq < y->seq);
 }
 
+/* Counters that cannot be read begin anew: they must not keep the spool shut. */
+static void load_counters(struct beacon_spool *s)
+{
+    struct rw_err err;
+    uint64_t serial = 0;
+    RW_AUTO(json_tree) json_tree tree = NULL;
+    RW_AUTO(rw_buf) struct rw_buf text = rw_buf_make(COUNTERS_BYTES_MAX);
+    struct rw_rc rc = rw_alt_load(s->state_dir, counters_name, &text, &serial, &err);
+    if (rc.code == RW_E_NOT_FOUND) { return; }
+    if (!rw_is_ok(rc) ||
+        !rw_is_ok(json_parse(rw_buf_span(&text), &json_limits_small, &tree, &err)) ||
+        !rw_is_ok(json_get_int(tree, "dropped", 0, RW_JSON_INT_MAX, &s->dropped, &err)) ||
+        !rw_is_ok(json_get_int(tree, "told", 0, s->dropped, &s->told, &err))) {
+        s->dropped = 0;
+        rw_log(RW_LOG_WARN, "drop_counters_unreadable", "text", err.text);
+    }
+}
+
+/* In memory they are right at once; a disk that does not take them takes them with the next drop. */
+static void save_counters(const struct beacon_spool *s)
+{
+    struct rw_err err;
+    RW_AUTO(rw_buf) struct rw_buf text = rw_buf_make(COUNTERS_BYTES_MAX);
+    struct json_writer w = json_begin(&text);
+    json_open_object(&w, NULL);
+    json_put_int(&w, "dropped", s->dropped);
+    json_put_int(&w, "told", s->told);
+    json_close_object(&w);
+    struct rw_rc rc = json_done(&w, &err);
+    if (rw_is_ok(rc)) { rc = rw_alt_save(s->state_dir, counters_name, rw_buf_span(&text), &err); }
+    if (!rw_is_ok(rc)) { rw_log(RW_LOG_WARN, "drop_counters_not_saved", "text", err.text); }
+}
+
+void beacon_spool_count_dropped(struct beacon_spool *s, int64_t count)
+{
+    s->dropped += count;
+    save_counters(s);
+}
+
+void beacon_spool_mark_told(struct beacon_spool *s)
+{
+    s->told = s->dropped;
+    save_counters(s);
+}
+
 static RW_RC take_name(void *ctx, const char *name, struct rw_err *err)
 {
     struct beacon_spool *s = ctx;
@@ -61,13 +110,17 @@ static RW_RC take_name(void *ctx, const char *name, struct rw_err *err)
 RW_RC beacon_spool_open(int state_dir, size_t max, struct beacon_spool *out, struct rw_err *err)
 {
     RW_ASSERT(max >= 1 && max <= BEACON_SPOOL_MAX);
-    RW_AUTO(beacon_spool) struct beacon_spool s = {.dir = -1, .max = max, .next_seq = 1};
+    RW_AUTO(beacon_spool)
+    struct beacon_spool s = {.dir = -1, .state_dir = state_dir, .max = max, .next_seq = 1};
+    load_counters(&s);
+    int64_t before = s.dropped;
     RW_TRY(rw_dir_make_at(state_dir, "spool", 0700, &s.dir, err));
     s.entries = rw_mem_new_array(BEACON_SPOOL_MAX, sizeof(s.entries[0]));
     if (s.entries == NULL) { return rw_fail(err, RW_E_NOMEM, "no memory for the spool's index"); }
     RW_TRY(rw_dir_each(s.dir, take_name, &s, err));
     qsort(s.entries, s.count, sizeof(s.entries[0]), by_seq);
     if (s.count > 0) { s.next_seq = s.entries[s.count - 1].seq + 1; }
+    if (s.dropped > before) { save_counters(&s); }
     *out = s;
     s = (struct beacon_spool){.dir = -1}; /* handed over */
     return RW_OK;
@@ -99,13 +152,28 @@ static RW_RC remove_index(struct beacon_spool *s, size_t index, struct rw_err *e
     return RW_OK;
 }
 
+/* The oldest periodic beacon; count: there is none. */
+static size_t oldest_alive(const struct beacon_spool *s)
+{
+    size_t i = 0;
+    while (i < s->count && s->entries[i].kind != 'a') {
+        i++;
+    }
+    return i;
+}
+
 /* Periodic beacons repeat themselves; the others tell something once. */
 static size_t victim(const struct beacon_spool *s)
 {
-    for (size_t i = 0; i < s->count; i++) {
-        if (s->entries[i].kind == 'a') { return i; }
-    }
-    return 0;
+    size_t i = oldest_alive(s);
+    return i < s->count ? i : 0;
+}
+
+static RW_RC drop_index(struct beacon_spool *s, size_t index, struct rw_err *err)
+{
+    RW_TRY(remove_index(s, index, err));
+    beacon_spool_count_dropped(s, 1);
+    return RW_OK;
 }
 
 RW_RC beacon_spool_add(struct beacon_spool *s, const struct beacon *b, struct rw_err *err)
@@ -116,13 +184,17 @@ RW_RC beacon_spool_add(struct beacon_spool *s, const struct beacon *b, struct rw
     beacon_write(&w, NULL, b);
     RW_TRY(json_done(&w, err));
     while (s->count >= s->max) {
-        RW_TRY(remove_index(s, victim(s), err));
-        s->dropped++;
+        RW_TRY(drop_index(s, victim(s), err));
     }
     struct beacon_spool_entry e = {.seq = s->next_seq, .kind = beacon_kind_name(b->kind)[0]};
     rw_copy(e.id, sizeof(e.id), b->id, sizeof(b->id));
     name_of(&e, name);
-    RW_TRY(rw_file_replace_at(s->dir, name, 0600, rw_buf_span(&text), err));
+    struct rw_rc rc = rw_file_replace_at(s->dir, name, 0600, rw_buf_span(&text), err);
+    if (rc.code == RW_E_FULL && oldest_alive(s) < s->count) {
+        RW_TRY(drop_index(s, oldest_alive(s), err));
+        rc = rw_file_replace_at(s->dir, name, 0600, rw_buf_span(&text), err);
+    }
+    RW_TRY(rc);
     s->next_seq++;
     s->entries[s->count++] = e;
     return RW_OK;
@@ -154,8 +226,7 @@ static RW_RC batch_from(struct beacon_spool *s, size_t first, const char *run, s
     json_open_array(&w, "beacons");
     for (size_t i = first; i < s->count && n < BEACON_BATCH_MAX;) {
         if (!rw_is_ok(read_one(s, &s->entries[i], &one, err))) {
-            RW_TRY(remove_index(s, i, err));
-            s->dropped++;
+            RW_TRY(drop_index(s, i, err));
             continue;
         }
         if (used + one.n + 1 > body->max) { break; }

@@ -2,9 +2,10 @@
  *
  * A file is named SEQUENCE-KIND-ID.json and holds the beacon's own JSON text, so a beacon survives a kill
  * at any point and its id makes a repeat harmless. A full spool drops the oldest `alive` first: what tells
- * of failures goes last (INV-4), and every drop is counted and shown (INV-12).
+ * of failures goes last (INV-4), and every drop is counted on disk, shown and told (INV-12). A disk without room counts
+ * as a full spool: the oldest `alive` makes room.
  *
- * memory   the index lives in the struct; files are written and removed at once
+ * memory   the index lives in the struct (BEACON_SPOOL_MAX entries); files are written and removed at once
  * threads  one thread per spool
  * source   docs/protocol.md 7 and 9
  */
@@ -26,12 +27,14 @@ struct beacon_spool_entry {
 };
 
 struct beacon_spool {
-    int dir;                            /* owned */
+    int dir;       /* owned */
+    int state_dir; /* borrowed; holds the counters ("dropped.a", "dropped.b") */
     struct beacon_spool_entry *entries; /* owned; sorted by seq */
     size_t count;
     size_t max; /* greatest count */
     uint64_t next_seq;
-    int64_t dropped; /* since the start of the program */
+    int64_t dropped; /* beacons, in the whole life of this state directory */
+    int64_t told;    /* how many of them the server was told about */
     char run[17];    /* hex, drawn at the start; "": none is sent */
 };
 
@@ -39,8 +42,12 @@ struct beacon_spool {
  * files that are no beacons. `max` 1..BEACON_SPOOL_MAX. Fails with RW_E_IO, RW_E_NOMEM. */
 RW_RC beacon_spool_open(int state_dir, size_t max, struct beacon_spool *out, struct rw_err *err);
 void beacon_spool_drop(struct beacon_spool *s);
+/* Counts what could not be kept by somebody else's fault. */
+void beacon_spool_count_dropped(struct beacon_spool *s, int64_t count);
+/* The server will hear about all drops so far: durable with the beacon that says so. */
+void beacon_spool_mark_told(struct beacon_spool *s);
 
-/* Durable on RW_OK. Fails with RW_E_FULL, RW_E_IO, RW_E_TOO_BIG. */
+/* Durable on RW_OK. Fails with RW_E_FULL (also without any `alive` left there is no room), RW_E_IO, RW_E_TOO_BIG. */
 RW_RC beacon_spool_add(struct beacon_spool *s, const struct beacon *b, struct rw_err *err);
 
 /* Composes {"beacons":[...]} of the oldest ones, at most BEACON_BATCH_MAX; writes their numbers.

@@ -21,7 +21,7 @@ void report_detail(struct beacon *b, const char *text)
 static void log_failure(const struct rw_err *err)
 {
     struct rw_log_line l;
-    rw_log_begin(&l, RW_LOG_ERROR, "beacon_lost");
+    rw_log_begin(&l, RW_LOG_ERROR, "beacon_not_spooled");
     rw_log_err(&l, err);
     rw_log_end(&l);
 }
@@ -34,11 +34,75 @@ bool report_is_dropped(const struct report *r, const char *family)
     return false;
 }
 
-void report_add(const struct report *r, struct beacon *b)
+void report_flush(struct report *r)
+{
+    struct rw_err err;
+    size_t paid = 0;
+    while (paid < r->owed_count && rw_is_ok(beacon_spool_add(r->spool, &r->owed[paid], &err))) {
+        paid++;
+    }
+    for (size_t i = paid; i < r->owed_count; i++) {
+        r->owed[i - paid] = r->owed[i];
+    }
+    r->owed_count -= paid;
+}
+
+static void owe(struct report *r, const struct beacon *b)
+{
+    if (b->kind == BEACON_ALIVE || r->owed_count == REPORT_OWED_MAX) {
+        beacon_spool_count_dropped(r->spool, 1);
+        return;
+    }
+    for (size_t i = 0; i < r->owed_count; i++) {
+        if (memcmp(r->owed[i].id, b->id, sizeof(b->id)) == 0) { return; }
+    }
+    r->owed[r->owed_count++] = *b;
+}
+
+static void append(char *dst, size_t cap, const char *text)
+{
+    size_t n = strlen(dst);
+    (void)snprintf(dst + n, cap - n, "%s%s", n > 0 && text[0] != '\0' ? "; " : "", text);
+}
+
+void report_note(struct report *r, const char *text)
+{
+    append(r->note, sizeof(r->note), text);
+}
+
+/* While the spool is nearly full nobody listens: the word would be dropped itself. */
+static bool drops_to_tell(const struct beacon_spool *s)
+{
+    return s->dropped > s->told && s->count <= s->max / 2;
+}
+
+bool report_add_alive(struct report *r, struct beacon *b)
+{
+    char text[3 * BEACON_DETAIL_BYTES] = "";
+    char dropped[80] = "";
+    bool drops = drops_to_tell(r->spool);
+    if (drops) {
+        (void)snprintf(dropped, sizeof(dropped), "%lld beacons dropped, %lld in all",
+                       (long long)(r->spool->dropped - r->spool->told),
+                       (long long)r->spool->dropped);
+    }
+    /* The note first: the server looks at how a detail begins. What is always so comes last. */
+    append(text, sizeof(text), r->note);
+    append(text, sizeof(text), dropped);
+    append(text, sizeof(text), b->detail);
+    report_detail(b, text);
+    if (!report_add(r, b)) { return false; }
+    r->note[0] = '\0';
+    if (drops) { beacon_spool_mark_told(r->spool); }
+    return true;
+}
+
+bool report_add(struct report *r, struct beacon *b)
 {
     static const uint8_t no_id[BEACON_ID_BYTES] = {0};
     struct rw_err err = {.code = RW_E_NONE};
     struct rw_rc rc = RW_OK;
+    report_flush(r);
     if (memcmp(b->id, no_id, sizeof(no_id)) == 0) {
         rc = digest_random(b->id, sizeof(b->id), &err);
     }
@@ -51,7 +115,8 @@ void report_add(const struct report *r, struct beacon *b)
     if (rw_is_ok(rc)) { rc = beacon_spool_add(r->spool, b, &err); }
     if (!rw_is_ok(rc)) {
         log_failure(&err);
-        return;
+        owe(r, b);
+        return false;
     }
     struct rw_log_line l;
     rw_log_begin(&l, b->kind == BEACON_ALIVE ? RW_LOG_DEBUG : RW_LOG_INFO, "beacon_spooled");
@@ -60,4 +125,5 @@ void report_add(const struct report *r, struct beacon *b)
     rw_log_i64(&l, "release", b->release);
     if (b->detail[0] != '\0') { rw_log_str(&l, "detail", b->detail); }
     rw_log_end(&l);
+    return true;
 }

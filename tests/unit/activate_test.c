@@ -427,22 +427,6 @@ TEST(a_guard_of_its_own_goes_back_one_set_only)
     bench_remove();
 }
 
-TEST(a_damaged_set_is_not_loaded)
-{
-    struct rw_err err;
-    char path[128];
-    steady_on_one();
-    MUST(activate_stop(&bench.a, &err));
-    (void)snprintf(path, sizeof(path), "%s/current/yara.rwc", bench.path);
-    assert_int_equal(unlink(path), 0);
-    bench_close();
-    bench_open_again(sensor);
-    bench_start();
-    bench_until(ACTIVATE_STEADY);
-    assert_int_equal(bench.a.active.set, 0);
-    bench_remove();
-}
-
 TEST(what_nobody_needs_is_collected_and_nothing_else)
 {
     struct rw_err err;
@@ -483,5 +467,4 @@ RUN_TESTS(cmocka_unit_test(an_empty_endpoint_proves_the_empty_set),
           cmocka_unit_test(a_trial_that_ends_two_starts_uncleanly_is_given_up),
           cmocka_unit_test(a_guard_of_its_own_counts_a_start_once),
           cmocka_unit_test(a_guard_of_its_own_goes_back_one_set_only),
-          cmocka_unit_test(a_damaged_set_is_not_loaded),
           cmocka_unit_test(what_nobody_needs_is_collected_and_nothing_else))

@@ -1,0 +1,44 @@
+/* A box for tests of what surrounds it: passes its self-test, and accepts all content but that which begins with
+ * "refuse". It contains nothing and runs no validator.
+ */
+#include "common/base/file.h"
+#include "common/box/verdict_codec.h"
+#include "common/crypto/digest.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { CONTENT_BYTES_MAX = 1 << 20 };
+
+static RW_RC judge(const char *path, struct rw_buf *out, struct rw_err *err)
+{
+    struct verdict v = {
+        .kind = VERDICT_ACCEPTED, .final = true, .exit_status = 0, .profile = "static"};
+    RW_AUTO(rw_buf) struct rw_buf text = rw_buf_make(CONTENT_BYTES_MAX);
+    RW_TRY(rw_file_read(path, CONTENT_BYTES_MAX, &text, err));
+    RW_TRY(digest_sha256_hex(rw_buf_span(&text), v.content_sha256, err));
+    v.content_bytes = (int64_t)text.n;
+    (void)snprintf(v.grade, sizeof(v.grade), "full");
+    (void)snprintf(v.validator, sizeof(v.validator), "fake");
+    if (rw_span_starts(rw_buf_span(&text), "refuse")) {
+        v.kind = VERDICT_REFUSED;
+        (void)snprintf(v.reason, sizeof(v.reason), "the content says so itself");
+    }
+    return verdict_write(&v, out, err);
+}
+
+int main(int argc, char **argv)
+{
+    struct rw_err err;
+    RW_AUTO(rw_buf) struct rw_buf out = rw_buf_make(VERDICT_TEXT_BYTES_MAX);
+    if (argc > 1 && strcmp(argv[1], "self-test") == 0) {
+        (void)printf("grade    full\n");
+        return 0;
+    }
+    for (int i = 1; i + 1 < argc; i++) {
+        if (strcmp(argv[i], "--content") != 0) { continue; }
+        if (!rw_is_ok(judge(argv[i + 1], &out, &err))) { return 1; }
+        return rw_is_ok(rw_fd_write_all(1, rw_buf_span(&out), &err)) ? 0 : 1;
+    }
+    return 2;
+}
