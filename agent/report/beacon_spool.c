@@ -225,7 +225,10 @@ static RW_RC batch_from(struct beacon_spool *s, size_t first, const char *run, s
     json_open_object(&w, NULL);
     json_open_array(&w, "beacons");
     for (size_t i = first; i < s->count && n < BEACON_BATCH_MAX;) {
-        if (!rw_is_ok(read_one(s, &s->entries[i], &one, err))) {
+        struct rw_rc rc = read_one(s, &s->entries[i], &one, err);
+        /* Once more: a read that failed is not a file that is damaged. */
+        if (rc.code == RW_E_IO) { rc = read_one(s, &s->entries[i], &one, err); }
+        if (!rw_is_ok(rc)) {
             RW_TRY(drop_index(s, i, err));
             continue;
         }
