@@ -16,7 +16,7 @@ static const char policy_text[] =
     "     \"hold_back\": {\"share\": \"2%\", \"for\": \"24h\"}}\n"
     "  ],\n"
     "  \"classes\": {\n"
-    "    \"data\": {\"min_bake\": {\"broad\": \"1h\"}},\n"
+    "    \"data\": {\"min_bake\": {\"broad\": \"1h\"}, \"unpausable\": true},\n"
     "    \"rules\": {\"min_bake\": {\"broad\": \"6h\"}},\n"
     "    \"engine\": {\"min_bake\": {\"broad\": \"24h\"}}\n"
     "  },\n"
