@@ -96,6 +96,7 @@ const struct api_route api_drill_routes[] = {
     {.method = "GET", .pattern = "/v1/drills", .auth = API_AUTH_VIEWER, .apply = apply_list},
     {.method = "POST",
      .pattern = "/v1/drills",
+     .controller = true,
      .auth = API_AUTH_PUBLISHER,
      .body_bytes_max = BODY_BYTES_MAX,
      .prepare = prepare_start,

@@ -55,6 +55,18 @@ static size_t print_alarms(const struct json *list)
     return n;
 }
 
+/* Of several nodes: which one answers, and which one is controller. */
+static void print_node(const struct json *node)
+{
+    char name[TEXT_BYTES] = "";
+    char controller[TEXT_BYTES] = "";
+    if (node == NULL) { return; }
+    (void)cli_view_str(node, "name", name, sizeof(name));
+    (void)cli_view_str(node, "controller_name", controller, sizeof(controller));
+    printf("node: %s, controller: %s, term %lld\n", name,
+           controller[0] == '\0' ? "none" : controller, (long long)cli_view_int(node, "term", 0));
+}
+
 static RW_RC print_status(const struct json *status, struct rw_err *err)
 {
     char version[WORD_BYTES] = "";
@@ -68,6 +80,7 @@ static RW_RC print_status(const struct json *status, struct rw_err *err)
         (void)cli_view_str(server, "started", started, sizeof(started));
     }
     printf("ringward-server %s, runs since %s\n", version, started);
+    print_node(json_find(status, "node"));
     if (strcmp(trust, "production") != 0) {
         /* INV-12: nobody may take this for production. */
         printf("%sTRUST: %s - all keys on one machine, NOT FOR PRODUCTION%s\n",

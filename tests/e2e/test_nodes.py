@@ -173,16 +173,27 @@ def test_exactly_one_node_is_controller_and_the_others_say_who(cluster):
 def test_every_node_answers_the_same_about_the_fleet(cluster):
     cluster.lab.cli("rollout", "pause", "yara/1", "--reason", "to count in peace", check=True)
     cluster.lab.cli("rollout", "resume", "yara/1", "--reason", "go on", check=True)
-    seen = []
+    envs = {}
     for n in cluster.nodes:
         profile = cluster.lab.server_dir / f"{n.name}.conf"
         text = (cluster.lab.server_dir / "operator.conf").read_text()
         profile.write_text(text.replace(f":{cluster.lab.port}", f":{n.port}"))
-        env = cluster.lab.env | {"RINGWARD_PROFILE": str(profile)}
-        status = json.loads(cluster.lab.cli("status", "-o", "json", env=env, check=True).stdout)
-        seen.append((status["node"]["term"], status["rollouts"][0]["generation"], status["rollouts"][0]["state"]))
-        assert status["node"]["controller"] == (n is cluster.nodes[0])
-    assert len(set(seen)) == 1, seen
+        envs[n.name] = cluster.lab.env | {"RINGWARD_PROFILE": str(profile)}
+
+    def seen():
+        """What every node says, when all say the same: one without requests is up to a second behind."""
+        all_of_them = []
+        for n in cluster.nodes:
+            status = json.loads(cluster.lab.cli("status", "-o", "json", env=envs[n.name], check=True).stdout)
+            assert status["node"]["controller"] == (n is cluster.nodes[0])
+            r = status["rollouts"][0]
+            all_of_them.append((status["node"]["term"], r["generation"], r["state"]))
+        return len(set(all_of_them)) == 1 and all_of_them
+    assert wait_for("all nodes say the same", seen, 30)[0][2] == "ramping"
+    env = envs[cluster.nodes[2].name]
+    refused = cluster.lab.cli("rollout", "start", "yara/1", env=env)
+    assert refused.returncode == 1 and "not the controller: a (" in refused.stderr, refused.stderr
+    assert "controller: a (" in cluster.lab.cli("status", env=env, check=True).stdout
 
 
 def test_inv_1_a_halt_typed_at_any_node_stops_permits_at_all_of_them(cluster):

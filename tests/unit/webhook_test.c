@@ -196,6 +196,33 @@ TEST(what_was_on_its_way_at_a_crash_is_delivered_after_the_start)
     assert_int_equal(web_count(web), 2);
 }
 
+/* Of several nodes one sends; another one that takes over goes on at what is stored, and what its own sender brings
+ * from before counts no more. */
+TEST(a_node_that_takes_over_goes_on_where_the_other_stopped)
+{
+    struct webhook *other = NULL;
+    happen("rollout.halt");
+    round_trip(false); /* on its way when this node is controller no more */
+    struct webhook *first = hook;
+    open_hook();
+    other = hook;
+    round_trip(true); /* the other one sends it again, and one more */
+    happen("rollout.start");
+    round_trip(true);
+    assert_int_equal(web_count(web), 3);
+    hook = first;
+    webhook_again(hook);
+    turn();
+    turn();
+    turn();
+    assert_int_equal(web_count(web), 3);
+    happen("rollout.pause");
+    round_trip(true);
+    assert_int_equal(web_count(web), 4);
+    body_has(3, "\"type\":\"rollout.pause\"");
+    webhook_close(&other);
+}
+
 TEST(a_new_target_does_not_get_the_past)
 {
     happen("rollout.start");
@@ -256,6 +283,7 @@ RUN_TESTS(FRESH(events_leave_in_order_signed_and_once),
           FRESH(the_signature_is_hmac_over_time_and_body),
           FRESH(a_commit_that_fails_after_a_delivery_costs_a_duplicate_with_the_same_key),
           FRESH(what_was_on_its_way_at_a_crash_is_delivered_after_the_start),
+          FRESH(a_node_that_takes_over_goes_on_where_the_other_stopped),
           FRESH(a_new_target_does_not_get_the_past),
           FRESH(a_change_that_is_rolled_back_tells_nobody),
           FRESH(a_failing_target_is_not_asked_again_at_once_and_is_told))
