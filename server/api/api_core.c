@@ -337,21 +337,23 @@ void api_core_tell(struct api_core *c)
     note(c->tell_alarm, "webhooks", rc, &err);
 }
 
+static void renew_signatures(struct api_core *c, struct rw_wall now)
+{
+    struct rw_err err;
+    bool renewed = false;
+    struct rw_rc rc = c->outside.renew(c->outside.ctx, now, &renewed, &err);
+    note(c->signer_alarm, "signer", rc, &err);
+    c->signer_answers = rw_is_ok(rc);
+    if (renewed) { rw_log(RW_LOG_INFO, "metadata_renewed", NULL, NULL); }
+}
+
 void api_core_renew(struct api_core *c)
 {
     struct rw_err err;
     struct rw_wall now = rw_clock_wall(&c->clock);
-    bool renewed = false;
     bool changed = false;
-    struct rw_rc rc = RW_OK;
-    if (api_node_controls(c)) {
-        rc = c->outside.renew(c->outside.ctx, now, &renewed, &err);
-        note(c->signer_alarm, "signer", rc, &err);
-        c->signer_answers = rw_is_ok(rc);
-    }
-    if (renewed) { rw_log(RW_LOG_INFO, "metadata_renewed", NULL, NULL); }
-    rc = api_trust_refresh(c->trust, now, &changed, &err);
-    if (!rw_is_ok(rc)) {
+    if (api_node_controls(c)) { renew_signatures(c, now); }
+    if (!rw_is_ok(api_trust_refresh(c->trust, now, &changed, &err))) {
         log_failure("trust_refresh", &err);
         return;
     }

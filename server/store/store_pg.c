@@ -2,6 +2,7 @@
 
 #include "common/base/num.h"
 #include "server/store/store_pg_schema.h"
+#include "server/store/store_pg_sql.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -14,61 +15,6 @@ enum {
     JOURNAL_KEPT_ROWS = 4096,
 };
 
-enum statement {
-    SQL_DOC_INSERT,
-    SQL_DOC_UPDATE,
-    SQL_DOC_GET,
-    SQL_DOC_EACH,
-    SQL_DOC_CHANGED,
-    SQL_JOURNAL_APPEND,
-    SQL_JOURNAL_EACH,
-    SQL_JOURNAL_DROP,
-    SQL_FOLD_CLEAR,
-    SQL_FOLD_PUT,
-    SQL_FOLD_GET,
-    SQL_AUDIT_APPEND,
-    SQL_AUDIT_TIP,
-    SQL_AUDIT_EACH,
-    SQL_LOOK,
-    SQL_LEASE_GET,
-    SQL_LEASE_PUT,
-    SQL_COUNT,
-};
-
-_Static_assert((int)SQL_COUNT <= (int)STORE_PG_STATEMENTS_MAX, "every statement has a place");
-
-#define SQL(which, text) [which] = {which, text}
-
-static const struct store_pg_statement statements[SQL_COUNT] = {
-    SQL(SQL_DOC_INSERT, "INSERT INTO doc (kind, id, generation, body, change)"
-                        " VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING"),
-    SQL(SQL_DOC_UPDATE, "UPDATE doc SET generation = $3, body = $4, change = $5"
-                        " WHERE kind = $1 AND id = $2 AND generation = $3 - 1"),
-    SQL(SQL_DOC_GET, "SELECT generation, body FROM doc WHERE kind = $1 AND id = $2"),
-    SQL(SQL_DOC_EACH, "SELECT id, generation, body FROM doc WHERE kind = $1 ORDER BY id"),
-    SQL(SQL_DOC_CHANGED, "SELECT kind, id, generation, body FROM doc WHERE change > $1"
-                         " ORDER BY change, kind, id"),
-    SQL(SQL_JOURNAL_APPEND, "INSERT INTO journal (number, batch) VALUES ($1, $2)"),
-    SQL(SQL_JOURNAL_EACH, "SELECT number, batch FROM journal WHERE number > $1"
-                          " ORDER BY number LIMIT $2"),
-    SQL(SQL_JOURNAL_DROP, "DELETE FROM journal WHERE number <= $1"),
-    SQL(SQL_FOLD_CLEAR, "DELETE FROM fold"),
-    SQL(SQL_FOLD_PUT, "INSERT INTO fold (part, mark, image) VALUES ($1, $2, $3)"),
-    SQL(SQL_FOLD_GET, "SELECT mark, image FROM fold WHERE part = $1"),
-    SQL(SQL_AUDIT_APPEND, "INSERT INTO audit (seq, at_s, record, hash) VALUES ($1, $2, $3, $4)"
-                          " ON CONFLICT DO NOTHING"),
-    SQL(SQL_AUDIT_TIP, "SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1"),
-    SQL(SQL_AUDIT_EACH, "SELECT seq, at_s, record, hash FROM audit WHERE seq > $1"
-                        " ORDER BY seq LIMIT $2"),
-    SQL(SQL_LOOK, "SELECT tip, change FROM cluster WHERE one"),
-    SQL(SQL_LEASE_GET, "SELECT term, holder, node,"
-                       " floor(extract(epoch FROM until - clock_timestamp()) * 1000)::bigint"
-                       " FROM cluster WHERE one"),
-    SQL(SQL_LEASE_PUT,
-        "UPDATE cluster SET term = $1, holder = $2, node = $3, until = clock_timestamp()"
-        " + $4::double precision * interval '1 millisecond' WHERE one"),
-};
-
 struct pg_store {
     struct store_pg_link link;
     bool in_transaction;
@@ -78,19 +24,19 @@ struct pg_store {
 };
 
 /* Outside of a transaction a lost connection is made anew; inside one its work is lost, and it must fail. */
-static RW_RC run(struct pg_store *s, enum statement which, const struct store_pg_values *values,
-                 store_pg_result *out, struct rw_err *err)
+static RW_RC run(struct pg_store *s, enum store_pg_sql_index which,
+                 const struct store_pg_values *values, store_pg_result *out, struct rw_err *err)
 {
     bool bulk = which == SQL_FOLD_PUT || which == SQL_FOLD_GET || which == SQL_JOURNAL_EACH ||
                 which == SQL_JOURNAL_DROP || which == SQL_DOC_EACH || which == SQL_FOLD_CLEAR;
     if (!s->in_transaction) { RW_TRY(store_pg_link_ensure(&s->link, err)); }
-    return store_pg_run(&s->link, &statements[which], values,
+    return store_pg_run(&s->link, &store_pg_sql[which], values,
                         bulk ? STORE_PG_LONG_MS : STORE_PG_SHORT_MS, out, err);
 }
 
 /* A statement that gives no rows. */
-static RW_RC change(struct pg_store *s, enum statement which, const struct store_pg_values *values,
-                    int64_t *rows_out, struct rw_err *err)
+static RW_RC change(struct pg_store *s, enum store_pg_sql_index which,
+                    const struct store_pg_values *values, int64_t *rows_out, struct rw_err *err)
 {
     RW_AUTO(store_pg_result) store_pg_result r = NULL;
     RW_TRY(run(s, which, values, &r, err));
@@ -395,13 +341,18 @@ static RW_RC audit_tip(void *ctx, struct store_audit_tip *out, struct rw_err *er
     return RW_OK;
 }
 
-static RW_RC audit_page(struct pg_store *s, int64_t *after, int64_t limit, int *rows_out,
-                        RW_RC (*each)(void *arg, const struct store_audit *a, struct rw_err *err),
-                        void *arg, struct rw_err *err)
+struct audit_walk {
+    int64_t after; /* the newest record that was seen */
+    RW_RC (*each)(void *arg, const struct store_audit *a, struct rw_err *err);
+    void *arg;
+};
+
+static RW_RC audit_page(struct pg_store *s, struct audit_walk *walk, int64_t limit, int *rows_out,
+                        struct rw_err *err)
 {
     struct store_pg_values v = {.count = 0};
     RW_AUTO(store_pg_result) store_pg_result r = NULL;
-    store_pg_add_i64(&v, *after);
+    store_pg_add_i64(&v, walk->after);
     store_pg_add_i64(&v, limit);
     RW_TRY(run(s, SQL_AUDIT_EACH, &v, &r, err));
     *rows_out = PQntuples(r);
@@ -409,9 +360,9 @@ static RW_RC audit_page(struct pg_store *s, int64_t *after, int64_t limit, int *
         struct store_audit a = {.seq = store_pg_i64(r, i, 0),
                                 .at_s = store_pg_i64(r, i, 1),
                                 .record = store_pg_span(r, i, 2)};
-        *after = a.seq;
+        walk->after = a.seq;
         RW_TRY(read_hash(r, i, 3, a.seq, a.hash, err));
-        RW_TRY(each(arg, &a, err));
+        RW_TRY(walk->each(walk->arg, &a, err));
     }
     return RW_OK;
 }
@@ -420,10 +371,11 @@ static RW_RC audit_each(void *ctx, int64_t after, int64_t limit,
                         RW_RC (*each)(void *arg, const struct store_audit *a, struct rw_err *err),
                         void *arg, struct rw_err *err)
 {
+    struct audit_walk walk = {.after = after, .each = each, .arg = arg};
     while (limit > 0) {
         int64_t page = limit < AUDIT_PAGE_ROWS ? limit : AUDIT_PAGE_ROWS;
         int rows = 0;
-        RW_TRY(audit_page(ctx, &after, page, &rows, each, arg, err));
+        RW_TRY(audit_page(ctx, &walk, page, &rows, err));
         if (rows < page) { return RW_OK; }
         limit -= rows;
     }

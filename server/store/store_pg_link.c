@@ -59,11 +59,11 @@ struct rw_span store_pg_span(const PGresult *r, int row, int column)
     return rw_span_of(PQgetvalue(r, row, column), (size_t)PQgetlength(r, row, column));
 }
 
-int64_t store_pg_changed(const PGresult *r)
+int64_t store_pg_changed(PGresult *r)
 {
     int64_t n = 0;
     struct rw_err unused;
-    struct rw_span text = rw_span_str(PQcmdTuples((PGresult *)(uintptr_t)r));
+    struct rw_span text = rw_span_str(PQcmdTuples(r));
     return rw_is_ok(rw_parse_i64(text, 0, INT64_MAX, "rows", &n, &unused)) ? n : 0;
 }
 

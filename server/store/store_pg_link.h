@@ -73,6 +73,6 @@ RW_RC store_pg_run(struct store_pg_link *l, const struct store_pg_statement *st,
 int64_t store_pg_i64(const PGresult *r, int row, int column);
 struct rw_span store_pg_span(const PGresult *r, int row, int column);
 /* Rows that a statement changed. */
-int64_t store_pg_changed(const PGresult *r);
+int64_t store_pg_changed(PGresult *r);
 
 #endif
