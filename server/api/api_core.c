@@ -288,6 +288,7 @@ static RW_RC fold(struct api_core *c, struct rw_err *err)
     RW_TRY(flush_pending(c, err));
     RW_TRY(store_begin(c->store, err));
     struct rw_rc rc = fleet_state_fold(c->fleet, err);
+    if (rw_is_ok(rc)) { rc = api_node_extend(c, err); }
     if (rw_is_ok(rc)) { rc = store_commit(c->store, err); }
     if (!rw_is_ok(rc)) {
         store_rollback(c->store);

@@ -185,6 +185,13 @@ RW_RC api_node_turn(struct api_core *c, struct rw_err *err)
     return RW_OK;
 }
 
+RW_RC api_node_extend(struct api_core *c, struct rw_err *err)
+{
+    if (c->node == NULL || !c->node->controller) { return RW_OK; }
+    struct store_lease next = next_lease(c->node, &c->node->lease, LEASE_RENEW);
+    return store_lease_put(c->store, &next, err);
+}
+
 void api_node_stop(struct api_core *c)
 {
     struct rw_err err;

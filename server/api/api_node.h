@@ -40,6 +40,9 @@ bool api_node_controls(const struct api_core *c);
 /* Once a second: takes in what others wrote; takes, renews or gives back the lease. After a failure this node is not
  * controller. Fails with the store's codes. */
 RW_RC api_node_turn(struct api_core *c, struct rw_err *err);
+/* Renews the lease in the open transaction, at the end of a long one: others wait for its lock, and would find the
+ * lease ended. Fails with the store's codes. */
+RW_RC api_node_extend(struct api_core *c, struct rw_err *err);
 /* Ends being controller in this process; the lease ends by itself, or is given back by the next turn. */
 void api_node_leave(struct api_core *c, const char *why);
 /* Gives the lease back before a stop, so that nobody has to wait for its end. */

@@ -219,6 +219,7 @@ static void try_fold(struct node *n)
         return;
     }
     struct rw_rc rc = fleet_state_fold(n->fleet, &err);
+    if (rw_is_ok(rc)) { rc = api_node_extend(&n->core, &err); }
     if (rw_is_ok(rc)) { rc = store_commit(&n->store, &err); }
     store_rollback(&n->store);
     n->core.fleet_stale = n->core.fleet_stale || !rw_is_ok(rc);
