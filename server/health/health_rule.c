@@ -23,6 +23,11 @@ enum { HISTORY_RELEASES_MIN = 20 };
 static const double p0_crash_least = 0.0005;
 static const double p0_crash_most = 0.02;
 static const double p0_crash_factor = 3.0;
+/* Late crashes of a fleet without history, where no control is left to compare with: 0.5 % of the endpoints a minute,
+ * which only a burst exceeds. With nothing, a release that kills the whole of a small ring late would never be stopped;
+ * with much less, a good one would be for two sensors of a small ring that happened to die in the same hour. */
+static const double hazard_cold = 0.005;
+enum { CONTROL_SHARE = 10 };
 /* One more crash of a thousand endpoints in ten days: nobody would stop a release for it. */
 static const double hazard_nobody_cares_about = 7e-8;
 static const double rho_history = 1.5;
@@ -127,10 +132,11 @@ double health_rule_history_hazard(int64_t late, double minutes)
     return rho_history * (double)late / minutes;
 }
 
-/* The H-term has nothing to compare with before there is history: it stays where it began. */
-static double history_log_e(const struct health_rule_norm *norm, const struct late_rule *late)
+double health_rule_expected_hazard(const struct health_rule_norm *norm,
+                                   const struct late_rule_risk *risk)
 {
-    return norm->history_hazard > 0.0 ? late_rule_mix_log_e(&late->history) : log(0.5);
+    if (norm->history_hazard > 0.0) { return norm->history_hazard; }
+    return risk->control * CONTROL_SHARE < risk->treated ? hazard_cold : 0.0;
 }
 
 struct health_rule_result health_rule_scope(const struct health_rule_norm *norm,
@@ -148,7 +154,7 @@ struct health_rule_result health_rule_scope(const struct health_rule_norm *norm,
         struct health_rule_grid g = health_rule_grid_of(norm->p0[t]);
         r.log_term[t] = health_rule_log_e(&g, failures[t], exposures[t]);
     }
-    r.log_term[HEALTH_CRASH_HISTORY] = history_log_e(norm, late);
+    r.log_term[HEALTH_CRASH_HISTORY] = late_rule_mix_log_e(&late->history);
     r.log_term[HEALTH_CRASH_CONTROL] = late_rule_mix_log_e(&late->crash);
     r.log_term[HEALTH_DARK_CONTROL] = late_rule_mix_log_e(&late->dark);
     for (int t = 0; t < HEALTH_RULE_TERMS; t++) {

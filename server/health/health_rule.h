@@ -38,7 +38,7 @@ struct health_rule_norm {
     double rho_crash; /* hazard ratio treated : control that nobody cares about */
     double rho_dark;
     double
-        history_hazard; /* rho_h x historical late crashes per endpoint and minute; 0: no history, H stays silent */
+        history_hazard; /* rho_h x historical late crashes per endpoint and minute; 0: no history */
 };
 
 struct health_rule_counts {
@@ -71,6 +71,10 @@ double health_rule_p0_crash(int64_t failures, int64_t exposures, int64_t release
 double health_rule_rho_crash(double hazard);
 /* Hazard that the H-term takes as normal, from late crashes in that many endpoint minutes; 0: too few to tell. */
 double health_rule_history_hazard(int64_t late, double minutes);
+/* What the H-term compares late crashes with, at these sizes just before; 0: with nothing, it stays silent. Without
+ * history it speaks where less than a tenth as many endpoints are control: what an incident is cannot be seen there. */
+double health_rule_expected_hazard(const struct health_rule_norm *norm,
+                                   const struct late_rule_risk *risk);
 
 /* Evidence of one scope. */
 struct health_rule_result health_rule_scope(const struct health_rule_norm *norm,

@@ -85,8 +85,13 @@ struct late_rule late_rule_begin(void)
 void late_rule_crash(struct late_rule *s, double rho, int64_t count,
                      const struct late_rule_risk *risk)
 {
-    late_rule_mix_happen(&s->history, count);
     late_rule_mix_events(&s->crash, rho, true, count, risk);
+}
+
+void late_rule_history(struct late_rule *s, double expected, int64_t count)
+{
+    late_rule_mix_expect(&s->history, expected);
+    late_rule_mix_happen(&s->history, count);
 }
 
 void late_rule_control_crash(struct late_rule *s, double rho, int64_t count,

@@ -68,9 +68,11 @@ double late_rule_mix_log_e(const struct late_rule_mix *m);
 
 /* Half the stake now, the rest by drips. */
 struct late_rule late_rule_begin(void);
-/* First crashes of treated endpoints that had reported healthy. */
+/* First crashes of treated endpoints that had reported healthy, beside control. */
 void late_rule_crash(struct late_rule *s, double rho, int64_t count,
                      const struct late_rule_risk *risk);
+/* The same beside what history expected in the meantime. */
+void late_rule_history(struct late_rule *s, double expected, int64_t count);
 /* First crashes of control endpoints. */
 void late_rule_control_crash(struct late_rule *s, double rho, int64_t count,
                              const struct late_rule_risk *risk);

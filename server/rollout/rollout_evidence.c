@@ -77,7 +77,7 @@ static void numbers_of(struct rollout_evidence_scope *s, int64_t *list[static NU
                                    &s->control_seen,
                                    &s->at_risk,
                                    &s->control,
-                                   &s->minutes};
+                                   &s->risk_s};
     rw_copy((void *)list, sizeof(all), (const void *)all, sizeof(all));
 }
 
@@ -275,8 +275,11 @@ static void look_at(const struct look *l, struct rollout_evidence_scope *s,
     int64_t control = most(c.control_crash - s->control_seen, 0);
     int64_t at_risk = most(s->at_risk, c.at_risk + late);
     const struct late_rule_risk risk = {(double)at_risk, (double)least(s->control, o.control_open)};
-    double minutes = (double)(l->now.s - l->e->at_s) / 60.0;
-    late_rule_mix_expect(&s->late.history, norm->history_hazard * (double)at_risk * minutes);
+    int64_t since_s = l->now.s - l->e->at_s;
+    double hazard = health_rule_expected_hazard(norm, &risk);
+    if (hazard > 0.0) {
+        late_rule_history(&s->late, hazard * (double)at_risk * (double)since_s / 60.0, late);
+    }
     late_rule_crash(&s->late, norm->rho_crash, late, &risk);
     late_rule_control_crash(&s->late, norm->rho_crash, control, &risk);
     take_buckets(l, s, norm);
@@ -284,7 +287,7 @@ static void look_at(const struct look *l, struct rollout_evidence_scope *s,
     s->control_seen = most(c.control_crash, s->control_seen);
     s->at_risk = most(c.at_risk, 0);
     s->control = o.control_open;
-    s->minutes += (int64_t)((double)at_risk * minutes);
+    s->risk_s += at_risk * since_s;
 }
 
 void rollout_evidence_look(struct rollout_evidence *e, const struct rollout *ro,

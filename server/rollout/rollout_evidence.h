@@ -21,7 +21,7 @@ struct rollout_evidence_scope {
     int64_t control_seen; /* crashes of control endpoints worked in */
     int64_t at_risk;      /* sizes at the last look */
     int64_t control;
-    int64_t minutes; /* endpoint minutes at risk so far: history of later releases */
+    int64_t risk_s; /* endpoint seconds at risk so far: history of later releases */
 };
 
 struct rollout_evidence {

@@ -86,7 +86,7 @@ struct history {
     int64_t failures;
     int64_t exposures;
     int64_t late;
-    int64_t minutes;
+    int64_t risk_s;
     int64_t releases;
 };
 
@@ -102,7 +102,7 @@ static void add_release(const struct rollout_run *r, const struct rollout *old,
         h->failures += c.failed;
         h->exposures += c.exposed - c.muted;
         h->late += s->late_seen;
-        h->minutes += s->minutes;
+        h->risk_s += s->risk_s;
     }
     h->releases += h->exposures > exposures;
 }
@@ -110,7 +110,7 @@ static void add_release(const struct rollout_run *r, const struct rollout *old,
 static struct rollout_norm norm_of(const struct history *h)
 {
     double p0 = health_rule_p0_crash(h->failures, h->exposures, h->releases);
-    double hazard = health_rule_history_hazard(h->late, (double)h->minutes);
+    double hazard = health_rule_history_hazard(h->late, (double)h->risk_s / 60.0);
     struct rollout_norm n = {.p0_crash_e9 = (int64_t)(p0 * 1e9 + 0.5), .releases = h->releases};
     if (hazard > 0.0 && hazard < 1.0) { n.hazard_e15 = (int64_t)(hazard * 1e15); }
     return n;

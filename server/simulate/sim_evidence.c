@@ -14,7 +14,8 @@ static void add_bucket(struct late_rule_bucket *to, const struct late_rule_bucke
 static void work_in(struct late_rule *late, const struct health_rule_norm *norm,
                     const struct sim_news *news)
 {
-    late_rule_mix_expect(&late->history, norm->history_hazard * news->risk.treated);
+    double hazard = health_rule_expected_hazard(norm, &news->risk);
+    if (hazard > 0.0) { late_rule_history(late, hazard * news->risk.treated, news->late); }
     late_rule_crash(late, norm->rho_crash, news->late, &news->risk);
     late_rule_control_crash(late, norm->rho_crash, news->control_crash, &news->risk);
     late_rule_take_bucket(late, norm->rho_dark, &news->bucket);

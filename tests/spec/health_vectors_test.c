@@ -159,6 +159,7 @@ static void play(struct scope *s, const struct health_rule_norm *norm, const str
         return;
     case 'l':
         late_rule_crash(&s->late, norm->rho_crash, 1, &s->risk);
+        late_rule_history(&s->late, 0.0, 1);
         s->risk.treated -= s->risk.treated > 0;
         return;
     case 'x':
@@ -226,7 +227,6 @@ TEST_EACH(the_detector_decides_where_the_reference_decides, detector_vectors)
     struct scope s = {.late = late_rule_begin(), .risk = {0, it->control}};
     int decision = -1;
     norm.p0[HEALTH_CRASH] = it->p0_crash;
-    norm.history_hazard = 1.0; /* the vectors say themselves what history expects */
     for (size_t i = 0; i < it->n; i++) {
         play(&s, &norm, &it->steps[i]);
         struct health_rule_result r = health_rule_scope(&norm, &s.counts, &s.late);

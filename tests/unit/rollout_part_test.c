@@ -1,46 +1,9 @@
 /* Goal: what is stopped is what the evidence is about, over restarts too: one cohort, one tenant, nobody while control
- * fails as well; slow faults are found against control and history; the hold-back and the second law hold. */
+ * fails as well; the hold-back and the second law hold. */
 #include "server/rollout/rollout_evidence.h"
-#include "tests/unit/rollout_world.h"
+#include "tests/unit/rollout_minutes.h"
 
 #include <math.h>
-
-/* What endpoints tell that fail. */
-static enum beacon_kind failure = BEACON_FAILED;
-
-/* Minutes in which every endpoint of canary, but those that `fails` picks, goes through; all others are heard of. */
-static void minutes(struct world *w, int64_t release, int count, bool (*fails)(size_t number))
-{
-    for (int m = 0; m < count; m++) {
-        w->now.s += 60;
-        for (size_t i = 0; i < PER_RING; i++) {
-            struct endpoint *e = &w->endpoints[0][i];
-            bool idle = e->granted_s == 0;
-            if (idle && !the(w, release)->halt.there &&
-                ask(w, 0, i, release).decision == BEACON_PERMIT_GRANTED) {
-                e->granted_s = w->now.s;
-            } else if (idle) {
-                send(w, 0, i, BEACON_ALIVE, 0);
-            } else if (!e->done && fails(i)) {
-                send(w, 0, i, failure, release);
-                e->done = true;
-            } else if (!e->done && w->now.s - e->granted_s >= 600) {
-                send(w, 0, i, BEACON_HEALTHY, release);
-                e->done = true;
-            } else if (e->done && !fails(i)) {
-                send(w, 0, i, BEACON_ALIVE, release);
-            }
-        }
-        commit(w);
-        tick(w);
-    }
-}
-
-static bool nobody(size_t number)
-{
-    (void)number;
-    return false;
-}
 
 static bool everybody(size_t number)
 {
@@ -273,98 +236,6 @@ TEST(while_control_crashes_too_absolute_terms_only_hold)
     end(&w);
 }
 
-/* About half of each ring stays control. */
-static void keep_control(struct world *w)
-{
-    for (size_t i = 0; i < RINGS; i++) {
-        w->policy.rings[i].hold_back_bp = 5000;
-        w->policy.rings[i].hold_back_s = 86400;
-    }
-    rollout_run_set_policy(w->run, &w->policy);
-}
-
-/* Crashes long after probation count for nothing in the absolute terms: control shows them. */
-TEST(late_crashes_are_found_against_control)
-{
-    struct world w;
-    begin(&w);
-    keep_control(&w);
-    all_alive(&w, 0);
-    start(&w, 1);
-    tick(&w);
-    minutes(&w, 1, 45, nobody);
-    int64_t healthy = fleet_state_counts(w.fleet, "yara", 1, "canary", NULL).at_risk;
-    assert_true(healthy >= 16 && healthy < PER_RING);
-    size_t crashed = 0;
-    for (size_t i = 0; i < PER_RING && !the(&w, 1)->halt.there; i++) {
-        if (!w.endpoints[0][i].done) { continue; }
-        send(&w, 0, i, BEACON_CRASH, 1);
-        crashed++;
-        minutes(&w, 1, 1, nobody);
-        if (crashed == 6) { restart(&w), tick(&w); } /* the evidence so far is kept */
-    }
-    const struct rollout *ro = the(&w, 1);
-    assert_true(ro->halt.there);
-    assert_string_equal(ro->halt.term, "crash_control");
-    assert_true(crashed >= 5);
-    end(&w);
-}
-
-/* The same crashes where control crashes just as often say nothing. */
-TEST(late_crashes_that_control_has_too_say_nothing)
-{
-    struct world w;
-    begin(&w);
-    all_alive(&w, 0);
-    run_good(&w, 1);
-    keep_control(&w);
-    memset(w.endpoints, 0, sizeof(w.endpoints));
-    start(&w, 2);
-    tick(&w);
-    minutes(&w, 2, 45, nobody);
-    for (size_t i = 0; i < PER_RING; i++) {
-        bool treated = w.endpoints[0][i].done;
-        send(&w, 0, i, BEACON_CRASH, treated ? 2 : 1);
-        if (i % 4 == 3) { minutes(&w, 2, 1, nobody); }
-    }
-    assert_false(the(&w, 2)->halt.there);
-    const struct rollout_facts_from from = rollout_live_from(w.run, the(&w, 2), w.now);
-    struct rollout_facts f;
-    rollout_facts_ring(&from, 0, &f);
-    assert_true(f.ring.terms[HEALTH_CRASH_CONTROL].failures > 10);
-    assert_true(f.ring.terms[HEALTH_CRASH_CONTROL].control_failures > 5);
-    assert_true(f.ring.result.log_term[HEALTH_CRASH_CONTROL] < log(20.0));
-    end(&w);
-}
-
-TEST(evidence_is_the_same_after_a_restart)
-{
-    struct world w;
-    begin(&w);
-    keep_control(&w);
-    all_alive(&w, 0);
-    start(&w, 1);
-    tick(&w);
-    minutes(&w, 1, 40, nobody);
-    struct rollout_facts before;
-    struct rollout_facts after;
-    struct rollout_facts_from from = rollout_live_from(w.run, the(&w, 1), w.now);
-    rollout_facts_ring(&from, 0, &before);
-    restart(&w);
-    tick(&w);
-    from = rollout_live_from(w.run, the(&w, 1), w.now);
-    rollout_facts_ring(&from, 0, &after);
-    for (int t = 0; t < HEALTH_RULE_TERMS; t++) {
-        assert_true(before.ring.result.log_term[t] == after.ring.result.log_term[t]);
-        assert_int_equal(before.ring.terms[t].failures, after.ring.terms[t].failures);
-        assert_int_equal(before.ring.terms[t].control, after.ring.terms[t].control);
-    }
-    assert_true(before.log_e == after.log_e);
-    assert_true(before.ring.terms[HEALTH_CRASH_CONTROL].control >
-                0); /* else nothing was compared */
-    end(&w);
-}
-
 TEST(the_hold_back_gets_no_permit_until_its_time_is_over)
 {
     struct world w;
@@ -487,9 +358,6 @@ RUN_TESTS(cmocka_unit_test(a_fault_of_one_cohort_halts_that_cohort_and_holds_the
           cmocka_unit_test(inv_11_votes_of_one_tenant_hold_that_tenant_alone),
           cmocka_unit_test(a_fault_of_all_tenants_halts_for_all_of_them),
           cmocka_unit_test(while_control_crashes_too_absolute_terms_only_hold),
-          cmocka_unit_test(late_crashes_are_found_against_control),
-          cmocka_unit_test(late_crashes_that_control_has_too_say_nothing),
-          cmocka_unit_test(evidence_is_the_same_after_a_restart),
           cmocka_unit_test(the_hold_back_gets_no_permit_until_its_time_is_over),
           cmocka_unit_test(the_second_law_waits_for_endpoints_that_are_alive_hours_later),
           cmocka_unit_test(waiting_for_the_second_law_with_one_failure_is_not_held),

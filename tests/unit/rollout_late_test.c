@@ -1,0 +1,125 @@
+/* Goal: faults behind the probation are found against control, or without it where none is left, and not where control has
+ * them too; what was gathered survives a restart. */
+#include "server/rollout/rollout_evidence.h"
+#include "tests/unit/rollout_minutes.h"
+
+#include <math.h>
+
+/* About half of each ring stays control. */
+static void keep_control(struct world *w)
+{
+    for (size_t i = 0; i < RINGS; i++) {
+        w->policy.rings[i].hold_back_bp = 5000;
+        w->policy.rings[i].hold_back_s = 86400;
+    }
+    rollout_run_set_policy(w->run, &w->policy);
+}
+
+/* Crashes long after probation count for nothing in the absolute terms: control shows them. */
+TEST(late_crashes_are_found_against_control)
+{
+    struct world w;
+    begin(&w);
+    keep_control(&w);
+    all_alive(&w, 0);
+    start(&w, 1);
+    tick(&w);
+    minutes(&w, 1, 45, nobody);
+    int64_t healthy = fleet_state_counts(w.fleet, "yara", 1, "canary", NULL).at_risk;
+    assert_true(healthy >= 16 && healthy < PER_RING);
+    size_t crashed = 0;
+    for (size_t i = 0; i < PER_RING && !the(&w, 1)->halt.there; i++) {
+        if (!w.endpoints[0][i].done) { continue; }
+        send(&w, 0, i, BEACON_CRASH, 1);
+        crashed++;
+        minutes(&w, 1, 1, nobody);
+        if (crashed == 6) { restart(&w), tick(&w); } /* the evidence so far is kept */
+    }
+    const struct rollout *ro = the(&w, 1);
+    assert_true(ro->halt.there);
+    assert_string_equal(ro->halt.term, "crash_control");
+    assert_true(crashed >= 5);
+    end(&w);
+}
+
+/* A small ring is exposed as a whole before the fault shows: nobody is left to compare with, and there is no history. */
+TEST(late_crashes_of_a_whole_ring_are_found_without_control_and_history)
+{
+    struct world w;
+    begin(&w);
+    start(&w, 1);
+    tick(&w);
+    minutes(&w, 1, 45, nobody);
+    struct fleet_counts all = fleet_state_counts(w.fleet, "yara", 1, "canary", NULL);
+    assert_int_equal(all.at_risk, PER_RING);
+    size_t crashed = 0;
+    for (; crashed < PER_RING && !the(&w, 1)->halt.there; crashed++) {
+        send(&w, 0, crashed, BEACON_CRASH, 1);
+        if (crashed % 4 == 3) { minutes(&w, 1, 1, nobody); }
+        if (crashed == 3) { assert_false(the(&w, 1)->halt.there); }
+    }
+    assert_true(the(&w, 1)->halt.there);
+    assert_string_equal(the(&w, 1)->halt.term, "crash_history");
+    assert_in_range(crashed, 5, 24);
+    end(&w);
+}
+
+/* The same crashes where control crashes just as often say nothing. */
+TEST(late_crashes_that_control_has_too_say_nothing)
+{
+    struct world w;
+    begin(&w);
+    all_alive(&w, 0);
+    run_good(&w, 1);
+    keep_control(&w);
+    memset(w.endpoints, 0, sizeof(w.endpoints));
+    start(&w, 2);
+    tick(&w);
+    minutes(&w, 2, 45, nobody);
+    for (size_t i = 0; i < PER_RING; i++) {
+        bool treated = w.endpoints[0][i].done;
+        send(&w, 0, i, BEACON_CRASH, treated ? 2 : 1);
+        if (i % 4 == 3) { minutes(&w, 2, 1, nobody); }
+    }
+    assert_false(the(&w, 2)->halt.there);
+    const struct rollout_facts_from from = rollout_live_from(w.run, the(&w, 2), w.now);
+    struct rollout_facts f;
+    rollout_facts_ring(&from, 0, &f);
+    assert_true(f.ring.terms[HEALTH_CRASH_CONTROL].failures > 10);
+    assert_true(f.ring.terms[HEALTH_CRASH_CONTROL].control_failures > 5);
+    assert_true(f.ring.result.log_term[HEALTH_CRASH_CONTROL] < log(20.0));
+    end(&w);
+}
+
+TEST(evidence_is_the_same_after_a_restart)
+{
+    struct world w;
+    begin(&w);
+    keep_control(&w);
+    all_alive(&w, 0);
+    start(&w, 1);
+    tick(&w);
+    minutes(&w, 1, 40, nobody);
+    struct rollout_facts before;
+    struct rollout_facts after;
+    struct rollout_facts_from from = rollout_live_from(w.run, the(&w, 1), w.now);
+    rollout_facts_ring(&from, 0, &before);
+    restart(&w);
+    tick(&w);
+    from = rollout_live_from(w.run, the(&w, 1), w.now);
+    rollout_facts_ring(&from, 0, &after);
+    for (int t = 0; t < HEALTH_RULE_TERMS; t++) {
+        assert_true(before.ring.result.log_term[t] == after.ring.result.log_term[t]);
+        assert_int_equal(before.ring.terms[t].failures, after.ring.terms[t].failures);
+        assert_int_equal(before.ring.terms[t].control, after.ring.terms[t].control);
+    }
+    assert_true(before.log_e == after.log_e);
+    assert_true(before.ring.terms[HEALTH_CRASH_CONTROL].control >
+                0); /* else nothing was compared */
+    end(&w);
+}
+
+RUN_TESTS(cmocka_unit_test(late_crashes_are_found_against_control),
+          cmocka_unit_test(late_crashes_of_a_whole_ring_are_found_without_control_and_history),
+          cmocka_unit_test(late_crashes_that_control_has_too_say_nothing),
+          cmocka_unit_test(evidence_is_the_same_after_a_restart))
