@@ -1,5 +1,5 @@
-/* Goal: faults behind the probation are found against control, or without it where none is left, and not where control has
- * them too; what was gathered survives a restart. */
+/* Goal: faults behind the probation are found against control, or without it where none is left, and not where control
+ * has them too; what was gathered survives a restart. */
 #include "server/rollout/rollout_evidence.h"
 #include "tests/unit/rollout_minutes.h"
 
@@ -42,7 +42,7 @@ TEST(late_crashes_are_found_against_control)
     end(&w);
 }
 
-/* A small ring is exposed as a whole before the fault shows: nobody is left to compare with, and there is no history. */
+/* A small ring is exposed as a whole before the fault shows: nobody is left to compare with, and no history. */
 TEST(late_crashes_of_a_whole_ring_are_found_without_control_and_history)
 {
     struct world w;
