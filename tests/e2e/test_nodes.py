@@ -170,6 +170,21 @@ def test_exactly_one_node_is_controller_and_the_others_say_who(cluster):
     assert all(n.ready() for n in cluster.nodes)
 
 
+def test_what_cannot_be_is_refused_in_words(cluster):
+    lab = cluster.lab
+
+    def refusal(*args):
+        r = lab.run("ringward-server", *args)
+        assert r.returncode != 0, args
+        return r.stderr
+    serve = ("serve", "--dir", lab.server_dir, "--listen", "127.0.0.1:0")
+    assert "as node a" in refusal(*serve, "--node", "a")  # it would take the lock file of the one that runs
+    assert "node name '../x'" in refusal(*serve, "--node", "../x")
+    assert "does not begin with postgresql://" in refusal(*serve, "--node", "d", "--store", "mysql://x")
+    assert "/nowhere" in refusal(*serve, "--node", "d", "--store", "postgresql:///x?host=/nowhere")
+    assert "store of another server" in refusal("init", "--dir", lab.dir / "second", "--dev", "--store", cluster.pg.url())
+
+
 def test_every_node_answers_the_same_about_the_fleet(cluster):
     cluster.lab.cli("rollout", "pause", "yara/1", "--reason", "to count in peace", check=True)
     cluster.lab.cli("rollout", "resume", "yara/1", "--reason", "go on", check=True)
