@@ -3,6 +3,7 @@
 #include "common/base/num.h"
 #include "common/json/json_write.h"
 #include "server/cli/cli_api.h"
+#include "server/cli/cli_list.h"
 #include "server/cli/cli_table.h"
 #include "server/cli/cli_verb.h"
 #include "server/cli/cli_view.h"
@@ -54,23 +55,15 @@ static RW_RC print_answer(const struct json *answer, enum cli_format format, str
 
 static RW_RC run_list(int argc, char **argv, struct rw_err *err)
 {
-    struct cli_view_args args = {0};
-    const struct opt opts[] = {CLI_OPT_PROFILE(args.profile), CLI_OPT_OUTPUT(args.output)};
-    const struct opt_command command = {
+    static const struct cli_list what = {
         .program = "ringward control list",
-        .usage = "",
         .about = "Lists what operators have set, with its age and what is left of it.",
         .examples = "  ringward control list\n",
-        .opts = opts,
-        .opt_count = RW_LEN(opts),
+        .path = "/v1/controls",
+        .member = "controls",
+        .print = print_list,
     };
-    RW_TRY(cli_view_args(&command, argc, argv, &args, err));
-    if (args.help_shown) { return RW_OK; }
-    RW_AUTO(cli_api) cli_api api = NULL;
-    RW_AUTO(json_tree) json_tree answer = NULL;
-    RW_TRY(cli_api_open(args.profile, &api, err));
-    RW_TRY(cli_api_get(api, "/v1/controls", &answer, err));
-    return print_answer(answer, args.format, err);
+    return cli_list_run(&what, argc, argv, err);
 }
 
 /* --- setting and clearing --- */

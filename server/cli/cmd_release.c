@@ -1,6 +1,7 @@
 #include "server/cli/cmd_release.h"
 
 #include "server/cli/cli_api.h"
+#include "server/cli/cli_list.h"
 #include "server/cli/cli_verb.h"
 #include "server/cli/cli_view.h"
 #include "server/cli/cmd_release_view.h"
@@ -9,27 +10,15 @@
 
 static RW_RC run_list(int argc, char **argv, struct rw_err *err)
 {
-    struct cli_view_args args = {0};
-    const struct opt opts[] = {CLI_OPT_PROFILE(args.profile), CLI_OPT_OUTPUT(args.output)};
-    const struct opt_command command = {
+    static const struct cli_list what = {
         .program = "ringward release list",
-        .usage = "",
         .about = "Lists all releases, the oldest first. BOX says NO where every check was skipped.",
         .examples = "  ringward release list\n  ringward release list -o json\n",
-        .opts = opts,
-        .opt_count = RW_LEN(opts),
+        .path = "/v1/releases",
+        .member = "releases",
+        .print = cmd_release_view_list,
     };
-    RW_TRY(cli_view_args(&command, argc, argv, &args, err));
-    if (args.help_shown) { return RW_OK; }
-    RW_AUTO(cli_api) cli_api api = NULL;
-    RW_AUTO(json_tree) json_tree answer = NULL;
-    const struct json *list = NULL;
-    RW_TRY(cli_api_open(args.profile, &api, err));
-    RW_TRY(cli_api_get(api, "/v1/releases", &answer, err));
-    RW_TRY(json_get(answer, "releases", JSON_ARRAY, &list, err));
-    if (args.format == CLI_NDJSON) { return cli_view_print_each(list, err); }
-    if (args.format == CLI_JSON) { return cli_view_print_json(answer, err); }
-    return cmd_release_view_list(list, err);
+    return cli_list_run(&what, argc, argv, err);
 }
 
 /* One request about one release; `post` sends an empty object. */

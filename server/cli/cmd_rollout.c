@@ -3,6 +3,7 @@
 #include "common/base/num.h"
 #include "common/json/json_write.h"
 #include "server/cli/cli_api.h"
+#include "server/cli/cli_list.h"
 #include "server/cli/cli_table.h"
 #include "server/cli/cli_verb.h"
 #include "server/cli/cli_view.h"
@@ -258,27 +259,15 @@ static RW_RC print_history(const struct json *list, struct rw_err *err)
 
 static RW_RC run_history(int argc, char **argv, struct rw_err *err)
 {
-    struct cli_view_args args = {0};
-    const struct opt opts[] = {CLI_OPT_PROFILE(args.profile), CLI_OPT_OUTPUT(args.output)};
-    const struct opt_command command = {
+    static const struct cli_list what = {
         .program = "ringward rollout history",
-        .usage = "",
         .about = "Lists the latest rollouts, the newest last.",
         .examples = "  ringward rollout history\n  ringward rollout history -o ndjson\n",
-        .opts = opts,
-        .opt_count = RW_LEN(opts),
+        .path = "/v1/rollouts",
+        .member = "rollouts",
+        .print = print_history,
     };
-    RW_TRY(cli_view_args(&command, argc, argv, &args, err));
-    if (args.help_shown) { return RW_OK; }
-    RW_AUTO(cli_api) cli_api api = NULL;
-    RW_AUTO(json_tree) json_tree answer = NULL;
-    const struct json *list = NULL;
-    RW_TRY(cli_api_open(args.profile, &api, err));
-    RW_TRY(cli_api_get(api, "/v1/rollouts", &answer, err));
-    RW_TRY(json_get(answer, "rollouts", JSON_ARRAY, &list, err));
-    if (args.format == CLI_NDJSON) { return cli_view_print_each(list, err); }
-    if (args.format == CLI_JSON) { return cli_view_print_json(answer, err); }
-    return print_history(list, err);
+    return cli_list_run(&what, argc, argv, err);
 }
 
 static const struct cli_verb verbs[] = {

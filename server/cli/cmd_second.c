@@ -2,6 +2,7 @@
 
 #include "common/json/json_write.h"
 #include "server/cli/cli_api.h"
+#include "server/cli/cli_list.h"
 #include "server/cli/cli_table.h"
 #include "server/cli/cli_verb.h"
 #include "server/cli/cli_view.h"
@@ -38,28 +39,16 @@ static RW_RC print_list(const struct json *list, struct rw_err *err)
 
 static RW_RC run_list(int argc, char **argv, struct rw_err *err)
 {
-    struct cli_view_args args = {0};
-    const struct opt opts[] = {CLI_OPT_PROFILE(args.profile), CLI_OPT_OUTPUT(args.output)};
-    const struct opt_command command = {
+    static const struct cli_list what = {
         .program = "ringward second list",
-        .usage = "",
         .about = "Lists the latest request of each verb and release: state open waits for another "
                  "operator.",
         .examples = "  ringward second list\n",
-        .opts = opts,
-        .opt_count = RW_LEN(opts),
+        .path = "/v1/second",
+        .member = "requests",
+        .print = print_list,
     };
-    RW_TRY(cli_view_args(&command, argc, argv, &args, err));
-    if (args.help_shown) { return RW_OK; }
-    RW_AUTO(cli_api) cli_api api = NULL;
-    RW_AUTO(json_tree) json_tree answer = NULL;
-    const struct json *list = NULL;
-    RW_TRY(cli_api_open(args.profile, &api, err));
-    RW_TRY(cli_api_get(api, "/v1/second", &answer, err));
-    RW_TRY(json_get(answer, "requests", JSON_ARRAY, &list, err));
-    if (args.format == CLI_NDJSON) { return cli_view_print_each(list, err); }
-    if (args.format == CLI_JSON) { return cli_view_print_json(answer, err); }
-    return print_list(list, err);
+    return cli_list_run(&what, argc, argv, err);
 }
 
 /* --- deciding --- */

@@ -3,6 +3,7 @@
 #include "common/base/clock.h"
 #include "common/base/num.h"
 #include "server/cli/cli_api.h"
+#include "server/cli/cli_list.h"
 #include "server/cli/cli_table.h"
 #include "server/cli/cli_verb.h"
 #include "server/cli/cli_view.h"
@@ -64,34 +65,18 @@ static RW_RC outcome(const struct json *list, struct rw_err *err)
 
 static RW_RC run_status(int argc, char **argv, struct rw_err *err)
 {
-    struct cli_view_args args = {0};
-    const struct opt opts[] = {CLI_OPT_PROFILE(args.profile), CLI_OPT_OUTPUT(args.output)};
-    const struct opt_command command = {
+    static const struct cli_list what = {
         .program = "ringward webhook status",
-        .usage = "",
         .about = "Shows how deliveries stand. WAITING counts audit records that a target has not "
                  "got or not\n"
                  "wanted yet. Exit status: 0 all is well, 6 a target is not reached.",
         .examples = "  ringward webhook status\n  ringward webhook status -o json\n",
-        .opts = opts,
-        .opt_count = RW_LEN(opts),
+        .path = "/v1/webhooks",
+        .member = "webhooks",
+        .print = print_list,
+        .judge = outcome,
     };
-    RW_TRY(cli_view_args(&command, argc, argv, &args, err));
-    if (args.help_shown) { return RW_OK; }
-    RW_AUTO(cli_api) cli_api api = NULL;
-    RW_AUTO(json_tree) json_tree answer = NULL;
-    const struct json *list = NULL;
-    RW_TRY(cli_api_open(args.profile, &api, err));
-    RW_TRY(cli_api_get(api, "/v1/webhooks", &answer, err));
-    RW_TRY(json_get(answer, "webhooks", JSON_ARRAY, &list, err));
-    if (args.format == CLI_NDJSON) {
-        RW_TRY(cli_view_print_each(list, err));
-    } else if (args.format == CLI_JSON) {
-        RW_TRY(cli_view_print_json(answer, err));
-    } else {
-        RW_TRY(print_list(list, err));
-    }
-    return outcome(list, err);
+    return cli_list_run(&what, argc, argv, err);
 }
 
 /* Looks until the target took an event, failed, or the time is over. */
