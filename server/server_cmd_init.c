@@ -165,7 +165,7 @@ RW_RC server_cmd_init(int argc, char **argv, struct rw_err *err)
     RW_TRY(run(&a, &settings, err));
     printf("Made %s with %s.\n"
            "  run the server:   ringward-server serve --dir %s\n"
-           "  operate it:       ringward --profile %s/operator.conf ...\n"
+           "  operate it:       RINGWARD_PROFILE=%s/operator.conf ringward status\n"
            "  agents need:      %s/root.json, %s/tls/ca.pem, %s/tokens/enrol.token\n",
            a.dir,
            a.dev ? "development trust: every key lies on this machine"

@@ -283,12 +283,13 @@ static RW_RC put_operator_conf(const struct server_init_settings *s, const struc
     RW_AUTO(rw_buf) struct rw_buf text = rw_buf_make(2048);
     const char *host = is_wildcard(a->host) ? s->hosts[0] : a->host;
     bool v6 = strchr(host, ':') != NULL;
-    RW_TRY(rw_buf_appendf(&text, err,
-                          "# Profile of the command line: ringward --profile FILE.\n%s"
-                          "server = https://%s%s%s:%s\n"
-                          "ca_file = tls/ca.pem\n"
-                          "token_file = tokens/admin.token\n",
-                          development_note(s), v6 ? "[" : "", host, v6 ? "]" : "", a->port));
+    RW_TRY(rw_buf_appendf(
+        &text, err,
+        "# Profile of the command line: RINGWARD_PROFILE=FILE, or --profile FILE behind a verb.\n%s"
+        "server = https://%s%s%s:%s\n"
+        "ca_file = tls/ca.pem\n"
+        "token_file = tokens/admin.token\n",
+        development_note(s), v6 ? "[" : "", host, v6 ? "]" : "", a->port));
     return put_text(s->dir, "operator.conf", rw_buf_span(&text), err);
 }
 
