@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { NAME_BYTES = 8 };
+enum { NAME_BYTES = 8, RETRY_MS = 1000 };
 
 void store_pg_result_drop(store_pg_result *r)
 {
@@ -103,7 +103,9 @@ RW_RC store_pg_link_ensure(struct store_pg_link *l, struct rw_err *err)
                                         "dbname",           NULL};
     const char *const values[] = {"2",    "ringward", "2",          "1",    "2",
                                   "4000", "UTF8",     "read-write", l->url, NULL};
+    const struct rw_clock clock = rw_clock_system();
     if (l->conn != NULL && PQstatus(l->conn) == CONNECTION_OK) { return RW_OK; }
+    if (rw_clock_mono(&clock).ms < l->retry_ms) { return rw_fail(err, RW_E_STORE, "%s", l->why); }
     store_pg_link_cut(l);
     l->conn = PQconnectdbParams(names, values, 1);
     struct rw_rc rc = RW_OK;
@@ -114,7 +116,11 @@ RW_RC store_pg_link_ensure(struct store_pg_link *l, struct rw_err *err)
     } else if (l->begun != NULL) {
         rc = l->begun(l, err);
     }
-    if (!rw_is_ok(rc)) { store_pg_link_cut(l); }
+    if (!rw_is_ok(rc)) {
+        store_pg_link_cut(l);
+        (void)snprintf(l->why, sizeof(l->why), "%s", err->text);
+        l->retry_ms = rw_clock_mono(&clock).ms + RETRY_MS;
+    }
     return rc;
 }
 

@@ -25,6 +25,8 @@ struct store_pg_link {
     PGconn *conn; /* NULL: none */
     char *url;    /* as libpq takes it: postgresql://... or keywords */
     bool prepared[STORE_PG_STATEMENTS_MAX];
+    int64_t retry_ms;            /* monotonic; no connection is tried before */
+    char why[RW_ERR_TEXT_BYTES]; /* the last one failed */
     RW_RC (*begun)(struct store_pg_link *l, struct rw_err *err); /* looks at each new connection */
 };
 
@@ -57,7 +59,8 @@ void store_pg_add_bytes(struct store_pg_values *v, struct rw_span span); /* borr
 void store_pg_link_drop(struct store_pg_link *l);
 /* Closes what is open; the next ensure begins anew. */
 void store_pg_link_cut(struct store_pg_link *l);
-/* Connects when there is no connection. Fails with RW_E_STORE, and as `begun`. */
+/* Connects when there is no connection. For a second after a failure it fails at once: each try may cost seconds, and
+ * many callers may wait. Fails with RW_E_STORE, and as `begun`. */
 RW_RC store_pg_link_ensure(struct store_pg_link *l, struct rw_err *err);
 
 /* Runs SQL text without values, several statements if need be; gives the last one's result, numbers as text.
