@@ -12,7 +12,7 @@
 
 #include "agent/agent.h"
 
-enum { AGENT_CONTROL_ANSWER_BYTES_MAX = 64 * 1024 };
+enum { AGENT_CONTROL_ANSWER_BYTES_MAX = 128 * 1024 };
 
 RW_RC agent_control_open(struct agent *a, struct rw_err *err);
 /* Takes the connections that wait. A peer that is slow or odd is cut off, never waited for long. */

@@ -215,9 +215,15 @@ static RW_RC cmd_why(int argc, char **argv, struct rw_err *err)
     static const struct ask_spec spec = {
         .program = "ringward-agent why",
         .about =
-            "Shows every rule that lets or keeps this endpoint: ring, bucket, bake, hold, permit,\n"
-            "content that failed here, sandbox grade.",
-        .examples = "  ringward-agent why --config ./agent.conf\n",
+            "Shows, family by family, every rule that lets or keeps this endpoint, each as pass, "
+            "KEEP\n"
+            "or unknown with its reason and the time left: enrolment, metadata, clock, back-off,\n"
+            "ring, pointer, controls, agreement, platform, engine, floor, withdrawal, bad-list,\n"
+            "left-list, drill, ring hold, signing date, bake, expedite, spread, change, disk,\n"
+            "download, sandbox, box, loader, permit. In JSON: .families[].rules[].",
+        .examples = "  ringward-agent why --config ./agent.conf\n"
+                    "  ringward-agent why -o json | jq '.families[].rules[] | "
+                    "select(.state == \"keep\")'\n",
         .request = "status",
         .timeout_ms = ASK_MS,
         .print = agent_view_print_why,

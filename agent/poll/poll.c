@@ -103,17 +103,32 @@ static void fill_state(const struct poll *p, const struct poll_input *in, size_t
     rw_copy(s->left, sizeof(s->left), in->left, sizeof(in->left));
 }
 
+/* Content in the store, whole and proven; else the stage says what is missing. */
+static bool have(struct poll *p, struct poll_memory *m, const struct poll_input *in,
+                 struct poll_family *f)
+{
+    f->stage = POLL_STAGE_FETCH;
+    if (!poll_fetch(p, m, in, f)) { return false; }
+    f->stage = POLL_STAGE_PROVE;
+    return poll_prove(p, m, in, f);
+}
+
 /* Content of the revert must be whole and proven too; bake and permit are not asked (halting must not wait). */
 static void act(struct poll *p, struct poll_memory *m, const struct poll_input *in,
                 struct poll_family *f)
 {
     switch (f->result.decision) {
     case INSTALL_GO:
-        if (!in->may_begin || !poll_fetch(p, m, in, f) || !poll_prove(p, m, in, f)) { return; }
+        f->stage = POLL_STAGE_BUSY;
+        if (!in->may_begin || !have(p, m, in, f)) { return; }
+        f->stage = POLL_STAGE_PERMIT;
         poll_permit(p, m, f);
+        if (f->action == POLL_ACTIVATE) { f->stage = POLL_STAGE_READY; }
         return;
     case INSTALL_REVERT:
-        if (poll_fetch(p, m, in, f) && poll_prove(p, m, in, f)) { f->action = POLL_REVERT; }
+        if (!have(p, m, in, f)) { return; }
+        f->stage = POLL_STAGE_READY;
+        f->action = POLL_REVERT;
         return;
     case INSTALL_WAIT: /* fetched ahead: the line is quiet while the bake lasts */
         (void)poll_fetch(p, m, in, f);
@@ -187,7 +202,12 @@ static RW_RC refresh(struct poll *p, struct poll_output *out, size_t *ring_out, 
     }
     RW_TRY(load_policy(p, err));
     RW_TRY(find_ring(p, ring_out, err));
-    (void)snprintf(out->ring, sizeof(out->ring), "%s", p->policy.rings[*ring_out].name);
+    const struct ring_policy_ring *r = &p->policy.rings[*ring_out];
+    (void)snprintf(out->ring, sizeof(out->ring), "%s", r->name);
+    out->bucket_lo = r->bucket_lo;
+    out->bucket_hi = r->bucket_hi;
+    out->ring_spread_s = r->spread_s;
+    out->hard_min_s = p->policy.hard_min_s;
     return RW_OK;
 }
 

@@ -65,6 +65,16 @@ enum poll_action {
     POLL_REMOVE,   /* the family's ring entry has gone */
 };
 
+/* How far the poll came with content that the install rule lets through. */
+enum poll_stage {
+    POLL_STAGE_NONE,   /* the install rule or a control keeps it: nothing was tried */
+    POLL_STAGE_BUSY,   /* another change is under way, or the endpoint is not enrolled */
+    POLL_STAGE_FETCH,  /* it is not in the store yet */
+    POLL_STAGE_PROVE,  /* the box or the loader did not accept it */
+    POLL_STAGE_PERMIT, /* the server gave no permit */
+    POLL_STAGE_READY,  /* it may be switched to */
+};
+
 /* What one poll found for one family; also what `why` tells. */
 struct poll_family {
     char family[INSTALL_NAME_BYTES];
@@ -78,6 +88,7 @@ struct poll_family {
     struct install_rule_expedite expedite;
     struct install_rule_state state; /* what the decision was made with */
     struct install_rule_result result;
+    enum poll_stage stage;
     struct beacon_permit_answer permit; /* POLL_ACTIVATE */
     struct rw_mono permit_until;        /* POLL_ACTIVATE: end of its validity */
     bool refused;                       /* the box did not accept: to be reported now */
@@ -120,6 +131,11 @@ struct poll_output {
     bool store_full;      /* a download waits for room */
     char ring[INSTALL_NAME_BYTES]; /* "": unknown */
     bool ring_configured;
+    int64_t
+        bucket_lo; /* the ring's range of buckets, lo <= bucket < hi; both 0: by configuration only */
+    int64_t bucket_hi;
+    int64_t ring_spread_s;
+    int64_t hard_min_s; /* of the policy */
     char trust[12];
     struct rw_wall expires;                       /* of the metadata behind the decisions */
     struct tuf_role_status roles[POLL_ROLES_MAX]; /* all that was loaded of them */

@@ -64,12 +64,12 @@ static void take_answer(struct poll_memory *m, struct poll_family *f, struct rw_
         break;
     case BEACON_PERMIT_WAIT:
         keep_waiting(m, f, sent, poll_rule_retry_after_ms(a->retry_after_s, draw()));
-        (void)snprintf(f->note, sizeof(f->note), "permit: wait: %s", a->reason);
+        (void)snprintf(m->permit_said, sizeof(m->permit_said), "wait: %.200s", a->reason);
         break;
     case BEACON_PERMIT_REFUSED:
         m->permit_refused = true;
         rw_copy(m->permit_refused_sha256, DIGEST_BYTES, f->content.sha256, DIGEST_BYTES);
-        (void)snprintf(f->note, sizeof(f->note), "permit: refused: %s", a->reason);
+        (void)snprintf(m->permit_said, sizeof(m->permit_said), "refused: %.200s", a->reason);
         break;
     }
 }
@@ -82,17 +82,21 @@ void poll_permit(struct poll *p, struct poll_memory *m, struct poll_family *f)
     int64_t asked_s = -1;
     if (m->permit_refused &&
         memcmp(m->permit_refused_sha256, f->content.sha256, DIGEST_BYTES) == 0) {
-        (void)snprintf(f->note, sizeof(f->note), "permit: refused until metadata change");
+        (void)snprintf(f->note, sizeof(f->note), "permit: refused until metadata change: %.180s",
+                       m->permit_said);
         return;
     }
     if (now.ms < m->permit_after.ms) {
         f->retry_after_s = (m->permit_after.ms - now.ms + 999) / 1000;
-        (void)snprintf(f->note, sizeof(f->note), "permit: asks again in %lld s",
-                       (long long)f->retry_after_s);
+        (void)snprintf(f->note, sizeof(f->note), "permit: asks again in %lld s: %.180s",
+                       (long long)f->retry_after_s, m->permit_said);
         return;
     }
+    m->permit_said[0] = '\0';
     if (rw_is_ok(ask(p, f, &a, &asked_s, &err))) {
         take_answer(m, f, now, &a);
+        if (m->permit_said[0] == '\0') { return; }
+        (void)snprintf(f->note, sizeof(f->note), "permit: %.200s", m->permit_said);
         return;
     }
     struct rw_log_line l;
@@ -107,5 +111,6 @@ void poll_permit(struct poll *p, struct poll_memory *m, struct poll_family *f)
             poll_rule_back_off_ms(BACK_OFF_BASE_MS, BACK_OFF_MAX_MS, m->permit_failures, draw());
     }
     keep_waiting(m, f, now, wait_ms);
+    (void)snprintf(m->permit_said, sizeof(m->permit_said), "%.200s", err.text);
     (void)snprintf(f->note, sizeof(f->note), "permit: %.200s", err.text);
 }

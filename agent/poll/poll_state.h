@@ -22,9 +22,10 @@ struct poll_memory {
     uint8_t reported[DIGEST_BYTES]; /* refusal told already */
     bool permit_refused;
     uint8_t permit_refused_sha256[DIGEST_BYTES];
-    struct rw_mono permit_after; /* do not ask before */
-    int64_t permit_failures;     /* in a row */
-    bool delta_tried;            /* in this life, for that content: not again */
+    struct rw_mono permit_after;       /* do not ask before */
+    int64_t permit_failures;           /* in a row */
+    char permit_said[POLL_TEXT_BYTES]; /* why there was none at the last request; "" */
+    bool delta_tried;                  /* in this life, for that content: not again */
     uint8_t delta_tried_sha256[DIGEST_BYTES];
     char grade[8];
     char missing[POLL_TEXT_BYTES];

@@ -21,6 +21,7 @@ static struct install_rule_result say(enum install_rule_decision decision,
 }
 
 static const struct rw_wall never = {INT64_MAX};
+static const char on_hold[] = "the ring is on hold";
 
 /* A drill only ever rehearses: it begins on what is in place, and while it is fresh, so that whoever holds a ring's key
  * later has nothing to repeat; its bytes are its own, so that leaving them bars no other release. NULL: it may. */
@@ -61,10 +62,18 @@ static bool is_in(const uint8_t (*list)[INSTALL_HASH_BYTES], size_t count, const
     return false;
 }
 
-/* What no time and no key that is online can cure. NULL: nothing. */
-static const char *barred(const struct install_rule_content *c, const struct install_rule_state *s)
+/* --- what no time and no key that is online can cure --- */
+
+static const char *other_platform(const struct install_rule_content *c,
+                                  const struct install_rule_state *s)
 {
-    if (!c->platform_fits) { return "the release is not for this platform"; }
+    (void)s;
+    return c->platform_fits ? NULL : "the release is not for this platform";
+}
+
+static const char *other_engine(const struct install_rule_content *c,
+                                const struct install_rule_state *s)
+{
     if (s->engine < c->engine_min || s->engine > c->engine_max) {
         return "the release is not for this engine version";
     }
@@ -73,15 +82,61 @@ static const char *barred(const struct install_rule_content *c, const struct ins
     if (s->engine_skew_max >= 0 && wide > (uint64_t)s->engine_skew_max) {
         return "the release is for more engine versions than the policy allows";
     }
-    if (c->release < c->floor) { return "the release is below the floor of its family"; }
-    if (c->withdrawn) { return "this content was withdrawn"; }
-    if (is_in(s->abandoned, s->abandoned_count, c->sha256)) {
-        return "the release failed on this endpoint before";
-    }
-    if (is_in(s->left, s->left_count, c->sha256)) {
-        return "this endpoint left the release by its ring's order, or for want of the server";
+    return NULL;
+}
+
+static const char *below_floor(const struct install_rule_content *c,
+                               const struct install_rule_state *s)
+{
+    (void)s;
+    return c->release < c->floor ? "the release is below the floor of its family" : NULL;
+}
+
+static const char *is_withdrawn(const struct install_rule_content *c,
+                                const struct install_rule_state *s)
+{
+    (void)s;
+    return c->withdrawn ? "this content was withdrawn" : NULL;
+}
+
+static const char *is_abandoned(const struct install_rule_content *c,
+                                const struct install_rule_state *s)
+{
+    if (!is_in(s->abandoned, s->abandoned_count, c->sha256)) { return NULL; }
+    return "the release failed on this endpoint before";
+}
+
+static const char *was_left(const struct install_rule_content *c,
+                            const struct install_rule_state *s)
+{
+    if (!is_in(s->left, s->left_count, c->sha256)) { return NULL; }
+    return "this endpoint left the release by its ring's order, or for want of the server";
+}
+
+/* In order: the first that says something decides. */
+static const struct bar {
+    enum install_rule_bar name;
+    const char *(*says)(const struct install_rule_content *c, const struct install_rule_state *s);
+} bars[] = {
+    {INSTALL_BAR_PLATFORM, other_platform}, {INSTALL_BAR_ENGINE, other_engine},
+    {INSTALL_BAR_FLOOR, below_floor},       {INSTALL_BAR_WITHDRAWN, is_withdrawn},
+    {INSTALL_BAR_BAD_LIST, is_abandoned},   {INSTALL_BAR_LEFT, was_left},
+};
+
+static const char *barred(const struct install_rule_content *c, const struct install_rule_state *s)
+{
+    for (size_t i = 0; i < RW_LEN(bars); i++) {
+        const char *wrong = bars[i].says(c, s);
+        if (wrong != NULL) { return wrong; }
     }
     return NULL;
+}
+
+/* A date before that of an earlier release was not the day of signing. */
+static const char *predated(const struct install_rule_content *c)
+{
+    if (c->signed_at.s >= c->signed_before.s) { return NULL; }
+    return "the release says that it was signed before an earlier one";
 }
 
 /* Earliest install by the bake alone, spread not counted: max(not_before, signed_at + min_bake). False when a time is
@@ -168,11 +223,9 @@ static struct install_rule_result decide_back(const struct facts *f)
 static struct install_rule_result decide_forward(const struct facts *f, bool hold)
 {
     struct install_rule_result r;
-    if (hold) { return say(INSTALL_HOLD, never, "the ring is on hold"); }
-    if (f->c->signed_at.s < f->c->signed_before.s) {
-        return say(INSTALL_REFUSE, never,
-                   "the release says that it was signed before an earlier one");
-    }
+    if (hold) { return say(INSTALL_HOLD, never, on_hold); }
+    const char *wrong = predated(f->c);
+    if (wrong != NULL) { return say(INSTALL_REFUSE, never, wrong); }
     if (!time_has_come(f, &r)) { return r; }
     r.decision = INSTALL_GO;
     (void)snprintf(r.reason, sizeof(r.reason), "release %lld may be installed%s",
@@ -203,6 +256,33 @@ struct install_rule_result install_rule_decide(const struct install_rule_pointer
         return decide_back(&f);
     }
     return decide_forward(&f, p->hold);
+}
+
+const char *install_rule_barred_by(enum install_rule_bar bar, const struct install_rule_pointer *p,
+                                   const struct install_rule_content *c,
+                                   const struct install_rule_state *s, struct rw_wall now)
+{
+    bool forward = p->release > s->installed;
+    if (bar == INSTALL_BAR_AGREES) { return disagreement(p, c, s); }
+    if (bar == INSTALL_BAR_DRILL) { return no_drill(c, s, now); }
+    if (bar == INSTALL_BAR_HOLD) { return forward && p->hold ? on_hold : NULL; }
+    if (bar == INSTALL_BAR_SIGNED) { return forward ? predated(c) : NULL; }
+    for (size_t i = 0; i < RW_LEN(bars); i++) {
+        if (bars[i].name == bar) { return bars[i].says(c, s); }
+    }
+    return NULL;
+}
+
+struct install_rule_times install_rule_times(const struct install_rule_content *c,
+                                             const struct install_rule_expedite *x,
+                                             const struct install_rule_state *s, struct rw_wall now)
+{
+    struct install_rule_times t = {.valid = false};
+    t.valid =
+        s->spread_s >= 0 && baked(c, s, &t.bake) && rw_add_i64(t.bake.s, s->spread_s, &t.spread.s);
+    t.expedite = t.valid && expedited(c, x, s, now, &t.expedited) &&
+                 rw_add_i64(t.expedited.s, s->spread_s / EXPEDITE_SPREAD_DIVISOR, &t.expedited.s);
+    return t;
 }
 
 bool install_rule_wants_expedite(const struct install_rule_result *r)

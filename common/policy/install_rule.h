@@ -108,6 +108,40 @@ struct install_rule_result install_rule_decide(const struct install_rule_pointer
                                                const struct install_rule_expedite *x,
                                                const struct install_rule_state *s,
                                                struct rw_wall now);
+
+/* --- the same rules one by one, for those who ask why --- */
+
+enum install_rule_bar {
+    INSTALL_BAR_AGREES, /* pointer and content say the same */
+    INSTALL_BAR_PLATFORM,
+    INSTALL_BAR_ENGINE,
+    INSTALL_BAR_FLOOR,
+    INSTALL_BAR_WITHDRAWN,
+    INSTALL_BAR_BAD_LIST, /* failed here */
+    INSTALL_BAR_LEFT,     /* left by the ring's order */
+    INSTALL_BAR_DRILL,
+    INSTALL_BAR_HOLD,   /* of the ring */
+    INSTALL_BAR_SIGNED, /* not dated back */
+    INSTALL_BAR_COUNT,
+};
+
+/* What this one rule has against the release, in the words of install_rule_decide; NULL: nothing. */
+const char *install_rule_barred_by(enum install_rule_bar bar, const struct install_rule_pointer *p,
+                                   const struct install_rule_content *c,
+                                   const struct install_rule_state *s, struct rw_wall now);
+
+struct install_rule_times {
+    bool valid;               /* the entry has a bake time for this ring */
+    struct rw_wall bake;      /* its end, spread not counted */
+    struct rw_wall spread;    /* this endpoint's turn behind it */
+    bool expedite;            /* one is in force for exactly this content in this ring ... */
+    struct rw_wall expedited; /* ... and lets it begin then, its share of the spread counted */
+};
+struct install_rule_times install_rule_times(const struct install_rule_content *c,
+                                             const struct install_rule_expedite *x,
+                                             const struct install_rule_state *s,
+                                             struct rw_wall now);
+
 /* Whether an expedite could change the decision: the bake is what keeps the release, or what kept it. */
 bool install_rule_wants_expedite(const struct install_rule_result *r);
 const char *install_rule_name(enum install_rule_decision d);

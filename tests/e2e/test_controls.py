@@ -55,6 +55,11 @@ class World(Lab):
     def why(self, agent: Agent) -> str:
         return self.run("ringward-agent", "why", "--config", agent.conf, check=True).stdout
 
+    def rules(self, agent: Agent) -> dict:
+        """Every rule of the first family by its name."""
+        said = json.loads(self.run("ringward-agent", "why", "-o", "json", "--config", agent.conf, check=True).stdout)
+        return {r["rule"]: r for f in said["families"][:1] for r in f["rules"]}
+
 
 @pytest.fixture
 def world():
@@ -86,6 +91,11 @@ def test_hold_and_pin_keep_behind_and_end(world):
     assert pinned.active_release() == one and "pinned by the administrator to n-1" in world.why(pinned)
     held = world.kept("held", hold=at(3600))
     wait_for("the hold is told", lambda: "held by the administrator until" in family(held).get("reason", ""))
+    rules = world.rules(held)
+    assert rules["hold"]["state"] == "keep" and 3000 < rules["hold"]["left_s"] <= 3600, rules["hold"]
+    assert [r for r, x in rules.items() if x["state"] == "keep"] == ["hold"], rules
+    assert "'internal' by configuration" in rules["ring"]["reason"] and rules["permit"]["state"] == "unknown"
+    assert "KEEP    hold" in world.why(held)
     three = world.release(3)
     steady_on(pinned, two)
     assert held.active_release() == 0

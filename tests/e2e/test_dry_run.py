@@ -114,7 +114,8 @@ def test_a_rule_that_another_family_has_already_is_refused_on_the_endpoint(lab):
     said = wait_for("an endpoint names it", lambda: refusals(lab, "both hold a rule 'r7'"), 60)
     verdict = next(f["verdict"] for f in said[0].status()["families"] if f["family"] == "yara-more")
     assert verdict.startswith("refused: dry run of the whole set: "), verdict
-    assert "both hold a rule 'r7'" in said[0].lab.run("ringward-agent", "why", "--config", said[0].conf, check=True).stdout
+    why = said[0].lab.run("ringward-agent", "why", "--config", said[0].conf, check=True).stdout
+    assert "both hold a rule 'r7'" in why and "KEEP    " in why, why
     assert sets_of(lab) == before and all(a.status()["sensor"] for a in lab.agents)
     assert not (said[0].state / "dry-run" / "2").exists()
 
@@ -135,3 +136,5 @@ def test_without_a_loader_the_missing_check_is_named(lab):
     wait_for("status names it", lambda: named in str(agent.status()), 60)
     wait_for("it runs what the others run", lambda: agent.active_release("yara-more") > 0, 120)
     assert named in (agent.dir / "agent.log").read_text()
+    why = agent.lab.run("ringward-agent", "why", "--config", agent.conf, check=True).stdout
+    assert f"unknown loader        {named}" in why, why
