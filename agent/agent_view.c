@@ -1,6 +1,6 @@
 #include "agent/agent_view.h"
 
-#include "agent/why_rule.h"
+#include "agent/agent_why.h"
 #include "common/base/version.h"
 #include "common/policy/trust_life_rule.h"
 
@@ -101,12 +101,12 @@ static void put_rules(struct json_writer *w, const struct agent *a, const struct
         .next_poll_s = wait_ms > 0 ? wait_ms / 1000 : 0,
         .now = rw_clock_wall(&a->clock),
     };
-    why_rule_list(&facts, &list);
+    agent_why_list(&facts, &list);
     json_open_array(w, "rules");
     for (size_t i = 0; i < list.count; i++) {
         json_open_object(w, NULL);
         json_put_str(w, "rule", list.lines[i].rule);
-        json_put_str(w, "state", why_rule_state_name(list.lines[i].state));
+        json_put_str(w, "state", agent_why_state_name(list.lines[i].state));
         json_put_str(w, "reason", list.lines[i].reason);
         if (list.lines[i].left_s >= 0) { json_put_int(w, "left_s", list.lines[i].left_s); }
         json_close_object(w);

@@ -6,7 +6,7 @@
 #ifndef RINGWARD_TEST_WHY_WORLD_H
 #define RINGWARD_TEST_WHY_WORLD_H
 
-#include "agent/why_rule.h"
+#include "agent/agent_why.h"
 
 #include "tests/install_rule_facts.h"
 
@@ -57,7 +57,7 @@ static inline void look(struct world *w)
     x->state = w->f.s;
     x->result = install_rule_decide(&w->f.p, &w->f.c, &w->f.x, &w->f.s, w->f.now);
     w->why.now = w->f.now;
-    why_rule_list(&w->why, &w->list);
+    agent_why_list(&w->why, &w->list);
 }
 
 static inline const struct why_line *line_of(const struct world *w, const char *rule)
@@ -75,8 +75,8 @@ static inline void check_line(const struct world *w, const char *rule, enum why_
     const struct why_line *l = line_of(w, rule);
     if (l->state != state || l->left_s != left_s || strstr(l->reason, words) == NULL) {
         fail_msg("%s: %s (%lld s): %s; wanted %s, %lld s, '%s'", rule,
-                 why_rule_state_name(l->state), (long long)l->left_s, l->reason,
-                 why_rule_state_name(state), (long long)left_s, words);
+                 agent_why_state_name(l->state), (long long)l->left_s, l->reason,
+                 agent_why_state_name(state), (long long)left_s, words);
     }
 }
 

@@ -1,6 +1,6 @@
 /* Goal: INV-12: what stands around the install rule and can keep content from an endpoint is named as well: enrolment,
  * metadata, clock, controls, other changes, disk, sandbox, loader, permit. */
-#include "agent/why_rule.h"
+#include "agent/agent_why.h"
 
 #include "tests/why_world.h"
 

@@ -1,6 +1,6 @@
 /* Goal: `why` names every rule (INV-12): whatever the install rule decides and for whatever reason, at least one line
  * says "keep" with the very words of the decision, exactly when nothing may begin; and no state leaves a rule out. */
-#include "agent/why_rule.h"
+#include "agent/agent_why.h"
 
 #include "tests/why_world.h"
 
@@ -179,7 +179,7 @@ TEST(every_rule_is_named_whatever_is_known)
     begin(&w);
     w.family.state = w.f.s;
     (void)snprintf(w.family.result.reason, INSTALL_REASON_BYTES, "ring 'canary' has no entry");
-    why_rule_list(&w.why, &w.list);
+    agent_why_list(&w.why, &w.list);
     check_all_named(&w);
     check_line(&w, "pointer", WHY_KEEP, -1, "ring 'canary' has no entry");
     check_line(&w, "bake", WHY_UNKNOWN, -1, "no content entry");
@@ -189,7 +189,7 @@ TEST(every_rule_is_named_whatever_is_known)
     w.why.polled = false;
     w.why.grade = "";
     w.why.next_poll_s = 5;
-    why_rule_list(&w.why, &w.list);
+    agent_why_list(&w.why, &w.list);
     check_all_named(&w);
     check_line(&w, "metadata", WHY_UNKNOWN, 5, "no poll has ended yet");
     check_line(&w, "ring", WHY_UNKNOWN, -1, "bucket 1000");

@@ -1,4 +1,4 @@
-/* why_rule.h: every rule that lets or keeps one family on this endpoint, one by one, in words: what `why` shows.
+/* agent_why.h: every rule that lets or keeps one family on this endpoint, one by one, in words: what `why` shows.
  *
  * It decides nothing: it puts the questions of the last poll again, to the same rules, at the time of asking.
  *
@@ -6,8 +6,8 @@
  * threads  pure
  * source   docs/agent.md "Why an endpoint has what it has"; INV-12
  */
-#ifndef RINGWARD_WHY_RULE_H
-#define RINGWARD_WHY_RULE_H
+#ifndef RINGWARD_AGENT_WHY_H
+#define RINGWARD_AGENT_WHY_H
 
 #include "agent/poll/poll.h"
 
@@ -48,8 +48,8 @@ struct why_facts {
     struct rw_wall now;
 };
 
-void why_rule_list(const struct why_facts *f, struct why_list *out);
+void agent_why_list(const struct why_facts *f, struct why_list *out);
 /* "pass", "keep", "unknown". */
-const char *why_rule_state_name(enum why_state s);
+const char *agent_why_state_name(enum why_state s);
 
 #endif

@@ -1,5 +1,5 @@
 /* The install rule, rule by rule: what it has against the release, and its times. */
-#include "agent/why_say.h"
+#include "agent/agent_why_say.h"
 
 #include <string.h>
 
@@ -34,16 +34,16 @@ static void say_bar(const struct why_facts *f, enum install_rule_bar bar, struct
         wrong = x->result.reason; /* it may tell why the entry could not be read */
     }
     if (wrong != NULL) {
-        why_say(l, t->rule, WHY_KEEP, -1, "%s", wrong);
+        agent_why_say(l, t->rule, WHY_KEEP, -1, "%s", wrong);
     } else if (bar == INSTALL_BAR_ENGINE) {
-        why_say(l, t->rule, WHY_PASS, -1, "version %lld is within %lld to %lld",
-                (long long)x->state.engine, (long long)x->content.engine_min,
-                (long long)x->content.engine_max);
+        agent_why_say(l, t->rule, WHY_PASS, -1, "version %lld is within %lld to %lld",
+                      (long long)x->state.engine, (long long)x->content.engine_min,
+                      (long long)x->content.engine_max);
     } else if (bar == INSTALL_BAR_FLOOR) {
-        why_say(l, t->rule, WHY_PASS, -1, "release %lld, the floor is %lld",
-                (long long)x->content.release, (long long)x->content.floor);
+        agent_why_say(l, t->rule, WHY_PASS, -1, "release %lld, the floor is %lld",
+                      (long long)x->content.release, (long long)x->content.floor);
     } else {
-        why_say(l, t->rule, WHY_PASS, -1, "%s", t->passes);
+        agent_why_say(l, t->rule, WHY_PASS, -1, "%s", t->passes);
     }
 }
 
@@ -55,18 +55,19 @@ static void say_bake(const struct why_facts *f, const struct install_rule_times 
     bool early = t->expedite && t->expedited.s < t->spread.s;
     rw_wall_format(end, t->bake);
     if (goes_back(x) && x->state.held) {
-        why_say(l, "bake", WHY_PASS, -1, "what ran here before comes back at once");
+        agent_why_say(l, "bake", WHY_PASS, -1, "what ran here before comes back at once");
     } else if (!t->valid) {
-        why_say(l, "bake", WHY_KEEP, -1, "the release has no valid bake time for ring '%s'",
-                x->state.ring);
+        agent_why_say(l, "bake", WHY_KEEP, -1, "the release has no valid bake time for ring '%s'",
+                      x->state.ring);
     } else if (f->now.s >= t->bake.s) {
-        why_say(l, "bake", WHY_PASS, -1, "over since %s", end);
+        agent_why_say(l, "bake", WHY_PASS, -1, "over since %s", end);
     } else if (early) {
-        why_say(l, "bake", WHY_PASS, t->bake.s - f->now.s, "until %s, shortened by an expedite",
-                end);
+        agent_why_say(l, "bake", WHY_PASS, t->bake.s - f->now.s,
+                      "until %s, shortened by an expedite", end);
     } else {
-        why_say(l, "bake", WHY_KEEP, t->bake.s - f->now.s,
-                "until %s, at least %lld s after signing", end, (long long)x->state.min_bake_s);
+        agent_why_say(l, "bake", WHY_KEEP, t->bake.s - f->now.s,
+                      "until %s, at least %lld s after signing", end,
+                      (long long)x->state.min_bake_s);
     }
 }
 
@@ -78,20 +79,21 @@ static void say_expedite(const struct why_facts *f, const struct install_rule_ti
     bool matters = t->valid && f->now.s < t->spread.s;
     rw_wall_format(at, t->expedited);
     if (!matters) {
-        why_say(l, "expedite", WHY_PASS, -1, "none is needed");
+        agent_why_say(l, "expedite", WHY_PASS, -1, "none is needed");
     } else if (t->expedite && f->now.s < t->expedited.s) {
-        why_say(l, "expedite", WHY_KEEP, t->expedited.s - f->now.s,
-                "begins at %s, not sooner than %lld s after signing", at,
-                (long long)x->state.hard_min_s);
+        agent_why_say(l, "expedite", WHY_KEEP, t->expedited.s - f->now.s,
+                      "begins at %s, not sooner than %lld s after signing", at,
+                      (long long)x->state.hard_min_s);
     } else if (t->expedite) {
         rw_wall_format(at, x->expedite.until);
-        why_say(l, "expedite", WHY_PASS, x->expedite.until.s - f->now.s, "in force until %s", at);
+        agent_why_say(l, "expedite", WHY_PASS, x->expedite.until.s - f->now.s, "in force until %s",
+                      at);
     } else if (x->expedite.listed) {
-        why_say(l, "expedite", WHY_PASS, -1, "one is listed, without effect here and now");
+        agent_why_say(l, "expedite", WHY_PASS, -1, "one is listed, without effect here and now");
     } else if (strncmp(x->note, "no expedite", 11) == 0) {
-        why_say(l, "expedite", WHY_UNKNOWN, -1, "%s", x->note);
+        agent_why_say(l, "expedite", WHY_UNKNOWN, -1, "%s", x->note);
     } else {
-        why_say(l, "expedite", WHY_PASS, -1, "none is listed: the bake counts");
+        agent_why_say(l, "expedite", WHY_PASS, -1, "none is listed: the bake counts");
     }
 }
 
@@ -104,27 +106,27 @@ static void say_spread(const struct why_facts *f, const struct install_rule_time
     struct rw_wall at = early ? t->expedited : t->spread;
     rw_wall_format(turn, at);
     if (goes_back(x)) {
-        why_say(l, "spread", WHY_PASS, -1, "a way back is not spread");
+        agent_why_say(l, "spread", WHY_PASS, -1, "a way back is not spread");
     } else if (!t->valid) {
-        why_say(l, "spread", WHY_UNKNOWN, -1,
-                "counted from the end of the bake, which is not known");
+        agent_why_say(l, "spread", WHY_UNKNOWN, -1,
+                      "counted from the end of the bake, which is not known");
     } else if (f->now.s >= at.s) {
-        why_say(l, "spread", WHY_PASS, -1, "its turn came at %s, %lld s of %lld s", turn,
-                (long long)x->state.spread_s, (long long)f->poll->ring_spread_s);
+        agent_why_say(l, "spread", WHY_PASS, -1, "its turn came at %s, %lld s of %lld s", turn,
+                      (long long)x->state.spread_s, (long long)f->poll->ring_spread_s);
     } else {
-        why_say(l, "spread", x->state.spread_s > 0 ? WHY_KEEP : WHY_PASS, at.s - f->now.s,
-                "its turn comes at %s, %lld s of %lld s%s", turn, (long long)x->state.spread_s,
-                (long long)f->poll->ring_spread_s,
-                early ? ", an eighth of that when expedited" : "");
+        agent_why_say(l, "spread", x->state.spread_s > 0 ? WHY_KEEP : WHY_PASS, at.s - f->now.s,
+                      "its turn comes at %s, %lld s of %lld s%s", turn,
+                      (long long)x->state.spread_s, (long long)f->poll->ring_spread_s,
+                      early ? ", an eighth of that when expedited" : "");
     }
 }
 
 /* Without the entry the rules about it have nothing to judge. */
-void why_say_install(const struct why_facts *f, struct why_list *l)
+void agent_why_say_install(const struct why_facts *f, struct why_list *l)
 {
     static const char *const timed[] = {"bake", "expedite", "spread"};
     const struct poll_family *x = f->family;
-    bool known = why_is_read(f) && x->has_pointer && x->content.listed;
+    bool known = agent_why_is_read(f) && x->has_pointer && x->content.listed;
     if (known) {
         const struct install_rule_times t =
             install_rule_times(&x->content, &x->expedite, &x->state, f->now);
@@ -137,13 +139,14 @@ void why_say_install(const struct why_facts *f, struct why_list *l)
         return;
     }
     for (int bar = 0; bar < INSTALL_BAR_COUNT; bar++) {
-        if (bar == INSTALL_BAR_AGREES && why_is_read(f) && x->has_pointer) {
+        if (bar == INSTALL_BAR_AGREES && agent_why_is_read(f) && x->has_pointer) {
             say_bar(f, INSTALL_BAR_AGREES, l);
         } else {
-            why_say(l, bar_texts[bar].rule, WHY_UNKNOWN, -1, "there is no content entry to judge");
+            agent_why_say(l, bar_texts[bar].rule, WHY_UNKNOWN, -1,
+                          "there is no content entry to judge");
         }
     }
     for (size_t i = 0; i < RW_LEN(timed); i++) {
-        why_say(l, timed[i], WHY_UNKNOWN, -1, "there is no content entry to judge");
+        agent_why_say(l, timed[i], WHY_UNKNOWN, -1, "there is no content entry to judge");
     }
 }
