@@ -18,6 +18,9 @@ static const struct verb {
     {"keys", server_cmd_keys, "make online keys, export their public halves"},
     {"token", server_cmd_token, "make or revoke operator and enrolment tokens"},
     {"check-config", server_cmd_check_config, "check a server directory and its settings"},
+    {"backup", server_cmd_backup, "save what a running server keeps"},
+    {"restore", server_cmd_restore, "make a server directory from a backup"},
+    {"check", server_cmd_check, "verify what a server or a backup keeps"},
 };
 
 static void print_help(void)

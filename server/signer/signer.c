@@ -4,6 +4,7 @@
 #include "server/signer/signer_check.h"
 #include "server/signer/signer_check_expedite.h"
 #include "server/signer/signer_key.h"
+#include "server/signer/signer_lift.h"
 #include "server/signer/signer_rule.h"
 #include "server/signer/signer_sign.h"
 #include "server/signer/signer_trust.h"
@@ -161,6 +162,28 @@ static bool due(const struct signer_view *v, struct rw_wall expires, int64_t lif
     return signer_rule_renew_due(expires, life_s, v->now, v->root.expires);
 }
 
+/* Higher versions were signed than are published: a crash in between, or a repository that comes from a backup. Clients
+ * may have seen them, and refuse what is below (TUF-5.4.3). */
+static RW_RC ring_behind(struct signer *s, const struct signer_view *v, const char *role,
+                         int64_t published, bool *out, struct rw_err *err)
+{
+    RW_AUTO(key) struct key key = {.scheme = KEY_UNKNOWN};
+    RW_TRY(signer_key_of_delegation(s, v, role, &key, err));
+    signer_lift_raise(s, role, key.id, published);
+    *out = signer_state_floor(s, role, key.id) > published;
+    return RW_OK;
+}
+
+static RW_RC root_behind(struct signer *s, const struct signer_view *v, const char *role,
+                         int64_t published, bool *out, struct rw_err *err)
+{
+    RW_AUTO(key) struct key key = {.scheme = KEY_UNKNOWN};
+    RW_TRY(signer_key_of_root(s, v, role, &key, err));
+    signer_lift_raise(s, role, key.id, published);
+    *out = signer_state_floor(s, role, key.id) > published;
+    return RW_OK;
+}
+
 static RW_RC renew_ring(void *ctx, const char *ring, struct rw_err *err)
 {
     const struct renewal *job = ctx;
@@ -169,7 +192,11 @@ static RW_RC renew_ring(void *ctx, const char *ring, struct rw_err *err)
     const struct signer_sign_move keep_all = {.ring = ring};
     (void)snprintf(role, sizeof(role), "ring-%s", ring);
     RW_TRY(signer_view_role(job->v, role, &doc, err));
-    if (!due(job->v, doc.expires, SIGNER_RING_LIFE_S)) { return RW_OK; }
+    bool behind = false;
+    if (!job->v->restart.roles) {
+        RW_TRY(ring_behind(job->s, job->v, role, doc.version, &behind, err));
+    }
+    if (!behind && !due(job->v, doc.expires, SIGNER_RING_LIFE_S)) { return RW_OK; }
     return signer_sign_ring(job->s, job->v, &keep_all, err);
 }
 
@@ -178,14 +205,25 @@ static RW_RC renew(struct signer *s, const struct signer_view *v, struct rw_err 
 {
     struct renewal job = {s, v};
     struct signer_view proof;
+    bool snapshot = false;
+    bool timestamp = false;
     RW_TRY(signer_key_settle(s, v, err));
+    RW_TRY(signer_lift_load(s, err));
     RW_TRY(trust_check_each(&v->targets, "ring-", renew_ring, &job, err));
-    bool with_snapshot = s->batch.count > 0 || due(v, v->snapshot.expires, SIGNER_SNAPSHOT_LIFE_S);
-    if (!with_snapshot && !due(v, v->timestamp_expires, SIGNER_TIMESTAMP_LIFE_S)) { return RW_OK; }
-    RW_TRY(signer_sign_seal(s, v, with_snapshot, err));
+    if (!v->restart.snapshot) {
+        RW_TRY(root_behind(s, v, "snapshot", v->snapshot.version, &snapshot, err));
+    }
+    if (!v->restart.timestamp) {
+        RW_TRY(root_behind(s, v, "timestamp", v->timestamp_version, &timestamp, err));
+    }
+    snapshot =
+        snapshot || s->batch.count > 0 || due(v, v->snapshot.expires, SIGNER_SNAPSHOT_LIFE_S);
+    timestamp = timestamp || snapshot || due(v, v->timestamp_expires, SIGNER_TIMESTAMP_LIFE_S);
+    if (!timestamp) { return RW_OK; }
+    RW_TRY(signer_sign_seal(s, v, snapshot, err));
     RW_TRY(signer_view_prove(s, v, &proof, err));
     signer_view_drop(&proof);
-    return RW_OK;
+    return signer_lift_done(s, err); /* the floors keep it from now on */
 }
 
 static RW_RC run_on(struct signer *s, const struct signer_view *v, const struct signer_request *r,

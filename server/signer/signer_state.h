@@ -50,6 +50,7 @@ struct signer {
     rw_fd proof;    /* state/proof: the new state as an agent would take it; emptied each time */
     struct signer_floor floors[SIGNER_FLOORS_MAX];
     size_t floor_count;
+    int64_t lift;              /* of a restored repository; 0: none */
     struct signer_batch batch; /* of the last request; answers borrow from it */
 };
 
