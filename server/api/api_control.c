@@ -155,6 +155,7 @@ static RW_RC set(struct api_core *c, struct api_job *job, struct rw_err *err)
     }
     RW_TRY(check_owner(c, job, &w->scope, err));
     RW_TRY(control_codec_check(&one, l, err));
+    RW_TRY(rollout_control_check(c->rollouts, &one, err));
     RW_TRY(rollout_control_put(c->controls, &w->scope, &one, &actor, err));
     return show(c, job, err);
 }

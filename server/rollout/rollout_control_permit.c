@@ -59,6 +59,36 @@ static bool runs_bad(const struct rollout_run *r, const struct beacon_permit_req
     return rc.code == RW_E_NOT_FOUND;
 }
 
+static const struct ring_policy_class *class_of(const struct rollout_run *r,
+                                                const struct rollout *ro)
+{
+    for (size_t i = 0; i < r->policy.class_count; i++) {
+        if (strcmp(r->policy.classes[i].name, ro->class_name) == 0) {
+            return &r->policy.classes[i];
+        }
+    }
+    return NULL;
+}
+
+RW_RC rollout_control_check(const struct rollout_run *r, const struct control *c,
+                            struct rw_err *err)
+{
+    const struct ring_policy_class *marked = NULL;
+    for (size_t i = 0; i < r->count && c->family[0] != '\0'; i++) {
+        const struct rollout *ro = r->all[i];
+        if (strcmp(ro->family, c->family) != 0) { continue; }
+        marked = class_of(r, ro);
+        if (marked == NULL || !marked->unpausable) { return RW_OK; }
+    }
+    if (marked == NULL) { return RW_OK; }
+    RW_IGNORE(
+        rw_fail(err, RW_E_POLICY,
+                "%s of family '%s' is refused: class '%s' cannot be controlled (policy line %u)",
+                control_rule_kind_name(c->kind), c->family, marked->name, marked->unpausable_line),
+        "hint follows");
+    return rw_hint(err, "'ringward rollout pause' stops a release for everybody");
+}
+
 bool rollout_control_keeps(const struct rollout_run *r, const struct beacon_permit_request *q,
                            const struct control *controls, size_t count, struct rw_wall now,
                            struct beacon_permit_answer *out)
@@ -77,11 +107,9 @@ bool rollout_control_keeps(const struct rollout_run *r, const struct beacon_perm
     if (count == 0 || ro == NULL || f.offer_count == 0) { return false; }
     f.class_name = ro->class_name;
     f.installed_bad = runs_bad(r, q);
-    for (size_t i = 0; i < r->policy.class_count; i++) {
-        if (strcmp(r->policy.classes[i].name, ro->class_name) != 0) { continue; }
-        f.unpausable = r->policy.classes[i].unpausable;
-        f.policy_line = r->policy.classes[i].unpausable_line;
-    }
+    const struct ring_policy_class *class = class_of(r, ro);
+    f.unpausable = class != NULL && class->unpausable;
+    f.policy_line = class != NULL ? class->unpausable_line : 0;
     struct control_result x = control_rule_decide(&f);
     if (x.effect == CONTROL_FOLLOW || q->release <= x.release) { return false; }
     *out =

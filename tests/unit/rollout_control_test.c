@@ -127,7 +127,37 @@ TEST(who_lags_behind_gets_what_went_through_and_nothing_else)
     end(&w);
 }
 
-RUN_TESTS(cmocka_unit_test(what_is_set_survives_a_restart_and_is_on_record),
+TEST(unpausable_class_is_refused_to_controls_never_to_a_pause_of_a_rollout)
+{
+    struct world w;
+    struct rw_err err;
+    struct control c = {.kind = CONTROL_HOLD, .family = "yara"};
+    begin(&w);
+    all_alive(&w, 0);
+    w.run->policy.classes[0].unpausable = true;
+    w.run->policy.classes[0].unpausable_line = 4;
+    MUST(rollout_control_check(w.run, &c, &err)); /* nothing is known of the family yet */
+    start(&w, 1);
+    tick(&w);
+    MUST_FAIL(rollout_control_check(w.run, &c, &err), RW_E_POLICY);
+    assert_non_null(strstr(err.text,
+                           "hold of family 'yara' is refused: class 'rules' cannot be controlled "
+                           "(policy line 4)"));
+    assert_non_null(strstr(err.hint, "rollout pause"));
+    c.family[0] = '\0'; /* every family: others may be kept */
+    MUST(rollout_control_check(w.run, &c, &err));
+    /* Stopping is always possible. */
+    MUST(command(&w, 1, ROLLOUT_PAUSE, 0, &err));
+    assert_int_equal(ask(&w, 0, 1, 1).decision, BEACON_PERMIT_WAIT);
+    /* A family with releases of other classes, too. */
+    w.run->policy.classes[0].unpausable = false;
+    (void)snprintf(c.family, sizeof(c.family), "yara");
+    MUST(rollout_control_check(w.run, &c, &err));
+    end(&w);
+}
+
+RUN_TESTS(cmocka_unit_test(unpausable_class_is_refused_to_controls_never_to_a_pause_of_a_rollout),
+          cmocka_unit_test(what_is_set_survives_a_restart_and_is_on_record),
           cmocka_unit_test(kept_endpoint_waits_and_counts_nowhere),
           cmocka_unit_test(nobody_is_kept_at_what_was_halted_or_is_not_listed),
           cmocka_unit_test(who_lags_behind_gets_what_went_through_and_nothing_else))
