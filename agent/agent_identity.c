@@ -137,3 +137,13 @@ RW_RC agent_identity_bind(int state_dir, struct rw_span machine_id, struct agent
     *id = next;
     return RW_OK;
 }
+
+RW_RC agent_identity_proof(const struct agent_identity *id, char dst[static DIGEST_HEX_BYTES],
+                           struct rw_err *err)
+{
+    uint8_t mac[DIGEST_BYTES];
+    RW_TRY(digest_hmac(rw_span_of(id->salt, sizeof(id->salt)), rw_span_str("ringward-enrol-v1"),
+                       mac, err));
+    rw_hex_encode(dst, DIGEST_HEX_BYTES, mac, sizeof(mac));
+    return RW_OK;
+}

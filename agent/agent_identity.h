@@ -24,6 +24,11 @@ struct agent_identity {
 RW_RC agent_identity_load(int state_dir, struct agent_identity *out, bool *fresh_out,
                           struct rw_err *err);
 
+/* What this endpoint proves itself with when it enrols (docs/server.md "Enrolment tokens"): made of the salt, which it
+ * does not give away. 64 hex digits. */
+RW_RC agent_identity_proof(const struct agent_identity *id, char dst[static DIGEST_HEX_BYTES],
+                           struct rw_err *err);
+
 /* Binds the identity to this machine: `machine_id` is the text of /etc/machine-id, empty when there is none (nothing is
  * done then). Where it belongs to another machine, this is a copy of its disk: token and waiting beacons of the other
  * are removed and a new identity is drawn (*cloned_out), so that two machines never share a vote (INV-11). */

@@ -50,7 +50,7 @@ RW_RC agent_poll_open(struct agent *a, struct rw_err *err)
     const char *proxy = a->conf.proxy[0] != '\0' ? a->conf.proxy : NULL;
     a->root = rw_buf_make(TUF_ROOT_BYTES_MAX + 8192);
     RW_TRY(conf_dir_read_own(a->conf.root_file, TUF_ROOT_BYTES_MAX, &a->root, err));
-    const struct poll_options o = {
+    struct poll_options o = {
         .server = a->conf.server,
         .ca_file = ca,
         .proxy = proxy,
@@ -83,6 +83,7 @@ RW_RC agent_poll_open(struct agent *a, struct rw_err *err)
         .cloned_from = a->identity.cloned_from,
         .clock = a->clock,
     };
+    RW_TRY(agent_identity_proof(&a->identity, o.enrol_proof, err));
     RW_TRY(poll_open(&o, &a->poll_job.poll, err));
     const struct http_client_options http = {
         .base_url = a->conf.server, .ca_file = ca, .proxy = proxy, .total_ms = SEND_MS};

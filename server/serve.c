@@ -168,7 +168,8 @@ static RW_RC open_store(struct serve *s, const char *dir, struct rw_err *err)
 {
     size_t tokens = 0;
     RW_TRY(server_conf_store(&s->conf, dir, &s->store, err));
-    RW_TRY(api_token_load(&s->store, s->auth, &tokens, err));
+    const struct rw_clock clock = rw_clock_system();
+    RW_TRY(api_token_load(&s->store, s->auth, rw_clock_wall(&clock), &tokens, err));
     if (tokens == 0) {
         rw_log(RW_LOG_WARN, "no_tokens", "hint", "ringward-server token makes one");
     }

@@ -1,5 +1,6 @@
 #include "server/server_cmd.h"
 
+#include "common/base/num.h"
 #include "common/base/opt.h"
 #include "server/api/api_token.h"
 #include "server/server_conf.h"
@@ -8,24 +9,69 @@
 #include <stdio.h>
 #include <unistd.h>
 
+enum { STATE_BYTES = 128 };
+
 struct wanted {
     const char *dir;
     const char *name;
     const char *role;
     const char *tenant;
+    const char *valid;
     bool replace;
     bool revoke;
+    bool once;
+    bool list;
 };
+
+#define VALID_DEFAULT "7d"
 
 static RW_RC check_wanted(const struct wanted *w, struct rw_err *err)
 {
     const char *missing = w->dir == NULL                  ? "--dir"
+                          : w->list                       ? NULL
                           : w->name == NULL               ? "--name"
                           : w->role == NULL && !w->revoke ? "--role"
                                                           : NULL;
-    if (missing == NULL) { return RW_OK; }
-    RW_IGNORE(rw_fail(err, RW_E_USAGE, "%s is required", missing), "hint follows");
+    if (missing == NULL && (!w->valid || w->once)) { return RW_OK; }
+    if (missing == NULL) {
+        RW_IGNORE(rw_fail(err, RW_E_USAGE, "--valid goes with --once"), "hint follows");
+    } else {
+        RW_IGNORE(rw_fail(err, RW_E_USAGE, "%s is required", missing), "hint follows");
+    }
     return rw_hint(err, "try 'ringward-server token --help'");
+}
+
+/* "in force", "unused until T", "used by ENDPOINT at T", "over since T", "revoked". */
+static void state_of(const struct token_doc *t, struct rw_wall now, char dst[static STATE_BYTES])
+{
+    char id[2 * API_ENDPOINT_BYTES + 1];
+    char until[RW_TIME_TEXT_BYTES];
+    char used[RW_TIME_TEXT_BYTES];
+    rw_hex_encode(id, sizeof(id), t->used_by, sizeof(t->used_by));
+    rw_wall_format(until, t->until);
+    rw_wall_format(used, t->used_at);
+    const char *first = t->revoked                        ? "revoked"
+                        : !t->token.once                  ? "in force"
+                        : now.s >= t->until.s && !t->used ? "over, unused since"
+                        : now.s < t->until.s && !t->used  ? "one-time, unused, good until"
+                                                          : "";
+    bool timed = !t->revoked && t->token.once;
+    if (timed && t->used) {
+        (void)snprintf(dst, STATE_BYTES, "one-time, used by %s at %s", id, used);
+    } else {
+        (void)snprintf(dst, STATE_BYTES, "%s%s%s", first, timed ? " " : "", timed ? until : "");
+    }
+}
+
+static RW_RC print_one(void *arg, const struct token_doc *t, struct rw_err *err)
+{
+    const struct rw_wall *now = arg;
+    char state[STATE_BYTES];
+    (void)err;
+    state_of(t, *now, state);
+    printf("%-24s %-10s %-16s %s\n", t->token.name, api_token_role_name(t->token.role),
+           t->token.tenant[0] != '\0' ? t->token.tenant : "-", state);
+    return RW_OK;
 }
 
 static RW_RC work(const struct wanted *w, struct store *store, struct rw_err *err)
@@ -40,6 +86,16 @@ static RW_RC work(const struct wanted *w, struct store *store, struct rw_err *er
                                         .role = API_AUTH_NONE,
                                         .by = by,
                                         .replace = w->replace};
+    if (w->list) {
+        struct rw_wall now = rw_clock_wall(&clock);
+        printf("%-24s %-10s %-16s %s\n", "NAME", "ROLE", "TENANT", "STATE");
+        return api_token_each(store, print_one, &now, err);
+    }
+    if (w->once) {
+        request.once = true;
+        RW_TRY(rw_parse_duration_s(rw_span_str(w->valid == NULL ? VALID_DEFAULT : w->valid),
+                                   TOKEN_ONCE_LONGEST_S, "--valid", &request.valid_s, err));
+    }
     if (w->revoke) {
         RW_TRY(api_token_revoke(store, w->name, by, rw_clock_wall(&clock), &revoked, err));
         printf("%zu token(s) of '%s' revoked; a running server takes note at SIGHUP.\n", revoked,
@@ -65,6 +121,10 @@ RW_RC server_cmd_token(int argc, char **argv, struct rw_err *err)
         {"tenant", "NAME", "bind the token to one tenant (enrol: default)", &w.tenant, NULL},
         {"replace", NULL, "revoke the name's older tokens in the same step", NULL, &w.replace},
         {"revoke", NULL, "only revoke the name's tokens", NULL, &w.revoke},
+        {"once", NULL, "enrol: good for one endpoint only", NULL, &w.once},
+        {"valid", "TIME", "of --once: how long it is good (default " VALID_DEFAULT ", at most 90d)",
+         &w.valid, NULL},
+        {"list", NULL, "show all tokens and their state instead", NULL, &w.list},
     };
     const struct opt_command command = {
         .program = "ringward-server token",
@@ -74,7 +134,9 @@ RW_RC server_cmd_token(int argc, char **argv, struct rw_err *err)
             "hash is kept. The server may run meanwhile.",
         .examples =
             "  ringward-server token --dir try --name alice --role publisher > alice.token\n"
-            "  ringward-server token --dir try --name alice --revoke\n",
+            "  ringward-server token --dir try --name alice --revoke\n"
+            "  ringward-server token --dir try --name host17 --role enrol --once --valid 1d\n"
+            "  ringward-server token --dir try --list\n",
         .opts = opts,
         .opt_count = RW_LEN(opts),
     };

@@ -86,7 +86,8 @@ static void reload(struct server_core *s)
     struct rw_err err;
     size_t count = 0;
     struct rw_log_line l;
-    if (rw_is_ok(api_token_load(s->api->store, s->api->auth, &count, &err))) {
+    if (rw_is_ok(api_token_load(s->api->store, s->api->auth, rw_clock_wall(&s->api->clock), &count,
+                                &err))) {
         rw_log_begin(&l, RW_LOG_INFO, "tokens_loaded");
         rw_log_i64(&l, "count", (int64_t)count);
         rw_log_end(&l);

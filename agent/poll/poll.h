@@ -52,9 +52,10 @@ struct poll_options {
     const char (*families)[INSTALL_NAME_BYTES];
     size_t family_count;
     struct beacon_cohort cohort;
-    const char *enrol_token_file; /* "": none */
-    const char *endpoint;         /* hex */
-    const char *cloned_from;      /* hex; "": this identity was not drawn for a copied disk */
+    const char *enrol_token_file;       /* "": none */
+    const char *endpoint;               /* hex */
+    char enrol_proof[DIGEST_HEX_BYTES]; /* agent_identity_proof */
+    const char *cloned_from;            /* hex; "": this identity was not drawn for a copied disk */
     struct rw_clock clock;
 };
 

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { TOKEN_FILE_BYTES_MAX = 1024, ANSWER_BYTES_MAX = 4096 };
+enum { TOKEN_FILE_BYTES_MAX = 1024, ANSWER_BYTES_MAX = 4096, WHY_BYTES = 240 };
 
 static const char token_name[] = "token";
 
@@ -37,6 +37,21 @@ void poll_enrol_recall(struct poll *p)
     }
 }
 
+/* The server's own words; rw_fail takes out of them what does not belong on a terminal. */
+static const char *said_of(struct rw_span body, char dst[static WHY_BYTES])
+{
+    struct rw_err unused;
+    RW_AUTO(json_tree) json_tree tree = NULL;
+    (void)snprintf(dst, WHY_BYTES, "it does not say why");
+    if (!rw_is_ok(json_parse(body, &json_limits_small, &tree, &unused))) { return dst; }
+    const struct json *e = json_find(tree, "error");
+    if (e == NULL || json_type(e) != JSON_OBJECT ||
+        !rw_is_ok(json_get_str(e, "text", dst, WHY_BYTES, &unused))) {
+        (void)snprintf(dst, WHY_BYTES, "it does not say why");
+    }
+    return dst;
+}
+
 static RW_RC ask(struct poll *p, struct rw_err *err)
 {
     RW_AUTO(rw_buf) struct rw_buf body = rw_buf_make(256);
@@ -49,12 +64,16 @@ static RW_RC ask(struct poll *p, struct rw_err *err)
     if (p->o.cloned_from != NULL && p->o.cloned_from[0] != '\0') {
         json_put_str(&w, "was", p->o.cloned_from);
     }
+    if (p->o.enrol_proof[0] != '\0') { json_put_str(&w, "proof", p->o.enrol_proof); }
     json_close_object(&w);
     RW_TRY(json_done(&w, err));
     RW_TRY(http_client_post(p->api, "/v1/enrol", "application/json", rw_buf_span(&body),
                             ANSWER_BYTES_MAX, &text, &answer, err));
     if (answer.status == 401 || answer.status == 403) {
-        RW_IGNORE(rw_fail(err, RW_E_AUTH, "the server refused the enrolment token"), "hint");
+        char why[WHY_BYTES];
+        RW_IGNORE(rw_fail(err, RW_E_AUTH, "the server refused the enrolment token: %s",
+                          said_of(rw_buf_span(&text), why)),
+                  "hint");
         return rw_hint(err, "put a valid token into enrol_token_file");
     }
     if (answer.status != 200) {

@@ -3,6 +3,7 @@
 #include "common/base/log.h"
 #include "common/base/num.h"
 #include "server/api/api_core.h"
+#include "server/api/token_once.h"
 
 #include <string.h>
 
@@ -22,20 +23,25 @@ static struct fleet_who who_of(const struct api_job *job)
 /* --- POST /v1/enrol --- */
 
 struct enrolment {
-    uint8_t endpoint[API_ENDPOINT_BYTES];
+    struct token_once_asker asker;
     bool cloned;                     /* it found itself a copy of another endpoint's disk ... */
     uint8_t was[API_ENDPOINT_BYTES]; /* ... namely of this one */
 };
 
 static RW_RC read_enrolment(struct rw_span body, struct enrolment *out, struct rw_err *err)
 {
-    static const char *const known[] = {"endpoint", "was"};
+    static const char *const known[] = {"endpoint", "was", "proof"};
     struct rw_span hex;
     RW_AUTO(json_tree) json_tree tree = NULL;
     RW_TRY(json_parse(body, &json_limits_small, &tree, err));
     RW_TRY(json_only(tree, known, RW_LEN(known), err));
     RW_TRY(json_get_span(tree, "endpoint", &hex, err));
-    RW_TRY(rw_hex_decode(out->endpoint, sizeof(out->endpoint), hex, "'endpoint'", err));
+    RW_TRY(rw_hex_decode(out->asker.endpoint, API_ENDPOINT_BYTES, hex, "'endpoint'", err));
+    out->asker.has_proof = json_find(tree, "proof") != NULL;
+    if (out->asker.has_proof) {
+        RW_TRY(json_get_span(tree, "proof", &hex, err));
+        RW_TRY(rw_hex_decode(out->asker.proof, DIGEST_BYTES, hex, "'proof'", err));
+    }
     out->cloned = json_find(tree, "was") != NULL;
     if (!out->cloned) { return RW_OK; }
     RW_TRY(json_get_span(tree, "was", &hex, err));
@@ -56,7 +62,7 @@ static void note_clone(struct api_core *c, const struct enrolment *e)
     char id[2 * API_ENDPOINT_BYTES + 1];
     c->clones++;
     rw_log_begin(&l, RW_LOG_WARN, "endpoint_cloned");
-    rw_hex_encode(id, sizeof(id), e->endpoint, sizeof(e->endpoint));
+    rw_hex_encode(id, sizeof(id), e->asker.endpoint, API_ENDPOINT_BYTES);
     rw_log_str(&l, "endpoint", id);
     rw_hex_encode(id, sizeof(id), e->was, sizeof(e->was));
     rw_log_str(&l, "copy_of", id);
@@ -68,7 +74,11 @@ static RW_RC enrol(struct api_core *c, struct api_job *job, struct rw_err *err)
     const struct enrolment *e = job->prepared;
     struct fleet_who who = who_of(job);
     char token[HTTP_TOKEN_BYTES];
-    rw_copy(who.endpoint, sizeof(who.endpoint), e->endpoint, sizeof(e->endpoint));
+    if (job->req.who.once) {
+        RW_TRY(token_once_claim(c->store, job->req.who.token_sha256, &e->asker,
+                                rw_clock_wall(&c->clock), err));
+    }
+    rw_copy(who.endpoint, sizeof(who.endpoint), e->asker.endpoint, API_ENDPOINT_BYTES);
     RW_TRY(http_auth_endpoint_token(c->auth, who.endpoint, who.tenant, rw_clock_wall(&c->clock),
                                     token, err));
     RW_TRY(fleet_state_enrol(c->fleet, &who, rw_clock_wall(&c->clock), err));

@@ -43,7 +43,9 @@ struct api_identity {
     char name[API_NAME_BYTES];            /* operator tokens: whose; else "" */
     char tenant[API_TENANT_BYTES];        /* "" for operators of every tenant */
     uint8_t endpoint[API_ENDPOINT_BYTES]; /* endpoint tokens; else zero */
-    bool renew; /* endpoint tokens: its bearer should ask for the next one */
+    bool once; /* enrolment tokens: good for one endpoint only; the store knows for which */
+    uint8_t token_sha256[32]; /* enrolment and operator tokens */
+    bool renew;               /* endpoint tokens: its bearer should ask for the next one */
 };
 
 struct api_request {

@@ -36,7 +36,9 @@ static RW_RC follow_documents(struct api_core *c, struct rw_err *err)
     int64_t change = c->store->now.change;
     if (c->node->change == change || c->rollouts == NULL) { return RW_OK; }
     RW_TRY(store_doc_changed(c->store, c->node->change, take_change, &changes, err));
-    if (changes.tokens) { RW_TRY(api_token_load(c->store, c->auth, &count, err)); }
+    if (changes.tokens) {
+        RW_TRY(api_token_load(c->store, c->auth, rw_clock_wall(&c->clock), &count, err));
+    }
     if (changes.rollouts) {
         RW_TRY(rollout_run_follow(c->rollouts, rw_clock_wall(&c->clock), err));
         c->tick_wanted = true;

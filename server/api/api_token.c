@@ -1,46 +1,13 @@
 #include "server/api/api_token.h"
 
-#include "common/json/json_write.h"
 #include "common/policy/ring_policy.h"
+#include "server/api/token_doc.h"
 #include "server/report/audit_log.h"
 
 #include <stdio.h>
 #include <string.h>
 
-enum {
-    SECRET_BYTES = 32,
-    SECRET_HEX_BYTES = 2 * SECRET_BYTES + 1,
-    DOC_BYTES_MAX = 1024,
-    OLD_TOKENS_MAX = 64
-};
-
-static const struct role_name {
-    const char *name;
-    enum api_auth role;
-} role_names[] = {
-    {"viewer", API_AUTH_VIEWER}, {"operator", API_AUTH_OPERATOR}, {"publisher", API_AUTH_PUBLISHER},
-    {"admin", API_AUTH_ADMIN},   {"enrol", API_AUTH_ENROL},
-};
-
-RW_RC api_token_role(const char *name, enum api_auth *out, struct rw_err *err)
-{
-    for (size_t i = 0; i < RW_LEN(role_names); i++) {
-        if (strcmp(role_names[i].name, name) == 0) {
-            *out = role_names[i].role;
-            return RW_OK;
-        }
-    }
-    return rw_fail(err, RW_E_SCHEMA,
-                   "role '%.40s' is not viewer, operator, publisher, admin or enrol", name);
-}
-
-const char *api_token_role_name(enum api_auth role)
-{
-    for (size_t i = 0; i < RW_LEN(role_names); i++) {
-        if (role_names[i].role == role) { return role_names[i].name; }
-    }
-    return "none";
-}
+enum { SECRET_BYTES = 32, SECRET_HEX_BYTES = 2 * SECRET_BYTES + 1, OLD_TOKENS_MAX = 64 };
 
 static RW_RC check_request(const struct api_token_request *r, struct rw_err *err)
 {
@@ -48,44 +15,14 @@ static RW_RC check_request(const struct api_token_request *r, struct rw_err *err
     if (r->role == API_AUTH_ENROL || r->tenant[0] != '\0') {
         RW_TRY(ring_policy_check_name(r->tenant, "tenant", err));
     }
-    return RW_OK;
-}
-
-static RW_RC write_doc(const struct http_token *t, bool revoked, struct rw_buf *into,
-                       struct rw_err *err)
-{
-    char sha256[DIGEST_HEX_BYTES];
-    rw_hex_encode(sha256, sizeof(sha256), t->sha256, sizeof(t->sha256));
-    struct json_writer w = json_begin(into);
-    json_open_object(&w, NULL);
-    json_put_str(&w, "sha256", sha256);
-    json_put_str(&w, "name", t->name);
-    json_put_str(&w, "tenant", t->tenant);
-    json_put_str(&w, "role", api_token_role_name(t->role));
-    if (revoked) { json_put_bool(&w, "revoked", true); }
-    json_close_object(&w);
-    return json_done(&w, err);
-}
-
-static RW_RC read_doc(struct rw_span body, struct http_token *out, bool *revoked_out,
-                      struct rw_err *err)
-{
-    static const char *const known[] = {"sha256", "name", "tenant", "role", "revoked"};
-    struct rw_span sha256;
-    char role[16];
-    RW_AUTO(json_tree) json_tree tree = NULL;
-    *revoked_out = false;
-    RW_TRY(json_parse(body, &json_limits_small, &tree, err));
-    RW_TRY(json_only(tree, known, RW_LEN(known), err));
-    RW_TRY(json_get_span(tree, "sha256", &sha256, err));
-    RW_TRY(rw_hex_decode(out->sha256, DIGEST_BYTES, sha256, "sha256", err));
-    RW_TRY(json_get_str(tree, "name", out->name, sizeof(out->name), err));
-    RW_TRY(json_get_str(tree, "tenant", out->tenant, sizeof(out->tenant), err));
-    RW_TRY(json_get_str(tree, "role", role, sizeof(role), err));
-    if (json_find(tree, "revoked") != NULL) {
-        RW_TRY(json_get_bool(tree, "revoked", revoked_out, err));
+    if (r->once && r->role != API_AUTH_ENROL) {
+        return rw_fail(err, RW_E_SCHEMA, "only an enrolment token can be good for one endpoint");
     }
-    return api_token_role(role, &out->role, err);
+    if (r->once && (r->valid_s < 1 || r->valid_s > TOKEN_ONCE_LONGEST_S)) {
+        return rw_fail(err, RW_E_SCHEMA, "a one-time token is good for 1 s to %d days",
+                       TOKEN_ONCE_LONGEST_S / 86400);
+    }
+    return RW_OK;
 }
 
 /* --- revoking: the documents stay, so that the audit log's names can be looked up --- */
@@ -93,7 +30,7 @@ static RW_RC read_doc(struct rw_span body, struct http_token *out, bool *revoked
 struct old_token {
     char id[STORE_ID_BYTES];
     int64_t generation;
-    struct http_token token;
+    struct token_doc doc;
 };
 
 struct search {
@@ -105,19 +42,18 @@ struct search {
 static RW_RC find_one(void *arg, const struct store_doc *doc, struct rw_err *err)
 {
     struct search *s = arg;
-    struct http_token token;
-    bool revoked = false;
-    if (!rw_is_ok(read_doc(doc->body, &token, &revoked, err))) {
+    struct token_doc t;
+    if (!rw_is_ok(token_doc_read(doc->body, &t, err))) {
         return rw_wrap(err, "token '%s' in the store", doc->id);
     }
-    if (revoked || strcmp(token.name, s->name) != 0) { return RW_OK; }
+    if (t.revoked || strcmp(t.token.name, s->name) != 0) { return RW_OK; }
     if (s->count == OLD_TOKENS_MAX) {
         return rw_fail(err, RW_E_TOO_BIG, "'%s' has more than %d tokens", s->name, OLD_TOKENS_MAX);
     }
     struct old_token *o = &s->found[s->count++];
     rw_copy(o->id, sizeof(o->id), doc->id, sizeof(doc->id));
     o->generation = doc->generation;
-    o->token = token;
+    o->doc = t;
     return RW_OK;
 }
 
@@ -137,14 +73,16 @@ static RW_RC revoke_found(struct store *store, const struct search *s, const cha
                           struct rw_wall now, struct rw_err *err)
 {
     for (size_t i = 0; i < s->count; i++) {
+        struct token_doc gone = s->found[i].doc;
         const struct old_token *o = &s->found[i];
-        RW_AUTO(rw_buf) struct rw_buf body = rw_buf_make(DOC_BYTES_MAX);
+        RW_AUTO(rw_buf) struct rw_buf body = rw_buf_make(TOKEN_DOC_BYTES_MAX);
         struct store_doc doc = {.generation = o->generation + 1};
-        RW_TRY(write_doc(&o->token, true, &body, err));
+        gone.revoked = true;
+        RW_TRY(token_doc_write(&gone, &body, err));
         rw_copy(doc.id, sizeof(doc.id), o->id, sizeof(o->id));
         doc.body = rw_buf_span(&body);
         RW_TRY(store_doc_put(store, "token", &doc, err));
-        RW_TRY(audit(store, by, "token.revoke", &o->token, now, err));
+        RW_TRY(audit(store, by, "token.revoke", &gone.token, now, err));
     }
     return RW_OK;
 }
@@ -191,19 +129,18 @@ static RW_RC draw(const struct api_token_request *r, char dst[static HTTP_TOKEN_
 static RW_RC keep(struct store *store, const struct api_token_request *r, const char *token,
                   struct rw_wall now, struct rw_err *err)
 {
-    struct http_token t = {.role = r->role};
-    char hex[DIGEST_HEX_BYTES];
+    struct token_doc t = {.token = {.role = r->role, .once = r->once}};
     struct store_doc doc = {.generation = 1};
-    RW_AUTO(rw_buf) struct rw_buf body = rw_buf_make(DOC_BYTES_MAX);
-    RW_TRY(digest_sha256(rw_span_str(token), t.sha256, err));
-    RW_TRY(rw_span_to_str(t.name, sizeof(t.name), rw_span_str(r->name), "name", err));
-    RW_TRY(rw_span_to_str(t.tenant, sizeof(t.tenant), rw_span_str(r->tenant), "tenant", err));
-    RW_TRY(write_doc(&t, false, &body, err));
-    rw_hex_encode(hex, sizeof(hex), t.sha256, sizeof(t.sha256));
-    (void)snprintf(doc.id, sizeof(doc.id), "%.32s", hex);
+    RW_AUTO(rw_buf) struct rw_buf body = rw_buf_make(TOKEN_DOC_BYTES_MAX);
+    if (r->once) { t.until.s = now.s + r->valid_s; }
+    RW_TRY(digest_sha256(rw_span_str(token), t.token.sha256, err));
+    RW_TRY(rw_span_to_str(t.token.name, API_NAME_BYTES, rw_span_str(r->name), "name", err));
+    RW_TRY(rw_span_to_str(t.token.tenant, API_TENANT_BYTES, rw_span_str(r->tenant), "tenant", err));
+    RW_TRY(token_doc_write(&t, &body, err));
+    token_doc_id(t.token.sha256, doc.id);
     doc.body = rw_buf_span(&body);
     RW_TRY(store_doc_put(store, "token", &doc, err));
-    return audit(store, r->by, "token.create", &t, now, err);
+    return audit(store, r->by, r->once ? "token.create_once" : "token.create", &t.token, now, err);
 }
 
 static RW_RC replace_and_keep(struct store *store, const struct api_token_request *r,
@@ -234,30 +171,60 @@ RW_RC api_token_make(struct store *store, const struct api_token_request *reques
 struct loading {
     struct http_token *tokens;
     size_t count;
+    struct rw_wall now;
 };
 
 static RW_RC load_one(void *arg, const struct store_doc *doc, struct rw_err *err)
 {
     struct loading *l = arg;
+    struct token_doc t;
+    if (!rw_is_ok(token_doc_read(doc->body, &t, err))) {
+        return rw_wrap(err, "token '%s' in the store", doc->id);
+    }
+    /* One-time tokens come in numbers: those that are over must not use up the table. */
+    bool over = t.revoked || (t.token.once && l->now.s >= t.until.s);
+    if (over) { return RW_OK; }
     if (l->count == HTTP_TOKENS_MAX) {
         return rw_fail(err, RW_E_TOO_BIG, "more than %d tokens", HTTP_TOKENS_MAX);
     }
-    bool revoked = false;
-    if (!rw_is_ok(read_doc(doc->body, &l->tokens[l->count], &revoked, err))) {
-        return rw_wrap(err, "token '%s' in the store", doc->id);
-    }
-    if (!revoked) { l->count++; }
+    l->tokens[l->count++] = t.token;
     return RW_OK;
 }
 
-RW_RC api_token_load(struct store *store, struct http_auth *auth, size_t *count_out,
-                     struct rw_err *err)
+RW_RC api_token_load(struct store *store, struct http_auth *auth, struct rw_wall now,
+                     size_t *count_out, struct rw_err *err)
 {
-    struct loading l = {.tokens = rw_mem_new_array(HTTP_TOKENS_MAX, sizeof(struct http_token))};
+    struct loading l = {.tokens = rw_mem_new_array(HTTP_TOKENS_MAX, sizeof(struct http_token)),
+                        .now = now};
     if (l.tokens == NULL) { return rw_fail(err, RW_E_NOMEM, "no memory for tokens"); }
     struct rw_rc rc = store_doc_each(store, "token", load_one, &l, err);
     if (rw_is_ok(rc)) { rc = http_auth_set_tokens(auth, l.tokens, l.count, err); }
     rw_mem_free(l.tokens);
     if (rw_is_ok(rc)) { *count_out = l.count; }
     return rc;
+}
+
+/* --- listing --- */
+
+struct listing {
+    RW_RC (*each)(void *arg, const struct token_doc *t, struct rw_err *err);
+    void *arg;
+};
+
+static RW_RC list_one(void *arg, const struct store_doc *doc, struct rw_err *err)
+{
+    const struct listing *l = arg;
+    struct token_doc t;
+    if (!rw_is_ok(token_doc_read(doc->body, &t, err))) {
+        return rw_wrap(err, "token '%s' in the store", doc->id);
+    }
+    return l->each(l->arg, &t, err);
+}
+
+RW_RC api_token_each(struct store *store,
+                     RW_RC (*each)(void *arg, const struct token_doc *t, struct rw_err *err),
+                     void *arg, struct rw_err *err)
+{
+    struct listing l = {.each = each, .arg = arg};
+    return store_doc_each(store, "token", list_one, &l, err);
 }

@@ -8,20 +8,20 @@
 #define RINGWARD_API_TOKEN_H
 
 #include "common/base/clock.h"
-#include "server/api/http_auth.h"
+#include "server/api/token_doc.h"
 #include "server/store/store.h"
 
-/* "viewer", "operator", "publisher", "admin", "enrol". Fails with RW_E_SCHEMA naming the known ones. */
-RW_RC api_token_role(const char *name, enum api_auth *out, struct rw_err *err);
-const char *api_token_role_name(enum api_auth role);
+enum { TOKEN_ONCE_LONGEST_S = 90 * 86400 };
 
 /* What is wanted of a new token. */
 struct api_token_request {
     const char *name;   /* of the operator, or of the enrolment token; [a-z0-9-], 1 to 32 */
     const char *tenant; /* enrolment: required; operators: "" for all tenants */
     enum api_auth role;
-    const char *by; /* who makes it, for the audit record */
-    bool replace;   /* revoke the name's older tokens in the same transaction */
+    const char *by;  /* who makes it, for the audit record */
+    bool once;       /* enrolment: good for one endpoint (token_once.h) ... */
+    int64_t valid_s; /* ... that begins within this time; 1 s to TOKEN_ONCE_LONGEST_S */
+    bool replace;    /* revoke the name's older tokens in the same transaction */
 };
 
 /* Makes a random token, keeps its hash as document "token" with an audit record in one transaction of its own,
@@ -32,9 +32,13 @@ RW_RC api_token_make(struct store *store, const struct api_token_request *reques
 /* Takes all tokens of a name out of force, with an audit record; gives their number. Fails with RW_E_NOT_FOUND. */
 RW_RC api_token_revoke(struct store *store, const char *name, const char *by, struct rw_wall now,
                        size_t *count_out, struct rw_err *err);
-/* Puts all tokens of the store that are not revoked into force; gives their number.
+/* Puts all tokens of the store that are neither revoked nor (one-time) over into force; gives their number.
  * Fails with RW_E_SCHEMA (a document that is not understood: none is changed then). */
-RW_RC api_token_load(struct store *store, struct http_auth *auth, size_t *count_out,
-                     struct rw_err *err);
+RW_RC api_token_load(struct store *store, struct http_auth *auth, struct rw_wall now,
+                     size_t *count_out, struct rw_err *err);
+/* Calls `each` for all tokens, those that are revoked included. */
+RW_RC api_token_each(struct store *store,
+                     RW_RC (*each)(void *arg, const struct token_doc *t, struct rw_err *err),
+                     void *arg, struct rw_err *err);
 
 #endif

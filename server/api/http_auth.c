@@ -118,8 +118,9 @@ static RW_RC unknown(struct rw_err *err)
 {
     struct rw_rc rc = rw_fail(err, RW_E_AUTH, "the token is not known here");
     RW_IGNORE(
-        rw_hint(err,
-                "it may be withdrawn, of another server, or newer than the last reload (SIGHUP)"),
+        rw_hint(
+            err,
+            "it may be withdrawn, over, of another server, or newer than the last reload (SIGHUP)"),
         "is rc");
     return rc;
 }
@@ -208,6 +209,8 @@ static RW_RC check_table(struct http_auth *auth, struct rw_span token, struct ap
         who->level = found->role;
         rw_copy(who->name, sizeof(who->name), found->name, sizeof(found->name));
         rw_copy(who->tenant, sizeof(who->tenant), found->tenant, sizeof(found->tenant));
+        who->once = found->once;
+        rw_copy(who->token_sha256, sizeof(who->token_sha256), found->sha256, DIGEST_BYTES);
     }
     (void)pthread_rwlock_unlock(&auth->lock);
     return found != NULL ? RW_OK : unknown(err);

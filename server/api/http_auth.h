@@ -23,6 +23,7 @@ struct http_token {
     char name[API_NAME_BYTES];    /* operator tokens; "" for enrolment */
     char tenant[API_TENANT_BYTES];
     enum api_auth role; /* API_AUTH_ENROL or API_AUTH_VIEWER and above */
+    bool once;          /* enrolment: for one endpoint; whose it is the store knows */
 };
 
 struct http_auth;

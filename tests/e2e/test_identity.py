@@ -1,6 +1,7 @@
 """Goal: an endpoint's token is renewed while it runs and whatever is killed meanwhile locks nobody out; a copied disk becomes an endpoint
 of its own, is told, and leaves the original alone."""
 import shutil
+import signal
 import time
 
 import pytest
@@ -97,3 +98,32 @@ def test_copies_with_one_machine_id_are_told_by_the_server(world):
     alarms = wait_for("the server tells", lambda: [a for a in world.json("status")["alarms"] if "shared by several machines" in a], 60)
     assert original.status()["endpoint"] in alarms[0]
     assert "endpoint_shared" in world.server.tail(1000) and len(world.known()) == 1
+
+
+def test_one_time_token_lets_one_endpoint_in_and_a_crash_does_not_lock_it_out(world):
+    """INV-11: the token is the first endpoint's; that one may ask again, a second one is refused and told why."""
+    world.begin()
+    made = world.run("ringward-server", "token", "--dir", world.server_dir, "--name", "host17", "--role", "enrol", "--once",
+                     "--valid", "1h", check=True).stdout.strip()
+    world.server.child.send_signal(signal.SIGHUP)
+    wait_for("the server took note", lambda: "tokens_loaded" in world.server.tail(1000))
+    path = world.dir / "host17.token"
+    path.write_text(made + "\n")
+    agent = world.agent("first", "one", enrol_token_file=path).start()
+    first = wait_for("it enrols", lambda: world.token(agent), 60)
+    # As killed between the server's answer and the file: the answer is lost.
+    agent.process.kill()
+    (agent.state / "token").unlink()
+    agent.start()
+    again = wait_for("it enrols again", lambda: world.token(agent), 60)
+    assert again.split(".")[:3] == first.split(".")[:3] and len(world.known()) == 1
+    other = world.agent("second", "two", enrol_token_file=path).start()
+    said = wait_for("the second is refused", lambda: "used by another endpoint" in str(other.status().get("poll")) and other.status(), 60)
+    assert not said["enrolled"] and len(world.known()) == 1
+    why = world.run("ringward-agent", "why", "--config", other.conf, check=True).stdout
+    assert "KEEP    enrolment" in why, why
+    listed = world.run("ringward-server", "token", "--dir", world.server_dir, "--list", check=True).stdout
+    assert f"one-time, used by {agent.status()['endpoint']}" in listed and made not in listed, listed
+    # A second asks the store, so a revocation counts at once, before any SIGHUP.
+    world.run("ringward-server", "token", "--dir", world.server_dir, "--name", "host17", "--revoke", check=True)
+    wait_for("the revocation is told", lambda: "was revoked" in str(other.status().get("poll")), 60)

@@ -215,6 +215,21 @@ TEST(enrolment_gives_a_token_of_the_enrolment_tokens_tenant)
     fixture_close(&f);
 }
 
+/* The route asks the store whose the token is; which rules hold there: token_once_test.c. */
+TEST(a_one_time_token_that_the_store_does_not_know_enrols_nobody)
+{
+    struct fixture f;
+    fixture_open(&f);
+    struct api_job job =
+        job_for("/v1/enrol", "{\"endpoint\":\"" ENDPOINT "\",\"proof\":\"" HASH "\"}");
+    job.req.who.once = true;
+    apply(&f, &job);
+    assert_int_equal(job.reply.status, 401);
+    assert_int_equal(fleet_state_endpoints(f.fleet), 0);
+    api_job_drop(&job);
+    fixture_close(&f);
+}
+
 TEST(a_permit_is_asked_for_the_endpoint_of_the_token)
 {
     struct fixture f;
@@ -272,6 +287,7 @@ RUN_TESTS(
     cmocka_unit_test(malformed_bodies_are_refused_by_name_on_the_worker),
     cmocka_unit_test(every_agent_route_waits_for_the_group_commit),
     cmocka_unit_test(enrolment_gives_a_token_of_the_enrolment_tokens_tenant),
+    cmocka_unit_test(a_one_time_token_that_the_store_does_not_know_enrols_nobody),
     cmocka_unit_test(a_permit_is_asked_for_the_endpoint_of_the_token),
     cmocka_unit_test(a_full_table_is_told_as_503),
     cmocka_unit_test(a_repeated_beacon_is_counted_as_duplicate_and_the_shortest_poll_is_asked_for))

@@ -31,7 +31,7 @@ static size_t load(struct fixture *f)
 {
     struct rw_err err;
     size_t count = 0;
-    MUST(api_token_load(&f->store, f->auth, &count, &err));
+    MUST(api_token_load(&f->store, f->auth, now, &count, &err));
     return count;
 }
 
@@ -160,7 +160,7 @@ TEST(a_document_that_is_not_understood_changes_nothing)
     MUST(store_begin(&f.store, &err));
     MUST(store_doc_put(&f.store, "token", &doc, &err));
     MUST(store_commit(&f.store, &err));
-    MUST_FAIL(api_token_load(&f.store, f.auth, &count, &err), RW_E_SCHEMA);
+    MUST_FAIL(api_token_load(&f.store, f.auth, now, &count, &err), RW_E_SCHEMA);
     assert_int_equal(try_token(&f, token, API_AUTH_VIEWER), RW_E_NONE); /* the old table stands */
     fixture_close(&f);
 }
