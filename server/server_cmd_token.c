@@ -69,7 +69,7 @@ static RW_RC print_one(void *arg, const struct token_doc *t, struct rw_err *err)
     char state[STATE_BYTES];
     (void)err;
     state_of(t, *now, state);
-    printf("%-24s %-10s %-16s %s\n", t->token.name, api_token_role_name(t->token.role),
+    printf("%-24s %-10s %-16s %s\n", t->token.name, token_doc_role_name(t->token.role),
            t->token.tenant[0] != '\0' ? t->token.tenant : "-", state);
     return RW_OK;
 }
@@ -102,7 +102,7 @@ static RW_RC work(const struct wanted *w, struct store *store, struct rw_err *er
                w->name);
         return RW_OK;
     }
-    RW_TRY(api_token_role(w->role, &request.role, err));
+    RW_TRY(token_doc_role(w->role, &request.role, err));
     if (request.role == API_AUTH_ENROL && w->tenant == NULL) { request.tenant = "default"; }
     RW_TRY(api_token_make(store, &request, rw_clock_wall(&clock), token, err));
     printf("%s\n", token);

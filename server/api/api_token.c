@@ -62,7 +62,7 @@ static RW_RC audit(struct store *store, const char *by, const char *action,
 {
     char object[128];
     (void)snprintf(object, sizeof(object), "token %s (%s%s%s)", t->name,
-                   api_token_role_name(t->role), t->tenant[0] == '\0' ? "" : " of tenant ",
+                   token_doc_role_name(t->role), t->tenant[0] == '\0' ? "" : " of tenant ",
                    t->tenant);
     const struct audit_log_entry entry = {
         .actor = by, .action = action, .object = object, .reason = ""};

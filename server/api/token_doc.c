@@ -13,7 +13,7 @@ static const struct role_name {
     {"admin", API_AUTH_ADMIN},   {"enrol", API_AUTH_ENROL},
 };
 
-RW_RC api_token_role(const char *name, enum api_auth *out, struct rw_err *err)
+RW_RC token_doc_role(const char *name, enum api_auth *out, struct rw_err *err)
 {
     for (size_t i = 0; i < RW_LEN(role_names); i++) {
         if (strcmp(role_names[i].name, name) == 0) {
@@ -25,7 +25,7 @@ RW_RC api_token_role(const char *name, enum api_auth *out, struct rw_err *err)
                    "role '%.40s' is not viewer, operator, publisher, admin or enrol", name);
 }
 
-const char *api_token_role_name(enum api_auth role)
+const char *token_doc_role_name(enum api_auth role)
 {
     for (size_t i = 0; i < RW_LEN(role_names); i++) {
         if (role_names[i].role == role) { return role_names[i].name; }
@@ -61,7 +61,7 @@ RW_RC token_doc_write(const struct token_doc *t, struct rw_buf *into, struct rw_
     put_hex(&w, "sha256", t->token.sha256, DIGEST_BYTES);
     json_put_str(&w, "name", t->token.name);
     json_put_str(&w, "tenant", t->token.tenant);
-    json_put_str(&w, "role", api_token_role_name(t->token.role));
+    json_put_str(&w, "role", token_doc_role_name(t->token.role));
     if (t->revoked) { json_put_bool(&w, "revoked", true); }
     if (t->token.once) { put_time(&w, "once_until", t->until); }
     if (t->used) {
@@ -113,5 +113,5 @@ RW_RC token_doc_read(struct rw_span body, struct token_doc *out, struct rw_err *
         RW_TRY(get_hex(tree, "used_proof", out->used_proof, sizeof(out->used_proof), err));
         RW_TRY(get_time(tree, "used_at", &out->used_at, err));
     }
-    return api_token_role(role, &out->token.role, err);
+    return token_doc_role(role, &out->token.role, err);
 }

@@ -23,8 +23,8 @@ struct token_doc {
 };
 
 /* "viewer", "operator", "publisher", "admin", "enrol". Fails with RW_E_SCHEMA naming the known ones. */
-RW_RC api_token_role(const char *name, enum api_auth *out, struct rw_err *err);
-const char *api_token_role_name(enum api_auth role);
+RW_RC token_doc_role(const char *name, enum api_auth *out, struct rw_err *err);
+const char *token_doc_role_name(enum api_auth role);
 
 /* The document's id: the first half of the hash, as hex. */
 void token_doc_id(const uint8_t sha256[static DIGEST_BYTES], char dst[static TOKEN_DOC_ID_BYTES]);

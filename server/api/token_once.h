@@ -1,7 +1,7 @@
 /* token_once.h: one-time enrolment tokens: good for one endpoint, until a time.
  *
  * The first endpoint that enrols takes the token; the claim is durable before it is answered. That endpoint may ask
- * again while the token lasts, so neither a lost answer nor a crash before it kept the answer locks it out. It proves to
+ * again while the token lasts: neither a lost answer nor a crash before it kept the answer locks it out. It proves to
  * be the same by a value that only it can make: its id alone is seen by whoever may look at the fleet.
  *
  * memory   values only
@@ -36,8 +36,8 @@ enum token_once_decision token_once_decide(const struct token_doc *t,
                                            struct rw_wall now);
 
 /* Lets the endpoint enrol by the token with this hash, or fails: RW_E_SCHEMA (no proof), RW_E_AUTH (revoked, over, not
- * there), RW_E_FORBIDDEN (another endpoint's), RW_E_STORE. Needs a transaction, and writes the claim and its audit record
- * into it (INV-9). */
+ * there), RW_E_FORBIDDEN (another endpoint's), RW_E_STORE. Needs a transaction, and writes the claim and its audit
+ * record into it (INV-9). */
 RW_RC token_once_claim(struct store *store, const uint8_t sha256[static DIGEST_BYTES],
                        const struct token_once_asker *a, struct rw_wall now, struct rw_err *err);
 

@@ -44,8 +44,8 @@ RW_RC rollout_control_clear(struct rollout_control_set *set,
 size_t rollout_control_of(const struct rollout_control_set *set, const struct fleet_who *who,
                           struct control out[static CONTROL_MAX]);
 
-/* Refuses (RW_E_POLICY, with class and line) a control of a family all of whose releases, as far as they were rolled out,
- * are of classes that the policy marks unpausable: it would keep nobody. */
+/* Refuses (RW_E_POLICY, with class and line) a control of a family all of whose releases, as far as they were rolled
+ * out, are of classes that the policy marks unpausable: it would keep nobody. */
 RW_RC rollout_control_check(const struct rollout_run *r, const struct control *c,
                             struct rw_err *err);
 

@@ -1,4 +1,4 @@
-/* Goal: a one-time enrolment token lets one endpoint in and no second, whatever is lost on the way: that endpoint may ask
+/* Goal: a one-time enrolment token lets one endpoint in and no second, whatever is lost on the way: that one may ask
  * again, whoever only knows its id may not; claim and audit record are one transaction (INV-9, INV-11). */
 #include "server/api/api_token.h"
 #include "server/api/token_once.h"
