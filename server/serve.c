@@ -9,6 +9,7 @@
 #include "server/api/api_routes.h"
 #include "server/api/api_token.h"
 #include "server/release/release_signer.h"
+#include "server/server_certificate.h"
 #include "server/server_conf.h"
 #include "server/server_core.h"
 #include "server/server_node.h"
@@ -407,13 +408,14 @@ static sigset_t block_signals(void)
     return ours;
 }
 
-static void run_until_stopped(const struct serve *s, const sigset_t *signals)
+static void run_until_stopped(const struct serve *s, const char *dir, const sigset_t *signals)
 {
     for (;;) {
         int number = 0;
         if (sigwait(signals, &number) != 0) { continue; }
         if (number == SIGHUP) {
             rw_log(RW_LOG_INFO, "reload", NULL, NULL);
+            server_certificate_reload(s->http, dir);
             server_core_reload(s->core);
             continue;
         }
@@ -450,7 +452,7 @@ static RW_RC run(const struct options *o, struct rw_err *err)
     make_room_for_boxes();
     sigset_t signals = block_signals();
     RW_TRY(open_all(&s, o, err));
-    run_until_stopped(&s, &signals);
+    run_until_stopped(&s, o->dir, &signals);
     return RW_OK;
 }
 
@@ -473,7 +475,8 @@ RW_RC serve(int argc, char **argv, struct rw_err *err)
         .usage = "",
         .about =
             "Runs the server in the foreground until SIGTERM or SIGINT; then requests that run\n"
-            "are finished and answered first. SIGHUP loads tokens and the policy anew. Speaks to\n"
+            "are finished and answered first. SIGHUP loads tokens, policy and certificate anew. "
+            "Speaks to\n"
             "systemd by NOTIFY_SOCKET.",
         .examples = "  ringward-server serve --dir /var/lib/ringward\n"
                     "  ringward-server serve --dir try --listen 127.0.0.1:0 --port-file port\n",

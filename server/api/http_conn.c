@@ -273,12 +273,21 @@ void http_conn_deliver(struct http_conn *c, struct api_job *job)
     http_conn_settle(c);
 }
 
+/* With the certificate of this moment; a reload may put another one in its place meanwhile. */
+static struct ssl_st *new_session(struct http_shared *shared)
+{
+    (void)pthread_mutex_lock(&shared->tls_lock);
+    struct ssl_st *ssl = SSL_new(shared->tls);
+    (void)pthread_mutex_unlock(&shared->tls_lock);
+    return ssl;
+}
+
 static struct bufferevent *make_bufferevent(struct http_worker *w, int fd, struct ssl_st **ssl)
 {
-    if (w->shared->tls == NULL) {
+    if (w->shared->set.cert_file == NULL) {
         return bufferevent_socket_new(w->base, fd, BEV_OPT_CLOSE_ON_FREE);
     }
-    *ssl = SSL_new(w->shared->tls);
+    *ssl = new_session(w->shared);
     if (*ssl == NULL) { return NULL; }
     struct bufferevent *bev = bufferevent_openssl_socket_new(
         w->base, fd, *ssl, BUFFEREVENT_SSL_ACCEPTING, BEV_OPT_CLOSE_ON_FREE);

@@ -141,6 +141,7 @@ RW_RC http_server_start(const struct http_settings *settings, struct http_server
     struct http_server *s = rw_mem_new(sizeof(*s));
     if (s == NULL) { return rw_fail(err, RW_E_NOMEM, "no memory for the HTTP server"); }
     s->shared.set = *settings;
+    (void)pthread_mutex_init(&s->shared.tls_lock, NULL); /* cannot fail on Linux */
     struct rw_rc rc = open_all(s, err);
     if (!rw_is_ok(rc)) {
         s->shared.set.limits.drain_ms = 0;
@@ -159,6 +160,21 @@ unsigned http_server_port(const struct http_server *server)
 static uint64_t value_of(const atomic_ullong *n)
 {
     return atomic_load_explicit(n, memory_order_relaxed);
+}
+
+RW_RC http_server_reload_tls(struct http_server *server, const char *cert_file,
+                             const char *key_file, struct rw_err *err)
+{
+    struct http_shared *shared = &server->shared;
+    struct ssl_ctx_st *fresh = NULL;
+    if (shared->set.cert_file == NULL) { return RW_OK; }
+    RW_TRY(http_tls_open(cert_file, key_file, &fresh, err));
+    (void)pthread_mutex_lock(&shared->tls_lock);
+    struct ssl_ctx_st *old = shared->tls;
+    shared->tls = fresh;
+    (void)pthread_mutex_unlock(&shared->tls_lock);
+    http_tls_drop(&old); /* it goes with the last connection that has it */
+    return RW_OK;
 }
 
 void http_server_counters(const struct http_server *server, struct http_counters *out)
@@ -207,5 +223,6 @@ void http_server_stop(struct http_server *server)
     rw_mem_free(server->workers);
     http_peers_free(server->shared.peers);
     http_tls_drop(&server->shared.tls);
+    (void)pthread_mutex_destroy(&server->shared.tls_lock);
     rw_mem_free(server);
 }

@@ -64,6 +64,11 @@ RW_RC http_server_start(const struct http_settings *settings, struct http_server
 unsigned http_server_port(const struct http_server *server);
 void http_server_counters(const struct http_server *server, struct http_counters *out);
 
+/* Reads certificate and key anew: new connections get them, those that are open keep theirs. After a failure the former
+ * ones stay in use. No-op without TLS. Fails with RW_E_CONFIG, as the start does. */
+RW_RC http_server_reload_tls(struct http_server *server, const char *cert_file,
+                             const char *key_file, struct rw_err *err);
+
 /* Begins a graceful stop and returns: no new connections, idle ones are closed, each reply now says
  * "Connection: close". May be called more than once. */
 void http_server_drain(struct http_server *server);

@@ -21,10 +21,11 @@ struct event_base;
 struct evconnlistener;
 struct ssl_ctx_st;
 
-/* What all workers of a server share; read only but for the flags. */
+/* What all workers of a server share; read only but for the flags and `tls`. */
 struct http_shared {
     struct http_settings set;
-    struct ssl_ctx_st *tls; /* NULL: plain */
+    pthread_mutex_t tls_lock; /* of the pointer: a connection takes a reference of its own */
+    struct ssl_ctx_st *tls;   /* NULL: plain */
     struct http_peers *peers;
     struct http_listen listen;
     atomic_bool drain;
