@@ -1,5 +1,5 @@
-"""Goal: a running server takes a new certificate without dropping a connection, keeps the old one when the new is bad, and
-ends gracefully: what runs is answered, nobody new is let in."""
+"""Goal: a running server takes a new certificate without dropping a connection, keeps the old one when the new is bad,
+and ends gracefully: what runs is answered, nobody new is let in."""
 import contextlib
 import http.client
 import json
@@ -88,8 +88,8 @@ def test_reloads_under_load_drop_nothing_and_a_stop_answers_what_runs(other):
         # A request whose body is still on its way when the stop begins is answered; nobody new is let in.
         slow = CONTEXT.wrap_socket(socket.create_connection(("127.0.0.1", lab.port), timeout=30))
         body = json.dumps({"endpoint": "c" * 32}).encode()
-        slow.sendall(b"POST /v1/enrol HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Length: %d\r\n\r\n%s" % (
-            load.enrol_token.encode(), len(body), body[:-1]))
+        head = f"POST /v1/enrol HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {load.enrol_token}\r\n"
+        slow.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body[:-1])
         time.sleep(0.3)  # the head is there before the signal
         stopped = threading.Thread(target=lambda: lab.server.child.wait(60))
         lab.server.child.send_signal(signal.SIGTERM)
