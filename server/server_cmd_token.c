@@ -69,8 +69,9 @@ static RW_RC print_one(void *arg, const struct token_doc *t, struct rw_err *err)
     char state[STATE_BYTES];
     (void)err;
     state_of(t, *now, state);
-    printf("%-24s %-10s %-16s %s\n", t->token.name, token_doc_role_name(t->token.role),
-           t->token.tenant[0] != '\0' ? t->token.tenant : "-", state);
+    printf("%-24s %-10s %-16s %s\n", t->token.name[0] != '\0' ? t->token.name : "-",
+           token_doc_role_name(t->token.role), t->token.tenant[0] != '\0' ? t->token.tenant : "-",
+           state);
     return RW_OK;
 }
 
