@@ -70,6 +70,7 @@ RW_RC agent_alarm_post(const struct agent_conf *conf, struct rw_err *err)
                                               conf->ca_file[0] != '\0' ? conf->ca_file : NULL,
                                           .proxy = conf->proxy[0] != '\0' ? conf->proxy : NULL,
                                           .token = token,
+                                          .program = conf->http_program,
                                           .total_ms = POST_MS};
     RW_TRY(http_client_open(&o, &http, err));
     struct rw_rc rc = http_client_post(http, "/v1/beacons", "application/json", rw_buf_span(&body),

@@ -279,6 +279,7 @@ static RW_RC check_paths(struct agent_conf *c, struct rw_err *err)
     if (c->box_dir[0] == '\0') {
         RW_TRY(box_beside_self(".", c->box_dir, sizeof(c->box_dir), err));
     }
+    RW_TRY(box_beside_self("ringward-http", c->http_program, sizeof(c->http_program), err));
     return RW_OK;
 }
 

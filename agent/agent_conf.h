@@ -56,6 +56,7 @@ struct agent_conf {
     size_t family_count;
     struct control controls[CONTROL_MAX];
     size_t control_count;
+    char http_program[AGENT_CONF_PATH_BYTES]; /* ringward-http, beside this program */
     char arch[BEACON_COHORT_BYTES];
     char platform[INSTALL_NAME_BYTES]; /* "linux-x86_64" */
 };

@@ -14,10 +14,9 @@ enum {
     SEND_MS = 20 * 1000,
     SEND_BACK_OFF_BASE_MS = 1000,
     SEND_BACK_OFF_MAX_MS = 300 * 1000,
-    POLL_BACK_OFF_FACTOR = 8,
-    POLL_BACK_OFF_MAX_MS = 60 * 1000,
     AFTER_CHANGE_MS = 500,
     REACH_AGAIN_MS = 5 * 1000,
+    KEEP_MS = 30 * 1000, /* a connection is kept for requests that come so soon */
 };
 
 static uint32_t draw(void)
@@ -63,6 +62,7 @@ RW_RC agent_poll_open(struct agent *a, struct rw_err *err)
         .state_dir = a->state_dir,
         .store_dir = a->activate.sets.store,
         .store_path = a->store_path,
+        .http_program = a->conf.http_program,
         .box_dir = a->conf.box_dir,
         .loader = a->conf.sensor_loader,
         .state_path = a->conf.state_dir,
@@ -85,8 +85,11 @@ RW_RC agent_poll_open(struct agent *a, struct rw_err *err)
     };
     RW_TRY(agent_identity_proof(&a->identity, o.enrol_proof, err));
     RW_TRY(poll_open(&o, &a->poll_job.poll, err));
-    const struct http_client_options http = {
-        .base_url = a->conf.server, .ca_file = ca, .proxy = proxy, .total_ms = SEND_MS};
+    const struct http_client_options http = {.base_url = a->conf.server,
+                                             .ca_file = ca,
+                                             .proxy = proxy,
+                                             .total_ms = SEND_MS,
+                                             .program = a->conf.http_program};
     RW_TRY(http_client_open(&http, &a->send_job.http, err));
     RW_TRY(agent_worker_start(&a->poll_worker, err));
     RW_TRY(agent_worker_start(&a->send_worker, err));
@@ -346,10 +349,7 @@ static int64_t wait_after_poll_ms(const struct agent *a)
     int64_t interval = interval_ms(a);
     int64_t asked_ms = poll_rule_retry_after_ms(a->last.retry_after_s, draw());
     if (a->poll_failures > 0) {
-        int64_t max = interval * POLL_BACK_OFF_FACTOR;
-        int64_t wait_ms =
-            poll_rule_back_off_ms(interval, max > POLL_BACK_OFF_MAX_MS ? max : POLL_BACK_OFF_MAX_MS,
-                                  a->poll_failures, draw());
+        int64_t wait_ms = poll_rule_failed_ms(interval, a->poll_failures, draw());
         return wait_ms > asked_ms ? wait_ms : asked_ms;
     }
     int64_t ms = poll_rule_next_ms(interval, draw());
@@ -415,7 +415,9 @@ static void take_poll(struct agent *a)
     activate_report_alive(&a->activate);
     act_on_families(a);
     collect(a);
-    a->poll_at.ms = now_of(a).ms + wait_after_poll_ms(a);
+    int64_t wait_ms = wait_after_poll_ms(a);
+    a->poll_at.ms = now_of(a).ms + wait_ms;
+    if (wait_ms > KEEP_MS) { poll_rest(a->poll_job.poll); }
     agent_control_answer_waiters(a);
 }
 
@@ -477,7 +479,11 @@ static void take_self_test(struct agent *a)
 void agent_poll_take(struct agent *a)
 {
     bool was_idle = activate_idle(&a->activate);
-    if (agent_worker_take(&a->send_worker)) { take_send(a); }
+    if (agent_worker_take(&a->send_worker)) {
+        take_send(a);
+        bool more = a->spool.count > 0 && a->send_at.ms - now_of(a).ms <= KEEP_MS;
+        if (!more) { http_client_rest(a->send_job.http); }
+    }
     if (agent_worker_take(&a->poll_worker)) {
         if (a->self_testing) {
             take_self_test(a);

@@ -210,6 +210,7 @@ void agent_verify_programs(struct verify_place *p)
     (void)snprintf(path, sizeof(path), "%.*s", (int)strcspn(p->conf->sensor_command, " "),
                    p->conf->sensor_command);
     check_file(p, path, true);
+    check_file(p, p->conf->http_program, true);
     for (size_t i = 0; i < RW_LEN(names); i++) {
         (void)snprintf(path, sizeof(path), "%s/%s", p->conf->box_dir, names[i]);
         check_file(p, path, true);

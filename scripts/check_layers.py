@@ -50,7 +50,7 @@ MAY = {
 # third-party header prefix -> files (folder prefix or exact path) that may include it
 THIRD = {
     "openssl/": ["common/crypto/", "server/api/tls.", "server/api/http_"],
-    "curl/": ["common/net/http_client.c", "common/net/http_cert.c"],
+    "curl/": ["common/net/http_direct.c", "common/net/http_cert.c"],
     "event2/": ["server/api/http_", "server/api/tls."],
     "sqlite3.h": ["server/store/store_sqlite"],
     "libpq-fe.h": ["server/store/store_pg"],

@@ -13,8 +13,11 @@ RW_RC poll_open(const struct poll_options *o, struct poll **out, struct rw_err *
     bool reset = false;
     if (p == NULL) { return rw_fail(err, RW_E_NOMEM, "no memory for the poll"); }
     p->o = *o;
-    struct http_client_options http = {
-        .base_url = o->server, .ca_file = o->ca_file, .proxy = o->proxy, .total_ms = API_MS};
+    struct http_client_options http = {.base_url = o->server,
+                                       .ca_file = o->ca_file,
+                                       .proxy = o->proxy,
+                                       .total_ms = API_MS,
+                                       .program = o->http_program};
     struct rw_rc rc = http_client_open(&http, &p->api, err);
     http.receive_bytes_per_s = o->download_bytes_per_s_max;
     if (rw_is_ok(rc)) { rc = http_client_open(&http, &p->content, err); }
@@ -46,6 +49,12 @@ void poll_drop(struct poll **p)
     rw_wipe((*p)->token, sizeof((*p)->token));
     rw_mem_free(*p);
     *p = NULL;
+}
+
+void poll_rest(struct poll *p)
+{
+    http_client_rest(p->api);
+    http_client_rest(p->content);
 }
 
 const char *poll_token(const struct poll *p)

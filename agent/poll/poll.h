@@ -38,6 +38,7 @@ struct poll_options {
     int store_dir;                    /* borrowed */
     const char *store_path;
     const char *state_path;
+    const char *http_program; /* see http_client.h */
     const char *box_dir;
     const char *loader;             /* of the sensor, for dry runs of whole sets; "": none */
     const char *ring;               /* configured; "": computed */
@@ -155,6 +156,8 @@ struct poll;
 RW_RC poll_open(const struct poll_options *o, struct poll **out, struct rw_err *err);
 void poll_drop(struct poll **p);
 /* The endpoint's token as far as it is known before the first poll; "": not enrolled. */
+/* Until the next poll nothing is kept for it: see http_client_rest. */
+void poll_rest(struct poll *p);
 const char *poll_token(const struct poll *p);
 /* Blocks for some seconds: does the box tell good from bad? Without a pass nothing new is proven (INV-5, INV-12). */
 void poll_self_test(struct poll *p);

@@ -6,6 +6,7 @@ enum {
     RETRY_S_MIN = 1,
     RETRY_S_MAX = 6 * 3600,
     DOUBLINGS_MAX = 30,
+    FAILED_MS_MAX = 60 * 1000, /* of an interval that is shorter */
 };
 
 /* 0 <= result <= span */
@@ -25,14 +26,25 @@ int64_t poll_rule_next_ms(int64_t interval_ms, uint32_t random)
     return ms < NEXT_MS_MIN ? NEXT_MS_MIN : ms;
 }
 
-int64_t poll_rule_back_off_ms(int64_t base_ms, int64_t max_ms, int64_t failures, uint32_t random)
+static int64_t doubled(int64_t base_ms, int64_t max_ms, int64_t failures)
 {
     int64_t ms = base_ms;
     for (int64_t i = 1; i < failures && i < DOUBLINGS_MAX && ms < max_ms; i++) {
         ms *= 2;
     }
-    if (ms > max_ms) { ms = max_ms; }
+    return ms > max_ms ? max_ms : ms;
+}
+
+int64_t poll_rule_back_off_ms(int64_t base_ms, int64_t max_ms, int64_t failures, uint32_t random)
+{
+    int64_t ms = doubled(base_ms, max_ms, failures);
     return ms / 2 + part(ms - ms / 2, random);
+}
+
+int64_t poll_rule_failed_ms(int64_t interval_ms, int64_t failures, uint32_t random)
+{
+    int64_t max_ms = interval_ms > FAILED_MS_MAX ? interval_ms : FAILED_MS_MAX;
+    return poll_rule_next_ms(doubled(interval_ms, max_ms, failures), random);
 }
 
 int64_t poll_rule_retry_after_ms(int64_t asked_s, uint32_t random)

@@ -2,9 +2,8 @@
 
 #include "common/base/file.h"
 #include "common/base/num.h"
+#include "common/net/http_engine.h"
 
-#include <curl/curl.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,17 +12,12 @@
 enum {
     URL_BYTES = 1024,
     HEADERS_MAX = 4,
-    CONNECT_MS = 10000,
-    STALL_BYTES_PER_S = 64,
-    STALL_S = 20,
     TOTAL_MS = 60000,
-    RATE_BUFFER_MIN = 1024,
-    RATE_BUFFER_MAX = 16384,
     SLOWEST_BYTES_PER_MS = 8, /* downloads get the time that a line of 8 kB/s needs */
 };
 
 struct http_client {
-    CURL *curl;
+    struct http_engine *engine;
     char *base_url;
     char *ca_file;
     char *no_proxy; /* hosts that are asked directly: this machine and what the environment names */
@@ -43,23 +37,15 @@ struct sink {
     uint64_t left; /* bytes that may still come */
     struct rw_err err;
     bool failed;
-    CURL *curl;
     bool demand_status; /* a body of an error page must not reach the file */
-    long status_wanted;
+    int status_wanted;
     const char *range_wanted; /* how Content-Range must begin; NULL: no range was asked for */
     bool range_given;
     RW_RC (*seen)(void *ctx, struct rw_span bytes, struct rw_err *err);
     void *seen_ctx;
-    bool head_complete; /* libcurl takes a head that breaks off for an answer without a body */
+    bool head_complete; /* the engine takes a head that breaks off for an answer without a body */
     struct http_client_answer answer;
 };
-
-static pthread_once_t curl_once = PTHREAD_ONCE_INIT;
-
-static void curl_setup(void)
-{
-    (void)curl_global_init(CURL_GLOBAL_DEFAULT);
-}
 
 RW_RC http_client_set_token(struct http_client *c, const char *token, struct rw_err *err)
 {
@@ -91,10 +77,8 @@ static char *hosts_without_proxy(void)
 RW_RC http_client_open(const struct http_client_options *o, struct http_client **out,
                        struct rw_err *err)
 {
-    (void)pthread_once(&curl_once, curl_setup);
     struct http_client *c = rw_mem_new(sizeof(*c));
     if (c == NULL) { return rw_fail(err, RW_E_NOMEM, "no memory for an HTTP client"); }
-    c->curl = curl_easy_init();
     c->base_url = rw_str_dup(o->base_url);
     c->ca_file = o->ca_file == NULL ? NULL : rw_str_dup(o->ca_file);
     c->no_proxy = hosts_without_proxy();
@@ -104,9 +88,10 @@ RW_RC http_client_open(const struct http_client_options *o, struct http_client *
     c->on_sent = o->on_sent;
     c->on_sent_ctx = o->on_sent_ctx;
     struct rw_rc rc = http_client_set_token(c, o->token, err);
+    if (rw_is_ok(rc)) { rc = http_engine_open(o->program, &c->engine, err); }
     if (rw_is_ok(rc) &&
-        (c->curl == NULL || c->base_url == NULL || c->no_proxy == NULL ||
-         (o->proxy != NULL && c->proxy == NULL) || (o->ca_file != NULL && c->ca_file == NULL))) {
+        (c->base_url == NULL || c->no_proxy == NULL || (o->proxy != NULL && c->proxy == NULL) ||
+         (o->ca_file != NULL && c->ca_file == NULL))) {
         rc = rw_fail(err, RW_E_NOMEM, "no memory for an HTTP client");
     }
     if (!rw_is_ok(rc)) {
@@ -120,7 +105,7 @@ RW_RC http_client_open(const struct http_client_options *o, struct http_client *
 void http_client_drop(struct http_client **c)
 {
     if (*c == NULL) { return; }
-    curl_easy_cleanup((*c)->curl);
+    http_engine_drop(&(*c)->engine);
     rw_mem_free((*c)->base_url);
     rw_mem_free((*c)->ca_file);
     rw_mem_free((*c)->no_proxy);
@@ -130,29 +115,24 @@ void http_client_drop(struct http_client **c)
     *c = NULL;
 }
 
-static size_t on_body(char *data, size_t size, size_t count, void *ctx)
+static bool on_body(void *ctx, int status, struct rw_span bytes)
 {
     struct sink *s = ctx;
-    size_t n = size * count; /* libcurl: size is always 1 */
-    long status = 0;
-    (void)curl_easy_getinfo(s->curl, CURLINFO_RESPONSE_CODE, &status);
-    if (s->demand_status && status != s->status_wanted) { return 0; } /* told by status */
+    if (s->demand_status && status != s->status_wanted) { return false; } /* told by status */
     struct rw_rc rc;
     if (s->range_wanted != NULL && !s->range_given) {
         rc = rw_fail(&s->err, RW_E_PROTOCOL, "the answer is not the part that was asked for");
-    } else if (n > s->left) {
+    } else if (bytes.n > s->left) {
         rc = rw_fail(&s->err, RW_E_TOO_BIG, "the answer is longer than allowed");
     } else if (s->into != NULL) {
-        rc = rw_buf_append(s->into, rw_span_of(data, n), &s->err);
+        rc = rw_buf_append(s->into, bytes, &s->err);
     } else {
-        rc = rw_fd_write_all(s->fd, rw_span_of(data, n), &s->err);
-        if (rw_is_ok(rc) && s->seen != NULL) {
-            rc = s->seen(s->seen_ctx, rw_span_of(data, n), &s->err);
-        }
+        rc = rw_fd_write_all(s->fd, bytes, &s->err);
+        if (rw_is_ok(rc) && s->seen != NULL) { rc = s->seen(s->seen_ctx, bytes, &s->err); }
     }
     s->failed = !rw_is_ok(rc);
-    s->left -= s->failed ? 0 : n;
-    return s->failed ? 0 : n;
+    s->left -= s->failed ? 0 : bytes.n;
+    return !s->failed;
 }
 
 /* The value of "Name: value" when the line has that name. */
@@ -182,10 +162,9 @@ static bool is_plain(struct rw_span s)
     return true;
 }
 
-static size_t on_header(char *data, size_t size, size_t count, void *ctx)
+static void on_header(void *ctx, struct rw_span line)
 {
     struct sink *s = ctx;
-    struct rw_span line = rw_span_of(data, size * count);
     struct rw_span value;
     struct rw_err unused;
     int64_t n = 0;
@@ -205,66 +184,6 @@ static size_t on_header(char *data, size_t size, size_t count, void *ctx)
             s->answer.retry_after_s = n;
         }
     }
-    return line.n;
-}
-
-static RW_RC transport_error(const struct http_client *c, const struct sink *s, CURLcode code,
-                             const char *detail, struct rw_err *err)
-{
-    if (s->failed) {
-        *err = s->err;
-        return (struct rw_rc){err->code};
-    }
-    if (code == CURLE_FILESIZE_EXCEEDED) {
-        return rw_fail(err, RW_E_TOO_BIG, "%s: the answer is longer than allowed", c->base_url);
-    }
-    enum rw_code kind = code == CURLE_OPERATION_TIMEDOUT ? RW_E_TIMEOUT : RW_E_NET;
-    return rw_fail(err, kind, "%s: %s", c->base_url,
-                   detail[0] != '\0' ? detail : curl_easy_strerror(code));
-}
-
-static void set_common(struct http_client *c, struct sink *s, const char *url, char *detail,
-                       struct curl_slist *headers)
-{
-    curl_easy_reset(c->curl); /* keeps connections, sessions and caches */
-    (void)curl_easy_setopt(c->curl, CURLOPT_URL, url);
-    (void)curl_easy_setopt(c->curl, CURLOPT_PROTOCOLS_STR, "http,https");
-    (void)curl_easy_setopt(c->curl, CURLOPT_FOLLOWLOCATION, 0L);
-    (void)curl_easy_setopt(c->curl, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-    (void)curl_easy_setopt(c->curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-    if (c->ca_file != NULL) { (void)curl_easy_setopt(c->curl, CURLOPT_CAINFO, c->ca_file); }
-    (void)curl_easy_setopt(c->curl, CURLOPT_NOSIGNAL, 1L);
-    if (c->proxy != NULL) { (void)curl_easy_setopt(c->curl, CURLOPT_PROXY, c->proxy); }
-    (void)curl_easy_setopt(c->curl, CURLOPT_NOPROXY, c->proxy != NULL ? "" : c->no_proxy);
-    (void)curl_easy_setopt(c->curl, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_MS);
-    (void)curl_easy_setopt(c->curl, CURLOPT_LOW_SPEED_LIMIT, (long)STALL_BYTES_PER_S);
-    (void)curl_easy_setopt(c->curl, CURLOPT_LOW_SPEED_TIME, (long)STALL_S);
-    (void)curl_easy_setopt(c->curl, CURLOPT_MAXFILESIZE_LARGE,
-                           (curl_off_t)(s->left > INT64_MAX ? INT64_MAX : s->left));
-    (void)curl_easy_setopt(c->curl, CURLOPT_WRITEFUNCTION, on_body);
-    (void)curl_easy_setopt(c->curl, CURLOPT_WRITEDATA, s);
-    (void)curl_easy_setopt(c->curl, CURLOPT_HEADERFUNCTION, on_header);
-    (void)curl_easy_setopt(c->curl, CURLOPT_HEADERDATA, s);
-    (void)curl_easy_setopt(c->curl, CURLOPT_ERRORBUFFER, detail);
-    (void)curl_easy_setopt(c->curl, CURLOPT_HTTPHEADER, headers);
-}
-
-static int on_progress(void *ctx, curl_off_t down_total, curl_off_t down, curl_off_t up_total,
-                       curl_off_t up)
-{
-    const struct http_client *c = ctx;
-    (void)down_total;
-    (void)down;
-    if (up_total > 0) { c->on_sent(c->on_sent_ctx, up, up_total); }
-    return 0;
-}
-
-/* Adds a header line; a list that cannot grow is told by NULL. */
-static struct curl_slist *add_header(struct curl_slist *list, const char *line, bool *failed)
-{
-    struct curl_slist *grown = curl_slist_append(list, line);
-    *failed = *failed || grown == NULL;
-    return grown == NULL ? list : grown;
 }
 
 struct request {
@@ -277,19 +196,8 @@ struct request {
     bool download;       /* the rate limit holds */
 };
 
-/* libcurl looks at the rate after each hundred buffers: with small ones a burst is worth a second, not megabytes. */
-static void set_rate(struct http_client *c)
-{
-    int64_t buffer = c->receive_bytes_per_s / 100;
-    if (buffer < RATE_BUFFER_MIN) { buffer = RATE_BUFFER_MIN; }
-    if (buffer > RATE_BUFFER_MAX) { buffer = RATE_BUFFER_MAX; }
-    (void)curl_easy_setopt(c->curl, CURLOPT_BUFFERSIZE, (long)buffer);
-    (void)curl_easy_setopt(c->curl, CURLOPT_MAX_RECV_SPEED_LARGE,
-                           (curl_off_t)c->receive_bytes_per_s);
-}
-
 /* 502 and 504 come from a proxy in place of the server. */
-static bool is_gateway_failure(long status)
+static bool is_gateway_failure(int status)
 {
     return status == 502 || status == 504;
 }
@@ -299,54 +207,65 @@ uint64_t http_client_answers(const struct http_client *c)
     return c->answers;
 }
 
+void http_client_rest(struct http_client *c)
+{
+    http_engine_rest(c->engine);
+}
+
+static void add_header(struct http_exchange *x, const char *line)
+{
+    if (line == NULL) { return; }
+    RW_ASSERT(x->header_count < HTTP_ENGINE_HEADERS_MAX);
+    x->headers[x->header_count++] = line;
+}
+
+static RW_RC transport_error(const struct http_client *c, const struct sink *s,
+                             const struct http_outcome *o, struct rw_err *err)
+{
+    if (s->failed) {
+        *err = s->err;
+        return (struct rw_rc){err->code};
+    }
+    return rw_fail(err, o->code, "%s: %s", c->base_url, o->text);
+}
+
 static RW_RC perform(struct http_client *c, const struct request *r, struct sink *s,
                      struct rw_err *err)
 {
     char url[URL_BYTES];
     char type[128];
-    char detail[CURL_ERROR_SIZE] = "";
-    bool failed = false;
+    struct http_outcome outcome;
     int n = snprintf(url, sizeof(url), "%s%s", c->base_url, r->path);
     if (n < 0 || (size_t)n >= sizeof(url)) { return rw_fail(err, RW_E_RANGE, "URL too long"); }
-    struct curl_slist *headers = add_header(NULL, "Expect:", &failed);
-    if (c->authorization != NULL) { headers = add_header(headers, c->authorization, &failed); }
-    if (r->header != NULL) { headers = add_header(headers, r->header, &failed); }
+    struct http_exchange x = {.url = url,
+                              .ca_file = c->ca_file,
+                              .proxy = c->proxy,
+                              .no_proxy = c->proxy != NULL ? "" : c->no_proxy,
+                              .body = r->body,
+                              .total_ms = r->total_ms > 0 ? r->total_ms : c->total_ms,
+                              .receive_bytes_per_s = r->download ? c->receive_bytes_per_s : 0,
+                              .answer_bytes_max = s->left,
+                              .on_header = on_header,
+                              .on_body = on_body,
+                              .ctx = s,
+                              .on_sent = c->on_sent,
+                              .on_sent_ctx = c->on_sent_ctx};
+    add_header(&x, c->authorization);
+    add_header(&x, r->header);
     for (size_t i = 0; r->headers != NULL && i < HEADERS_MAX && r->headers[i] != NULL; i++) {
-        headers = add_header(headers, r->headers[i], &failed);
+        add_header(&x, r->headers[i]);
     }
     if (r->content_type != NULL) {
         (void)snprintf(type, sizeof(type), "Content-Type: %s", r->content_type);
-        headers = add_header(headers, type, &failed);
+        add_header(&x, type);
     }
-    if (failed) {
-        curl_slist_free_all(headers);
-        return rw_fail(err, RW_E_NOMEM, "no memory for a request");
-    }
-    s->curl = c->curl;
-    set_common(c, s, url, detail, headers);
-    (void)curl_easy_setopt(c->curl, CURLOPT_TIMEOUT_MS,
-                           (long)(r->total_ms > 0 ? r->total_ms : c->total_ms));
-    if (r->download && c->receive_bytes_per_s > 0) { set_rate(c); }
-    if (r->body.p != NULL) {
-        (void)curl_easy_setopt(c->curl, CURLOPT_POST, 1L);
-        (void)curl_easy_setopt(c->curl, CURLOPT_POSTFIELDS, r->body.p);
-        (void)curl_easy_setopt(c->curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->body.n);
-    }
-    if (c->on_sent != NULL && r->body.p != NULL) {
-        (void)curl_easy_setopt(c->curl, CURLOPT_NOPROGRESS, 0L);
-        (void)curl_easy_setopt(c->curl, CURLOPT_XFERINFOFUNCTION, on_progress);
-        (void)curl_easy_setopt(c->curl, CURLOPT_XFERINFODATA, c);
-    }
-    CURLcode code = curl_easy_perform(c->curl);
-    long status = 0;
-    (void)curl_easy_getinfo(c->curl, CURLINFO_RESPONSE_CODE, &status);
-    curl_slist_free_all(headers);
-    s->answer.status = (int)status;
-    if (code != CURLE_OK) { return transport_error(c, s, code, detail, err); }
+    http_engine_perform(c->engine, &x, &outcome);
+    s->answer.status = outcome.status;
+    if (outcome.code != RW_E_NONE) { return transport_error(c, s, &outcome, err); }
     if (!s->head_complete) {
         return rw_fail(err, RW_E_NET, "%s: the answer's head broke off", c->base_url);
     }
-    if (!is_gateway_failure(status)) { c->answers++; }
+    if (!is_gateway_failure(outcome.status)) { c->answers++; }
     return RW_OK;
 }
 
@@ -437,7 +356,7 @@ RW_RC http_client_download_part(struct http_client *c, const char *path,
     if (s.answer.status != 0 && s.answer.status != s.status_wanted) {
         bool redirect = s.answer.status / 100 == 3;
         return rw_fail(err, s.answer.status == 404 ? RW_E_NOT_FOUND : RW_E_HTTP,
-                       "%s%s: status %d, want %ld%s", c->base_url, path, s.answer.status,
+                       "%s%s: status %d, want %d%s", c->base_url, path, s.answer.status,
                        s.status_wanted, redirect ? " (redirects are refused)" : "");
     }
     return rc;

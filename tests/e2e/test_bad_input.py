@@ -6,7 +6,7 @@ import urllib.request
 
 import pytest
 
-PROGRAMS = ["ringward", "ringward-server", "ringward-signer", "ringward-agent", "ringward-box", "ringward-sensor"]
+PROGRAMS = ["ringward", "ringward-server", "ringward-signer", "ringward-agent", "ringward-box", "ringward-sensor", "ringward-http"]
 
 
 @pytest.mark.parametrize("program", PROGRAMS)

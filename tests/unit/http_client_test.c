@@ -7,8 +7,9 @@
 #include "tests/fakes/loopback.h"
 #include "tests/harness.h"
 
-#define BODY    "0123456789"
-#define OK_HEAD "HTTP/1.1 200 OK\r\n"
+#define HTTP_PROGRAM RW_BIN_DIR "/ringward-http"
+#define BODY         "0123456789"
+#define OK_HEAD      "HTTP/1.1 200 OK\r\n"
 
 /* Opens a client and, when there is a script, a server for it. */
 struct exchange {
@@ -30,7 +31,7 @@ static struct exchange begin(const struct loopback_script *scripts, size_t count
     struct rw_err err = {0};
     struct exchange e = {.server = loopback_start(scripts, count), .body = rw_buf_make(1000000)};
     const struct http_client_options o = {
-        .base_url = e.server.url, .token = token, .total_ms = total_ms};
+        .base_url = e.server.url, .token = token, .total_ms = total_ms, .program = HTTP_PROGRAM};
     MUST(http_client_open(&o, &e.client, &err));
     return e;
 }
@@ -190,7 +191,7 @@ TEST(only_http_and_https_are_spoken)
     for (size_t i = 0; i < RW_LEN(urls); i++) {
         struct http_client *client = NULL;
         struct http_client_answer answer;
-        const struct http_client_options o = {.base_url = urls[i]};
+        const struct http_client_options o = {.base_url = urls[i], .program = HTTP_PROGRAM};
         RW_AUTO(rw_buf) struct rw_buf body = rw_buf_make(1000);
         MUST(http_client_open(&o, &client, &err));
         MUST_FAIL(http_client_get(client, "", NULL, 100, &body, &answer, &err), RW_E_NET);
@@ -207,7 +208,8 @@ TEST(tls_is_demanded_where_https_is_written)
     char url[400];
     struct http_client *client = NULL;
     (void)snprintf(url, sizeof(url), "https%s", e.server.url + 4);
-    const struct http_client_options o = {.base_url = url, .total_ms = 1000};
+    const struct http_client_options o = {
+        .base_url = url, .total_ms = 1000, .program = HTTP_PROGRAM};
     MUST(http_client_open(&o, &client, &err));
     struct rw_rc rc = http_client_get(client, "/", NULL, 100, &e.body, &e.answer, &err);
     assert_true(rc.code == RW_E_NET || rc.code == RW_E_TIMEOUT);
@@ -273,11 +275,12 @@ TEST(a_token_cannot_carry_a_second_header)
     char longer[600];
     memset(longer, 't', sizeof(longer) - 1);
     longer[sizeof(longer) - 1] = '\0';
-    const struct http_client_options bad = {.base_url = "http://127.0.0.1:1",
-                                            .token = "x\r\nX-Role: admin"};
+    const struct http_client_options bad = {
+        .base_url = "http://127.0.0.1:1", .token = "x\r\nX-Role: admin", .program = HTTP_PROGRAM};
     MUST_FAIL(http_client_open(&bad, &client, &err), RW_E_RANGE);
     assert_null(client);
-    const struct http_client_options good = {.base_url = "http://127.0.0.1:1"};
+    const struct http_client_options good = {.base_url = "http://127.0.0.1:1",
+                                             .program = HTTP_PROGRAM};
     MUST(http_client_open(&good, &client, &err));
     MUST_FAIL(http_client_set_token(client, "x\n", &err), RW_E_RANGE);
     MUST_FAIL(http_client_set_token(client, longer, &err), RW_E_RANGE);
@@ -384,8 +387,10 @@ TEST(progress_of_an_upload_is_told)
     const struct loopback_script s = script("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
     RW_AUTO(exchange) struct exchange e = begin(&s, 1, 5000, NULL);
     struct http_client *client = NULL;
-    const struct http_client_options o = {
-        .base_url = e.server.url, .on_sent = on_sent, .on_sent_ctx = &seen};
+    const struct http_client_options o = {.base_url = e.server.url,
+                                          .on_sent = on_sent,
+                                          .on_sent_ctx = &seen,
+                                          .program = HTTP_PROGRAM};
     MUST(http_client_open(&o, &client, &err));
     MUST(http_client_post(client, "/", "x/y", rw_span_of(big, sizeof(big)), 0, &e.body, &e.answer,
                           &err));
@@ -405,9 +410,10 @@ TEST(proxies_are_asked_for_other_hosts_only_as_the_environment_says)
     MUST(http_client_get(e.client, "/", NULL, 100, &e.body, &e.answer, &err)); /* this machine */
     struct http_client *named = NULL;
     struct http_client *other = NULL;
-    const struct http_client_options by_name = {.base_url = "http://127.0.0.2:1", .total_ms = 2000};
-    const struct http_client_options by_proxy = {.base_url = "http://192.0.2.1:1",
-                                                 .total_ms = 2000};
+    const struct http_client_options by_name = {
+        .base_url = "http://127.0.0.2:1", .total_ms = 2000, .program = HTTP_PROGRAM};
+    const struct http_client_options by_proxy = {
+        .base_url = "http://192.0.2.1:1", .total_ms = 2000, .program = HTTP_PROGRAM};
     MUST(http_client_open(&by_name, &named, &err));
     MUST(http_client_open(&by_proxy, &other, &err));
     assert_int_equal(unsetenv("no_proxy"), 0);

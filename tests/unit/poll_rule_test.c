@@ -39,6 +39,29 @@ TEST_EACH(back_off_doubles_up_to_its_cap, back_offs)
     assert_int_equal(poll_rule_back_off_ms(1000, 60000, it->failures, 0xffffffff), it->hi);
 }
 
+static const struct failed_case {
+    const char *id;
+    int64_t interval_ms;
+    int64_t failures;
+    int64_t lo;
+    int64_t hi;
+} failed_polls[] = {
+    {"first", 300000, 1, 150000, 450000},         {"second", 300000, 2, 150000, 450000},
+    {"endless", 300000, 1000000, 150000, 450000}, {"an_hour", 3600000, 9, 1800000, 5400000},
+    {"a_minute", 60000, 9, 30000, 90000},         {"short_first", 1000, 1, 500, 1500},
+    {"short_third", 1000, 3, 2000, 6000},         {"short_endless", 1000, 1000000, 30000, 90000},
+};
+
+TEST_EACH(a_fleet_asks_no_more_often_in_an_outage, failed_polls)
+{
+    assert_int_equal(poll_rule_failed_ms(it->interval_ms, it->failures, 0), it->lo);
+    assert_int_equal(poll_rule_failed_ms(it->interval_ms, it->failures, 0xffffffff), it->hi);
+    for (size_t i = 0; i < RW_LEN(draws); i++) {
+        assert_true(poll_rule_failed_ms(it->interval_ms, it->failures, draws[i]) >=
+                    poll_rule_next_ms(it->interval_ms, draws[i]));
+    }
+}
+
 static const struct retry_case {
     const char *id;
     int64_t asked_s;
@@ -68,5 +91,6 @@ TEST(the_server_may_shorten_the_interval_never_lengthen_it)
 RUN_TESTS(cmocka_unit_test(the_next_poll_is_between_half_and_one_and_a_half_intervals),
           cmocka_unit_test(the_first_poll_is_soon_but_not_at_once_for_all),
           cmocka_unit_test(back_off_doubles_up_to_its_cap),
+          cmocka_unit_test(a_fleet_asks_no_more_often_in_an_outage),
           cmocka_unit_test(retry_after_is_obeyed_within_limits),
           cmocka_unit_test(the_server_may_shorten_the_interval_never_lengthen_it))

@@ -21,7 +21,7 @@ KERNEL_PACKAGE = "linux-image-cloud-amd64"  # the small one; the same source and
 # In the order of their dependencies; the kernel has ext4 and the serial line built in.
 MODULES = ("virtio_ring", "virtio", "virtio_pci_modern_dev", "virtio_pci_legacy_dev", "virtio_pci", "virtio_blk",
            "failover", "net_failover", "virtio_net")
-PROGRAMS = ("ringward-agent", "ringward-sensor", "ringward-box", "ringward-box-selftest", "ringward-patch",
+PROGRAMS = ("ringward-agent", "ringward-sensor", "ringward-box", "ringward-box-selftest", "ringward-patch", "ringward-http",
             "ringward-validate-yara", "ringward-validate-template")
 STATE = "/var/lib/ringward"
 
