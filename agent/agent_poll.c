@@ -93,12 +93,16 @@ RW_RC agent_poll_open(struct agent *a, struct rw_err *err)
     RW_TRY(http_client_open(&http, &a->send_job.http, err));
     RW_TRY(agent_worker_start(&a->poll_worker, err));
     RW_TRY(agent_worker_start(&a->send_worker, err));
-    a->self_testing = true;
-    agent_worker_submit(&a->poll_worker, run_self_test, &a->poll_job);
     a->poll_at.ms = now_of(a).ms + poll_rule_first_ms(a->conf.poll_interval_ms, draw());
     a->send_at = a->poll_at; /* what an earlier life left goes at the first poll's random moment */
     (void)snprintf(a->last.token, sizeof(a->last.token), "%s", poll_token(a->poll_job.poll));
     return RW_OK;
+}
+
+void agent_poll_self_test(struct agent *a)
+{
+    a->self_testing = true;
+    agent_worker_submit(&a->poll_worker, run_self_test, &a->poll_job);
 }
 
 static void run_poll(void *ctx)

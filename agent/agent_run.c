@@ -170,6 +170,8 @@ RW_RC agent_run(struct agent *a, struct rw_err *err)
     activate_start(&a->activate);
     rw_log(RW_LOG_INFO, "started", "endpoint", a->identity.endpoint);
     tell_manager("READY=1");
+    /* Behind the start of protection, so as not to take its processor; before the loop, in which polls begin. */
+    agent_poll_self_test(a);
     struct rw_rc rc = loop(a, err);
     tell_manager("STOPPING=1");
     if (!rw_is_ok(activate_stop(&a->activate, &late))) {

@@ -17,7 +17,12 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { BOX_CONTENT_FD = 3 };
+enum {
+    BOX_CONTENT_FD = 3,
+    ALIVE_EVERY_MS = 10000, /* the contract's limit with the agent's usual settings */
+    ALIVE_EVERY_MS_MIN = 1000,
+    ALIVE_EVERY_MS_MAX = 20 * 60 * 1000,
+};
 
 static RW_RC print_manifest(struct rw_err *err)
 {
@@ -110,7 +115,20 @@ struct wishes {
     const char *detections;
     const char *quarantine;
     const char *undo;
+    const char *alive_every;
 };
+
+static RW_RC read_alive(const char *text, int64_t *out, struct rw_err *err)
+{
+    int64_t ms = 0;
+    if (text == NULL) { return RW_OK; }
+    RW_TRY(rw_parse_duration_ms(rw_span_str(text), ALIVE_EVERY_MS_MAX, "--alive-every", &ms, err));
+    if (ms < ALIVE_EVERY_MS_MIN) {
+        return rw_fail(err, RW_E_USAGE, "--alive-every: '%.20s' is less than 1s", text);
+    }
+    *out = ms;
+    return RW_OK;
+}
 
 static RW_RC begin(const struct wishes *w, struct sensor_run_options *options, struct rw_err *err)
 {
@@ -127,6 +145,7 @@ static RW_RC begin(const struct wishes *w, struct sensor_run_options *options, s
                   "hint follows");
         return rw_hint(err, "try 'ringward-sensor --help'");
     }
+    RW_TRY(read_alive(w->alive_every, &options->alive_every_ms, err));
     options->active = w->active;
     options->socket = getenv("RINGWARD_SOCKET");     /* NOLINT(concurrency-mt-unsafe) one thread */
     options->endpoint = getenv("RINGWARD_ENDPOINT"); /* NOLINT(concurrency-mt-unsafe) */
@@ -146,7 +165,7 @@ static RW_RC run(int argc, char **argv, struct rw_err *err)
 {
     struct wishes w = {.active = getenv("RINGWARD_ACTIVE")}; /* NOLINT(concurrency-mt-unsafe) */
     bool manifest = false;
-    struct sensor_run_options options = {.out_fd = STDOUT_FILENO};
+    struct sensor_run_options options = {.out_fd = STDOUT_FILENO, .alive_every_ms = ALIVE_EVERY_MS};
     const struct opt opts[] = {
         {"active", "DIR", "active set (default: RINGWARD_ACTIVE)", &w.active, NULL},
         {"watch", "DIR", "scan new and changed files of this directory", &options.watch, NULL},
@@ -167,6 +186,11 @@ static RW_RC run(int argc, char **argv, struct rw_err *err)
          NULL},
         {"manifest", NULL, "print what this sensor supplies to templates, and end", NULL,
          &manifest},
+        {"alive-every", "TIME",
+         "say so often that all is well, and what was counted; 1s to 20m (default 10s).\n"
+         "The agent takes a sensor for hung that is silent for sensor_alive (30s): at most a "
+         "third of it",
+         &w.alive_every, NULL},
         {"rehearse", NULL, "obey the meta 'rehearse' of rules: crash, hang or be slow on purpose",
          NULL, &options.rehearse},
     };

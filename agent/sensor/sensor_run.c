@@ -21,11 +21,9 @@
 #include <unistd.h>
 
 enum {
-    ALIVE_EVERY_MS = 10000, /* the contract's limit: an idle endpoint is woken no more often */
     ALIVE_DENSE_MS =
         1000, /* while content is fresh, so that probation ends when its time is over */
     FRESH_MS = 120000,
-    STATS_EVERY_MS = 10000,
     LOOK_EVERY_MS = 1000,
     CRASH_AFTER_MS = 5000,
     SLOW_US = 25000,
@@ -227,13 +225,14 @@ static void alive_if_due(struct sensor *s)
 {
     const struct sensor_message m = {.type = SENSOR_ALIVE, .generation = s->generation};
     bool fresh = now_ms(s) - s->loaded_ms < FRESH_MS;
+    int64_t every_ms = fresh ? ALIVE_DENSE_MS : s->options->alive_every_ms;
     if (s->scan.tally.news || now_ms(s) >= s->stats_ms) {
         s->scan.tally.news = false;
-        s->stats_ms = now_ms(s) + (fresh ? ALIVE_DENSE_MS : STATS_EVERY_MS);
+        s->stats_ms = now_ms(s) + every_ms;
         report_stats(s);
     }
     if (now_ms(s) < s->alive_ms) { return; }
-    s->alive_ms = now_ms(s) + (fresh ? ALIVE_DENSE_MS : ALIVE_EVERY_MS);
+    s->alive_ms = now_ms(s) + every_ms;
     send_message(s, &m);
 }
 

@@ -21,6 +21,7 @@ struct sensor_run_options {
     struct storm_rule_budget budget; /* of content on trial */
     const char *endpoint;            /* id, for rehearsed faults; NULL: none */
     bool rehearse;                   /* obey the meta "rehearse" of rules */
+    int64_t alive_every_ms; /* between signs of life of a set that is no longer fresh; positive */
 };
 
 /* SIGHUP, SIGTERM and SIGINT become messages from here on. Call first of all in main, so that none is lost. */

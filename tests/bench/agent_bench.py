@@ -1,11 +1,13 @@
 """What an idle agent costs, beside chronyd (a small resident daemon of Debian) and curl (the same conditional request,
 a process each time), measured in one run. Called by scripts/bench agent.
 
-Resident memory, wake-ups and CPU are those of the agent alone; the sensor is a program of its own.
+Resident memory, wake-ups and CPU are those of the agent alone; the sensor is a program of its own. CPU per poll has
+what ringward-http took for it.
 """
 import os
 import re
 import shutil
+import signal
 import socket
 import statistics
 import subprocess
@@ -39,6 +41,12 @@ def cpu_ns(pid: int) -> int:
     return sum(int((t / "schedstat").read_text().split()[0]) for t in Path(f"/proc/{pid}/task").iterdir())
 
 
+def ended_ns(pid: int) -> int:
+    """CPU of children that were waited for, in ticks of the clock: precise over many of them."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[13]) + int(fields[14])) * 1_000_000_000 // os.sysconf("SC_CLK_TCK")
+
+
 def wake_ups(pid: int) -> int:
     return sum(int(re.search(r"^voluntary_ctxt_switches:\s+(\d+)", (t / "status").read_text(), re.M).group(1))
                for t in Path(f"/proc/{pid}/task").iterdir())
@@ -49,6 +57,34 @@ def window(pid: int, seconds: float) -> tuple[int, float]:
     woken, used = wake_ups(pid), cpu_ns(pid)
     time.sleep(seconds)
     return wake_ups(pid) - woken, (cpu_ns(pid) - used) / 1e6
+
+
+def quiet_window(agent, pid: int, seconds: float) -> tuple[int, float]:
+    """A window in which no poll fell."""
+    for _ in range(8):
+        before = agent.status()["poll"]["at"]
+        time.sleep(2)  # what the question itself cost is over
+        seen = window(pid, seconds)
+        if agent.status()["poll"]["at"] == before:
+            return seen
+    raise SystemExit(f"agent bench: a poll fell into each of 8 windows of {seconds} s")
+
+
+def children(pid: int, program: str) -> list[int]:
+    return [int(p) for t in Path(f"/proc/{pid}/task").iterdir() for p in (t / "children").read_text().split()
+            if Path(f"/proc/{p}/comm").read_text().strip() == program[:15]]
+
+
+def own_wake_ups(agent, pid: int, seconds: float) -> int:
+    """With a sensor that stands still, so that all of them are the agent's own."""
+    sensors = children(pid, "ringward-sensor")
+    if len(sensors) != 1:
+        raise SystemExit(f"agent bench: {len(sensors)} sensors, want 1")
+    os.kill(sensors[0], signal.SIGSTOP)
+    try:
+        return quiet_window(agent, pid, seconds)[0]
+    finally:
+        os.kill(sensors[0], signal.SIGCONT)
 
 
 def disk_kib(folder: Path) -> int:
@@ -71,11 +107,12 @@ def ready_ms(lab, agent) -> tuple[float, float]:
 
 
 def poll_cost(lab, agent, pid: int) -> float:
-    """CPU in ms per poll that finds nothing new, the question of the control socket included."""
-    used = cpu_ns(pid)
+    """CPU in ms per poll that finds nothing new, ended helpers and the question of the control socket included."""
+    used = cpu_ns(pid) + ended_ns(pid)
     for _ in range(POLLS):
         lab.run("ringward-agent", "check", "--config", agent.conf, check=True)
-    return (cpu_ns(pid) - used) / 1e6 / POLLS
+    time.sleep(1)
+    return (cpu_ns(pid) + ended_ns(pid) - used) / 1e6 / POLLS
 
 
 def curl_cost(lab) -> tuple[float, int]:
@@ -138,7 +175,7 @@ def met(good: bool, text: str) -> str:
 def main():
     with Lab(Path(sys.argv[1]), POLICY) as lab:
         lab.init().start_server()
-        agent = lab.add_agent("internal", poll_interval="1h", stable_after="1s",
+        agent = lab.add_agent("internal", poll_interval="1h", stable_after="1s", sensor_alive="1h",
                               sensor_command=str(lab.bin / "ringward-sensor"))
         release = lab.publish(EXAMPLES / "good-1.yar", "for the bench")
         lab.cli("rollout", "start", release, check=True)
@@ -156,8 +193,9 @@ def main():
         per_poll = poll_cost(lab, agent, pid)
         time.sleep(130)  # the sensor speaks each second while its content is fresh (two minutes)
         memory = memory_kib(pid)
-        woken, used = window(pid, WINDOW_S)
-        said = WINDOW_S // 10
+        woken, used = quiet_window(agent, pid, WINDOW_S)
+        said = WINDOW_S // 10 * 2  # its sign of life and its counts
+        own = own_wake_ups(agent, pid, WINDOW_S)
         peer = chronyd_numbers(WINDOW_S)
         kib = disk_kib(agent.state)
         median, used_ms = (statistics.median(s[i] for s in starts) for i in (0, 1))
@@ -166,8 +204,8 @@ def main():
         row("resident (RSS)", f"{memory['Rss']} KiB", chrony(lambda p: f"{p[0]['Rss']} KiB"), met(memory["Rss"] < AIM_RSS_KIB, "< 8 MiB"))
         row("its share of pages (PSS)", f"{memory['Pss']} KiB", chrony(lambda p: f"{p[0]['Pss']} KiB"))
         row("written pages of its own", f"{memory['Private_Dirty']} KiB", chrony(lambda p: f"{p[0]['Private_Dirty']} KiB"))
-        row(f"wake-ups in {WINDOW_S} s between polls", f"{woken}", chrony(lambda p: f"{p[1]}"),
-            met(woken <= said + 1, f"none but the sensor's word each 10 s ({said})"))
+        row(f"own wake-ups in {WINDOW_S} s between polls", f"{own}", chrony(lambda p: f"{p[1]}"), met(own <= 1, "none but the loop's minute"))
+        row("  with the sensor's, which speaks each 10 s", f"{woken}", "", met(woken <= said + 1, f"its {said} messages"))
         row(f"CPU in these {WINDOW_S} s", f"{used:.2f} ms", chrony(lambda p: f"{p[2]:.2f} ms"))
         row(f"start to ready, median of {STARTS}", f"{median:.1f} ms", "", met(median < AIM_READY_MS, "< 50 ms"))
         row("  CPU of these", f"{used_ms:.1f} ms", "")
