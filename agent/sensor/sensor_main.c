@@ -187,9 +187,8 @@ static RW_RC run(int argc, char **argv, struct rw_err *err)
         {"manifest", NULL, "print what this sensor supplies to templates, and end", NULL,
          &manifest},
         {"alive-every", "TIME",
-         "say so often that all is well, and what was counted; 1s to 20m (default 10s).\n"
-         "The agent takes a sensor for hung that is silent for sensor_alive (30s): at most a "
-         "third of it",
+         "say so often that all is well: 1s to 20m (default 10s), at most a third of the agent's "
+         "sensor_alive",
          &w.alive_every, NULL},
         {"rehearse", NULL, "obey the meta 'rehearse' of rules: crash, hang or be slow on purpose",
          NULL, &options.rehearse},

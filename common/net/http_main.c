@@ -93,5 +93,8 @@ int main(int argc, char **argv)
     struct rw_rc rc = http_engine_open(NULL, &e, &err);
     if (rw_is_ok(rc)) { rc = serve(e, &err); }
     http_engine_drop(&e);
-    return rw_is_ok(rc) ? 0 : opt_report("ringward-http", &err);
+    if (rw_is_ok(rc)) { return 0; }
+    RW_IGNORE(rw_hint(&err, "ringward-agent starts this program; see 'ringward-http --help'"),
+              "told below");
+    return opt_report("ringward-http", &err);
 }
