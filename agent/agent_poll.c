@@ -37,12 +37,6 @@ static int64_t interval_ms(const struct agent *a)
     return poll_rule_interval_ms(a->conf.poll_interval_ms, a->asked_poll_s);
 }
 
-static void run_self_test(void *ctx)
-{
-    struct agent_poll_job *job = ctx;
-    poll_self_test(job->poll);
-}
-
 RW_RC agent_poll_open(struct agent *a, struct rw_err *err)
 {
     const char *ca = a->conf.ca_file[0] != '\0' ? a->conf.ca_file : NULL;
@@ -97,12 +91,6 @@ RW_RC agent_poll_open(struct agent *a, struct rw_err *err)
     a->send_at = a->poll_at; /* what an earlier life left goes at the first poll's random moment */
     (void)snprintf(a->last.token, sizeof(a->last.token), "%s", poll_token(a->poll_job.poll));
     return RW_OK;
-}
-
-void agent_poll_self_test(struct agent *a)
-{
-    a->self_testing = true;
-    agent_worker_submit(&a->poll_worker, run_self_test, &a->poll_job);
 }
 
 static void run_poll(void *ctx)

@@ -11,9 +11,6 @@
 
 /* Opens HTTP clients and trust store, starts the workers. */
 RW_RC agent_poll_open(struct agent *a, struct rw_err *err);
-/* The poll worker's first job, before any poll: nothing is activated before the box has proved itself (INV-5). Call
- * once, behind agent_poll_open and before agent_poll_begin. */
-void agent_poll_self_test(struct agent *a);
 /* Begins what is due. */
 void agent_poll_begin(struct agent *a);
 /* Begins to send what waits at once, out of turn: what the boot guard has to say. Nobody waits for it. */

@@ -27,6 +27,7 @@ POLICY = {
     "rings": [{"name": "internal", "select": "local", "bake": "1s", "gate": {"limit": "99%", "min_healthy": 1}},
               {"name": "broad", "share": "rest"}],
     "classes": {"rules": {"min_bake": {"broad": "1s"}}},
+    "poll": {"rollout": "1h"},  # else the server asks for a poll each minute while the rollout lasts
     "window": {"confirm": {"start": 2, "per_survivor_thousandths": 1000, "deadline": "60s", "probation": "1s"}, "cohort": {"start": 2}},
     "health": {"false_halts_per_year": 1, "releases_per_year": 7300},
 }
