@@ -28,7 +28,7 @@ static const struct conf_setting settings[] = {
      "tells this machine from one that its disk was copied to"},
     {"families", CONF_STR, FIELD(family_list), 0, 0, "yara", "content families, comma-separated"},
     {"ring", CONF_STR, FIELD(ring), 0, 0, "", "ring of this endpoint; empty: by its random bucket"},
-    {"delay", CONF_DURATION_MS, FIELD(delay_ms), 0, 90 * 24 * HOUR_MS, "0s",
+    {"delay", CONF_DURATION_MS, FIELD(delay_ms), 0, INT64_C(90) * 24 * HOUR_MS, "0s",
      "install what the ring offers so much later; the policy says how much at most"},
     {"hold", CONF_STR, FIELD(hold), 0, 0, "",
      "install nothing new until this time: 2026-12-01T00:00:00Z"},
@@ -80,7 +80,8 @@ static const struct conf_setting settings[] = {
      "more detections of proven content within an hour are told as a storm"},
     {"slow_factor", CONF_INT, FIELD(slow_factor), SLOW_RULE_FACTOR_MIN, SLOW_RULE_FACTOR_MAX, "4",
      "so many times the processor time per scan of the release before is told as slow"},
-    {"verify_interval", CONF_DURATION_MS, FIELD(verify_interval_ms), 0, 7 * 24 * HOUR_MS, "6h",
+    {"verify_interval", CONF_DURATION_MS, FIELD(verify_interval_ms), 0, INT64_C(7) * 24 * HOUR_MS,
+     "6h",
      "mean time between two checks of the active and the previous content on the disk; 0s: at each "
      "start only"},
 };

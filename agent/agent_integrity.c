@@ -71,7 +71,8 @@ bool agent_integrity_take(struct agent_integrity *g, struct activate *a)
 
 struct rw_mono agent_integrity_wake(const struct agent_integrity *g)
 {
-    return g->worker.busy ? (struct rw_mono){INT64_MAX} : g->at;
+    const struct rw_mono never = {INT64_MAX};
+    return g->worker.busy ? never : g->at;
 }
 
 bool agent_integrity_stop(struct agent_integrity *g, int64_t timeout_ms)

@@ -50,7 +50,7 @@ static void print_list(const struct json *tree, const char *name, const char *ti
 /* "45 days", "3 h": whole units are enough for an age. */
 static void print_span(long long s)
 {
-    if (s >= 2 * DAY_S) {
+    if (s >= 2LL * DAY_S) {
         printf("%lld days", s / DAY_S);
     } else if (s >= 7200) {
         printf("%lld h", s / 3600);

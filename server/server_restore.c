@@ -20,8 +20,10 @@ enum {
 static const char conf_name[] = "server.conf";
 
 struct restoring {
+    const char *from;
     const char *dir;
-    int data; /* of the backup */
+    int64_t lift; /* as asked for; 0: as long as it takes */
+    int data;     /* of the backup */
     bool conf_now;
 };
 
@@ -132,20 +134,19 @@ static RW_RC put_lift(const char *dir, struct server_restore_result *r, int64_t 
     return rw_file_replace(path, 0600, rw_span_of(text, (size_t)n), err);
 }
 
-static RW_RC restore(struct restoring *r, const char *from, struct rw_span list,
-                     struct server_restore_result *out, int64_t lift, struct rw_wall now,
-                     struct rw_err *err)
+static RW_RC restore(struct restoring *r, struct rw_span list, struct server_restore_result *out,
+                     struct rw_wall now, struct rw_err *err)
 {
     char data[BACKUP_FILE_PATH_BYTES];
     RW_AUTO(rw_fd) int dir = -1;
     RW_TRY(rw_dir_make(r->dir, 0700, err));
     RW_TRY(rw_dir_open(r->dir, &dir, err));
     RW_TRY(rw_dir_each(dir, require_empty, r, err));
-    RW_TRY(backup_file_join(from, "data", data, err));
+    RW_TRY(backup_file_join(r->from, "data", data, err));
     RW_TRY(rw_dir_open(data, &r->data, err));
     RW_TRY(make_folders(r->dir, err));
     RW_TRY(backup_file_list_each(list, put_file, r, err));
-    RW_TRY(put_lift(r->dir, out, lift, now, err));
+    RW_TRY(put_lift(r->dir, out, r->lift, now, err));
     RW_TRY(settle_store(r->dir, out, now, err));
     if (syncfs(dir) != 0) { return rw_fail_errno(err, RW_E_IO, errno, "'%s'", r->dir); }
     r->conf_now = true;
@@ -156,10 +157,10 @@ RW_RC server_restore(const char *from, const char *dir, int64_t lift, struct rw_
                      struct server_restore_result *out, struct rw_err *err)
 {
     RW_AUTO(rw_buf) struct rw_buf list = rw_buf_make(BACKUP_FILE_LIST_BYTES_MAX);
-    struct restoring r = {.dir = dir, .data = -1};
+    struct restoring r = {.from = from, .dir = dir, .lift = lift, .data = -1};
     *out = (struct server_restore_result){.held = 0};
     RW_TRY(server_backup_verify(from, &out->backup, &list, err));
-    struct rw_rc rc = restore(&r, from, rw_buf_span(&list), out, lift, now, err);
+    struct rw_rc rc = restore(&r, rw_buf_span(&list), out, now, err);
     rw_fd_drop(&r.data);
     return rc;
 }

@@ -117,8 +117,11 @@ void activate_drop(struct activate *a)
 static bool is_whole(const struct activate *a, int64_t set, struct manifest *out)
 {
     struct rw_err unused;
-    return rw_is_ok(set_store_check(&a->sets, set, out, &unused)) ||
-           rw_is_ok(set_store_check(&a->sets, set, out, &unused));
+    bool whole = false;
+    for (int look = 0; look < 2 && !whole; look++) {
+        whole = rw_is_ok(set_store_check(&a->sets, set, out, &unused));
+    }
+    return whole;
 }
 
 static struct boot_rule_evidence boot_evidence(const struct activate *a)

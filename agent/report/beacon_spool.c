@@ -214,6 +214,7 @@ static RW_RC read_one(const struct beacon_spool *s, const struct beacon_spool_en
     return beacon_read(tree, &b, err);
 }
 
+/* NOLINTNEXTLINE(readability-function-size): where it begins, as whose, and what came of it */
 static RW_RC batch_from(struct beacon_spool *s, size_t first, const char *run, struct rw_buf *body,
                         uint64_t seqs[static BEACON_BATCH_MAX], size_t *count_out,
                         struct rw_err *err)

@@ -78,7 +78,7 @@ static bool drops_to_tell(const struct beacon_spool *s)
 
 bool report_add_alive(struct report *r, struct beacon *b)
 {
-    char text[3 * BEACON_DETAIL_BYTES] = "";
+    char whole[3 * BEACON_DETAIL_BYTES] = "";
     char dropped[80] = "";
     bool drops = drops_to_tell(r->spool);
     if (drops) {
@@ -87,10 +87,10 @@ bool report_add_alive(struct report *r, struct beacon *b)
                        (long long)r->spool->dropped);
     }
     /* The note first: the server looks at how a detail begins. What is always so comes last. */
-    append(text, sizeof(text), r->note);
-    append(text, sizeof(text), dropped);
-    append(text, sizeof(text), b->detail);
-    report_detail(b, text);
+    append(whole, sizeof(whole), r->note);
+    append(whole, sizeof(whole), dropped);
+    append(whole, sizeof(whole), b->detail);
+    report_detail(b, whole);
     if (!report_add(r, b)) { return false; }
     r->note[0] = '\0';
     if (drops) { beacon_spool_mark_told(r->spool); }

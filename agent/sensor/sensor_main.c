@@ -130,33 +130,35 @@ static RW_RC read_alive(const char *text, int64_t *out, struct rw_err *err)
     return RW_OK;
 }
 
-static RW_RC begin(const struct wishes *w, struct sensor_run_options *options, struct rw_err *err)
+static RW_RC begin(const struct wishes *w, const struct sensor_run_options *given,
+                   struct rw_err *err)
 {
+    struct sensor_run_options options = *given;
     RW_AUTO(sensor_quarantine)
     struct sensor_quarantine q = {.files = -1, .manifests = -1, .watched = -1};
     if (w->quarantine != NULL) {
-        RW_TRY(open_quarantine(w->quarantine, options->watch, &q, err));
-        options->quarantine = &q;
+        RW_TRY(open_quarantine(w->quarantine, options.watch, &q, err));
+        options.quarantine = &q;
     }
-    if (w->undo != NULL) { return undo_release(w->undo, options->quarantine, err); }
+    if (w->undo != NULL) { return undo_release(w->undo, options.quarantine, err); }
     if (w->active == NULL || w->active[0] == '\0') {
         RW_IGNORE(rw_fail(err, RW_E_USAGE,
                           "there is no active set: neither --active nor RINGWARD_ACTIVE"),
                   "hint follows");
         return rw_hint(err, "try 'ringward-sensor --help'");
     }
-    RW_TRY(read_alive(w->alive_every, &options->alive_every_ms, err));
-    options->active = w->active;
-    options->socket = getenv("RINGWARD_SOCKET");     /* NOLINT(concurrency-mt-unsafe) one thread */
-    options->endpoint = getenv("RINGWARD_ENDPOINT"); /* NOLINT(concurrency-mt-unsafe) */
+    RW_TRY(read_alive(w->alive_every, &options.alive_every_ms, err));
+    options.active = w->active;
+    options.socket = getenv("RINGWARD_SOCKET");     /* NOLINT(concurrency-mt-unsafe) one thread */
+    options.endpoint = getenv("RINGWARD_ENDPOINT"); /* NOLINT(concurrency-mt-unsafe) */
     RW_TRY(sensor_tally_budget(getenv("RINGWARD_BUDGET"), /* NOLINT(concurrency-mt-unsafe) */
-                               &options->budget, err));
+                               &options.budget, err));
     /* Before the sensor gives up writing: it keeps this one file, which can only grow. */
-    if (w->detections != NULL) { RW_TRY(open_detections(w->detections, &options->out_fd, err)); }
+    if (w->detections != NULL) { RW_TRY(open_detections(w->detections, &options.out_fd, err)); }
     const struct sensor_confine_keep keep = {.move = {q.watched, q.files}, .write = q.manifests};
     RW_TRY(yara_begin(err));
     confine(&keep, w->tasks.dry_run);
-    struct rw_rc rc = work(options, &w->tasks, err);
+    struct rw_rc rc = work(&options, &w->tasks, err);
     yara_end();
     return rc;
 }

@@ -28,6 +28,12 @@ void sensor_quarantine_drop(struct sensor_quarantine *q)
     rw_fd_drop(&q->watched);
 }
 
+static void hand_over(struct sensor_quarantine *from, struct sensor_quarantine *to)
+{
+    *to = *from;
+    *from = (struct sensor_quarantine){.files = -1, .manifests = -1, .watched = -1};
+}
+
 RW_RC sensor_quarantine_open(const char *dir, const char *watched, struct sensor_quarantine *out,
                              struct rw_err *err)
 {
@@ -54,8 +60,7 @@ RW_RC sensor_quarantine_open(const char *dir, const char *watched, struct sensor
                   "hint follows");
         return rw_hint(err, "files are moved with mode and owner: choose a folder beside it");
     }
-    *out = q;
-    q = (struct sensor_quarantine){.files = -1, .manifests = -1, .watched = -1}; /* handed over */
+    hand_over(&q, out);
     return RW_OK;
 }
 

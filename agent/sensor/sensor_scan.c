@@ -32,6 +32,7 @@ static bool asks_for_action(const char *action)
     return action != NULL && strcmp(action, "alert") != 0;
 }
 
+/* NOLINTNEXTLINE(readability-function-size): what hit, what asks for what, and whether it may */
 RW_RC sensor_scan_report(struct sensor_scan *scan, const struct sensor_family *family,
                          const char *rule, const char *action, const char *shown, bool *acts_out,
                          struct rw_err *err)
@@ -94,6 +95,7 @@ static RW_RC scan_bytes(struct sensor_scan *scan, const struct sensor_set *set,
     return RW_OK;
 }
 
+/* NOLINTNEXTLINE(readability-function-size): one file by folder and name, what to call it and what came of it */
 RW_RC sensor_scan_at(struct sensor_scan *scan, const struct sensor_set *set, int dir,
                      const char *name, const char *shown, struct sensor_scan_taken *taken,
                      struct rw_err *err)

@@ -130,6 +130,7 @@ static int compare(const void *a, const void *b)
     return strcmp(a, b);
 }
 
+/* NOLINTNEXTLINE(readability-function-size): a part by folder and name, and where its settings go */
 static RW_RC add_part(const struct conf_table *table, int dir, const char *folder, const char *name,
                       void *target, struct conf_trace *trace, struct rw_err *err)
 {

@@ -91,6 +91,7 @@ static void fill(struct arguments *a, const struct box_request *req)
 
 /* Runs the box and takes its verdict, whatever happens: no verdict is a verdict of its own, and it never opens
  * (INV-3). */
+/* NOLINTNEXTLINE(readability-function-size): what runs, how long, and its verdict in two forms */
 static RW_RC take_verdict(const char *box, struct arguments *a, int64_t wall_ms, const char *type,
                           struct verdict *out, struct rw_buf *text, struct rw_err *err)
 {

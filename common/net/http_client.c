@@ -311,6 +311,7 @@ RW_RC http_client_post(struct http_client *c, const char *path, const char *cont
     return RW_OK;
 }
 
+/* NOLINTNEXTLINE(readability-function-size): as above */
 RW_RC http_client_post_message(struct http_client *c, const char *path,
                                const struct http_client_message *m, size_t max, struct rw_buf *into,
                                struct http_client_answer *answer_out, struct rw_err *err)

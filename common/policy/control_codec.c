@@ -10,25 +10,28 @@ enum { DELAY_S_MAX = 90 * 86400 };
 
 _Static_assert((int)CONTROL_FAMILY_BYTES == (int)RING_POLICY_NAME_BYTES, "one size of name");
 
+static RW_RC read_back(struct rw_span text, struct control *out, struct rw_err *err)
+{
+    if (!rw_span_is(text, "n-1") && !rw_span_is(text, "n-2")) {
+        return rw_fail(err, RW_E_SYNTAX, "pin '%.*s': want n-1, n-2 or FAMILY/NUMBER",
+                       (int)(text.n < 40 ? text.n : 40), (const char *)text.p);
+    }
+    *out = (struct control){.kind = CONTROL_BACK, .amount = text.p[2] - '0'};
+    return RW_OK;
+}
+
 RW_RC control_codec_read_pin(struct rw_span text, struct control *out, struct rw_err *err)
 {
-    struct control c = {.kind = CONTROL_BACK};
-    const uint8_t *slash = text.n == 0 ? NULL : memchr(text.p, '/', text.n);
-    if (slash == NULL) {
-        if (!rw_span_is(text, "n-1") && !rw_span_is(text, "n-2")) {
-            return rw_fail(err, RW_E_SYNTAX, "pin '%.*s': want n-1, n-2 or FAMILY/NUMBER",
-                           (int)(text.n < 40 ? text.n : 40), (const char *)text.p);
-        }
-        c.amount = text.p[2] - '0';
-        *out = c;
-        return RW_OK;
+    struct control c = {.kind = CONTROL_RELEASE};
+    size_t n = 0;
+    while (n < text.n && text.p[n] != '/') {
+        n++;
     }
-    size_t n = (size_t)(slash - text.p);
-    c.kind = CONTROL_RELEASE;
+    if (n == text.n) { return read_back(text, out, err); }
     RW_TRY(rw_span_to_str(c.family, sizeof(c.family), rw_span_of(text.p, n), "pin", err));
     RW_TRY(ring_policy_check_name(c.family, "pin: family", err));
-    RW_TRY(rw_parse_i64(rw_span_of(slash + 1, text.n - n - 1), 1, RW_JSON_INT_MAX, "pin: number",
-                        &c.amount, err));
+    RW_TRY(rw_parse_i64(rw_span_of(text.p + n + 1, text.n - n - 1), 1, RW_JSON_INT_MAX,
+                        "pin: number", &c.amount, err));
     *out = c;
     return RW_OK;
 }

@@ -44,7 +44,7 @@ bool storm_rule_hours_take(struct storm_rule_hours *h, const struct storm_rule_b
     int64_t found = total - h->at_begin;
     int64_t age_ms = now_ms - h->from_ms;
     /* After a long sleep nobody knows in which hour it was found. */
-    bool storm = age_ms < 2 * HOUR_MS && found > budget->per_hour &&
+    bool storm = age_ms < INT64_C(2) * HOUR_MS && found > budget->per_hour &&
                  (double)found > far_more * (double)h->most;
     if (age_ms >= HOUR_MS) {
         if (found > h->most) { h->most = found; }

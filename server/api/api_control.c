@@ -128,7 +128,7 @@ static RW_RC check_owner(const struct api_core *c, const struct api_job *job,
         return rw_fail(err, RW_E_FORBIDDEN, "the token belongs to tenant '%s', not to '%s'", tenant,
                        s->name);
     }
-    RW_AUTO(rw_buf) struct rw_buf unused = rw_buf_make(64 * ONE_BYTES_MAX);
+    RW_AUTO(rw_buf) struct rw_buf unused = rw_buf_make((size_t)64 * ONE_BYTES_MAX);
     struct json_writer w = json_begin(&unused);
     RW_TRY(rw_hex_decode(id, sizeof(id), rw_span_str(s->name), "endpoint", err));
     return fleet_state_write_one(c->fleet, tenant, id, &w, err);

@@ -51,6 +51,13 @@ static unsigned failure(unsigned marks)
     return has(marks, FLEET_CONFIRMED) ? FLEET_LATE : FLEET_FAILED;
 }
 
+/* Who failed once stays failed; who never had a permit proves nothing about permits. */
+static unsigned confirmation(unsigned marks)
+{
+    const unsigned against = FLEET_FAILED | FLEET_REFUSED | FLEET_STORM | FLEET_SLOW;
+    return has(marks, FLEET_EXPOSED) && !has(marks, against) ? FLEET_CONFIRMED : 0;
+}
+
 static unsigned vote(unsigned marks, enum fleet_signal signal)
 {
     switch (signal) {
@@ -60,11 +67,7 @@ static unsigned vote(unsigned marks, enum fleet_signal signal)
     case FLEET_ON_FORGET:
         return fleet_outcome_rule_pending(marks) ? FLEET_DARK : 0;
     case FLEET_ON_HEALTHY:
-        /* Who failed once stays failed; who never had a permit proves nothing about permits. */
-        return has(marks, FLEET_EXPOSED) &&
-                       !has(marks, FLEET_FAILED | FLEET_REFUSED | FLEET_STORM | FLEET_SLOW)
-                   ? FLEET_CONFIRMED
-                   : 0;
+        return confirmation(marks);
     case FLEET_ON_REFUSED:
         if (has(marks, FLEET_REFUSED)) { return 0; }
         return has(marks, FLEET_EXPOSED) ? FLEET_REFUSED : FLEET_REFUSED | FLEET_FREE;

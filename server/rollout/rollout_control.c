@@ -151,41 +151,47 @@ void rollout_control_drop(struct rollout_control_set **set)
 
 /* --- changes --- */
 
-static RW_RC store_change(struct rollout_control_set *set, const struct rollout_control_entry *next,
-                          const char *action, const char *control,
-                          const struct rollout_run_actor *actor, struct rw_wall now,
+struct change {
+    const struct rollout_control_entry *next;
+    const char *action;
+    const char *control; /* "": all of them */
+    const struct rollout_run_actor *actor;
+    struct rw_wall now;
+};
+
+static RW_RC store_change(struct rollout_control_set *set, const struct change *c,
                           struct rw_err *err)
 {
     char object[160];
-    struct store_doc doc = {.generation = next->generation};
+    const struct rollout_control_scope *scope = &c->next->scope;
+    struct store_doc doc = {.generation = c->next->generation};
     RW_AUTO(rw_buf) struct rw_buf body = rw_buf_make(STORE_DOC_BYTES_MAX);
-    id_of(&next->scope, doc.id);
-    (void)snprintf(object, sizeof(object), "%s%s%s %s", control, control[0] == '\0' ? "" : " of ",
-                   next->scope.endpoint ? "endpoint" : "tenant", next->scope.name);
-    RW_TRY(write_doc(next, &body, err));
+    id_of(scope, doc.id);
+    (void)snprintf(object, sizeof(object), "%s%s%s %s", c->control,
+                   c->control[0] == '\0' ? "" : " of ", scope->endpoint ? "endpoint" : "tenant",
+                   scope->name);
+    RW_TRY(write_doc(c->next, &body, err));
     doc.body = rw_buf_span(&body);
     RW_TRY(store_doc_put(set->store, CONTROL_DOC_KIND, &doc, err));
     const struct audit_log_entry entry = {
-        .actor = actor->name, .action = action, .object = object, .reason = actor->reason};
-    return audit_log_append(set->store, &entry, now, err);
+        .actor = c->actor->name, .action = c->action, .object = object, .reason = c->actor->reason};
+    return audit_log_append(set->store, &entry, c->now, err);
 }
 
 /* State and audit record are kept or lost together (INV-9); memory follows the commit. */
-static RW_RC commit_change(struct rollout_control_set *set,
-                           const struct rollout_control_entry *next, const char *action,
-                           const char *control, const struct rollout_run_actor *actor,
-                           struct rw_wall now, struct rw_err *err)
+static RW_RC commit_change(struct rollout_control_set *set, const struct change *c,
+                           struct rw_err *err)
 {
     RW_TRY(store_begin(set->store, err));
-    struct rw_rc rc = store_change(set, next, action, control, actor, now, err);
+    struct rw_rc rc = store_change(set, c, err);
     if (!rw_is_ok(rc)) {
         store_rollback(set->store);
         return rc;
     }
     RW_TRY(store_commit(set->store, err));
-    struct rollout_control_entry *had = find(set, &next->scope);
-    if (had == NULL) { return insert(set, next, err); }
-    *had = *next;
+    struct rollout_control_entry *had = find(set, &c->next->scope);
+    if (had == NULL) { return insert(set, c->next, err); }
+    *had = *c->next;
     return RW_OK;
 }
 
@@ -222,7 +228,8 @@ RW_RC rollout_control_put(struct rollout_control_set *set,
     rollout_doc_text(next.set[at].by, sizeof(next.set[at].by), actor->name);
     rollout_doc_text(next.set[at].reason, sizeof(next.set[at].reason), actor->reason);
     control_codec_text(c, text);
-    return commit_change(set, &next, "control.set", text, actor, c->since, err);
+    const struct change change = {&next, "control.set", text, actor, c->since};
+    return commit_change(set, &change, err);
 }
 
 RW_RC rollout_control_clear(struct rollout_control_set *set,
@@ -236,7 +243,8 @@ RW_RC rollout_control_clear(struct rollout_control_set *set,
                        scope->endpoint ? "endpoint" : "tenant", scope->name);
     }
     const struct rollout_control_entry next = {.scope = *scope, .generation = had->generation + 1};
-    return commit_change(set, &next, "control.clear", "", actor, now, err);
+    const struct change change = {&next, "control.clear", "", actor, now};
+    return commit_change(set, &change, err);
 }
 
 /* --- looking up --- */

@@ -230,6 +230,7 @@ static RW_RC may_drill(const struct rollout_run *r, const char *family,
 }
 
 /* `reach` NULL: no drill. */
+/* NOLINTNEXTLINE(readability-function-size): which release, how far, by whom, and the rollout out */
 static RW_RC make(struct rollout_run *r, const char *family, int64_t release,
                   const struct rollout_run_reach *reach, const struct rollout_run_actor *actor,
                   struct rollout **out, struct rw_err *err)
@@ -260,6 +261,7 @@ static RW_RC make(struct rollout_run *r, const char *family, int64_t release,
     return RW_OK;
 }
 
+/* NOLINTNEXTLINE(readability-function-size): which release, how far, by whom and when */
 static RW_RC begin(struct rollout_run *r, const char *family, int64_t release,
                    const struct rollout_run_reach *reach, const struct rollout_run_actor *actor,
                    struct rw_wall now, struct rw_err *err)
@@ -285,6 +287,7 @@ RW_RC rollout_run_start(struct rollout_run *r, const char *family, int64_t relea
     return begin(r, family, release, NULL, actor, now, err);
 }
 
+/* NOLINTNEXTLINE(readability-function-size): as above */
 RW_RC rollout_run_drill(struct rollout_run *r, const char *family, int64_t release,
                         const struct rollout_run_reach *reach,
                         const struct rollout_run_actor *actor, struct rw_wall now,

@@ -118,6 +118,7 @@ static RW_RC put(struct store *store, struct second *s, struct rw_err *err)
     return RW_OK;
 }
 
+/* NOLINTNEXTLINE(readability-function-size): which request, what was done, by whom, why and when */
 static RW_RC audit(struct store *store, const struct second *s, const char *action, const char *who,
                    const char *reason, struct rw_wall now, struct rw_err *err)
 {
@@ -178,6 +179,7 @@ static RW_RC refuse_decision(const struct second *s, enum second_rule_state stat
                    (long long)s->release);
 }
 
+/* NOLINTNEXTLINE(readability-function-size): which request, which decision, whose, why and when */
 RW_RC second_decide(struct store *store, struct second *s, bool confirms, const char *who,
                     const char *reason, struct rw_wall now, struct rw_err *err)
 {

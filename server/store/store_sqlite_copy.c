@@ -54,9 +54,11 @@ RW_RC store_sqlite_copy(const char *from, const char *to, struct rw_err *err)
     return rc;
 }
 
+enum { ROW_TEXT_BYTES = 256 };
+
 /* The first row of a statement: a number, and a text for integrity_check. */
-static RW_RC first_row(sqlite3 *db, const char *sql, const char *path, char *text, size_t cap,
-                       int64_t *number, struct rw_err *err)
+static RW_RC first_row(sqlite3 *db, const char *sql, const char *path,
+                       char text[static ROW_TEXT_BYTES], int64_t *number, struct rw_err *err)
 {
     sqlite3_stmt *st = NULL;
     if (sqlite3_prepare_v2(db, sql, -1, &st, NULL) != SQLITE_OK || sqlite3_step(st) != SQLITE_ROW) {
@@ -65,7 +67,7 @@ static RW_RC first_row(sqlite3 *db, const char *sql, const char *path, char *tex
         return rc;
     }
     const unsigned char *found = sqlite3_column_text(st, 0);
-    (void)snprintf(text, cap, "%s", found == NULL ? "" : (const char *)found);
+    (void)snprintf(text, ROW_TEXT_BYTES, "%s", found == NULL ? "" : (const char *)found);
     *number = sqlite3_column_int64(st, 0);
     (void)sqlite3_finalize(st);
     return RW_OK;
@@ -73,13 +75,13 @@ static RW_RC first_row(sqlite3 *db, const char *sql, const char *path, char *tex
 
 static RW_RC examine(sqlite3 *db, const char *path, size_t *schema_out, struct rw_err *err)
 {
-    char text[256];
+    char text[ROW_TEXT_BYTES];
     int64_t number = 0;
-    RW_TRY(first_row(db, "PRAGMA integrity_check(1)", path, text, sizeof(text), &number, err));
+    RW_TRY(first_row(db, "PRAGMA integrity_check(1)", path, text, &number, err));
     if (strcmp(text, "ok") != 0) {
         return rw_fail(err, RW_E_STORE, "store '%.200s' is damaged: %.200s", path, text);
     }
-    RW_TRY(first_row(db, "PRAGMA user_version", path, text, sizeof(text), &number, err));
+    RW_TRY(first_row(db, "PRAGMA user_version", path, text, &number, err));
     if (number < 1) {
         return rw_fail(err, RW_E_STORE, "'%.200s' is no store of ringward-server", path);
     }
