@@ -154,8 +154,9 @@ static void send(struct node *n, size_t i, enum beacon_kind kind, uint64_t id)
     (void)snprintf(b.ring, sizeof(b.ring), "%s", ring_names[ring_of(i)]);
     MUST(bytes_of(NULL, "yara", 1, b.sha256, &err));
     MUST(fleet_state_beacon(n->fleet, &me, &b, wall(n->w), &duplicate, &err));
-    if (kind == BEACON_HEALTHY && !k->failed) { k->confirmed = true; }
-    if (kind == BEACON_FAILED && !k->confirmed) { k->failed = true; }
+    /* A beacon of a permit that was lost with its transaction may be sent again: it counts for nothing. */
+    if (kind == BEACON_HEALTHY && k->exposed && !k->failed) { k->confirmed = true; }
+    if (kind == BEACON_FAILED && k->exposed && !k->confirmed) { k->failed = true; }
 }
 
 static void beacon(struct node *n)

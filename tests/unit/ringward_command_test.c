@@ -158,6 +158,10 @@ static const struct verb {
     {"audit show"},       {"audit verify"},     {"audit export"},     {"key generate"},
     {"key show"},         {"trust init"},       {"trust show"},       {"trust sign"},
     {"trust assemble"},   {"trust publish"},    {"trust rotate"},     {"doctor"},
+    {"rings diff"},       {"rings publish"},    {"second list"},      {"second confirm"},
+    {"second refuse"},    {"drill create"},     {"drill start"},      {"drill list"},
+    {"drill show"},       {"webhook status"},   {"webhook test"},     {"control set"},
+    {"control clear"},    {"control list"},     {"simulate"},
 };
 
 TEST_EACH(every_verb_explains_itself_with_an_example, verbs)
@@ -199,7 +203,8 @@ TEST_EACH(every_verb_and_option_stands_in_the_manual, verbs)
 
 static const struct group {
     const char *id;
-} groups[] = {{"release"}, {"rollout"}, {"rings"}, {"fleet"}, {"audit"}, {"key"}, {"trust"}};
+} groups[] = {{"release"}, {"rollout"}, {"rings"}, {"fleet"},   {"audit"},  {"key"},
+              {"trust"},   {"second"},  {"drill"}, {"control"}, {"webhook"}};
 
 /* A verb that the program lists and this file does not know would go untested. */
 TEST_EACH(the_list_of_a_group_holds_exactly_its_verbs, groups)
