@@ -21,7 +21,7 @@ static const char life_box[] = RW_FAKE_DIR "/fake_box";
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
-enum { TRIES_MAX = 6000, POOL = 16, NO_LINK = -1 };
+enum { TRIES_MAX = 16384, POOL = 16, NO_LINK = -1 };
 
 static const struct path {
     const char *id;
