@@ -10,6 +10,7 @@
 #include "server/api/api_core.h"
 #include "server/rollout/lease_rule.h"
 #include "tests/sim/nodes_world.h"
+#include "tests/sim/sim_release.h"
 
 /* --- nodes --- */
 
@@ -24,31 +25,6 @@ static RW_RC point(void *ctx, const char *ring, const char *family, int64_t rele
     assert_false(n->store.in_transaction);
     return !n->w->calm && draw(n->w, 6) == 0 ? rw_fail(err, RW_E_PROCESS, "the signer is away")
                                              : RW_OK;
-}
-
-static RW_RC info(void *ctx, const char *family, int64_t release,
-                  char class_out[static RING_POLICY_NAME_BYTES],
-                  struct rw_wall not_before[static RING_POLICY_RINGS_MAX], struct rw_err *err)
-{
-    (void)ctx;
-    (void)family;
-    (void)release;
-    (void)err;
-    (void)snprintf(class_out, RING_POLICY_NAME_BYTES, "rules");
-    not_before[0] = not_before[1] = (struct rw_wall){0};
-    return RW_OK;
-}
-
-static RW_RC bytes_of(void *ctx, const char *family, int64_t release, uint8_t sha256_out[static 32],
-                      struct rw_err *err)
-{
-    (void)ctx;
-    (void)family;
-    (void)err;
-    for (size_t i = 0; i < 32; i++) {
-        sha256_out[i] = (uint8_t)release;
-    }
-    return RW_OK;
 }
 
 static void leave(void *ctx)
