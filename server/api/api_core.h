@@ -18,7 +18,7 @@
 #include "server/rollout/rollout_control.h"
 #include "server/rollout/rollout_run.h"
 
-/* What lies outside the core's own state; serve.c wires it, tests replace it. */
+/* What lies outside the core's own state; serve_open.c wires it, tests replace it. */
 struct api_core_outside {
     /* Points a ring at a release (0: at nothing): sign, then publish. */
     RW_RC(*point)
@@ -48,8 +48,9 @@ struct api_core_stats {
 struct api_core {
     struct store *store;
     struct fleet_state *fleet;
-    struct rollout_control_set *controls; /* what operators set; NULL: nothing; owned by serve.c */
-    struct rollout_run *rollouts;         /* NULL: to be loaded (see rollouts_stale) */
+    struct rollout_control_set
+        *controls;                /* what operators set; NULL: nothing; owned by struct serve */
+    struct rollout_run *rollouts; /* NULL: to be loaded (see rollouts_stale) */
     struct release_domain releases;
     struct api_trust *trust;
     struct http_auth *auth;

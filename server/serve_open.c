@@ -1,0 +1,267 @@
+#include "server/serve_parts.h"
+
+#include "common/base/file.h"
+#include "common/base/notify.h"
+#include "common/base/version.h"
+#include "server/api/api_routes.h"
+#include "server/api/api_token.h"
+#include "server/server_node.h"
+#include "server/server_notify.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static bool shares_store(const struct serve *s)
+{
+    return server_node_shares(&s->conf);
+}
+
+static RW_RC open_auth(struct serve *s, const char *dir, struct rw_err *err)
+{
+    char path[SERVER_CONF_PATH_BYTES];
+    RW_AUTO(rw_buf) struct rw_buf secret = rw_buf_make(HTTP_SECRET_BYTES);
+    RW_TRY(server_conf_path(dir, "secret", path, err));
+    RW_TRY(rw_file_read(path, HTTP_SECRET_BYTES, &secret, err));
+    if (secret.n != HTTP_SECRET_BYTES) {
+        return rw_fail(err, RW_E_CONFIG, "%s: %zu bytes, want %d", path, secret.n,
+                       HTTP_SECRET_BYTES);
+    }
+    struct rw_rc rc = http_auth_new(secret.p, &s->auth, err);
+    rw_wipe(secret.p, secret.n);
+    RW_TRY(rc);
+    struct token_rule_life life = {.life_s = s->conf.endpoint_token_life_ms / 1000,
+                                   .overlap_s = s->conf.endpoint_token_overlap_ms / 1000};
+    if (s->conf.endpoint_tokens_since[0] != '\0') {
+        RW_TRY(rw_wall_parse(rw_span_str(s->conf.endpoint_tokens_since), "endpoint_tokens_since",
+                             &life.since, err));
+    }
+    http_auth_set_life(s->auth, &life, rw_clock_system());
+    return RW_OK;
+}
+
+static RW_RC open_store(struct serve *s, const char *dir, struct rw_err *err)
+{
+    size_t tokens = 0;
+    RW_TRY(server_conf_store(&s->conf, dir, &s->store, err));
+    const struct rw_clock clock = rw_clock_system();
+    RW_TRY(api_token_load(&s->store, s->auth, rw_clock_wall(&clock), &tokens, err));
+    if (tokens == 0) {
+        rw_log(RW_LOG_WARN, "no_tokens", "hint", "ringward-server token makes one");
+    }
+    return RW_OK;
+}
+
+static RW_RC open_signer(struct serve *s, const char *dir, struct rw_err *err)
+{
+    char program[SERVER_CONF_PATH_BYTES];
+    char keys[SERVER_CONF_PATH_BYTES];
+    char repo[SERVER_CONF_PATH_BYTES];
+    char staging[SERVER_CONF_PATH_BYTES];
+    char lock[SERVER_CONF_PATH_BYTES];
+    RW_TRY(server_conf_path(dir, "controller.lock", lock, err));
+    RW_TRY(server_conf_path(dir, "signer", keys, err));
+    RW_TRY(server_conf_path(dir, "repo", repo, err));
+    RW_TRY(server_conf_path(dir, "staging", staging, err));
+    RW_TRY(rw_dir_open(repo, &s->repo_dir, err));
+    RW_TRY(rw_dir_open(staging, &s->staging_dir, err));
+    if (s->conf.signer[0] != '\0') {
+        RW_TRY(
+            rw_span_to_str(program, sizeof(program), rw_span_str(s->conf.signer), "signer", err));
+    } else {
+        RW_TRY(server_conf_program("", "ringward-signer", program, err));
+    }
+    const struct release_signer_settings settings = {.program = program,
+                                                     .key_dir = keys,
+                                                     .repo_dir = repo,
+                                                     .socket = s->conf.signer_socket,
+                                                     .staging_dir = s->staging_dir,
+                                                     .lock = shares_store(s) ? lock : NULL};
+    return release_signer_start(&settings, &s->signer, err);
+}
+
+/* A missing box refuses nothing by itself: every check will fail and say so. Told now, not with the first release. */
+static void warn_without_box(const struct serve *s)
+{
+    char box[SERVER_CONF_PATH_BYTES] = "";
+    struct rw_err err;
+    if (rw_is_ok(server_conf_program(s->conf.box_dir, "ringward-box", box, &err)) &&
+        access(box, X_OK) == 0) {
+        return;
+    }
+    rw_log(RW_LOG_WARN, "no_box", "path", box);
+}
+
+/* The signer renews first: after a long stop the server's own metadata would be expired otherwise. */
+static RW_RC open_trust(struct serve *s, const char *dir, struct rw_err *err)
+{
+    struct rw_clock clock = rw_clock_system();
+    struct rw_wall now = rw_clock_wall(&clock);
+    struct rw_err first;
+    bool flag = false;
+    char view[SERVER_CONF_NODE_BYTES + 16] = "trust"; /* each node verifies for itself */
+    if (shares_store(s)) { (void)snprintf(view, sizeof(view), "trust-%s", s->conf.node); }
+    RW_TRY(api_trust_open(dir, view, &s->trust, err));
+    if (shares_store(s) && rw_is_ok(api_trust_refresh(s->trust, now, &flag, &first))) {
+        return RW_OK; /* the controller sees to it */
+    }
+    if (!rw_is_ok(release_signer_renew(s->signer, now, &flag, &first))) {
+        struct rw_log_line l;
+        rw_log_begin(&l, RW_LOG_ERROR, "signer");
+        rw_log_err(&l, &first);
+        rw_log_end(&l);
+    }
+    release_signer_leave(s->signer); /* of several nodes the controller takes it again */
+    return api_trust_refresh(s->trust, now, &flag, err);
+}
+
+/* After the queue, which their threads wake. */
+static RW_RC open_webhooks(struct serve *s, const char *dir, struct rw_err *err)
+{
+    char folder[SERVER_CONF_PATH_BYTES];
+    struct webhook_conf *conf = rw_mem_new(sizeof(*conf));
+    if (conf == NULL) { return rw_fail(err, RW_E_NOMEM, "no memory for webhooks"); }
+    struct rw_rc rc = server_conf_path(dir, "webhooks", folder, err);
+    if (rw_is_ok(rc)) { rc = webhook_conf_load(folder, conf, err); }
+    const struct webhook_settings settings = {
+        .store = &s->store, .conf = conf, .wake = serve_outside_tell, .ctx = s};
+    if (rw_is_ok(rc) && conf->count > 0) { rc = webhook_open(&settings, &s->webhook, err); }
+    webhook_conf_wipe(conf);
+    rw_mem_free(conf);
+    s->api.webhook = s->webhook;
+    return rc;
+}
+
+static RW_RC open_core(struct serve *s, const char *dir, struct rw_err *err)
+{
+    char staging[SERVER_CONF_PATH_BYTES];
+    struct rw_clock clock = rw_clock_system();
+    s->api = (struct api_core){
+        .store = &s->store,
+        .node = shares_store(s) ? &s->node : NULL,
+        .releases = {.store = &s->store,
+                     .staging_dir = s->staging_dir,
+                     .repo_dir = s->repo_dir,
+                     .clock = clock,
+                     .publisher = {.publish = release_signer_publish,
+                                   .publish_role = release_signer_publish_role,
+                                   .publish_expedite = release_signer_publish_expedite,
+                                   .ctx = s->signer}},
+        .trust = s->trust,
+        .auth = s->auth,
+        .outside = serve_outside(s),
+        .clock = clock,
+        .started = rw_clock_wall(&clock),
+    };
+    RW_TRY(api_node_begin(&s->api, err));
+    RW_TRY(fleet_state_open(&s->store, &s->fleet, err));
+    s->api.fleet = s->fleet;
+    RW_TRY(rollout_control_open(&s->store, &s->api.controls, err));
+    RW_TRY(api_core_begin(&s->api, err));
+    RW_TRY(api_queue_new((size_t)s->conf.queue, &s->queue, err));
+    RW_TRY(open_webhooks(s, dir, err));
+    RW_TRY(server_conf_path(dir, "staging", staging, err));
+    const struct server_check_settings checks = {.staging_dir = staging,
+                                                 .box_dir = s->conf.box_dir,
+                                                 .clean_files = s->conf.clean_files,
+                                                 .wall_ms = s->conf.check_time_ms,
+                                                 .wake = serve_outside_wake,
+                                                 .ctx = s};
+    warn_without_box(s);
+    RW_TRY(server_check_start(&checks, &s->check, err));
+    const struct server_core_settings core = {.api = &s->api,
+                                              .queue = s->queue,
+                                              .check = s->check,
+                                              .renew_ms = s->conf.renew_ms,
+                                              .signer_lost = serve_outside_signer_lost,
+                                              .told = serve_outside_told,
+                                              .ctx = s};
+    return server_core_start(&core, &s->core, err);
+}
+
+static RW_RC open_http(struct serve *s, const struct serve_options *o, struct rw_err *err)
+{
+    char cert[SERVER_CONF_PATH_BYTES];
+    char key[SERVER_CONF_PATH_BYTES];
+    RW_TRY(server_conf_path(o->dir, "tls/cert.pem", cert, err));
+    RW_TRY(server_conf_path(o->dir, "tls/key.pem", key, err));
+    const char *listen = o->listen != NULL ? o->listen : s->conf.listen;
+    bool tls = s->conf.tls && strncmp(listen, "unix:", 5) != 0;
+    struct http_settings settings = {.listen = listen,
+                                     .workers = server_conf_workers(&s->conf),
+                                     .cert_file = tls ? cert : NULL,
+                                     .key_file = tls ? key : NULL,
+                                     .repo_dir = s->repo_dir,
+                                     .sink = api_queue_sink(s->queue),
+                                     .auth = s->auth,
+                                     .limits = http_limits_default()};
+    settings.routes = api_routes(&settings.route_count);
+    settings.limits.per_address_max = (unsigned)s->conf.connections_per_address;
+    if (s->conf.connections > 0) {
+        settings.limits.connections_max = (unsigned)s->conf.connections;
+    }
+    RW_TRY(http_server_start(&settings, &s->http, err));
+    serve_outside_count(s, s->http);
+    struct rw_log_line l;
+    rw_log_begin(&l, RW_LOG_INFO, "accepting");
+    rw_log_str(&l, "version", RW_VERSION);
+    rw_log_str(&l, "listen", listen);
+    rw_log_i64(&l, "port", http_server_port(s->http));
+    rw_log_str(&l, "tls", tls ? "yes" : "no");
+    rw_log_str(&l, "trust", api_trust_development(s->trust) ? "development" : "production");
+    rw_log_end(&l);
+    return RW_OK;
+}
+
+static RW_RC tell_ready(const struct serve *s, const struct serve_options *o, struct rw_err *err)
+{
+    unsigned port = http_server_port(s->http);
+    if (o->port_file != NULL) { RW_TRY(server_notify_port_file(o->port_file, port, err)); }
+    if (o->ready_fd >= 0) { RW_TRY(server_notify_fd((int)o->ready_fd, port, err)); }
+    return notify_say("READY=1", err);
+}
+
+RW_RC serve_open(struct serve *s, const struct serve_options *o, struct rw_err *err)
+{
+    RW_TRY(server_conf_set_store(&s->conf, o->store, err));
+    RW_TRY(server_node_name(&s->conf, o->node, err));
+    s->node = (struct api_node){
+        .may_control = s->conf.controller, .leave = serve_outside_leave_signer, .ctx = s};
+    (void)snprintf(s->node.name, sizeof(s->node.name), "%s (%.100s)", s->conf.node,
+                   o->listen != NULL ? o->listen : s->conf.listen);
+    RW_TRY(server_node_lock(&s->conf, o->dir, &s->lock, err));
+    RW_TRY(open_auth(s, o->dir, err));
+    RW_TRY(open_store(s, o->dir, err));
+    RW_TRY(open_signer(s, o->dir, err));
+    RW_TRY(open_trust(s, o->dir, err));
+    RW_TRY(open_core(s, o->dir, err));
+    RW_TRY(open_http(s, o, err));
+    return tell_ready(s, o, err);
+}
+
+struct serve serve_parts_none(void)
+{
+    return (struct serve){
+        .counters_lock = PTHREAD_MUTEX_INITIALIZER, .staging_dir = -1, .repo_dir = -1, .lock = -1};
+}
+
+void serve_drop(struct serve *s)
+{
+    serve_outside_count(s, NULL); /* before the server goes that the core's metrics would ask */
+    if (s->http != NULL) { http_server_stop(s->http); }
+    server_core_stop(s->core);
+    server_check_stop(s->check);
+    webhook_close(&s->webhook);
+    api_core_end(&s->api);
+    rollout_control_drop(&s->api.controls);
+    clone_watch_drop(&s->api.shared);
+    api_queue_free(s->queue);
+    api_trust_drop(&s->trust);
+    release_signer_drop(&s->signer);
+    fleet_state_drop(&s->fleet);
+    store_close(&s->store);
+    http_auth_free(s->auth);
+    rw_fd_drop(&s->staging_dir);
+    rw_fd_drop(&s->repo_dir);
+    rw_fd_drop(&s->lock);
+}
