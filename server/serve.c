@@ -5,9 +5,9 @@
 #include "common/base/num.h"
 #include "common/base/opt.h"
 #include "server/serve_parts.h"
-#include "server/server_certificate.h"
 
 #include <signal.h>
+#include <time.h>
 
 enum { READY_FD_MAX = 1023 };
 
@@ -25,14 +25,18 @@ static sigset_t block_signals(void)
     return ours;
 }
 
-static void run_until_stopped(const struct serve *s, const char *dir, const sigset_t *signals)
+static void run_until_stopped(const struct serve *s, const sigset_t *signals)
 {
+    const struct timespec look = {.tv_sec = SERVER_CERTIFICATE_LOOK_MS / 1000};
     for (;;) {
-        int number = 0;
-        if (sigwait(signals, &number) != 0) { continue; }
+        int number = sigtimedwait(signals, NULL, &look);
+        if (number < 0) {
+            server_certificate_look(s->certificate);
+            continue;
+        }
         if (number == SIGHUP) {
             rw_log(RW_LOG_INFO, "reload", NULL, NULL);
-            server_certificate_reload(s->http, dir);
+            server_certificate_reload(s->certificate);
             server_core_reload(s->core);
             continue;
         }
@@ -68,7 +72,7 @@ static RW_RC run(const struct serve_options *o, struct rw_err *err)
     make_room_for_boxes();
     sigset_t signals = block_signals();
     RW_TRY(serve_open(&s, o, err));
-    run_until_stopped(&s, o->dir, &signals);
+    run_until_stopped(&s, &signals);
     return RW_OK;
 }
 

@@ -202,6 +202,7 @@ static RW_RC open_http(struct serve *s, const struct serve_options *o, struct rw
     }
     RW_TRY(http_server_start(&settings, &s->http, err));
     serve_outside_count(s, s->http);
+    server_certificate_serve(s->certificate, s->http);
     struct rw_log_line l;
     rw_log_begin(&l, RW_LOG_INFO, "accepting");
     rw_log_str(&l, "version", RW_VERSION);
@@ -234,6 +235,7 @@ RW_RC serve_open(struct serve *s, const struct serve_options *o, struct rw_err *
     RW_TRY(open_store(s, o->dir, err));
     RW_TRY(open_signer(s, o->dir, err));
     RW_TRY(open_trust(s, o->dir, err));
+    RW_TRY(server_certificate_new(o->dir, &s->certificate, err));
     RW_TRY(open_core(s, o->dir, err));
     RW_TRY(open_http(s, o, err));
     return tell_ready(s, o, err);
@@ -252,6 +254,7 @@ void serve_drop(struct serve *s)
     server_core_stop(s->core);
     server_check_stop(s->check);
     webhook_close(&s->webhook);
+    server_certificate_drop(&s->certificate);
     api_core_end(&s->api);
     rollout_control_drop(&s->api.controls);
     clone_watch_drop(&s->api.shared);

@@ -45,6 +45,12 @@ static void counters(void *ctx, struct http_counters *out)
     (void)pthread_mutex_unlock(&s->counters_lock);
 }
 
+static void certificate(void *ctx, struct api_certificate *out)
+{
+    struct serve *s = ctx;
+    server_certificate_state(s->certificate, out);
+}
+
 void serve_outside_count(struct serve *s, struct http_server *http)
 {
     (void)pthread_mutex_lock(&s->counters_lock);
@@ -84,6 +90,7 @@ struct api_core_outside serve_outside(struct serve *s)
                                      .trust = trust,
                                      .check = check,
                                      .counters = counters,
+                                     .certificate = certificate,
                                      .queue_depth = queue_depth,
                                      .ctx = s};
 }

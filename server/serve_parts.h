@@ -9,6 +9,7 @@
 #define RINGWARD_SERVE_PARTS_H
 
 #include "server/release/release_signer.h"
+#include "server/server_certificate.h"
 #include "server/server_conf.h"
 #include "server/server_core.h"
 
@@ -35,6 +36,7 @@ struct serve {
     struct api_queue *queue;
     struct server_check *check;
     struct server_core *core;
+    struct server_certificate *certificate;
     struct http_server *http; /* the main thread's */
     pthread_mutex_t counters_lock;
     struct http_server *counted; /* what metrics count; NULL before the start and in the stop */

@@ -13,7 +13,9 @@ static void put(struct json_writer *w, const char *what, const char *text)
 
 void api_alarm_write(const struct api_core *c, struct rw_wall now, struct json_writer *w)
 {
+    const struct api_certificate certificate = api_core_certificate(c);
     api_trust_write_alarms(c->trust, now, w);
+    api_certificate_write_alarms(&certificate, now, w);
     put(w, "signer", c->signer_alarm);
     put(w, "store", c->store_alarm);
     put(w, "controller", c->tick_alarm);

@@ -373,6 +373,13 @@ void api_core_fold(struct api_core *c)
     api_node_stop(c);
 }
 
+struct api_certificate api_core_certificate(const struct api_core *c)
+{
+    struct api_certificate certificate = {.tls = false};
+    if (c->outside.certificate != NULL) { c->outside.certificate(c->outside.ctx, &certificate); }
+    return certificate;
+}
+
 bool api_core_ready(const struct api_core *c, const char **why_out)
 {
     /* A failed batch counts while none is tried: later only the next one can tell, and it must get here. */

@@ -8,6 +8,7 @@
 #ifndef RINGWARD_API_CORE_H
 #define RINGWARD_API_CORE_H
 
+#include "server/api/api_certificate.h"
 #include "server/api/api_node.h"
 #include "server/api/api_trust.h"
 #include "server/api/clone_watch.h"
@@ -31,6 +32,7 @@ struct api_core_outside {
     /* Queues one release for the box. Fails with RW_E_FULL. */
     RW_RC (*check)(void *ctx, const struct release_check_job *job, struct rw_err *err);
     void (*counters)(void *ctx, struct http_counters *out);
+    void (*certificate)(void *ctx, struct api_certificate *out); /* NULL: no TLS */
     size_t (*queue_depth)(void *ctx);
     void *ctx;
 };
@@ -90,6 +92,9 @@ void api_core_end(struct api_core *c); /* drops the rollouts */
  * all of them are answered with that failure (503), whatever their handlers said; for the next second batches are
  * refused at once, since each failure costs a load of the whole state. */
 void api_core_run(struct api_core *c, struct api_job *jobs);
+
+/* The TLS certificate that this server shows. */
+struct api_certificate api_core_certificate(const struct api_core *c);
 
 /* Loads what is stale. Every handler may rely on it: api_core_run and api_core_tick call it first. */
 RW_RC api_core_heal(struct api_core *c, struct rw_err *err);

@@ -123,6 +123,8 @@ static RW_RC write_metrics(const struct api_core *c, struct rw_buf *into, struct
                           RW_VERSION));
     RW_TRY(put_core(c, into, err));
     RW_TRY(put_http(c, into, err));
+    const struct api_certificate certificate = api_core_certificate(c);
+    RW_TRY(api_certificate_metrics(&certificate, now, into, err));
     RW_TRY(api_trust_metrics(c->trust, now, into, err));
     RW_TRY(fleet_state_metrics(c->fleet, into, err));
     RW_TRY(rw_buf_appendf(into, err,

@@ -85,6 +85,8 @@ static RW_RC write_status(const struct api_core *c, struct rw_buf *into, struct 
     json_put_str(&w, "started", started);
     json_close_object(&w);
     api_node_write(c, &w);
+    const struct api_certificate certificate = api_core_certificate(c);
+    api_certificate_write(&certificate, &w);
     json_put_int(&w, "endpoints", (int64_t)fleet_state_endpoints(c->fleet));
     json_put_int(&w, "releases", releases);
     RW_TRY(put_rollouts(c, now, &w, err));

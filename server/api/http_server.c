@@ -177,6 +177,14 @@ RW_RC http_server_reload_tls(struct http_server *server, const char *cert_file,
     return RW_OK;
 }
 
+bool http_server_certificate(const struct http_server *server, struct rw_wall *from_out,
+                             struct rw_wall *until_out)
+{
+    struct rw_err err;
+    return server->shared.tls != NULL &&
+           rw_is_ok(http_tls_validity(server->shared.tls, from_out, until_out, &err));
+}
+
 void http_server_counters(const struct http_server *server, struct http_counters *out)
 {
     *out = (struct http_counters){.accepted = 0};

@@ -69,6 +69,11 @@ void http_server_counters(const struct http_server *server, struct http_counters
 RW_RC http_server_reload_tls(struct http_server *server, const char *cert_file,
                              const char *key_file, struct rw_err *err);
 
+/* Validity of the certificate that new connections get; false without TLS. Called by the thread that starts and
+ * reloads. */
+bool http_server_certificate(const struct http_server *server, struct rw_wall *from_out,
+                             struct rw_wall *until_out);
+
 /* Begins a graceful stop and returns: no new connections, idle ones are closed, each reply now says
  * "Connection: close". May be called more than once. */
 void http_server_drain(struct http_server *server);

@@ -3,6 +3,7 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <string.h>
+#include <time.h>
 
 #define CIPHERS_TLS12 "ECDHE+AESGCM:ECDHE+CHACHA20"
 #define GROUPS        "X25519:P-256"
@@ -69,6 +70,29 @@ static RW_RC load(SSL_CTX *ctx, const char *cert_file, const char *key_file, str
     return RW_OK;
 }
 
+static bool as_wall(const ASN1_TIME *t, struct rw_wall *out)
+{
+    struct tm tm;
+    if (t == NULL || ASN1_TIME_to_tm(t, &tm) != 1) { return false; }
+    out->s = timegm(&tm);
+    return true;
+}
+
+RW_RC http_tls_validity(const struct ssl_ctx_st *ctx, struct rw_wall *from_out,
+                        struct rw_wall *until_out, struct rw_err *err)
+{
+    const X509 *cert = SSL_CTX_get0_certificate(ctx);
+    struct rw_wall from = {.s = 0};
+    struct rw_wall until = {.s = 0};
+    if (cert == NULL || !as_wall(X509_get0_notBefore(cert), &from) ||
+        !as_wall(X509_get0_notAfter(cert), &until)) {
+        return rw_fail(err, RW_E_CONFIG, "the certificate does not say how long it is valid");
+    }
+    *from_out = from;
+    *until_out = until;
+    return RW_OK;
+}
+
 RW_RC http_tls_open(const char *cert_file, const char *key_file, struct ssl_ctx_st **out,
                     struct rw_err *err)
 {
@@ -77,6 +101,9 @@ RW_RC http_tls_open(const char *cert_file, const char *key_file, struct ssl_ctx_
     if (ctx == NULL) { return openssl_failed("TLS for", cert_file, err); }
     struct rw_rc rc = configure(ctx, err);
     if (rw_is_ok(rc)) { rc = load(ctx, cert_file, key_file, err); }
+    struct rw_wall from;
+    struct rw_wall until;
+    if (rw_is_ok(rc)) { rc = http_tls_validity(ctx, &from, &until, err); }
     if (!rw_is_ok(rc)) {
         http_tls_drop(&ctx);
         return rc;

@@ -7,7 +7,7 @@
 #ifndef RINGWARD_HTTP_TLS_H
 #define RINGWARD_HTTP_TLS_H
 
-#include "common/base/buf.h"
+#include "common/base/clock.h"
 
 struct ssl_ctx_st;
 
@@ -15,6 +15,9 @@ struct ssl_ctx_st;
  * `cert_file` is a PEM chain, leaf first. Fails with RW_E_CONFIG, naming the file and OpenSSL's reason. */
 RW_RC http_tls_open(const char *cert_file, const char *key_file, struct ssl_ctx_st **out,
                     struct rw_err *err);
+/* Validity of the leaf certificate. Fails with RW_E_CONFIG. */
+RW_RC http_tls_validity(const struct ssl_ctx_st *ctx, struct rw_wall *from_out,
+                        struct rw_wall *until_out, struct rw_err *err);
 void http_tls_drop(struct ssl_ctx_st **ctx); /* accepts NULL inside */
 
 #endif

@@ -66,6 +66,21 @@ static RW_RC examine_cert(const struct cli_api *api, struct cmd_doctor_report *r
     return cmd_doctor_view_cert(report, from, until, err);
 }
 
+/* Files that wait beside the certificate in use; who may not ask for the status is not told of them. */
+static RW_RC examine_refused(struct cli_api *api, struct cmd_doctor_report *report,
+                             struct rw_err *err)
+{
+    RW_AUTO(json_tree) json_tree status = NULL;
+    struct rw_rc rc = cli_api_get(api, "/v1/status", &status, err);
+    if (rc.code == RW_E_AUTH || rc.code == RW_E_FORBIDDEN) { return RW_OK; }
+    RW_TRY(rc);
+    const struct json *cert = json_find(status, "certificate");
+    struct rw_err why = {.code = RW_E_CONFIG};
+    if (cert == NULL || json_find(cert, "refused") == NULL) { return RW_OK; }
+    (void)cli_view_str(cert, "refused", why.text, sizeof(why.text));
+    return cmd_doctor_view_broken(report, "tls-certificate (new)", &why, err);
+}
+
 static RW_RC examine(struct cli_api *api, const char *root_file, struct cmd_doctor_report *report,
                      struct rw_err *err)
 {
@@ -82,6 +97,7 @@ static RW_RC examine(struct cli_api *api, const char *root_file, struct cmd_doct
         return rc;
     }
     RW_TRY(examine_cert(api, report, err));
+    RW_TRY(examine_refused(api, report, err));
     struct tuf_role_status roles[CMD_DOCTOR_ROLES_MAX];
     size_t count = tuf_client_status(repo.client, roles, RW_LEN(roles));
     for (size_t i = 0; i < count; i++) {

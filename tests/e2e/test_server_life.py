@@ -9,11 +9,15 @@ import socket
 import ssl
 import threading
 import time
+from datetime import datetime, timedelta, timezone
 
 import pytest
 from conftest import BIN
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from lab import Lab, wait_for
-from load import Law, Load, check_exactly
+from load import Law, Load, check_exactly, metrics
 from test_hostile_clients import CONTEXT
 from test_kill_load import one_ring, rolled_out
 
@@ -63,6 +67,63 @@ def test_a_new_certificate_is_taken_and_a_bad_one_refused(lab, other):
     assert kept.getresponse().status == 200
     assert old_key not in lab.server.log.read_bytes()
     kept.close()
+
+
+def alarms(lab):
+    """About the certificate; asked without a look at the one that is shown."""
+    with contextlib.closing(http.client.HTTPSConnection("127.0.0.1", lab.port, context=CONTEXT, timeout=30)) as c:
+        token = (lab.server_dir / "tokens" / "admin.token").read_text().strip()
+        c.request("GET", "/v1/status", headers={"Authorization": f"Bearer {token}"})
+        return [a for a in json.loads(c.getresponse().read())["alarms"] if "ertificate" in a]
+
+
+def made(tls, left_days):
+    """A certificate and key of an age, renamed into place one after the other."""
+    now = datetime.now(timezone.utc)
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "x")])
+    cert = (x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key()).serial_number(1)
+            .not_valid_before(now - timedelta(days=90)).not_valid_after(now + timedelta(days=left_days))
+            .sign(key, hashes.SHA256()))
+    pem = serialization.Encoding.PEM
+    (tls / "cert.new").write_bytes(cert.public_bytes(pem))
+    (tls / "key.new").write_bytes(key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
+    for part in ("cert", "key"):
+        (tls / f"{part}.new").rename(tls / f"{part}.pem")
+
+
+def test_a_new_certificate_is_noticed_without_a_signal_and_a_refused_one_is_an_alarm(lab, other):
+    """Both files must have changed before they count; what is refused, and what ends, is told until it is mended."""
+    tls = lab.server_dir / "tls"
+    own = {name: (tls / name).read_bytes() for name in ("cert.pem", "key.pem")}
+    first = certificate(lab)
+    assert alarms(lab) == []
+    left_s = metrics(lab.port)["ringward_certificate_left_seconds"]
+    assert left_s > 15 * 86400
+    refused = metrics(lab.port)["ringward_certificate_refused_total"]
+
+    shutil.copy(other / "cert.pem", tls / "cert.pem")  # and the key does not come
+    wait_for("the alarm", lambda: alarms(lab), 30)
+    assert "refused, the former one" in alarms(lab)[0] and "key values mismatch" in alarms(lab)[0]
+    m = metrics(lab.port)
+    assert m["ringward_certificate_refused"] == 1 and m["ringward_certificate_refused_total"] == refused + 1
+    doctor = lab.cli("doctor")
+    assert doctor.returncode == 6 and "tls-certificate (new)" in doctor.stdout, doctor.stdout
+    assert certificate(lab) == first
+    shutil.copy(other / "key.pem", tls / "key.pem")
+    wait_for("the new one is shown", lambda: certificate(lab) == der(other / "cert.pem"), 30)
+    assert certificate(lab) != first and alarms(lab) == []
+    assert metrics(lab.port)["ringward_certificate_refused"] == 0
+    assert metrics(lab.port)["ringward_certificate_refused_total"] == refused + 1, "the same files are refused once"
+
+    made(tls, 13)
+    wait_for("its end is told", lambda: alarms(lab), 30)
+    assert "TLS certificate expires soon" in alarms(lab)[0] and len(alarms(lab)) == 1
+    assert 12 * 86400 < metrics(lab.port)["ringward_certificate_left_seconds"] <= 13 * 86400
+    for name, data in own.items():
+        (tls / name).write_bytes(data)
+    wait_for("its own again", lambda: certificate(lab) == first, 30)
+    assert alarms(lab) == []
 
 
 def test_reloads_under_load_drop_nothing_and_a_stop_answers_what_runs(other):

@@ -318,6 +318,20 @@ TEST(a_certificate_that_cannot_be_used_is_named)
     assert_null(ctx);
 }
 
+TEST(a_certificate_says_how_long_it_is_good_for)
+{
+    struct rw_err err = {0};
+    struct ssl_ctx_st *ctx = NULL;
+    struct rw_wall from;
+    struct rw_wall until;
+    MUST(http_tls_open(cert_file, key_file, &ctx, &err));
+    MUST(http_tls_validity(ctx, &from, &until, &err));
+    assert_int_equal(until.s - from.s, 3660);
+    const struct rw_clock clock = rw_clock_system();
+    assert_in_range(until.s - rw_clock_wall(&clock).s, 3000, 3600);
+    http_tls_drop(&ctx);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -332,6 +346,7 @@ int main(void)
         cmocka_unit_test(a_handshake_that_does_not_begin_is_cut),
         cmocka_unit_test(a_session_is_resumed_on_any_worker),
         cmocka_unit_test(a_certificate_that_cannot_be_used_is_named),
+        cmocka_unit_test(a_certificate_says_how_long_it_is_good_for),
     };
     return cmocka_run_group_tests(tests, make_cert, remove_cert);
 }
