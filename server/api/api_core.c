@@ -237,7 +237,7 @@ static void run_batch(struct api_core *c, struct api_job *batch)
 static void run_alone(struct api_core *c, struct api_job *job)
 {
     struct rw_err err;
-    struct rw_rc rc = api_core_heal(c, &err);
+    struct rw_rc rc = job->route->probe ? RW_OK : api_core_heal(c, &err);
     if (rw_is_ok(rc) && job->route->controller) { rc = api_node_must_control(c, &err); }
     if (rw_is_ok(rc)) {
         job->route->apply(c, job);
@@ -302,7 +302,11 @@ static RW_RC fold(struct api_core *c, struct rw_err *err)
 static RW_RC turn(struct api_core *c, struct rw_err *err)
 {
     struct rw_wall now = rw_clock_wall(&c->clock);
-    RW_TRY(api_core_heal(c, err));
+    struct rw_rc rc = api_core_heal(c, err);
+    if (!rw_is_ok(rc)) {
+        api_node_leave(c, err->text); /* the heir needs the signer, however long this lasts */
+        return rc;
+    }
     RW_TRY(api_node_turn(c, err));
     if (!api_node_controls(c)) { return rollout_run_follow(c->rollouts, now, err); }
     RW_TRY(

@@ -113,6 +113,19 @@ static RW_RC put_core(const struct api_core *c, struct rw_buf *into, struct rw_e
     return put_samples(samples, RW_LEN(samples), into, err);
 }
 
+/* What the fleet and the rollouts are; nothing while memory is not what the store holds. */
+static RW_RC put_state(const struct api_core *c, struct rw_wall now, struct rw_buf *into,
+                       struct rw_err *err)
+{
+    if (c->fleet_stale || c->rollouts_stale) { return RW_OK; }
+    RW_TRY(fleet_state_metrics(c->fleet, into, err));
+    const struct ring_policy *policy = api_trust_policy(c->trust);
+    if (policy != NULL) {
+        RW_TRY(rollout_control_metrics(c->controls, &policy->controls, now, into, err));
+    }
+    return rollout_run_metrics(c->rollouts, into, err);
+}
+
 static RW_RC write_metrics(const struct api_core *c, struct rw_buf *into, struct rw_err *err)
 {
     struct rw_wall now = rw_clock_wall(&c->clock);
@@ -126,7 +139,6 @@ static RW_RC write_metrics(const struct api_core *c, struct rw_buf *into, struct
     const struct api_certificate certificate = api_core_certificate(c);
     RW_TRY(api_certificate_metrics(&certificate, now, into, err));
     RW_TRY(api_trust_metrics(c->trust, now, into, err));
-    RW_TRY(fleet_state_metrics(c->fleet, into, err));
     RW_TRY(rw_buf_appendf(into, err,
                           "# HELP ringward_beacons_clock_total Beacons of endpoints whose clock "
                           "cannot be believed.\n# TYPE ringward_beacons_clock_total counter\n"
@@ -147,11 +159,7 @@ static RW_RC write_metrics(const struct api_core *c, struct rw_buf *into, struct
         "# HELP ringward_endpoints_shared Endpoints that several machines speak as.\n"
         "# TYPE ringward_endpoints_shared gauge\nringward_endpoints_shared %llu\n",
         (unsigned long long)c->clones, (unsigned long long)c->shared.shared));
-    const struct ring_policy *policy = api_trust_policy(c->trust);
-    if (policy != NULL) {
-        RW_TRY(rollout_control_metrics(c->controls, &policy->controls, now, into, err));
-    }
-    return rollout_run_metrics(c->rollouts, into, err);
+    return put_state(c, now, into, err);
 }
 
 static void apply_metrics(void *core, struct api_job *job)
@@ -163,13 +171,15 @@ static void apply_metrics(void *core, struct api_job *job)
     if (!rw_is_ok(rc)) { job->reply.content_type = NULL; }
 }
 
+#define PROBE(path, function)                                                                      \
+    {                                                                                              \
+        .method = "GET", .pattern = path, .auth = API_AUTH_NONE, .apply = function, .probe = true  \
+    }
+
 const struct api_route api_health_routes[] = {
-    {.method = "GET", .pattern = "/healthz", .auth = API_AUTH_NONE, .apply = apply_healthz},
-    {.method = "GET", .pattern = "/readyz", .auth = API_AUTH_NONE, .apply = apply_readyz},
-    {.method = "GET",
-     .pattern = "/readyz/controller",
-     .auth = API_AUTH_NONE,
-     .apply = apply_controller},
-    {.method = "GET", .pattern = "/metrics", .auth = API_AUTH_NONE, .apply = apply_metrics},
+    PROBE("/healthz", apply_healthz),
+    PROBE("/readyz", apply_readyz),
+    PROBE("/readyz/controller", apply_controller),
+    PROBE("/metrics", apply_metrics),
 };
 const size_t api_health_route_count = RW_LEN(api_health_routes);

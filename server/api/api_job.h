@@ -84,6 +84,9 @@ struct api_route {
     bool batched;
     /* Of several nodes the controller alone may run it: it needs the signer, or files that only one may write. */
     bool controller;
+    /* It tells how the server does, so it is answered while the store fails, too: `apply` may find the fleet and the
+     * rollouts stale, and must not look at them then. */
+    bool probe;
 };
 
 struct http_conn;

@@ -157,23 +157,23 @@ class Client:
         raise AssertionError(f"{path}: no answer for 60 s")
 
 
-def metrics(port) -> dict:
+def metrics(port, host="127.0.0.1") -> dict:
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
-    with contextlib.closing(http.client.HTTPSConnection("127.0.0.1", port, context=context, timeout=30)) as c:
+    with contextlib.closing(http.client.HTTPSConnection(host, port, context=context, timeout=30)) as c:
         c.request("GET", "/metrics")
         lines = c.getresponse().read().decode().splitlines()
     return {k: float(v) for k, v in (line.rsplit(" ", 1) for line in lines if line and line[0] != "#")}
 
 
-def get(port, path):
+def get(port, path, host="127.0.0.1", timeout_s=15):
     """Status and body; 0 when nobody answers in time."""
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     try:
-        with contextlib.closing(http.client.HTTPSConnection("127.0.0.1", port, context=context, timeout=15)) as c:
+        with contextlib.closing(http.client.HTTPSConnection(host, port, context=context, timeout=timeout_s)) as c:
             c.request("GET", path)
             r = c.getresponse()
             return r.status, r.read().decode()
@@ -181,9 +181,9 @@ def get(port, path):
         return 0, ""
 
 
-def check_exactly(load, lab, port):
+def check_exactly(load, lab, port, host="127.0.0.1"):
     """What a node keeps, against every 2xx: nothing lost, nothing twice (INV-2, INV-8)."""
-    seen = metrics(port)
+    seen = metrics(port, host)
     assert seen['ringward_beacons_total{kind="healthy"}'] == len(load.healthy), seen
     assert seen['ringward_beacons_total{kind="alive"}'] == load.alive, seen
     fleet = {e["endpoint"]: e for e in all_endpoints(lab)}

@@ -1,5 +1,5 @@
-"""A private PostgreSQL server of a test: fresh data in a temporary folder, a unix socket only, fsync on. As root it runs
-under the user "postgres" or "nobody", since PostgreSQL refuses root."""
+"""A private PostgreSQL server of a test: fresh data in a temporary folder, a unix socket, fsync on; TCP only at an address
+that is asked for. As root it runs under the user "postgres" or "nobody", since PostgreSQL refuses root."""
 import os
 import pwd
 import shutil
@@ -12,7 +12,8 @@ from lab import LabError, wait_for
 
 
 class Postgres:
-    def __init__(self):
+    def __init__(self, address=None, port=5432):
+        self.address, self.port = address, port
         found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
         if not found:
             raise LabError("PostgreSQL is not installed; see scripts/packages")
@@ -27,19 +28,23 @@ class Postgres:
         self.child = None
         subprocess.run([self.bin / "initdb", "-D", self.dir / "data", "-U", "ringward", "-A", "trust", "-N", "-E", "UTF8",
                         "--locale=C"], check=True, stdout=subprocess.DEVNULL, cwd=self.dir, **self.user)
+        if address:
+            with open(self.dir / "data" / "pg_hba.conf", "a") as hba:
+                hba.write("host all ringward samenet trust\n")
 
     def url(self, host=None) -> str:
-        return f"postgresql:///postgres?host={host or self.dir}&user=ringward"
+        return f"postgresql:///postgres?host={host or self.dir}&port={self.port}&user=ringward"
 
     def start(self):
         log = open(self.dir / "log", "ab")
-        self.child = subprocess.Popen([self.bin / "postgres", "-D", self.dir / "data", "-c", "listen_addresses=", "-c",
-                                       f"unix_socket_directories={self.dir}", "-c", "fsync=on", "-c",
-                                       "shared_buffers=16MB"], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                      cwd=self.dir, **self.user)
+        settings = {"listen_addresses": self.address or "", "port": self.port, "unix_socket_directories": self.dir,
+                    "fsync": "on", "shared_buffers": "16MB"}
+        self.child = subprocess.Popen([self.bin / "postgres", "-D", self.dir / "data",
+                                       *[a for k, v in settings.items() for a in ("-c", f"{k}={v}")]],
+                                      stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.dir, **self.user)
         log.close()
         wait_for("PostgreSQL answers", lambda: subprocess.run(
-            [self.bin / "pg_isready", "-q", "-h", self.dir], cwd=self.dir).returncode == 0, 60)
+            [self.bin / "pg_isready", "-q", "-h", self.dir, "-p", str(self.port)], cwd=self.dir).returncode == 0, 60)
         return self
 
     def stop(self, how=signal.SIGQUIT):
@@ -50,8 +55,8 @@ class Postgres:
             self.child = None
 
     def rows(self, sql: str) -> list[str]:
-        r = subprocess.run([self.bin / "psql", "-h", self.dir, "-U", "ringward", "-d", "postgres", "-A", "-t", "-c", sql],
-                           check=True, capture_output=True, text=True, cwd=self.dir)
+        r = subprocess.run([self.bin / "psql", "-h", self.dir, "-p", str(self.port), "-U", "ringward", "-d", "postgres",
+                            "-A", "-t", "-c", sql], check=True, capture_output=True, text=True, cwd=self.dir)
         return r.stdout.splitlines()
 
     def __enter__(self):

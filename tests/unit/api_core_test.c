@@ -248,6 +248,7 @@ static void apply_alone(void *core, struct api_job *job)
 
 static const struct api_route batched = {.batched = true, .apply = apply_batched};
 static const struct api_route alone = {.batched = false, .apply = apply_alone};
+static const struct api_route probe = {.probe = true, .apply = apply_alone};
 
 static RW_RC fake_renew(void *ctx, struct rw_wall now, bool *signed_out, struct rw_err *err)
 {
@@ -274,14 +275,19 @@ static struct api_core fresh_core(void)
     return c;
 }
 
-/* "bbsb": a chain of batched and single jobs, in this order. */
+static const struct api_route *route_of(char kind)
+{
+    return kind == 'b' ? &batched : kind == 'p' ? &probe : &alone;
+}
+
+/* "bbsb": a chain of batched and single jobs, in this order; p: a single one that only tells how the server does. */
 static void run(struct api_core *c, const char *kinds)
 {
     static struct api_job jobs[8];
     size_t n = strlen(kinds);
     assert_in_range(n, 1, RW_LEN(jobs));
     for (size_t i = 0; i < n; i++) {
-        jobs[i] = (struct api_job){.route = kinds[i] == 'b' ? &batched : &alone,
+        jobs[i] = (struct api_job){.route = route_of(kinds[i]),
                                    .reply = {.body = rw_buf_make(64), .file_fd = -1},
                                    .next = i + 1 < n ? &jobs[i + 1] : NULL};
     }
@@ -364,11 +370,38 @@ TEST(nothing_is_served_while_the_state_cannot_be_loaded)
                         "ll-l-"); /* tried before and after the batch, and for the single job */
     const char *why = NULL;
     assert_false(api_core_ready(&c, &why));
+    trace[0] = '\0';
+    run(&c, "p"); /* but whoever asks whether it lives hears so, and costs no try */
+    assert_string_equal(trace, "s+");
     fails = '\0';
     c.batch_retry.ms = 0;
     trace[0] = '\0';
     run(&c, "b");
     assert_string_equal(trace, "lBafC+");
+    api_core_end(&c);
+}
+
+static void note_leave(void *ctx)
+{
+    unsigned *left = ctx;
+    (*left)++;
+}
+
+TEST(a_controller_that_cannot_load_the_state_lets_go_of_the_signer)
+{
+    struct api_core c = fresh_core();
+    unsigned left = 0;
+    struct api_node node = {.controller = true, .leave = note_leave, .ctx = &left};
+    c.node = &node;
+    c.fleet_stale = true; /* it was cut off in the middle of a batch */
+    fails = 'l';
+    api_core_tick(&c);
+    assert_int_equal(left, 1);
+    assert_false(api_node_controls(&c));
+    assert_string_equal(trace, "l");
+    api_core_tick(&c);
+    assert_int_equal(left, 1);
+    c.node = NULL;
     api_core_end(&c);
 }
 
@@ -459,6 +492,7 @@ RUN_TESTS(cmocka_unit_test(batches_are_committed_before_they_are_answered),
           cmocka_unit_test(the_answer_of_a_lost_batch_says_nothing_of_what_was_granted),
           cmocka_unit_test(after_a_failure_batches_are_refused_for_a_while_without_trying),
           cmocka_unit_test(nothing_is_served_while_the_state_cannot_be_loaded),
+          cmocka_unit_test(a_controller_that_cannot_load_the_state_lets_go_of_the_signer),
           cmocka_unit_test(a_turn_keeps_its_order_and_tells_its_failures),
           cmocka_unit_test(ready_needs_a_turn_and_a_signer_that_answers),
           cmocka_unit_test(a_change_of_the_rollouts_that_was_not_kept_is_forgotten),
