@@ -175,7 +175,7 @@ static void take_request(struct http_conn *c)
     }
     tally(&w->tally.requests);
     const struct http_ask ask = {
-        .bytes = bytes, .head = &head, .peer = c->peer.text, .inbox = w->inbox};
+        .bytes = bytes, .head = &head, .peer = c->peer.text, .inbox = w->inbox, .files = w->files};
     c->last = c->last || head.close;
     c->job = http_serve_head(&w->shared->set, &ask, &reply);
     (void)evbuffer_drain(in, head.bytes);
@@ -211,6 +211,14 @@ void http_conn_sent(struct http_conn *c)
     set_reading(c, true);
 }
 
+/* Replies that went out at once; a client that sends ahead may get many, one after the other, none inside another. */
+static void go_on(struct http_conn *c)
+{
+    while (c->state == HTTP_CONN_SEND && !c->doomed && http_send_unsent(c) == 0) {
+        http_conn_sent(c);
+    }
+}
+
 static void on_read(struct bufferevent *bev, void *arg)
 {
     struct http_conn *c = arg;
@@ -237,6 +245,7 @@ static void on_read(struct bufferevent *bev, void *arg)
     case HTTP_CONN_STATES:
         break;
     }
+    go_on(c);
     http_conn_settle(c);
 }
 
@@ -246,6 +255,7 @@ static void on_write(struct bufferevent *bev, void *arg)
     struct http_conn *c = arg;
     (void)bev;
     if (c->state == HTTP_CONN_SEND && !c->doomed && http_send_more(c)) { http_conn_sent(c); }
+    go_on(c);
     http_conn_settle(c);
 }
 
@@ -270,6 +280,7 @@ void http_conn_deliver(struct http_conn *c, struct api_job *job)
     c->job = NULL;
     http_inbox_job_free(job);
     start_reply(c, &reply);
+    go_on(c);
     http_conn_settle(c);
 }
 

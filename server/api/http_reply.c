@@ -4,6 +4,7 @@
 #include "common/json/json_write.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 static const struct {
@@ -105,7 +106,8 @@ static bool is_bodiless(int status)
 
 static uint64_t content_bytes(const struct http_reply *r)
 {
-    return r->fd >= 0 ? r->bytes : r->body.n;
+    if (r->fd >= 0) { return r->bytes; }
+    return r->lent.n > 0 ? r->lent.n : r->body.n;
 }
 
 uint64_t http_reply_body_bytes(const struct http_reply *r)
@@ -140,10 +142,14 @@ static RW_RC append_content(const struct http_reply *r, struct rw_buf *into, str
                           (unsigned long long)content_bytes(r));
 }
 
-RW_RC http_reply_head(const struct http_reply *r, const char *date, struct rw_buf *into,
-                      struct rw_err *err)
+static RW_RC append_end(const struct http_reply *r, struct rw_buf *into, struct rw_err *err)
 {
-    RW_ASSERT(r->status >= 200 && r->status <= 599);
+    return rw_buf_append_str(into, r->close ? "Connection: close\r\n\r\n" : "\r\n", err);
+}
+
+static RW_RC append_head(const struct http_reply *r, const char *date, struct rw_buf *into,
+                         struct rw_err *err)
+{
     RW_TRY(rw_buf_appendf(into, err, "HTTP/1.1 %d %s\r\nDate: %s\r\nCache-Control: %s\r\n",
                           r->status, reason_of(r->status), date, r->cache_control));
     RW_TRY(append_content(r, into, err));
@@ -155,7 +161,46 @@ RW_RC http_reply_head(const struct http_reply *r, const char *date, struct rw_bu
     if (r->retry_after_s >= 0) {
         RW_TRY(rw_buf_appendf(into, err, "Retry-After: %lld\r\n", (long long)r->retry_after_s));
     }
-    return rw_buf_append_str(into, r->close ? "Connection: close\r\n\r\n" : "\r\n", err);
+    return RW_OK;
+}
+
+static RW_RC append_ready(const struct http_ready *ready, const char *date, struct rw_buf *into,
+                          struct rw_err *err)
+{
+    size_t at = into->n + ready->date_at;
+    RW_TRY(rw_buf_append(into, rw_buf_span(&ready->head), err));
+    rw_copy(into->p + at, into->n - at, date, HTTP_DATE_BYTES - 1);
+    return RW_OK;
+}
+
+RW_RC http_reply_head(const struct http_reply *r, const char *date, struct rw_buf *into,
+                      struct rw_err *err)
+{
+    RW_ASSERT(r->status >= 200 && r->status <= 599);
+    if (r->ready != NULL) {
+        RW_TRY(append_ready(r->ready, date, into, err));
+    } else {
+        RW_TRY(append_head(r, date, into, err));
+    }
+    return append_end(r, into, err);
+}
+
+RW_RC http_ready_make(const struct http_reply *r, struct http_ready *out, struct rw_err *err)
+{
+    char date[HTTP_DATE_BYTES];
+    http_reply_date(date, 0);
+    http_ready_drop(out);
+    RW_TRY(append_head(r, date, &out->head, err));
+    const char *at = strstr(rw_buf_str(&out->head), "\r\nDate: ");
+    RW_ASSERT(at != NULL);
+    out->date_at = (size_t)(at - rw_buf_str(&out->head)) + strlen("\r\nDate: ");
+    return RW_OK;
+}
+
+void http_ready_drop(struct http_ready *ready)
+{
+    rw_buf_drop(&ready->head);
+    *ready = (struct http_ready){.head = rw_buf_make(HTTP_REPLY_HEAD_MAX)};
 }
 
 void http_reply_date(char dst[static HTTP_DATE_BYTES], int64_t wall_s)

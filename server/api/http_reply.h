@@ -16,11 +16,21 @@ enum {
     HTTP_REPLY_SMALL = 16384,   /* bodies up to this travel in one write with their head */
 };
 
+/* Status line and headers of a reply that is given again and again, without Connection and the empty line. */
+struct http_ready {
+    struct rw_buf head;
+    size_t date_at; /* where the text of the Date header stands */
+};
+
 struct http_reply {
     int status;
     const char *content_type; /* static text; NULL: none */
     struct rw_buf body;       /* owned; used when fd < 0 */
-    int fd;                   /* owned; >= 0: the body is `bytes` of this file from `offset` on */
+    struct rw_span
+        lent; /* the body instead, when not empty: sent or copied before the next request is looked at */
+    const struct http_ready
+        *ready; /* the head, lent likewise; NULL: it is made of what stands here */
+    int fd;     /* owned; >= 0: the body is `bytes` of this file from `offset` on */
     uint64_t offset;
     uint64_t bytes;
     int64_t retry_after_s;               /* < 0: none */
@@ -52,6 +62,9 @@ uint64_t http_reply_body_bytes(const struct http_reply *r);
  * Fails with RW_E_TOO_BIG, RW_E_NOMEM. */
 RW_RC http_reply_head(const struct http_reply *r, const char *date, struct rw_buf *into,
                       struct rw_err *err);
+/* The head of `r` for later. Fails with RW_E_TOO_BIG, RW_E_NOMEM. */
+RW_RC http_ready_make(const struct http_reply *r, struct http_ready *out, struct rw_err *err);
+void http_ready_drop(struct http_ready *ready); /* accepts a zeroed one */
 /* IMF-fixdate of a moment (RFC 9110 5.6.7). */
 void http_reply_date(char dst[static HTTP_DATE_BYTES], int64_t wall_s);
 

@@ -8,11 +8,16 @@
 #include <event2/bufferevent.h>
 #include <event2/event.h>
 #include <fcntl.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 /* A cold page is asked for without waiting; after 40 * 5 ms the read may block after all. */
 enum { PAGE_WAIT_US = 5000, PAGE_TRIES_MAX = 40 };
+
+enum { TLS_RECORD_BYTES = 16384 };
 
 void http_send_drop(struct http_conn *c)
 {
@@ -102,6 +107,41 @@ bool http_send_more(struct http_conn *c)
     return false;
 }
 
+/* Whatever this does not send, an error of the connection included, is for the bufferevent to try and to tell. */
+static size_t send_at_once(const struct http_conn *c, struct rw_span bytes)
+{
+    if (evbuffer_get_length(bufferevent_get_output(c->bev)) > 0) { return 0; }
+    if (c->ssl == NULL) {
+        ssize_t sent =
+            send(bufferevent_getfd(c->bev), bytes.p, bytes.n, MSG_DONTWAIT | MSG_NOSIGNAL);
+        return sent > 0 ? (size_t)sent : 0;
+    }
+    if (bytes.n > TLS_RECORD_BYTES) { return 0; }
+    ERR_clear_error();
+    int sent = SSL_write(c->ssl, bytes.p, (int)bytes.n); /* one record: all or nothing */
+    ERR_clear_error();
+    return sent > 0 ? (size_t)sent : 0;
+}
+
+/* In one piece: OpenSSL has begun a record with these bytes, and wants to be given them again just so. */
+static bool send_later(struct http_conn *c, struct rw_span bytes)
+{
+    struct evbuffer *out = bufferevent_get_output(c->bev);
+    struct evbuffer_iovec v;
+    if (evbuffer_reserve_space(out, (ev_ssize_t)bytes.n, &v, 1) != 1) { return false; }
+    rw_copy(v.iov_base, v.iov_len, bytes.p, bytes.n);
+    v.iov_len = bytes.n;
+    return evbuffer_commit_space(out, &v, 1) == 0;
+}
+
+/* Straight to the socket when nothing waits before it: to wait until the socket is writable would cost two changes of
+ * the poll set and a turn of the loop for each reply. */
+static bool send_whole(struct http_conn *c, struct rw_span bytes)
+{
+    size_t sent = send_at_once(c, bytes);
+    return sent == bytes.n || send_later(c, rw_span_of(bytes.p + sent, bytes.n - sent));
+}
+
 static void count(struct http_tally *t, int status)
 {
     (void)atomic_fetch_add_explicit(&t->replies[status / 100], 1, memory_order_relaxed);
@@ -117,22 +157,24 @@ void http_send_begin(struct http_conn *c, struct http_reply *reply)
     count(&w->tally, reply->status);
     rw_buf_clear(&w->scratch);
     struct rw_rc rc = http_reply_head(reply, http_worker_date(w), &w->scratch, &unused);
-    if (rw_is_ok(rc) && whole && body > 0) {
-        rc = rw_buf_append(&w->scratch, rw_buf_span(&reply->body), &unused);
-    }
-    if (!rw_is_ok(rc) || bufferevent_write(c->bev, w->scratch.p, w->scratch.n) != 0) {
+    struct rw_span small = reply->lent.n > 0 ? reply->lent : rw_buf_span(&reply->body);
+    if (rw_is_ok(rc) && whole && body > 0) { rc = rw_buf_append(&w->scratch, small, &unused); }
+    bool large =
+        !whole && body > 0; /* its first slice joins the head: no more packets than needed */
+    struct rw_span bytes = rw_buf_span(&w->scratch);
+    bool good = rw_is_ok(rc) && (large ? send_later(c, bytes) : send_whole(c, bytes));
+    c->out.close = reply->close;
+    if (!good) {
         c->doomed = true;
         http_reply_drop(reply);
         return;
     }
-    c->out.close = reply->close;
-    if (!whole && body > 0) {
+    if (large) {
         c->out.mem = reply->body;
         c->out.fd = reply->fd;
         c->out.offset = reply->fd >= 0 ? reply->offset : 0;
         c->out.left = body;
         *reply = http_reply_make(); /* handed over */
-        /* The first slice joins the head: no more packets than needed. */
         (void)http_send_more(c);
     }
     http_reply_drop(reply);

@@ -45,8 +45,7 @@ static struct http_reply refuse_method(const struct http_ask *ask, const char *a
     return r;
 }
 
-static struct http_reply serve_file(const struct http_settings *set, const struct http_ask *ask,
-                                    struct rw_span path)
+static struct http_reply serve_file(const struct http_ask *ask, struct rw_span path)
 {
     const struct http_head *h = ask->head;
     const size_t n = sizeof(REPO_PREFIX) - 1;
@@ -58,7 +57,7 @@ static struct http_reply serve_file(const struct http_settings *set, const struc
         .range = http_parse_slice(ask->bytes, h->range),
         .head_only = h->method == API_HEAD,
     };
-    return http_static_answer(set->repo_dir, &file);
+    return http_static_answer(ask->files, &file);
 }
 
 static struct rw_span moved(struct rw_span piece, struct rw_span from, const uint8_t *to)
@@ -113,8 +112,8 @@ struct api_job *http_serve_head(const struct http_settings *set, const struct ht
     struct rw_err err;
     struct api_identity who = {.level = API_AUTH_NONE};
     struct rw_span path = http_parse_slice(ask->bytes, ask->head->path);
-    if (set->repo_dir >= 0 && rw_span_starts(path, REPO_PREFIX)) {
-        *reply_out = serve_file(set, ask, path);
+    if (ask->files != NULL && rw_span_starts(path, REPO_PREFIX)) {
+        *reply_out = serve_file(ask, path);
         return NULL;
     }
     struct http_match match =

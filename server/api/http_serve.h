@@ -8,6 +8,7 @@
 #ifndef RINGWARD_HTTP_SERVE_H
 #define RINGWARD_HTTP_SERVE_H
 
+#include "server/api/http_files.h"
 #include "server/api/http_inbox.h"
 #include "server/api/http_parse.h"
 #include "server/api/http_reply.h"
@@ -18,6 +19,7 @@ struct http_ask {
     const struct http_head *head;
     const char *peer;
     struct http_inbox *inbox; /* of the worker */
+    struct http_files *files; /* of the worker; NULL: no repository is served */
 };
 
 /* The answer to a head that the parser refused. */

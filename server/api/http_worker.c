@@ -14,6 +14,7 @@ enum {
     ACCEPTS_AT_DRAIN_MAX = 4096, /* the kernel's queue */
     PAUSE_PERCENT = 95,          /* of the share: listener off */
     RESUME_PERCENT = 90,         /* on again */
+    OPEN_FILES = 128, /* kept open by all workers together: part of the reserve of descriptors */
 };
 
 int64_t http_worker_now_ms(const struct http_worker *w)
@@ -186,6 +187,11 @@ RW_RC http_worker_init(struct http_worker *w, struct http_shared *shared, int li
     }
     evconnlistener_set_error_cb(w->listener, on_accept_error);
     RW_TRY(http_inbox_new(&w->inbox, err));
+    if (shared->set.repo_dir >= 0) {
+        size_t kept = OPEN_FILES / shared->set.workers; /* HTTP_WORKERS_MAX leaves two */
+        if (kept > HTTP_FILES_KEPT_MAX) { kept = HTTP_FILES_KEPT_MAX; }
+        RW_TRY(http_files_new(shared->set.repo_dir, kept, &w->files, err));
+    }
     if (!make_events(w)) { return rw_fail(err, RW_E_NOMEM, "no memory for a timer"); }
     return RW_OK;
 }
@@ -232,6 +238,7 @@ void http_worker_drop(struct http_worker *w)
     if (w->listener != NULL) { evconnlistener_free(w->listener); }
     if (w->base != NULL) { event_base_free(w->base); } /* runs what connections left to be freed */
     if (w->inbox != NULL) { http_inbox_unref(w->inbox); }
+    http_files_free(w->files);
     rw_buf_drop(&w->scratch);
     *w = (struct http_worker){.shared = NULL};
 }

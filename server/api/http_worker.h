@@ -10,6 +10,7 @@
 
 #include "common/base/clock.h"
 #include "server/api/http_conn.h"
+#include "server/api/http_files.h"
 #include "server/api/http_inbox.h"
 #include "server/api/http_peers.h"
 #include "server/api/http_server.h"
@@ -51,6 +52,7 @@ struct http_worker {
     struct event *tick;
     struct event *inbox_event;
     struct http_inbox *inbox;
+    struct http_files *files; /* NULL: no repository is served */
     struct http_conn_list lists[HTTP_CONN_STATES];
     unsigned open;
     unsigned share; /* of connections_max */

@@ -308,18 +308,34 @@ static inline void client_wait(const struct client *c, short events)
     if (poll(&p, 1, PATIENCE_MS) != 1) { fail_msg("the server is silent"); }
 }
 
-static inline int connect_to(const struct rig *rig)
+/* receive_bytes 0: the kernel's choice. */
+static inline int connect_with(const struct rig *rig, int receive_bytes)
 {
     struct sockaddr_in a = {.sin_family = AF_INET,
                             .sin_port = htons((uint16_t)http_server_port(rig->server)),
                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert_true(fd >= 0);
+    if (receive_bytes > 0) {
+        assert_int_equal(
+            setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &receive_bytes, sizeof(receive_bytes)), 0);
+    }
     if (connect(fd, (const struct sockaddr *)&a, sizeof(a)) != 0) {
         (void)close(fd);
         return -1;
     }
     return fd;
+}
+
+static inline int connect_to(const struct rig *rig)
+{
+    return connect_with(rig, 0);
+}
+
+/* A client that reads late soon takes nothing more. */
+static inline int connect_narrow(const struct rig *rig)
+{
+    return connect_with(rig, 4096);
 }
 
 static inline struct client *client_on(struct rig *rig, int fd)

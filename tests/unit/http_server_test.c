@@ -303,18 +303,6 @@ TEST_EACH(a_slow_client_is_cut_at_its_deadline, slow_cases)
     rig_stop(&rig);
 }
 
-static int connect_narrow(const struct rig *rig)
-{
-    const int narrow = 4096;
-    struct sockaddr_in a = {.sin_family = AF_INET,
-                            .sin_port = htons((uint16_t)http_server_port(rig->server)),
-                            .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &narrow, sizeof(narrow)), 0);
-    assert_int_equal(connect(fd, (const struct sockaddr *)&a, sizeof(a)), 0);
-    return fd;
-}
-
 TEST(a_reader_that_stands_still_is_cut)
 {
     struct rig rig = {.repo_dir = -1};

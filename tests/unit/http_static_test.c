@@ -3,6 +3,7 @@
 #include "server/api/http_static.h"
 #include "tests/unit/http_fixture.h"
 
+#include <stdatomic.h>
 #include <sys/stat.h>
 
 #define HASH "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
@@ -12,6 +13,7 @@ enum { BIG_FILE = 3000000 };
 
 static char dir[64];
 static int repo = -1;
+static struct http_files *files;
 
 static void put(const char *folder, const char *name, struct rw_span content)
 {
@@ -56,6 +58,7 @@ static int make_repo(void **state)
     assert_int_equal(mkfifo(path, 0644), 0);
     (void)snprintf(path, sizeof(path), "%s/repo", dir);
     MUST(rw_dir_open(path, &repo, &err));
+    MUST(http_files_new(repo, 4, &files, &err));
     rw_mem_free(big);
     return 0;
 }
@@ -88,6 +91,7 @@ static int remove_repo(void **state)
         if (remove(path) != 0) { print_message("%s stays\n", path); }
     }
     (void)snprintf(path, sizeof(path), "%s/repo", dir);
+    http_files_free(files);
     (void)close(repo);
     return remove(path) + remove(dir);
 }
@@ -97,7 +101,7 @@ static struct http_reply get(const char *path, const char *none_match, const cha
     const struct http_static_ask ask = {.path = rw_span_str(path),
                                         .if_none_match = rw_span_str(none_match),
                                         .range = rw_span_str(range)};
-    return http_static_answer(repo, &ask);
+    return http_static_answer(files, &ask);
 }
 
 static const struct path_case {
@@ -138,7 +142,7 @@ TEST_EACH(only_plain_files_of_the_repository_are_served, path_cases)
     struct http_reply r = get(it->path, "", "");
     assert_int_equal(r.status, it->status);
     assert_string_equal(r.cache_control, it->cache);
-    assert_int_equal(r.fd >= 0, it->status == 200);
+    assert_int_equal(r.ready != NULL, it->status == 200);
     http_reply_drop(&r);
 }
 
@@ -163,6 +167,77 @@ TEST(a_known_tag_is_answered_with_304_until_the_file_changes)
     http_reply_drop(&r);
 }
 
+static void put_number(const char *name, int number)
+{
+    char text[11];
+    (void)snprintf(text, sizeof(text), "%010d", number);
+    put("metadata", name, rw_span_str(text));
+}
+
+/* What is kept is of no more use once its name leads elsewhere: same length, and within one tick of the clock. */
+TEST(a_replaced_file_is_never_served_again)
+{
+    struct rw_err err = {0};
+    struct http_files *other = NULL; /* of another worker */
+    MUST(http_files_new(repo, 1, &other, &err));
+    for (int i = 1; i <= 300; i++) {
+        struct http_files *const both[] = {files, other};
+        put_number("timestamp.json", i);
+        for (size_t k = 0; k < 2 * RW_LEN(both); k++) {
+            const struct http_file *f = NULL;
+            MUST(http_files_find(both[k % 2], rw_span_str("metadata/timestamp.json"), &f, &err));
+            assert_true(f->whole);
+            assert_int_equal((int)number_at(rw_buf_str(&f->body)), i);
+        }
+    }
+    http_files_free(other);
+}
+
+TEST(a_file_that_is_gone_is_not_there)
+{
+    char path[160];
+    put_number("7.snapshot.json", 1);
+    struct http_reply r = get("metadata/7.snapshot.json", "", "");
+    assert_int_equal(r.status, 200);
+    http_reply_drop(&r);
+    (void)snprintf(path, sizeof(path), "%s/repo/metadata/7.snapshot.json", dir);
+    assert_int_equal(unlink(path), 0);
+    r = get("metadata/7.snapshot.json", "", "");
+    assert_int_equal(r.status, 404);
+    http_reply_drop(&r);
+    put_number("7.snapshot.json", 2);
+    r = get("metadata/7.snapshot.json", "", "");
+    assert_int_equal(r.status, 200);
+    assert_memory_equal(r.lent.p, "0000000002", 10);
+    http_reply_drop(&r);
+    assert_int_equal(unlink(path), 0);
+}
+
+/* Four are kept: which ones makes no difference to what is said. */
+TEST(more_files_than_are_kept_are_served_all_the_same)
+{
+    enum { FILES = 7 };
+    char name[40];
+    char path[160];
+    for (int i = 0; i < FILES; i++) {
+        (void)snprintf(name, sizeof(name), "%d.targets.json", i);
+        put_number(name, i);
+    }
+    for (int i = 0; i < 200; i++) {
+        int which = i * i % FILES;
+        (void)snprintf(name, sizeof(name), "metadata/%d.targets.json", which);
+        struct http_reply r = get(name, "", "bytes=9-9");
+        assert_int_equal(r.status, 206);
+        assert_int_equal(r.lent.n, 1);
+        assert_int_equal(r.lent.p[0], '0' + which);
+        http_reply_drop(&r);
+    }
+    for (int i = 0; i < FILES; i++) {
+        (void)snprintf(path, sizeof(path), "%s/repo/metadata/%d.targets.json", dir, i);
+        assert_int_equal(unlink(path), 0);
+    }
+}
+
 TEST(a_range_is_a_part_or_beyond)
 {
     struct http_reply r = get("metadata/1.root.json", "", "bytes=2-4");
@@ -185,13 +260,13 @@ TEST(if_range_with_another_tag_gives_the_whole)
     struct http_static_ask ask = {.path = rw_span_str("metadata/1.root.json"),
                                   .if_range = rw_span_str("\"old\""),
                                   .range = rw_span_str("bytes=2-4")};
-    struct http_reply r = http_static_answer(repo, &ask);
+    struct http_reply r = http_static_answer(files, &ask);
     assert_int_equal(r.status, 200);
     char tag[HTTP_ETAG_BYTES];
     (void)snprintf(tag, sizeof(tag), "%s", r.etag);
     http_reply_drop(&r);
     ask.if_range = rw_span_str(tag);
-    r = http_static_answer(repo, &ask);
+    r = http_static_answer(files, &ask);
     assert_int_equal(r.status, 206);
     http_reply_drop(&r);
 }
@@ -244,6 +319,72 @@ TEST(files_arrive_over_the_wire_whole_and_in_parts)
     rig_stop(&rig);
 }
 
+/* --- publishing while clients ask, over two workers --- */
+
+static atomic_int answered; /* greatest number that any client has read */
+static atomic_int reading;
+
+static void *read_timestamps(void *arg)
+{
+    static const char ask[] = "GET /repo/metadata/timestamp.json HTTP/1.1\r\nHost: t\r\n\r\n";
+    struct answer *a = rw_mem_new(sizeof(*a));
+    struct client *clients[4];
+    for (size_t i = 0; i < RW_LEN(clients); i++) {
+        clients[i] = client_open(arg);
+    }
+    for (size_t i = 0; atomic_load(&reading) != 0; i++) {
+        int before = atomic_load(&answered);
+        struct client *c = clients[i % RW_LEN(clients)];
+        client_send(c, ask);
+        client_read(c, a, false);
+        assert_int_equal(a->status, 200);
+        int number = (int)number_at(a->body);
+        assert_true(number >= before);
+        while (before < number && !atomic_compare_exchange_weak(&answered, &before, number)) {}
+        if (head_has(a, "Connection: close")) {
+            client_close(c);
+            clients[i % RW_LEN(clients)] = client_open(arg);
+        }
+    }
+    for (size_t i = 0; i < RW_LEN(clients); i++) {
+        client_close(clients[i]);
+    }
+    rw_mem_free(a);
+    return NULL;
+}
+
+TEST(no_worker_gives_an_older_timestamp_than_any_gave_before)
+{
+    enum { PUBLISHED = 400 };
+    struct rig rig = {.repo_dir = -1};
+    struct http_settings s = rig_settings();
+    pthread_t readers[2];
+    s.repo_dir = repo;
+    s.workers = 2;
+    put_number("timestamp.json", 0);
+    rig_start(&rig, s);
+    atomic_store(&answered, 0);
+    atomic_store(&reading, 1);
+    for (size_t i = 0; i < RW_LEN(readers); i++) {
+        assert_int_equal(pthread_create(&readers[i], NULL, read_timestamps, &rig), 0);
+    }
+    for (int i = 1; i <= PUBLISHED; i++) {
+        put_number("timestamp.json", i);
+    }
+    struct client *c = client_open(&rig);
+    const struct answer *a =
+        client_ask(c, "GET /repo/metadata/timestamp.json HTTP/1.1\r\nHost: t\r\n\r\n");
+    assert_int_equal(number_at(a->body),
+                     PUBLISHED); /* what is published is what the next request gets */
+    client_close(c);
+    atomic_store(&reading, 0);
+    for (size_t i = 0; i < RW_LEN(readers); i++) {
+        assert_int_equal(pthread_join(readers[i], NULL), 0);
+    }
+    assert_true(atomic_load(&answered) > 0);
+    rig_stop(&rig);
+}
+
 /* The length was promised: a client must not take the rest of the next answer for the file. */
 TEST(a_file_that_shrinks_ends_the_connection)
 {
@@ -273,6 +414,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(only_plain_files_of_the_repository_are_served),
         cmocka_unit_test(a_known_tag_is_answered_with_304_until_the_file_changes),
+        cmocka_unit_test(a_replaced_file_is_never_served_again),
+        cmocka_unit_test(a_file_that_is_gone_is_not_there),
+        cmocka_unit_test(more_files_than_are_kept_are_served_all_the_same),
+        cmocka_unit_test(no_worker_gives_an_older_timestamp_than_any_gave_before),
         cmocka_unit_test(a_range_is_a_part_or_beyond),
         cmocka_unit_test(if_range_with_another_tag_gives_the_whole),
         cmocka_unit_test(files_arrive_over_the_wire_whole_and_in_parts),

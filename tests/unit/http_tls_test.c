@@ -153,6 +153,51 @@ TEST(requests_sent_ahead_over_tls_are_held_back_not_lost)
     rig_stop(&rig);
 }
 
+static const struct transport_case {
+    const char *id;
+    bool tls;
+} transport_cases[] = {{"plain", false}, {"TLS", true}};
+
+/* Replies that go straight to the socket find it full, again and again. */
+TEST_EACH(replies_to_a_client_that_reads_late_arrive_whole_and_in_order, transport_cases)
+{
+    enum { MANY = 200, BYTES = 12000 };
+    static struct answer a;
+    static char text[BYTES + 1];
+    struct rig rig = {.repo_dir = -1};
+    struct rw_err err = {0};
+    char path[96];
+    struct http_settings s = it->tls ? tls_settings() : rig_settings();
+    (void)snprintf(path, sizeof(path), "%s/metadata", dir);
+    MUST(rw_dir_make(path, 0700, &err));
+    for (size_t i = 0; i < BYTES; i++) {
+        text[i] = (char)('a' + i % 26);
+    }
+    (void)snprintf(path, sizeof(path), "%s/metadata/1.x.json", dir);
+    MUST(rw_file_replace(path, 0600, rw_span_str(text), &err));
+    MUST(rw_dir_open(dir, &s.repo_dir, &err));
+    if (it->tls) {
+        tls_start(&rig, s);
+    } else {
+        rig_start(&rig, s);
+    }
+    struct client *c = client_on(&rig, connect_narrow(&rig));
+    for (int i = 0; i < MANY; i++) {
+        client_send(c, i % 2 == 0 ? GET("/repo/metadata/1.x.json") : GET("/healthz"));
+    }
+    for (int i = 0; i < MANY; i++) {
+        client_read(c, &a, false);
+        assert_int_equal(a.status, 200);
+        assert_string_equal(a.body, i % 2 == 0 ? text : "{\"ok\":true}");
+    }
+    client_close(c);
+    rig_stop(&rig);
+    (void)close(s.repo_dir);
+    assert_int_equal(unlink(path), 0);
+    (void)snprintf(path, sizeof(path), "%s/metadata", dir);
+    assert_int_equal(rmdir(path), 0);
+}
+
 TEST(the_end_of_a_reply_is_an_orderly_end)
 {
     struct rig rig = {.repo_dir = -1};
@@ -338,6 +383,7 @@ int main(void)
         cmocka_unit_test(requests_are_served_over_tls),
         cmocka_unit_test(a_large_body_arrives_over_tls),
         cmocka_unit_test(requests_sent_ahead_over_tls_are_held_back_not_lost),
+        cmocka_unit_test(replies_to_a_client_that_reads_late_arrive_whole_and_in_order),
         cmocka_unit_test(the_end_of_a_reply_is_an_orderly_end),
         cmocka_unit_test(a_refused_upload_over_tls_still_reads_the_answer),
         cmocka_unit_test(alpn_chooses_http_1_1_or_refuses),
