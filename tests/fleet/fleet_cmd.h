@@ -11,8 +11,7 @@
 
 enum { FLEET_CMD_JSON_BYTES_MAX = 64 * 1024 };
 
+RW_RC fleet_cmd_run(int argc, char **argv, struct rw_err *err);
 RW_RC fleet_cmd_load(int argc, char **argv, struct rw_err *err);
-/* Processor time of this process so far. */
-double fleet_cmd_cpu_s(void);
 
 #endif

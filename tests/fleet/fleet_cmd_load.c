@@ -47,7 +47,7 @@ static void show(const struct fleet_setup *s, const struct fleet_load_result *r)
     printf("connections opened %" PRIu64 ", broken %" PRIu64 ", requests sent again %" PRIu64
            ", waiting at most %zu\n",
            r->http.connects, r->http.broken, r->http.resent, r->http.waiting_most);
-    printf("CPU of the fleet %.1f s in %.1f s\n", fleet_cmd_cpu_s(), r->seconds);
+    printf("CPU of the fleet %.1f s in %.1f s\n", fleet_options_cpu_s(), r->seconds);
 }
 
 static RW_RC show_json(const struct fleet_setup *s, const struct fleet_load_result *r,
@@ -69,7 +69,7 @@ static RW_RC show_json(const struct fleet_setup *s, const struct fleet_load_resu
     json_put_int(&w, "connections_opened", (int64_t)r->http.connects);
     json_put_int(&w, "connections_broken", (int64_t)r->http.broken);
     json_put_int(&w, "waiting_most", (int64_t)r->http.waiting_most);
-    json_put_int(&w, "cpu_ms", (int64_t)(fleet_cmd_cpu_s() * 1000));
+    json_put_int(&w, "cpu_ms", (int64_t)(fleet_options_cpu_s() * 1000));
     json_close_object(&w);
     RW_TRY(json_done(&w, err));
     printf("%s\n", rw_buf_str(&text));

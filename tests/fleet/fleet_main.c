@@ -4,23 +4,15 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
 
 static const struct command {
     const char *name;
     RW_RC (*run)(int argc, char **argv, struct rw_err *err);
     const char *about;
 } commands[] = {
+    {"run", fleet_cmd_run, "endpoints that live through rollouts, with faults by script"},
     {"load", fleet_cmd_load, "permits and beacons at fixed rates, with latencies"},
 };
-
-double fleet_cmd_cpu_s(void)
-{
-    struct rusage used = {0};
-    (void)getrusage(RUSAGE_SELF, &used);
-    return (double)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) +
-           (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1e6;
-}
 
 static void help(void)
 {

@@ -5,6 +5,7 @@
 #include <event2/event.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 
 enum {
     CONNECTIONS_BY_DEFAULT = 256,
@@ -125,4 +126,12 @@ void fleet_setup_drop(struct fleet_setup *s)
     fleet_book_drop(&s->book);
     if (s->base != NULL) { event_base_free(s->base); }
     s->base = NULL;
+}
+
+double fleet_options_cpu_s(void)
+{
+    struct rusage used = {0};
+    (void)getrusage(RUSAGE_SELF, &used);
+    return (double)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) +
+           (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1e6;
 }

@@ -46,5 +46,7 @@ struct fleet_setup {
 RW_RC fleet_setup_open(const struct fleet_options *o, int64_t endpoints, struct fleet_setup *out,
                        struct rw_err *err);
 void fleet_setup_drop(struct fleet_setup *s);
+/* Processor time of this process so far. */
+double fleet_options_cpu_s(void);
 
 #endif
