@@ -47,7 +47,7 @@ def free_port() -> int:
         return s.getsockname()[1]
 
 
-def wait_for(what: str, condition, timeout_s: float = 30.0, every_s: float = 0.1):
+def wait_for(what: str, condition, timeout_s: float = 60.0, every_s: float = 0.1):
     """Waits on a condition with a deadline; gives its first true value."""
     end = time.monotonic() + timeout_s
     seen = None
