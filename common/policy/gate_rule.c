@@ -50,25 +50,27 @@ double gate_rule_upper(int64_t failures, int64_t n, double alpha)
     return hi;
 }
 
-static bool clean_passes(int64_t n, double limit, double alpha)
+static bool passes(int64_t failures, int64_t n, double limit, double alpha)
 {
+    double k = (double)failures;
     double count = (double)n;
-    return log_e(log_numerator(0, count), 0, count, limit) >= -log(alpha);
+    return k < count * limit && log_e(log_numerator(k, count), k, count, limit) >= -log(alpha);
 }
 
-int64_t gate_rule_clean_needed(double limit, double alpha)
+int64_t gate_rule_needed(int64_t failures, double limit, double alpha)
 {
-    if (!(limit > 0.0) || limit >= 1.0) { return limit >= 1.0 ? 1 : INT64_MAX; }
-    int64_t lo = 0;
-    int64_t hi = 1;
-    while (!clean_passes(hi, limit, alpha)) {
+    if (!(limit > 0.0) || failures < 0) { return INT64_MAX; }
+    if (limit >= 1.0) { return failures + 1; }
+    int64_t lo = failures;
+    int64_t hi = failures + 1;
+    while (!passes(failures, hi, limit, alpha)) {
         if (hi > INT64_MAX / 4) { return INT64_MAX; }
         lo = hi;
         hi *= 2;
     }
     while (hi - lo > 1) {
         int64_t mid = lo + (hi - lo) / 2;
-        if (clean_passes(mid, limit, alpha)) {
+        if (passes(failures, mid, limit, alpha)) {
             hi = mid;
         } else {
             lo = mid;

@@ -36,8 +36,9 @@ enum gate_rule_verdict gate_rule_decide(const struct gate_rule_input *in,
                                         char reason[static GATE_RULE_REASON_BYTES]);
 /* Smallest share that k failures of n rule out at confidence 1 - alpha, at any look; 1.0 when none. */
 double gate_rule_upper(int64_t failures, int64_t n, double alpha);
-/* Failure-free endpoints that a PASS at this limit needs. */
-int64_t gate_rule_clean_needed(double limit, double alpha);
+/* Endpoints, the failed ones included, that a PASS at this limit needs when `failures` of them have failed; INT64_MAX:
+ * it is never reached. */
+int64_t gate_rule_needed(int64_t failures, double limit, double alpha);
 const char *gate_rule_name(enum gate_rule_verdict v);
 
 #endif

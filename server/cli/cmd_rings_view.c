@@ -9,10 +9,12 @@
 
 enum { DURATION_BYTES = 32, STEPS_MAX = 200 };
 
-int64_t cmd_rings_needed(const struct ring_policy_ring *ring)
+int64_t cmd_rings_needed(const struct ring_policy_ring *ring, int64_t failures)
 {
-    int64_t clean = gate_rule_clean_needed((double)ring->gate_limit_bp / 10000.0, GATE_RULE_ALPHA);
-    return clean > ring->gate_min_healthy ? clean : ring->gate_min_healthy;
+    double limit = (double)ring->gate_limit_bp / RING_POLICY_BUCKETS;
+    int64_t bound = gate_rule_needed(failures, limit, GATE_RULE_ALPHA);
+    int64_t healthy = ring->gate_min_healthy + failures;
+    return bound > healthy ? bound : healthy;
 }
 
 int64_t cmd_rings_members(const struct ring_policy_ring *ring, int64_t hosts)
@@ -51,7 +53,8 @@ static RW_RC add_ring(struct cli_table *t, const struct ring_policy_ring *r,
     RW_TRY(cli_table_addf(t, err, "%lld.%02lld%%", (long long)(r->gate_limit_bp / 100),
                           (long long)(r->gate_limit_bp % 100)));
     RW_TRY(cli_table_addf(t, err, "%lld", (long long)r->gate_min_healthy));
-    RW_TRY(cli_table_addf(t, err, "%lld", (long long)cmd_rings_needed(r)));
+    RW_TRY(cli_table_addf(t, err, "%lld", (long long)cmd_rings_needed(r, 0)));
+    RW_TRY(cli_table_addf(t, err, "%lld", (long long)cmd_rings_needed(r, 1)));
     (void)cli_view_duration(r->spread_s, duration, sizeof(duration));
     return cli_table_add(t, duration, err);
 }
@@ -60,7 +63,8 @@ static RW_RC print_rings(const struct ring_policy *p, const struct cmd_rings_opt
                          struct rw_err *err)
 {
     const char *header[10] = {"RING", "SHARE", "BUCKETS"};
-    static const char *const rest[] = {"BAKE", "GATE LIMIT", "MIN HEALTHY", "NEEDS", "SPREAD"};
+    static const char *const rest[] = {"BAKE",  "GATE LIMIT", "MIN HEALTHY",
+                                       "NEEDS", "ONE FAILS",  "SPREAD"};
     size_t n = 3;
     if (options->hosts > 0) { header[n++] = "HOSTS"; }
     for (size_t i = 0; i < RW_LEN(rest); i++) {
@@ -189,7 +193,7 @@ static size_t warn_ring(const struct ring_policy *p, size_t i,
 {
     const struct ring_policy_ring *r = &p->rings[i];
     bool last = i + 1 == p->ring_count;
-    int64_t needed = cmd_rings_needed(r);
+    int64_t needed = cmd_rings_needed(r, 0);
     int64_t members = cmd_rings_members(r, options->hosts);
     size_t warnings = 0;
     if (!last && r->bake_s < p->confirm_probation_s) {
@@ -203,8 +207,10 @@ static size_t warn_ring(const struct ring_policy *p, size_t i,
         warnings++;
     }
     if (!last && r->select == RING_BY_HAND) {
-        printf("note: ring %s is joined by hand: put at least %lld endpoints into it\n", r->name,
-               (long long)needed);
+        printf(
+            "note: ring %s is joined by hand: put at least %lld endpoints into it; with %lld, one "
+            "that fails or\n      falls silent does not keep it shut\n",
+            r->name, (long long)needed, (long long)cmd_rings_needed(r, 1));
     }
     if (!last && r->select == RING_BY_SHARE && options->hosts == 0) {
         printf("note: ring %s answers by itself in fleets of %lld endpoints or more\n", r->name,
@@ -221,7 +227,8 @@ RW_RC cmd_rings_view(const struct ring_policy *policy, const struct cmd_rings_op
     printf(
         "\nA ring opens the next one after its bake, when its gate says PASS: the failure share is "
         "surely at or\nbelow the limit and there are enough healthy endpoints. NEEDS is how many "
-        "that takes without a failure.\n\n");
+        "that takes without a failure,\nONE FAILS how many when one of them has failed or fallen "
+        "silent.\n\n");
     printf("Earliest install after signing, by class of content (each endpoint enforces it on its "
            "own clock):\n");
     RW_TRY(print_classes(policy, err));

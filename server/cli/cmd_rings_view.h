@@ -15,8 +15,9 @@ struct cmd_rings_options {
 
 RW_RC cmd_rings_view(const struct ring_policy *policy, const struct cmd_rings_options *options,
                      struct rw_err *err);
-/* Healthy endpoints that a PASS of this ring takes at least: what the limit demands, or min_healthy if that is more. */
-int64_t cmd_rings_needed(const struct ring_policy_ring *ring);
+/* Endpoints that a PASS of this ring takes at least when `failures` of them have failed: what the limit demands, or
+ * min_healthy healthy ones if that is more. */
+int64_t cmd_rings_needed(const struct ring_policy_ring *ring, int64_t failures);
 /* Endpoints that the ring gets of a fleet of `hosts`; -1 for rings that are joined by hand. */
 int64_t cmd_rings_members(const struct ring_policy_ring *ring, int64_t hosts);
 

@@ -195,7 +195,7 @@ static void print_gate(const struct json *ring)
            (long long)cli_view_int(ring, "min_healthy", 0));
     if (rw_is_ok(rw_parse_share_bp(rw_span_str(limit), "limit", &limit_bp, &unused))) {
         printf(" (%lld without any failure would do)",
-               (long long)gate_rule_clean_needed((double)limit_bp / 10000.0, GATE_RULE_ALPHA));
+               (long long)gate_rule_needed(0, (double)limit_bp / 10000.0, GATE_RULE_ALPHA));
     }
     printf(", bake left %s\n", cli_view_duration(bake_left_s, bake, sizeof(bake)));
 }

@@ -2,6 +2,7 @@
 
 #include "common/base/file.h"
 #include "common/base/num.h"
+#include "server/cli/cmd_rings_view.h"
 #include "server/cli/cmd_simulate_view.h"
 
 #include <string.h>
@@ -11,6 +12,7 @@ enum { FAULTS_MAX = 32, LINEAR_S_MAX = 14 * 86400, SVG_BYTES_MAX = 4 * 1024 * 10
 /* As typed. */
 struct options {
     const char *hosts;
+    const char *staff;
     const char *runs;
     const char *hours;
     const char *fault;
@@ -28,6 +30,7 @@ struct limits {
 };
 
 static const struct limits hosts_limits = {1, 100000000, 1000000};
+static const struct limits staff_limits = {0, 100000, 0};
 static const struct limits hours_limits = {1, (int64_t)24 * 14, 24};
 static const struct limits runs_limits = {1, SIM_RUNS_MAX, 20};
 static const struct limits seed_limits = {0, INT32_MAX, 1};
@@ -70,17 +73,28 @@ static RW_RC read_cohorts(const char *text, struct sim_plan *plan, struct rw_err
 /* A fleet as the documentation describes it: base rates that are usual, history that knows them. */
 static void usual_fleet(struct sim_plan *plan)
 {
-    plan->staff = 20;
     plan->base_apply = 1e-4;
     plan->base_hazard = 1e-6; /* 1.4 crashes of a thousand endpoints and day */
     plan->base_dark = 0.003;
-    plan->report_min = 3;
+    plan->crash_min = 2.5;
+    plan->report_min = 1.25;
     plan->latency_min = 1;
     plan->operator_min = 30;
     plan->norm = health_rule_cold_start();
     plan->norm.p0[HEALTH_CRASH] = health_rule_p0_crash(100, 1000000, 50);
     plan->norm.history_hazard = health_rule_history_hazard(1000, 1000 / plan->base_hazard);
     plan->norm.rho_crash = health_rule_rho_crash(plan->norm.history_hazard);
+}
+
+/* As `rings check` advises for rings joined by hand: one endpoint that falls silent does not keep them shut. */
+static int64_t staff_advised(const struct ring_policy *p)
+{
+    int64_t most = 0;
+    for (size_t i = 0; i < p->ring_count; i++) {
+        int64_t here = p->rings[i].select == RING_BY_HAND ? cmd_rings_needed(&p->rings[i], 1) : 0;
+        if (here > most && here <= staff_limits.max) { most = here; }
+    }
+    return most;
 }
 
 static RW_RC read_plan(const char *path, const struct options *o, struct sim_plan *plan,
@@ -93,6 +107,8 @@ static RW_RC read_plan(const char *path, const struct options *o, struct sim_pla
     if (!rw_is_ok(rc)) { return rw_wrap(err, "%s", path); }
     usual_fleet(plan);
     RW_TRY(number(o->hosts, "--hosts", &hosts_limits, &plan->endpoints, err));
+    RW_TRY(number(o->staff, "--staff", &staff_limits, &plan->staff, err));
+    if (o->staff == NULL) { plan->staff = staff_advised(&plan->policy); }
     RW_TRY(number(o->hours, "--hours", &hours_limits, &hours, err));
     plan->horizon_min = hours * 60;
     plan->poll_min = plan->policy.poll_rollout_s < 60 ? 1 : plan->policy.poll_rollout_s / 60;
@@ -165,6 +181,8 @@ RW_RC cmd_simulate(int argc, char **argv, struct rw_err *err)
     const struct opt opts[] = {
         CLI_OPT_OUTPUT(args.output),
         {"hosts", "N", "endpoints of the fleet (default 1000000)", &o.hosts, NULL},
+        {"staff", "N", "endpoints in each ring that is joined by hand (default: as advised)",
+         &o.staff, NULL},
         {"fault", "NAME", "this one only (default: the whole catalogue)", &o.fault, NULL},
         {"runs", "N", "of each fault, with different chance (default 20)", &o.runs, NULL},
         {"hours", "N", "length of the simulation (default 24)", &o.hours, NULL},

@@ -111,7 +111,7 @@ static void take_noise(struct sim_cell *c, int64_t minute)
 static int64_t plan_noise(struct sim_cell *c, struct sim_world *w, int64_t count)
 {
     const struct sim_fault *f = w->fault;
-    int64_t span = w->plan->report_min + w->plan->policy.confirm_probation_s / 60 / 2;
+    int64_t span = (int64_t)ceil(w->plan->crash_min) + w->plan->policy.confirm_probation_s / 60 / 2;
     if (!c->affected) { return 0; }
     int64_t storm = sim_random_binomial(&w->random, count, w->noise.storm);
     int64_t slow = sim_random_binomial(&w->random, count - storm, w->noise.slow);
@@ -133,8 +133,6 @@ struct sim_news sim_cell_minute(struct sim_cell *c, struct sim_world *w)
     healthy += take(&c->back, w->minute);
     c->survived += healthy;
     c->at_risk += healthy;
-    put_spread(&c->using, &w->random, w->minute + 1, w->plan->poll_min, healthy);
-    c->usable += take(&c->using, w->minute);
     c->aged += least(take(&c->aging, w->minute), c->survived - c->aged);
     news.bucket = close_windows(c, w);
     news.late = late_crashes(c, w);
@@ -164,16 +162,41 @@ static void plan_well(struct sim_cell *c, struct sim_world *w, int64_t count)
                sim_random_binomial(&w->random, count, f->delayed));
 }
 
-/* Installed at some moment of this minute, crashed at some moment of the 60 s behind, reported at some moment of
- * report_min: whole minutes of the last, plus 0, 1 or 2 that the three fractions make (1:4:1, Irwin-Hall). */
+/* Integral from `from_min` on, for a minute, of the share that has not reported: install to crash and crash to report
+ * are exponential. */
+static double untold_minute(const struct sim_plan *p, double from_min)
+{
+    double a = p->crash_min;
+    double b = p->report_min;
+    double slow = a * a * exp(-from_min / a) * -expm1(-1.0 / a);
+    double fast = b * b * exp(-from_min / b) * -expm1(-1.0 / b);
+    return (slow - fast) / (a - b);
+}
+
+/* Share of crashes that has not been reported `minutes` after this one. Places of the window are taken when the minute
+ * begins, those of a ramp by time alone at any moment of the one before. */
+static double untold(const struct sim_plan *p, int64_t minutes)
+{
+    double a = p->crash_min;
+    double b = p->report_min;
+    double t = (double)minutes;
+    if (p->linear_min > 0) { return untold_minute(p, t); }
+    return (a * exp(-t / a) - b * exp(-t / b)) / (a - b);
+}
+
+/* Who has not reported when the deadline is over does so then. */
 static void plan_report(struct sim_cell *c, struct sim_world *w, int64_t count)
 {
-    static const double share[] = {1.0 / 6.0, 4.0 / 5.0, 1.0}; /* of what is left: 1/6, 2/3, 1/6 */
-    for (size_t i = 0; i < RW_LEN(share); i++) {
-        int64_t here = sim_random_binomial(&w->random, count, share[i]);
+    int64_t window = window_min(w);
+    double before = 1.0;
+    for (int64_t i = 0; i < window && count > 0; i++) {
+        double after = untold(w->plan, i);
+        int64_t here = sim_random_binomial(&w->random, count, 1.0 - after / before);
+        put(&c->failing, w->minute + i, here);
         count -= here;
-        put_spread(&c->failing, &w->random, w->minute + (int64_t)i, w->plan->report_min, here);
+        before = after;
     }
+    put(&c->failing, w->minute + window, count);
 }
 
 void sim_cell_grant(struct sim_cell *c, struct sim_world *w, int64_t count, bool forgers_out)

@@ -26,7 +26,6 @@ struct sim_cell {
     int64_t exposed;
     int64_t pending;
     int64_t survived;
-    int64_t usable; /* of these: their place has been taken by the next one that polled */
     int64_t aged;
     int64_t failed;
     int64_t storm;  /* told of a storm: went back */
@@ -42,8 +41,7 @@ struct sim_cell {
     struct sim_queue storming;
     struct sim_queue slowing;
     struct sim_queue healthy;
-    struct sim_queue using; /* their place is taken */
-    struct sim_queue back;  /* were dark and confirm late */
+    struct sim_queue back; /* were dark and confirm late */
     struct sim_queue aging;
     struct sim_queue delayed;  /* crash late */
     struct sim_queue windows;  /* treated windows that close */

@@ -25,11 +25,12 @@ struct sim_plan {
     double base_hazard;           /* late crashes per endpoint and minute, treated or not */
     double base_dark;             /* share of windows that end dark all the same */
     int64_t poll_min;             /* minutes between two polls while a rollout runs */
-    int64_t report_min;           /* a crash is reported within */
-    int64_t latency_min;          /* from a decision to its effect */
-    int64_t operator_min;         /* until a person resumes a rollout that was held for a part */
-    int64_t horizon_min;          /* end of the simulation */
-    int64_t linear_min; /* > 0: instead of the window, a ramp by time alone, for comparison */
+    double crash_min;             /* mean time from an install to its crash */
+    double report_min;    /* mean time from a crash to its report; not the same as crash_min */
+    int64_t latency_min;  /* from a decision to its effect */
+    int64_t operator_min; /* until a person resumes a rollout that was held for a part */
+    int64_t horizon_min;  /* end of the simulation */
+    int64_t linear_min;   /* > 0: instead of the window, a ramp by time alone, for comparison */
 };
 
 enum sim_end {

@@ -98,28 +98,28 @@ static void begin(struct sim_state *s)
 
 /* --- permits --- */
 
-static int64_t room_of(const struct ring_policy *p, int64_t start, int64_t exposed, int64_t usable,
-                       int64_t aged)
+static int64_t room_of(const struct ring_policy *p, int64_t start, int64_t exposed,
+                       int64_t survived, int64_t aged)
 {
     const struct window_rule_law laws[LAWS] = {
         {.start = start, .per_survivor_m = p->confirm_per_survivor_m},
         {.start = p->alive_start, .per_survivor_m = p->alive_per_survivor_m}};
-    const struct window_rule_counts counts[LAWS] = {{.exposed = exposed, .survived = usable},
+    const struct window_rule_counts counts[LAWS] = {{.exposed = exposed, .survived = survived},
                                                     {.exposed = exposed, .survived = aged}};
     return window_rule_room_all(laws, counts, LAWS);
 }
 
 /* How many of a cell ask in this minute and would get a permit from their cohort's window. */
-static int64_t wish_of(const struct sim_state *s, size_t cell, const struct sim_cell *c)
+static int64_t wish_of(struct sim_state *s, size_t cell, const struct sim_cell *c)
 {
     const struct sim_plan *plan = s->world.plan;
     int64_t waiting = c->control - c->held_back - (s->tenant_held ? c->forgers : 0);
     if (waiting < 1 || s->cohort_halted[cell]) { return 0; }
-    int64_t asking = c->members / plan->poll_min + 1;
-    if (asking > waiting) { asking = waiting; }
-    if (plan->cohort_count == 0 || plan->linear_min > 0) { return asking; }
+    int64_t asking = sim_random_binomial(&s->world.random, waiting, 1.0 / (double)plan->poll_min);
+    if (plan->linear_min > 0) { return waiting; }
+    if (plan->cohort_count == 0) { return asking; }
     int64_t room =
-        room_of(&plan->policy, plan->policy.cohort_start, c->exposed, c->usable, c->aged);
+        room_of(&plan->policy, plan->policy.cohort_start, c->exposed, c->survived, c->aged);
     return asking < room ? asking : room;
 }
 
@@ -127,19 +127,19 @@ static int64_t ring_room(const struct sim_state *s, const struct sim_ring *r)
 {
     const struct sim_plan *plan = s->world.plan;
     int64_t exposed = 0;
-    int64_t usable = 0;
+    int64_t survived = 0;
     int64_t aged = 0;
     for (size_t i = 0; i < s->cells; i++) {
         exposed += r->cells[i].exposed;
-        usable += r->cells[i].usable;
+        survived += r->cells[i].survived;
         aged += r->cells[i].aged;
     }
     if (plan->linear_min > 0) {
-        double since = (double)(s->world.minute - r->opened_min + 1);
+        double since = (double)(s->world.minute - r->opened_min);
         double due = since * (double)plan->endpoints / (double)plan->linear_min;
         return (int64_t)due - exposed;
     }
-    return room_of(&plan->policy, plan->policy.confirm_start, exposed, usable, aged);
+    return room_of(&plan->policy, plan->policy.confirm_start, exposed, survived, aged);
 }
 
 /* Places go to whoever asks first: by chance, in proportion to those that ask. */
@@ -221,18 +221,38 @@ static void count_from_opening(struct sim_state *s)
     }
 }
 
+/* The controller looks more often than once a minute: a pointer that was signed opens its ring within it. */
+static void decide(struct sim_state *s)
+{
+    bool opening = false;
+    sim_decide_minute(s);
+    for (size_t i = 0; i < s->rings; i++) {
+        const struct sim_ring *r = &s->ring[i];
+        bool begins = r->state == ROLLOUT_PENDING || r->state == ROLLOUT_RAMPING;
+        opening = opening || (begins && r->pointed && !r->open);
+    }
+    if (opening) { sim_decide_minute(s); }
+}
+
+/* A ramp by time alone grants what is due until the very moment at which a stop takes effect. */
+static bool goes_on(const struct sim_state *s)
+{
+    int64_t last = s->out->stop_min - (s->world.plan->linear_min > 0 ? 0 : 1);
+    return s->world.minute <= s->world.plan->horizon_min &&
+           (s->out->stop_min < 0 || s->world.minute <= last);
+}
+
 static void run(struct sim_state *s)
 {
     struct sim_outcome *out = s->out;
-    int64_t end = s->world.plan->horizon_min;
-    sim_decide_minute(s);
-    while (s->world.minute <= end && (out->stop_min < 0 || s->world.minute < out->stop_min)) {
+    decide(s);
+    while (goes_on(s)) {
         for (size_t i = 0; i < s->rings; i++) {
             free_hold_back(s, i);
             if (s->ring[i].open) { grant_minute(s, &s->ring[i]); }
             sim_evidence_minute(s, i);
         }
-        sim_decide_minute(s);
+        decide(s);
         note(s);
         s->world.minute++;
     }

@@ -62,7 +62,7 @@ TEST(gate_bounds_are_the_reference_bounds)
                     upper_vectors[i].upper);
     }
     for (size_t i = 0; i < RW_LEN(clean_vectors); i++) {
-        assert_int_equal(gate_rule_clean_needed(clean_vectors[i].limit, clean_vectors[i].alpha),
+        assert_int_equal(gate_rule_needed(0, clean_vectors[i].limit, clean_vectors[i].alpha),
                          clean_vectors[i].clean);
     }
 }

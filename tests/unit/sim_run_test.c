@@ -5,7 +5,7 @@
 #include "server/simulate/sim_stat.h"
 #include "tests/harness.h"
 
-enum { RUNS = 40, SEED = 20261126 };
+enum { RUNS = 40, FIGURE_RUNS = 1000, SEED = 20261126 };
 
 /* One ring, U = 50, k = 1, no gate in the way: the setting of the published figures. */
 static const char bare_text[] =
@@ -23,7 +23,8 @@ static struct sim_plan bare(int64_t endpoints)
                          .base_hazard = 1e-6,
                          .base_dark = 0.003,
                          .poll_min = 5,
-                         .report_min = 3,
+                         .crash_min = 2.5,
+                         .report_min = 1.25,
                          .latency_min = 1,
                          .operator_min = 30,
                          .horizon_min = 500};
@@ -34,17 +35,23 @@ static struct sim_plan bare(int64_t endpoints)
     return p;
 }
 
-static struct sim_summary run(const struct sim_plan *plan, const char *fault)
+static struct sim_summary run_often(const struct sim_plan *plan, const char *fault, int64_t runs)
 {
     struct rw_err err;
     struct sim_summary s;
     const struct sim_fault *f = sim_fault_find(fault);
     assert_non_null(f);
-    MUST(sim_stat_run(plan, f, RUNS, SEED, &s, &err));
+    MUST(sim_stat_run(plan, f, runs, SEED, &s, &err));
     return s;
 }
 
-/* `within`: what independent simulations of the same law may differ by: their clocks tick differently. */
+static struct sim_summary run(const struct sim_plan *plan, const char *fault)
+{
+    return run_often(plan, fault, RUNS);
+}
+
+/* Every published cell. Medians may differ by a tenth (at least 1), the 95th percentiles by a fifth, times by a
+ * minute: the chance of FIGURE_RUNS runs here and 2,000 there. */
 static const struct figure {
     const char *id;
     int64_t endpoints;
@@ -52,22 +59,31 @@ static const struct figure {
     int64_t per_survivor_m;
     int64_t linear_min;
     int64_t harm_median;
-    int64_t harm_within;
-    int64_t harm_p95;
-    int64_t stop_min;
-    int64_t stop_within;
+    int64_t harm_p95; /* 0: not published */
+    int64_t stop_min; /* 0: not published */
 } figures[] = {
-    {"brick, 100,000", 100000, "brick", 1000, 0, 50, 0, 50, 16, 1},
-    {"brick, 30 million", 30000000, "brick", 1000, 0, 50, 0, 50, 16, 1},
-    {"30 % crasher, 10,000", 10000, "crash-30", 1000, 0, 15, 2, 20, 3, 1},
-    {"30 % crasher, 10 million", 10000000, "crash-30", 1000, 0, 15, 2, 20, 3, 1},
-    {"1 % crasher, 10,000", 10000, "crash-1", 1000, 0, 9, 3, 16, 47, 15},
-    {"1 % crasher, 10 million", 10000000, "crash-1", 1000, 0, 9, 3, 16, 47, 15},
-    {"brick, linear 4 h, 100,000", 100000, "brick", 1000, 240, 7083, 0, 7083, 17, 1},
-    {"brick, linear 4 h, 10 million", 10000000, "brick", 1000, 240, 708333, 0, 708333, 17, 1},
-    {"30 % crasher, linear, 10 million", 10000000, "crash-30", 1000, 240, 25002, 250, 25300, 2, 1},
-    {"1 % crasher, linear, 10 million", 10000000, "crash-1", 1000, 240, 1286, 60, 1340, 3, 0},
-    {"1 % crasher, linear, 30 million", 30000000, "crash-1", 1000, 240, 3752, 60, 3850, 3, 0},
+    {"brick, 100,000", 100000, "brick", 1000, 0, 50, 50, 16},
+    {"brick, 30 million", 30000000, "brick", 1000, 0, 50, 50, 16},
+    {"30 % crasher, 10,000", 10000, "crash-30", 1000, 0, 15, 20, 3},
+    {"30 % crasher, 100,000", 100000, "crash-30", 1000, 0, 15, 20, 3},
+    {"30 % crasher, 10 million", 10000000, "crash-30", 1000, 0, 15, 20, 3},
+    {"30 % crasher, 30 million", 30000000, "crash-30", 1000, 0, 15, 20, 3},
+    {"1 % crasher, 10,000", 10000, "crash-1", 1000, 0, 9, 16, 47},
+    {"1 % crasher, 100,000", 100000, "crash-1", 1000, 0, 9, 16, 47},
+    {"1 % crasher, 10 million", 10000000, "crash-1", 1000, 0, 9, 16, 47},
+    {"1 % crasher, 30 million", 30000000, "crash-1", 1000, 0, 10, 15, 47},
+    {"1 % crasher, k = 3, 100,000", 100000, "crash-1", 3000, 0, 12, 33, 32},
+    {"1 % crasher, k = 3, 10 million", 10000000, "crash-1", 3000, 0, 12, 33, 32},
+    {"1 % crasher, k = 3, 30 million", 30000000, "crash-1", 3000, 0, 11, 32, 31},
+    {"brick, linear, 100,000", 100000, "brick", 1000, 240, 7083, 0, 0},
+    {"brick, linear, 10 million", 10000000, "brick", 1000, 240, 708333, 0, 0},
+    {"brick, linear, 30 million", 30000000, "brick", 1000, 240, 2125000, 0, 0},
+    {"30 % crasher, linear, 100,000", 100000, "crash-30", 1000, 240, 354, 0, 0},
+    {"30 % crasher, linear, 10 million", 10000000, "crash-30", 1000, 240, 25002, 0, 0},
+    {"30 % crasher, linear, 30 million", 30000000, "crash-30", 1000, 240, 74999, 0, 0},
+    {"1 % crasher, linear, 100,000", 100000, "crash-1", 1000, 240, 32, 0, 0},
+    {"1 % crasher, linear, 10 million", 10000000, "crash-1", 1000, 240, 1286, 0, 0},
+    {"1 % crasher, linear, 30 million", 30000000, "crash-1", 1000, 240, 3752, 0, 0},
 };
 
 static bool near_to(int64_t got, int64_t want, int64_t within)
@@ -75,16 +91,22 @@ static bool near_to(int64_t got, int64_t want, int64_t within)
     return got >= want - within && got <= want + within;
 }
 
+static bool near_share(int64_t got, int64_t want, int64_t percent)
+{
+    int64_t within = want * percent / 100;
+    return want == 0 || near_to(got, want, within < 1 ? 1 : within);
+}
+
 TEST_EACH(harm_and_time_are_the_published_figures, figures)
 {
     struct sim_plan plan = bare(it->endpoints);
     plan.linear_min = it->linear_min;
     plan.policy.confirm_per_survivor_m = it->per_survivor_m;
-    struct sim_summary s = run(&plan, it->fault);
-    assert_int_equal(s.halts, RUNS);
-    if (!near_to(s.harmed_median, it->harm_median, it->harm_within) ||
-        !near_to(s.harmed_p95, it->harm_p95, it->harm_within + 4) ||
-        !near_to(s.stop_median_min, it->stop_min, it->stop_within)) {
+    struct sim_summary s = run_often(&plan, it->fault, FIGURE_RUNS);
+    assert_int_equal(s.halts, FIGURE_RUNS);
+    if (!near_share(s.harmed_median, it->harm_median, 10) ||
+        !near_share(s.harmed_p95, it->harm_p95, 20) ||
+        !(it->stop_min == 0 || near_to(s.stop_median_min, it->stop_min, 1))) {
         fail_msg("harm %lld / %lld after %lld min, published %lld / %lld after %lld",
                  (long long)s.harmed_median, (long long)s.harmed_p95, (long long)s.stop_median_min,
                  (long long)it->harm_median, (long long)it->harm_p95, (long long)it->stop_min);
@@ -94,28 +116,33 @@ TEST_EACH(harm_and_time_are_the_published_figures, figures)
 static const struct pace {
     const char *id;
     int64_t endpoints;
+    int64_t per_survivor_m;
     bool alive; /* also the law of two hours, U = 10,000, k = 99 */
     int64_t minutes;
-    int64_t percent; /* may differ */
 } paces[] = {
-    {"100,000", 100000, false, 172, 5},
-    {"10 million", 10000000, false, 280, 5},
-    {"30 million", 30000000, false, 306, 5},
-    /* The published model counts the two hours from the report, ours from the permit. */
-    {"100,000, alive", 100000, true, 214, 20},
-    {"10 million, alive", 10000000, true, 360, 20},
+    {"100,000", 100000, 1000, false, 172},
+    {"10 million", 10000000, 1000, false, 280},
+    {"30 million", 30000000, 1000, false, 306},
+    {"k = 3, 100,000", 100000, 3000, false, 114},
+    {"k = 3, 10 million", 10000000, 3000, false, 177},
+    {"k = 3, 30 million", 30000000, 3000, false, 192},
+    {"alive, 10,000", 10000, 1000, true, 120},
+    {"alive, 100,000", 100000, 1000, true, 214},
+    {"alive, 10 million", 10000000, 1000, true, 360},
+    {"alive, 30 million", 30000000, 1000, true, 387},
 };
 
 TEST_EACH(a_good_release_reaches_everybody_in_the_published_time, paces)
 {
     struct sim_plan plan = bare(it->endpoints);
+    plan.policy.confirm_per_survivor_m = it->per_survivor_m;
     if (it->alive) {
         plan.policy.alive_start = 10000;
         plan.policy.alive_per_survivor_m = 99000;
     }
     struct sim_summary s = run(&plan, "good");
     assert_int_equal(s.halts + s.holds, 0);
-    if (!near_to(s.reach_all_median_min, it->minutes, it->minutes * it->percent / 100)) {
+    if (!near_share(s.reach_all_median_min, it->minutes, 6)) {
         fail_msg("all after %lld min, published %lld", (long long)s.reach_all_median_min,
                  (long long)it->minutes);
     }
@@ -219,13 +246,20 @@ static const struct catalogue_case {
     int64_t halts_max;
     bool part; /* a cohort or tenant is stopped in nearly every run */
 } catalogue[] = {
-    {"brick", 16, RUNS, RUNS, false},    {"crash", 16, RUNS, RUNS, false},
-    {"crash-30", 16, RUNS, RUNS, false}, {"crash-1", 25, RUNS - 2, RUNS, false},
-    {"cohort", 8, RUNS, RUNS, false}, /* early, where it is a large part of the few exposed */
-    {"delayed", 40, RUNS, RUNS, false},  {"net-loss", 16, RUNS, RUNS, false},
-    {"storm", 16, RUNS, RUNS, false},    {"slow", 16, RUNS, RUNS, false},
-    {"outage", 0, 0, 0, false},          {"time-of-day", 0, 0, 0, false},
-    {"forged", 0, 0, 0, true},           {"good", 0, 0, 0, false},
+    {"brick", 16, RUNS, RUNS, false},
+    {"crash", 16, RUNS, RUNS, false},
+    {"crash-30", 16, RUNS, RUNS, false},
+    {"crash-1", 25, RUNS - 2, RUNS, false},
+    /* Early, where it is a large part of the few exposed, so that mostly the whole is halted. */
+    {"cohort", 8, RUNS - 2, RUNS, false},
+    {"delayed", 40, RUNS, RUNS, false},
+    {"net-loss", 16, RUNS, RUNS, false},
+    {"storm", 16, RUNS, RUNS, false},
+    {"slow", 16, RUNS, RUNS, false},
+    {"outage", 0, 0, 0, false},
+    {"time-of-day", 0, 0, 0, false},
+    {"forged", 0, 0, 0, true},
+    {"good", 0, 0, 0, false},
 };
 
 TEST_EACH(every_fault_ends_as_the_catalogue_should, catalogue)
@@ -236,7 +270,9 @@ TEST_EACH(every_fault_ends_as_the_catalogue_should, catalogue)
     assert_true(s.halts >= it->halts_min && s.halts <= it->halts_max);
     assert_int_equal(s.holds, 0);
     assert_int_equal(s.cohort_halts + s.tenant_holds >= RUNS - 2, it->part);
-    if (s.fault->good) { assert_true(s.reach_95_median_min > 0); }
+    /* Who was dark in an outage counts against the gate's limit: it passes before, or waits for a person. */
+    bool may_wait = s.fault->outage > 0.0;
+    if (s.fault->good && !may_wait) { assert_true(s.reach_95_median_min > 0); }
 }
 
 TEST(good_releases_make_no_noise_and_bad_ones_are_heard_of_most_endpoints)
