@@ -97,7 +97,7 @@ RW_RC serve(int argc, char **argv, struct rw_err *err)
             "Runs the server in the foreground until SIGTERM or SIGINT; then requests that run\n"
             "are finished and answered first. SIGHUP loads tokens, policy and certificate anew. "
             "Speaks to\n"
-            "systemd by NOTIFY_SOCKET.",
+            "systemd by NOTIFY_SOCKET and takes a listening socket by LISTEN_FDS.",
         .examples = "  ringward-server serve --dir /var/lib/ringward\n"
                     "  ringward-server serve --dir try --listen 127.0.0.1:0 --port-file port\n",
         .opts = opts,

@@ -5,6 +5,7 @@
 #include "common/base/version.h"
 #include "server/api/api_routes.h"
 #include "server/api/api_token.h"
+#include "server/api/http_listen.h"
 #include "server/server_node.h"
 #include "server/server_notify.h"
 
@@ -179,6 +180,14 @@ static RW_RC open_core(struct serve *s, const char *dir, struct rw_err *err)
     return server_core_start(&core, &s->core, err);
 }
 
+static bool is_local(const struct serve *s, const char *listen)
+{
+    struct http_listen l;
+    struct rw_err err;
+    if (s->inherited < 0) { return strncmp(listen, "unix:", 5) == 0; }
+    return rw_is_ok(http_listen_adopt(s->inherited, &l, &err)) && l.local;
+}
+
 static RW_RC open_http(struct serve *s, const struct serve_options *o, struct rw_err *err)
 {
     char cert[SERVER_CONF_PATH_BYTES];
@@ -186,8 +195,10 @@ static RW_RC open_http(struct serve *s, const struct serve_options *o, struct rw
     RW_TRY(server_conf_path(o->dir, "tls/cert.pem", cert, err));
     RW_TRY(server_conf_path(o->dir, "tls/key.pem", key, err));
     const char *listen = o->listen != NULL ? o->listen : s->conf.listen;
-    bool tls = s->conf.tls && strncmp(listen, "unix:", 5) != 0;
+    if (s->inherited >= 0) { listen = "handed over"; }
+    bool tls = s->conf.tls && !is_local(s, listen);
     struct http_settings settings = {.listen = listen,
+                                     .listen_fd = s->inherited >= 0 ? s->inherited : 0,
                                      .workers = server_conf_workers(&s->conf),
                                      .cert_file = tls ? cert : NULL,
                                      .key_file = tls ? key : NULL,
@@ -224,6 +235,7 @@ static RW_RC tell_ready(const struct serve *s, const struct serve_options *o, st
 
 RW_RC serve_open(struct serve *s, const struct serve_options *o, struct rw_err *err)
 {
+    RW_TRY(notify_take_socket(&s->inherited, err)); /* before the first child is started */
     RW_TRY(server_conf_set_store(&s->conf, o->store, err));
     RW_TRY(server_node_name(&s->conf, o->node, err));
     s->node = (struct api_node){
@@ -243,8 +255,11 @@ RW_RC serve_open(struct serve *s, const struct serve_options *o, struct rw_err *
 
 struct serve serve_parts_none(void)
 {
-    return (struct serve){
-        .counters_lock = PTHREAD_MUTEX_INITIALIZER, .staging_dir = -1, .repo_dir = -1, .lock = -1};
+    return (struct serve){.counters_lock = PTHREAD_MUTEX_INITIALIZER,
+                          .staging_dir = -1,
+                          .repo_dir = -1,
+                          .lock = -1,
+                          .inherited = -1};
 }
 
 void serve_drop(struct serve *s)
@@ -266,5 +281,6 @@ void serve_drop(struct serve *s)
     http_auth_free(s->auth);
     rw_fd_drop(&s->staging_dir);
     rw_fd_drop(&s->repo_dir);
+    rw_fd_drop(&s->inherited);
     rw_fd_drop(&s->lock);
 }

@@ -46,7 +46,8 @@ struct serve {
     atomic_bool told; /* a webhook's thread has a result */
     int staging_dir;
     int repo_dir;
-    int lock; /* held for the life of the process */
+    int lock;      /* held for the life of the process */
+    int inherited; /* listening socket of the service manager; -1: we bind our own */
 };
 
 /* A server of which nothing is open yet. */

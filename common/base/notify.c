@@ -4,13 +4,14 @@
 #include "common/base/num.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { USEC_PER_MS = 1000 };
+enum { USEC_PER_MS = 1000, FIRST_SOCKET = 3 /* SD_LISTEN_FDS_START */ };
 
 RW_RC notify_say(const char *state, struct rw_err *err)
 {
@@ -43,6 +44,25 @@ static int64_t number_of(const char *name)
         return 0;
     }
     return n;
+}
+
+RW_RC notify_take_socket(rw_fd *out, struct rw_err *err)
+{
+    int64_t count = number_of("LISTEN_FDS");
+    if (count == 0 || number_of("LISTEN_PID") != getpid()) { return RW_OK; } /* another's */
+    static const char *const names[] = {"LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"};
+    for (size_t i = 0; i < RW_LEN(names); i++) {
+        (void)unsetenv(names[i]); /* NOLINT(concurrency-mt-unsafe) no other thread runs yet */
+    }
+    if (count != 1) {
+        return rw_fail(err, RW_E_CONFIG, "%lld sockets were handed over, one is served",
+                       (long long)count);
+    }
+    if (fcntl(FIRST_SOCKET, F_SETFD, FD_CLOEXEC) != 0) {
+        return rw_fail_errno(err, RW_E_CONFIG, errno, "the socket of LISTEN_FDS");
+    }
+    *out = FIRST_SOCKET;
+    return RW_OK;
 }
 
 int64_t notify_watchdog_ms(void)

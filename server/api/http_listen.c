@@ -5,6 +5,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
@@ -87,9 +88,7 @@ static bool set_option(int fd, int level, int option, int value)
  * client's delayed acknowledgement. */
 static bool set_tcp_options(int fd)
 {
-    return set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1) &&
-           set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1) &&
-           set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1) &&
+    return set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1) &&
            set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1) &&
            set_option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, SENT_UNSEEN_MS);
 }
@@ -144,7 +143,8 @@ RW_RC http_listen_bind(struct http_listen *l, int *fd_out, struct rw_err *err)
     RW_AUTO(rw_fd)
     int fd = socket(l->addr.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0) { return rw_fail_errno(err, RW_E_IO, errno, "socket"); }
-    if (!l->local && !set_tcp_options(fd)) {
+    if (!l->local && !(set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1) &&
+                       set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1) && set_tcp_options(fd))) {
         return rw_fail_errno(err, RW_E_IO, errno, "options of the listening socket");
     }
     if (bind(fd, address(l), l->addr_bytes) != 0) {
@@ -163,6 +163,37 @@ RW_RC http_listen_bind(struct http_listen *l, int *fd_out, struct rw_err *err)
         }
     }
     *fd_out = rw_fd_steal(&fd);
+    return RW_OK;
+}
+
+RW_RC http_listen_adopt(int fd, struct http_listen *out, struct rw_err *err)
+{
+    struct http_listen l = {.addr_bytes = sizeof(l.addr), .inherited = true};
+    int listening = 0;
+    socklen_t n = sizeof(listening);
+    if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &n) != 0 || listening != 1 ||
+        getsockname(fd, (struct sockaddr *)&l.addr, &l.addr_bytes) != 0) {
+        return rw_fail(err, RW_E_CONFIG, "what was handed over is not a listening socket");
+    }
+    l.local = l.addr.ss_family == AF_UNIX;
+    if (!l.local && l.addr.ss_family != AF_INET && l.addr.ss_family != AF_INET6) {
+        return rw_fail(err, RW_E_CONFIG,
+                       "the socket that was handed over is neither TCP nor local");
+    }
+    int flags = fcntl(fd, F_GETFL);
+    if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0 ||
+        (!l.local && !set_tcp_options(fd))) {
+        return rw_fail_errno(err, RW_E_CONFIG, errno, "options of the socket that was handed over");
+    }
+    *out = l;
+    return RW_OK;
+}
+
+RW_RC http_listen_share(int fd, int *fd_out, struct rw_err *err)
+{
+    int more = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    if (more < 0) { return rw_fail_errno(err, RW_E_IO, errno, "listening socket"); }
+    *fd_out = more;
     return RW_OK;
 }
 
@@ -189,7 +220,7 @@ unsigned http_listen_port(const struct http_listen *l)
 
 void http_listen_remove(const struct http_listen *l)
 {
-    if (l->local) { (void)unlink(l->path); }
+    if (l->local && !l->inherited) { (void)unlink(l->path); }
 }
 
 bool http_listen_peer(const struct sockaddr *addr, char dst[static HTTP_PEER_BYTES],

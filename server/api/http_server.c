@@ -70,22 +70,20 @@ static void setup_libevent(void)
     event_set_log_callback(on_libevent_log);
 }
 
-/* TCP: a socket per worker, so that the kernel spreads connections. Local: one socket, shared. */
+/* TCP: a socket per worker, so that the kernel spreads connections. Local or handed over: one socket, shared. */
 static RW_RC listen_socket(struct http_server *s, int first, int *fd_out, struct rw_err *err)
 {
-    if (first < 0 || !s->shared.listen.local) {
-        return http_listen_bind(&s->shared.listen, fd_out, err);
+    if (s->shared.listen.inherited) {
+        return http_listen_share(s->shared.set.listen_fd, fd_out, err);
     }
-    int fd = fcntl(first, F_DUPFD_CLOEXEC, 0);
-    if (fd < 0) { return rw_fail_errno(err, RW_E_IO, errno, "listening socket"); }
-    *fd_out = fd;
-    return RW_OK;
+    if (first >= 0 && s->shared.listen.local) { return http_listen_share(first, fd_out, err); }
+    return http_listen_bind(&s->shared.listen, fd_out, err);
 }
 
 static RW_RC init_workers(struct http_server *s, struct rw_err *err)
 {
     RW_AUTO(rw_fd) int first = -1; /* kept until all have theirs */
-    RW_TRY(http_listen_claim(&s->shared.listen, err));
+    if (!s->shared.listen.inherited) { RW_TRY(http_listen_claim(&s->shared.listen, err)); }
     for (unsigned i = 0; i < s->shared.set.workers; i++) {
         int fd = -1;
         RW_TRY(listen_socket(s, first, &fd, err));
@@ -117,7 +115,11 @@ static RW_RC open_all(struct http_server *s, struct rw_err *err)
 {
     const struct http_settings *set = &s->shared.set;
     RW_TRY(check_settings(set, err));
-    RW_TRY(http_listen_parse(set->listen, &s->shared.listen, err));
+    if (set->listen_fd > 0) {
+        RW_TRY(http_listen_adopt(set->listen_fd, &s->shared.listen, err));
+    } else {
+        RW_TRY(http_listen_parse(set->listen, &s->shared.listen, err));
+    }
     if (s->shared.listen.local && set->cert_file != NULL) {
         RW_IGNORE(rw_fail(err, RW_E_CONFIG, "a local socket is served without TLS"), "hint next");
         return rw_hint(err, "leave certificate and key out, the proxy has them");

@@ -28,8 +28,9 @@ struct http_limits {
 
 struct http_settings {
     const char
-        *listen;      /* "127.0.0.1:8443", "[::1]:0", "0.0.0.0:443" or "unix:/path" (without TLS) */
-    unsigned workers; /* 1..HTTP_WORKERS_MAX */
+        *listen; /* "127.0.0.1:8443", "[::1]:0", "0.0.0.0:443" or "unix:/path" (without TLS) */
+    int listen_fd; /* > 0: this listening socket (borrowed) in the place of `listen`; it outlives us */
+    unsigned workers;      /* 1..HTTP_WORKERS_MAX */
     const char *cert_file; /* PEM chain; NULL together with key_file: no TLS */
     const char *key_file;
     int repo_dir; /* directory served under /repo/; -1: none */

@@ -88,13 +88,15 @@ static void on_accept_error(struct evconnlistener *l, void *arg)
     pause_listener(arg, "accept failed: no descriptors or memory");
 }
 
-/* Clients in the kernel's queue would be reset with the listener: let them in first. */
+/* Clients in the kernel's queue would be reset with the listener: let them in first. One that was handed over stays
+ * with its owner, and so does its queue: whoever comes next serves them. */
 static void begin_drain(struct http_worker *w)
 {
     w->draining = true;
     int fd = evconnlistener_get_fd(w->listener);
     (void)evconnlistener_disable(w->listener);
-    for (int i = 0; i < ACCEPTS_AT_DRAIN_MAX; i++) {
+    int most = w->shared->listen.inherited ? 0 : ACCEPTS_AT_DRAIN_MAX;
+    for (int i = 0; i < most; i++) {
         struct sockaddr_storage addr = {.ss_family = AF_UNIX};
         socklen_t n = sizeof(addr);
         int client = accept4(fd, (struct sockaddr *)&addr, &n, SOCK_NONBLOCK | SOCK_CLOEXEC);

@@ -33,6 +33,7 @@ def test_systemd_finds_no_fault_in_any_unit(tmp_path):
     for name in NAMES:
         text = (UNITS / f"{name}.service").read_text()
         (tmp_path / f"{name}.service").write_text(text.replace("/usr/bin/ringward", f"{BIN}/ringward"))
+    shutil.copy(UNITS / "ringward-server.socket", tmp_path)
     r = analyze("verify", "--man=no", "--recursive-errors=no", *tmp_path.iterdir())
     assert r.returncode == 0 and r.stderr == "", r.stderr
 

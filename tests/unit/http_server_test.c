@@ -365,17 +365,71 @@ TEST(a_port_that_somebody_listens_on_is_refused)
     http_server_stop(second);
 }
 
-RUN_TESTS(cmocka_unit_test(requests_follow_each_other_on_one_connection),
-          cmocka_unit_test(requests_sent_ahead_are_answered_in_order),
-          cmocka_unit_test(many_requests_sent_ahead_are_held_back_not_lost),
-          cmocka_unit_test(head_tells_the_length_and_sends_no_body),
-          cmocka_unit_test(a_refusal_says_why_and_ends_what_cannot_go_on),
-          cmocka_unit_test(a_refused_upload_still_reads_the_answer),
-          cmocka_unit_test(bodies_arrive_whole_up_to_the_limit),
-          cmocka_unit_test(a_large_reply_arrives_whole),
-          cmocka_unit_test(a_client_that_has_sent_all_still_gets_its_answer),
-          cmocka_unit_test(connection_close_and_the_request_limit_end_a_connection),
-          cmocka_unit_test(a_slow_client_is_cut_at_its_deadline),
-          cmocka_unit_test(a_reader_that_stands_still_is_cut),
-          cmocka_unit_test(a_reader_below_the_floor_is_cut),
-          cmocka_unit_test(a_port_that_somebody_listens_on_is_refused))
+static int make_listener(void)
+{
+    struct sockaddr_in any = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(fd, (const struct sockaddr *)&any, sizeof(any)), 0);
+    assert_int_equal(listen(fd, 64), 0);
+    return fd;
+}
+
+/* Who comes between two servers waits in the queue of the socket, which neither of them owns. */
+TEST(a_socket_that_was_handed_over_keeps_its_clients_from_one_server_to_the_next)
+{
+    struct rig rig = {.repo_dir = -1};
+    struct rig next = {.repo_dir = -1};
+    struct http_settings s = rig_settings();
+    s.workers = 2;
+    s.listen_fd = make_listener();
+    rig_start(&rig, s);
+    unsigned port = http_server_port(rig.server);
+    assert_true(port > 0);
+    struct client *c = client_open(&rig);
+    assert_int_equal(client_ask(c, "GET /healthz HTTP/1.1\r\nHost: t\r\n\r\n")->status, 200);
+    client_close(c);
+    rig_stop(&rig);
+    struct sockaddr_in at = {.sin_family = AF_INET,
+                             .sin_port = htons((uint16_t)port),
+                             .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(connect(fd, (const struct sockaddr *)&at, sizeof(at)), 0);
+    rig_start(&next, s);
+    assert_int_equal(http_server_port(next.server), port);
+    c = client_on(&next, fd);
+    assert_int_equal(client_ask(c, "GET /healthz HTTP/1.1\r\nHost: t\r\n\r\n")->status, 200);
+    client_close(c);
+    rig_stop(&next);
+    (void)close(s.listen_fd);
+}
+
+TEST(what_was_handed_over_and_does_not_listen_is_refused)
+{
+    struct rw_err err = {0};
+    struct http_server *server = NULL;
+    struct http_settings s = rig_settings();
+    s.listen_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    MUST_FAIL(http_server_start(&s, &server, &err), RW_E_CONFIG);
+    (void)close(s.listen_fd);
+    s.listen_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    MUST_FAIL(http_server_start(&s, &server, &err), RW_E_CONFIG);
+    (void)close(s.listen_fd);
+}
+
+RUN_TESTS(
+    cmocka_unit_test(requests_follow_each_other_on_one_connection),
+    cmocka_unit_test(requests_sent_ahead_are_answered_in_order),
+    cmocka_unit_test(many_requests_sent_ahead_are_held_back_not_lost),
+    cmocka_unit_test(head_tells_the_length_and_sends_no_body),
+    cmocka_unit_test(a_refusal_says_why_and_ends_what_cannot_go_on),
+    cmocka_unit_test(a_refused_upload_still_reads_the_answer),
+    cmocka_unit_test(bodies_arrive_whole_up_to_the_limit),
+    cmocka_unit_test(a_large_reply_arrives_whole),
+    cmocka_unit_test(a_client_that_has_sent_all_still_gets_its_answer),
+    cmocka_unit_test(connection_close_and_the_request_limit_end_a_connection),
+    cmocka_unit_test(a_slow_client_is_cut_at_its_deadline),
+    cmocka_unit_test(a_reader_that_stands_still_is_cut),
+    cmocka_unit_test(a_reader_below_the_floor_is_cut),
+    cmocka_unit_test(a_port_that_somebody_listens_on_is_refused),
+    cmocka_unit_test(a_socket_that_was_handed_over_keeps_its_clients_from_one_server_to_the_next),
+    cmocka_unit_test(what_was_handed_over_and_does_not_listen_is_refused))

@@ -77,7 +77,36 @@ TEST_EACH(the_watchdog_is_what_the_manager_says, watchdogs)
     assert_int_equal(notify_watchdog_ms(), it->want_ms);
 }
 
+TEST(a_socket_is_taken_only_when_it_is_meant_for_this_process)
+{
+    struct rw_err err;
+    char pid[16];
+    int fd = -1;
+    (void)snprintf(pid, sizeof(pid), "%d", (int)getpid());
+    (void)unsetenv("LISTEN_FDS");
+    MUST(notify_take_socket(&fd, &err));
+    (void)setenv("LISTEN_FDS", "1", 1);
+    (void)setenv("LISTEN_PID", "1", 1);
+    MUST(notify_take_socket(&fd, &err));
+    assert_int_equal(fd, -1);
+    (void)setenv("LISTEN_PID", pid, 1);
+    (void)setenv("LISTEN_FDS", "2", 1);
+    MUST_FAIL(notify_take_socket(&fd, &err), RW_E_CONFIG);
+    assert_null(getenv("LISTEN_FDS")); /* a child must not take it for its own */
+    int kept = dup(3);
+    (void)dup2(STDIN_FILENO, 3);
+    (void)setenv("LISTEN_PID", pid, 1);
+    (void)setenv("LISTEN_FDS", "1", 1);
+    MUST(notify_take_socket(&fd, &err));
+    assert_int_equal(fd, 3);
+    assert_int_equal(fcntl(3, F_GETFD) & FD_CLOEXEC, FD_CLOEXEC);
+    assert_null(getenv("LISTEN_PID"));
+    if (kept >= 0) { (void)dup2(kept, 3); }
+    if (kept < 0) { (void)close(3); }
+}
+
 RUN_TESTS(cmocka_unit_test(without_a_manager_nothing_is_said),
           cmocka_unit_test(a_manager_behind_an_abstract_address_hears_the_words),
           cmocka_unit_test(an_address_that_is_none_is_refused),
-          cmocka_unit_test(the_watchdog_is_what_the_manager_says))
+          cmocka_unit_test(the_watchdog_is_what_the_manager_says),
+          cmocka_unit_test(a_socket_is_taken_only_when_it_is_meant_for_this_process))
