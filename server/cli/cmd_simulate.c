@@ -81,7 +81,7 @@ static void usual_fleet(struct sim_plan *plan)
     plan->latency_min = 1;
     plan->operator_min = 30;
     plan->norm = health_rule_cold_start();
-    plan->norm.p0[HEALTH_CRASH] = health_rule_p0_crash(100, 1000000, 50);
+    plan->norm.p0[HEALTH_CRASH] = health_rule_p0(HEALTH_CRASH, 100, 1000000, 50);
     plan->norm.history_hazard = health_rule_history_hazard(1000, 1000 / plan->base_hazard);
     plan->norm.rho_crash = health_rule_rho_crash(plan->norm.history_hazard);
 }

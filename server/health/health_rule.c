@@ -20,9 +20,14 @@ static const struct health_rule_norm cold_start = {
     .p0 = {1e-4, 0.005, 0.05, 0.01, 0.01}, .rho_crash = 1.25, .rho_dark = 1.5};
 
 enum { HISTORY_RELEASES_MIN = 20 };
-static const double p0_crash_least = 0.0005;
-static const double p0_crash_most = 0.02;
-static const double p0_crash_factor = 3.0;
+static const double p0_factor = 3.0;
+/* However good or bad history was. How much a release finds, and what that costs, differs more from one to the next
+ * than how often it crashes: below 1 % nobody would stop it for that. */
+static const struct p0_range {
+    double least;
+    double most; /* 0: not from history */
+} p0_ranges[HEALTH_RULE_TERMS] = {
+    [HEALTH_CRASH] = {0.0005, 0.02}, [HEALTH_STORM] = {0.01, 0.05}, [HEALTH_SLOW] = {0.01, 0.05}};
 /* Late crashes of a fleet without history, where no control is left to compare with: 0.5 % of the endpoints a minute,
  * which only a burst exceeds. With nothing, a release that kills the whole of a small ring late would never be stopped;
  * with much less, a good one would be for two sensors of a small ring that happened to die in the same hour. */
@@ -113,11 +118,16 @@ struct health_rule_norm health_rule_cold_start(void)
     return cold_start;
 }
 
-double health_rule_p0_crash(int64_t failures, int64_t exposures, int64_t releases)
+double health_rule_p0(enum health_rule_term term, int64_t failures, int64_t exposures,
+                      int64_t releases)
 {
-    if (releases < HISTORY_RELEASES_MIN || exposures < 1) { return cold_start.p0[HEALTH_CRASH]; }
-    double p0 = p0_crash_factor * gate_rule_upper(failures, exposures, GATE_RULE_ALPHA);
-    return fmin(fmax(p0, p0_crash_least), p0_crash_most);
+    const struct p0_range *range = &p0_ranges[term];
+    RW_ASSERT((int)term < HEALTH_RULE_ABSOLUTE);
+    if (!(range->most > 0.0) || releases < HISTORY_RELEASES_MIN || exposures < 1) {
+        return cold_start.p0[term];
+    }
+    double p0 = p0_factor * gate_rule_upper(failures, exposures, GATE_RULE_ALPHA);
+    return fmin(fmax(p0, range->least), range->most);
 }
 
 double health_rule_rho_crash(double hazard)

@@ -64,9 +64,10 @@ int64_t health_rule_n_max(const struct health_rule_grid *g, int64_t k, double lo
 
 /* Without any history. */
 struct health_rule_norm health_rule_cold_start(void);
-/* Share of crashes inside the watch that history makes normal: `failures` of `exposures` in `releases` completed
- * releases of the same cohort; the cold start's when there are too few. */
-double health_rule_p0_crash(int64_t failures, int64_t exposures, int64_t releases);
+/* Share that history makes normal, of crashes inside the watch, storms or slowness: `failures` of `exposures` in
+ * `releases` completed releases of the same cohort; the cold start's when there are too few, and for other terms. */
+double health_rule_p0(enum health_rule_term term, int64_t failures, int64_t exposures,
+                      int64_t releases);
 /* Greatest hazard ratio that is no harm: `hazard` late crashes per endpoint and minute in history, 0: unknown. */
 double health_rule_rho_crash(double hazard);
 /* Hazard that the H-term takes as normal, from late crashes in that many endpoint minutes; 0: too few to tell. */

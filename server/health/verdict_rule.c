@@ -54,8 +54,9 @@ bool verdict_rule_control_abnormal(double control_log_e)
 static double noise_log_e(const struct health_rule_norm *norm, int64_t noise, int64_t windows)
 {
     /* Not told apart: an outbreak of what is really bad and a host under load strike control as well. */
-    struct health_rule_grid storm = health_rule_grid_of(norm->p0[HEALTH_STORM]);
-    return health_rule_log_e(&storm, noise, windows < noise ? noise : windows);
+    double p0 = fmax(norm->p0[HEALTH_STORM], norm->p0[HEALTH_SLOW]);
+    struct health_rule_grid either = health_rule_grid_of(p0);
+    return health_rule_log_e(&either, noise, windows < noise ? noise : windows);
 }
 
 double verdict_rule_control(const struct health_rule_norm *norm,

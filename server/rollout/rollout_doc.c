@@ -89,6 +89,8 @@ static void put_norm(struct json_writer *w, const struct rollout_norm *n)
 {
     json_open_object(w, "norm");
     json_put_int(w, "p0_crash_e9", n->p0_crash_e9);
+    json_put_int(w, "p0_storm_e9", n->p0_storm_e9);
+    json_put_int(w, "p0_slow_e9", n->p0_slow_e9);
     json_put_int(w, "hazard_e15", n->hazard_e15);
     json_put_int(w, "releases", n->releases);
     json_close_object(w);
@@ -206,11 +208,20 @@ static RW_RC get_rings(const struct json *root, struct rollout *r, struct rw_err
     return RW_OK;
 }
 
+/* Rollouts that began under an older server know none. */
+static RW_RC get_late_p0(const struct json *o, const char *name, int64_t *out, struct rw_err *err)
+{
+    if (json_find(o, name) == NULL) { return RW_OK; }
+    return json_get_int(o, name, 0, 999999999, out, err);
+}
+
 static RW_RC get_norm(const struct json *root, struct rollout_norm *n, struct rw_err *err)
 {
     const struct json *o = NULL;
     RW_TRY(json_get(root, "norm", JSON_OBJECT, &o, err));
     RW_TRY(json_get_int(o, "p0_crash_e9", 1, 999999999, &n->p0_crash_e9, err));
+    RW_TRY(get_late_p0(o, "p0_storm_e9", &n->p0_storm_e9, err));
+    RW_TRY(get_late_p0(o, "p0_slow_e9", &n->p0_slow_e9, err));
     RW_TRY(json_get_int(o, "hazard_e15", 0, RW_JSON_INT_MAX, &n->hazard_e15, err));
     return json_get_int(o, "releases", 0, RW_JSON_INT_MAX, &n->releases, err);
 }

@@ -34,7 +34,12 @@ struct health_rule_norm rollout_evidence_norm(const struct rollout *ro, size_t c
     const struct rollout_norm *n = cohort == 0 ? &ro->norm : &ro->cohorts[cohort - 1].norm;
     struct health_rule_norm norm = health_rule_cold_start();
     double hazard = (double)n->hazard_e15 * 1e-15;
-    if (n->p0_crash_e9 > 0) { norm.p0[HEALTH_CRASH] = (double)n->p0_crash_e9 * 1e-9; }
+    const int64_t p0_e9[HEALTH_RULE_ABSOLUTE] = {[HEALTH_CRASH] = n->p0_crash_e9,
+                                                 [HEALTH_STORM] = n->p0_storm_e9,
+                                                 [HEALTH_SLOW] = n->p0_slow_e9};
+    for (int t = 0; t < HEALTH_RULE_ABSOLUTE; t++) {
+        if (p0_e9[t] > 0) { norm.p0[t] = (double)p0_e9[t] * 1e-9; }
+    }
     norm.history_hazard = hazard;
     norm.rho_crash = health_rule_rho_crash(hazard);
     return norm;

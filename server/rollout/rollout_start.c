@@ -84,6 +84,8 @@ RW_RC rollout_live_watch(struct rollout_run *r, const struct rollout *ro, struct
 
 struct history {
     int64_t failures;
+    int64_t storm;
+    int64_t slow;
     int64_t exposures;
     int64_t late;
     int64_t risk_s;
@@ -100,6 +102,8 @@ static void add_release(const struct rollout_run *r, const struct rollout *old,
             fleet_state_counts(r->fleet, old->family, old->release, old->rings[i].name, cohort);
         const struct rollout_evidence_scope *s = rollout_evidence_scope(old->evidence, i, known);
         h->failures += c.failed;
+        h->storm += c.storm;
+        h->slow += c.slow;
         h->exposures += c.exposed - c.muted;
         h->late += s->late_seen;
         h->risk_s += s->risk_s;
@@ -107,11 +111,18 @@ static void add_release(const struct rollout_run *r, const struct rollout *old,
     h->releases += h->exposures > exposures;
 }
 
+static int64_t p0_e9(const struct history *h, enum health_rule_term term, int64_t failures)
+{
+    return (int64_t)(health_rule_p0(term, failures, h->exposures, h->releases) * 1e9 + 0.5);
+}
+
 static struct rollout_norm norm_of(const struct history *h)
 {
-    double p0 = health_rule_p0_crash(h->failures, h->exposures, h->releases);
     double hazard = health_rule_history_hazard(h->late, (double)h->risk_s / 60.0);
-    struct rollout_norm n = {.p0_crash_e9 = (int64_t)(p0 * 1e9 + 0.5), .releases = h->releases};
+    struct rollout_norm n = {.p0_crash_e9 = p0_e9(h, HEALTH_CRASH, h->failures),
+                             .p0_storm_e9 = p0_e9(h, HEALTH_STORM, h->storm),
+                             .p0_slow_e9 = p0_e9(h, HEALTH_SLOW, h->slow),
+                             .releases = h->releases};
     if (hazard > 0.0 && hazard < 1.0) { n.hazard_e15 = (int64_t)(hazard * 1e15); }
     return n;
 }

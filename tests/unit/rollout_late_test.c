@@ -119,7 +119,28 @@ TEST(evidence_is_the_same_after_a_restart)
     end(&w);
 }
 
-RUN_TESTS(cmocka_unit_test(late_crashes_are_found_against_control),
-          cmocka_unit_test(late_crashes_of_a_whole_ring_are_found_without_control_and_history),
-          cmocka_unit_test(late_crashes_that_control_has_too_say_nothing),
-          cmocka_unit_test(evidence_is_the_same_after_a_restart))
+TEST(what_history_made_normal_is_frozen_and_older_rollouts_go_by_the_cold_start)
+{
+    struct world w;
+    begin(&w);
+    all_alive(&w, 0);
+    start(&w, 1);
+    restart(&w); /* read as it was stored */
+    struct rollout ro = *the(&w, 1);
+    assert_int_equal(ro.norm.p0_crash_e9, 5000000);
+    assert_int_equal(ro.norm.p0_storm_e9, 10000000);
+    assert_int_equal(ro.cohorts[0].norm.p0_slow_e9, 10000000);
+    ro.norm.p0_storm_e9 = 31000000;
+    ro.norm.p0_slow_e9 = 0; /* begun under a server that did not know it */
+    struct health_rule_norm norm = rollout_evidence_norm(&ro, 0);
+    assert_true(fabs(norm.p0[HEALTH_STORM] - 0.031) < 1e-12);
+    assert_true(norm.p0[HEALTH_SLOW] == 0.01);
+    end(&w);
+}
+
+RUN_TESTS(
+    cmocka_unit_test(late_crashes_are_found_against_control),
+    cmocka_unit_test(late_crashes_of_a_whole_ring_are_found_without_control_and_history),
+    cmocka_unit_test(late_crashes_that_control_has_too_say_nothing),
+    cmocka_unit_test(evidence_is_the_same_after_a_restart),
+    cmocka_unit_test(what_history_made_normal_is_frozen_and_older_rollouts_go_by_the_cold_start))

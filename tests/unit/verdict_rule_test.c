@@ -186,9 +186,34 @@ static const struct history_case {
 
 TEST_EACH(history_sets_the_share_that_is_normal, histories)
 {
-    double p0 = health_rule_p0_crash(it->failures, it->exposures, it->releases);
+    double p0 = health_rule_p0(HEALTH_CRASH, it->failures, it->exposures, it->releases);
     assert_true(p0 >= it->least && p0 <= it->most);
     assert_true(p0 <= 0.02);
+}
+
+TEST(history_sets_what_is_normal_of_storms_and_slowness_too)
+{
+    static const enum health_rule_term noise[] = {HEALTH_STORM, HEALTH_SLOW};
+    for (size_t i = 0; i < RW_LEN(noise); i++) {
+        assert_true(health_rule_p0(noise[i], 900, 10000, 19) == 0.01); /* too few releases */
+        assert_true(health_rule_p0(noise[i], 0, 1000000, 20) == 0.01); /* never below */
+        double usual = health_rule_p0(noise[i], 10000, 1000000, 20);
+        assert_true(usual > 0.03 && usual < 0.032);
+        assert_true(health_rule_p0(noise[i], 90000, 1000000, 20) == 0.05); /* never above */
+    }
+    /* Not from history, whatever it was. */
+    assert_true(health_rule_p0(HEALTH_REFUSE, 90000, 1000000, 20) == 1e-4);
+    assert_true(health_rule_p0(HEALTH_DARK, 90000, 1000000, 20) == 0.05);
+}
+
+/* A fleet where 2 % of the endpoints always tell of slowness: the fixed share would stop good releases. */
+TEST(a_fleet_that_is_used_to_slowness_is_not_stopped_for_it)
+{
+    struct health_rule_grid cold = health_rule_grid_of(0.01);
+    struct health_rule_grid known =
+        health_rule_grid_of(health_rule_p0(HEALTH_SLOW, 20000, 1000000, 50));
+    assert_true(health_rule_log_e(&cold, 2000, 100000) > 200.0);
+    assert_true(health_rule_log_e(&known, 2000, 100000) < 0.0);
 }
 
 TEST(the_ratio_that_nobody_cares_about_grows_where_history_is_quiet)
@@ -208,4 +233,6 @@ RUN_TESTS(cmocka_unit_test(evidence_stops_what_it_is_about),
           cmocka_unit_test(strikes_mute_and_clean_releases_bring_back),
           cmocka_unit_test(the_budget_of_a_release_is_split_over_its_rings),
           cmocka_unit_test(history_sets_the_share_that_is_normal),
+          cmocka_unit_test(history_sets_what_is_normal_of_storms_and_slowness_too),
+          cmocka_unit_test(a_fleet_that_is_used_to_slowness_is_not_stopped_for_it),
           cmocka_unit_test(the_ratio_that_nobody_cares_about_grows_where_history_is_quiet))
