@@ -190,6 +190,9 @@ static RW_RC commit_batch(struct api_core *c, struct api_job *batch, struct rw_e
         store_rollback(c->store);
         return rc;
     }
+    for (const struct api_job *job = batch; job != NULL; job = job->next) {
+        fleet_state_expect(c->fleet, job->req.who.endpoint);
+    }
     for (struct api_job *job = batch; job != NULL; job = job->next) {
         job->route->apply(c, job);
     }
@@ -256,13 +259,11 @@ void api_core_run(struct api_core *c, struct api_job *jobs)
         } else {
             run_alone(c, jobs);
         }
-        while (jobs != NULL) {
-            struct api_job *next = jobs->next;
+        for (const struct api_job *job = jobs; job != NULL; job = job->next) {
             c->stats.jobs++;
-            RW_ASSERT(jobs->reply.status != 0);
-            api_job_done(jobs);
-            jobs = next;
+            RW_ASSERT(job->reply.status != 0);
         }
+        api_job_done_all(jobs);
         jobs = rest;
     }
 }

@@ -23,16 +23,49 @@ void api_job_drop(struct api_job *job)
     *job = api_job_make();
 }
 
+/* Cuts the jobs of one inbox out of the chain; their order stays. */
+static struct api_job *take_of(const struct http_inbox *in, struct api_job **jobs)
+{
+    struct api_job *taken = NULL;
+    struct api_job **end = &taken;
+    while (*jobs != NULL) {
+        struct api_job *job = *jobs;
+        if (job->inbox != in) {
+            jobs = &job->next;
+            continue;
+        }
+        *jobs = job->next;
+        *end = job;
+        end = &job->next;
+    }
+    *end = NULL;
+    return taken;
+}
+
+void api_job_done_all(struct api_job *jobs)
+{
+    while (jobs != NULL) {
+        struct http_inbox *in = jobs->inbox;
+        struct api_job *same = take_of(in, &jobs);
+        bool taken = false;
+        if (in != NULL) {
+            (void)http_inbox_ref(
+                in); /* its jobs may be gone, and with them the last reference, before put returns */
+            taken = http_inbox_put(in, same);
+        }
+        while (!taken && same != NULL) {
+            struct api_job *next = same->next;
+            http_inbox_job_free(same);
+            same = next;
+        }
+        if (in != NULL) { http_inbox_unref(in); }
+    }
+}
+
 void api_job_done(struct api_job *job)
 {
-    if (job->inbox == NULL) { /* bound to no worker */
-        http_inbox_job_free(job);
-        return;
-    }
-    /* The worker may free the job, and the inbox with its last reference, before put returns. */
-    struct http_inbox *in = http_inbox_ref(job->inbox);
-    if (!http_inbox_put(in, job)) { http_inbox_job_free(job); }
-    http_inbox_unref(in);
+    job->next = NULL;
+    api_job_done_all(job);
 }
 
 void api_reply_error(struct api_job *job, const struct rw_err *err)

@@ -119,6 +119,9 @@ struct api_sink {
  * client or the whole HTTP side is gone meanwhile, it is just freed. */
 void api_job_done(struct api_job *job);
 
+/* The same for a chain over `next`; each worker is woken once. */
+void api_job_done_all(struct api_job *jobs);
+
 /* Makes the error the reply: {"error":{"code","text","hint"}}, status from the code's table row.
  * A body written so far is dropped; a status of 503 brings Retry-After. */
 void api_reply_error(struct api_job *job, const struct rw_err *err);

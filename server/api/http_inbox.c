@@ -61,17 +61,20 @@ void http_inbox_wake(struct http_inbox *in)
     while (write(in->fd, &one, sizeof(one)) < 0 && errno == EINTR) {}
 }
 
-bool http_inbox_put(struct http_inbox *in, struct api_job *job)
+bool http_inbox_put(struct http_inbox *in, struct api_job *jobs)
 {
+    struct api_job *last = jobs;
+    while (last->next != NULL) {
+        last = last->next;
+    }
     (void)pthread_mutex_lock(&in->lock);
     bool taken = !in->closed;
     bool first = in->first == NULL;
     if (taken) {
-        job->next = NULL;
-        if (first) { in->first = job; }
-        if (!first) { in->last->next = job; }
-        in->last = job;
-        /* Inside the lock: behind it the job's reference, and with it the descriptor, may be gone. */
+        if (first) { in->first = jobs; }
+        if (!first) { in->last->next = jobs; }
+        in->last = last;
+        /* Inside the lock: behind it the jobs' references, and with it the descriptor, may be gone. */
         if (first) { http_inbox_wake(in); }
     }
     (void)pthread_mutex_unlock(&in->lock);

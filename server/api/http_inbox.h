@@ -17,8 +17,8 @@ void http_inbox_unref(struct http_inbox *in); /* frees with the last one */
 
 /* Readable when there is something to take; borrowed. */
 int http_inbox_fd(const struct http_inbox *in);
-/* Takes the job; false: closed, and the job stays with the caller. */
-bool http_inbox_put(struct http_inbox *in, struct api_job *job);
+/* Takes a chain of jobs over `next`; false: closed, and the jobs stay with the caller. */
+bool http_inbox_put(struct http_inbox *in, struct api_job *jobs);
 void http_inbox_wake(struct http_inbox *in);
 /* All that wait, as a chain over `next` in order of arrival; NULL: none. Clears the descriptor. */
 struct api_job *http_inbox_take(struct http_inbox *in);

@@ -60,10 +60,17 @@ static const struct field slot_fields[] = {
 static RW_RC put_fields(struct rw_buf *b, const void *object, const struct field *fields, size_t n,
                         struct rw_err *err)
 {
+    size_t bytes = 0;
     for (size_t i = 0; i < n; i++) {
-        const uint8_t *at = (const uint8_t *)object + fields[i].offset;
-        RW_TRY(rw_buf_append(b, rw_span_of(at, fields[i].width), err));
+        bytes += fields[i].width;
     }
+    uint8_t *to = NULL;
+    RW_TRY(rw_buf_reserve(b, bytes, &to, err));
+    for (size_t i = 0; i < n; i++) {
+        rw_copy(to, fields[i].width, (const uint8_t *)object + fields[i].offset, fields[i].width);
+        to += fields[i].width;
+    }
+    rw_buf_commit(b, bytes);
     return RW_OK;
 }
 

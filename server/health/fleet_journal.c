@@ -22,6 +22,9 @@ enum field {
 
 enum { KIND_MAX = 7, GRADE_MAX = 4, TRUST_MAX = 2 };
 
+/* Version, type, and a name or the fields of a beacon. */
+enum { RECORD_BYTES_MAX = 160 };
+
 /* Fields of each type, written in the order of their bits. */
 static const unsigned fields_of[] = {
     [FLEET_DEFINE] = F_NAME,
@@ -36,76 +39,95 @@ static const unsigned fields_of[] = {
     [FLEET_CLOSE] = F_FAMILY | F_RELEASE | F_NOW,
 };
 
-static RW_RC put_name(struct rw_buf *b, const struct fleet_record *r, struct rw_err *err)
+/* A record while it is written. */
+struct out {
+    size_t n;
+    uint8_t bytes[RECORD_BYTES_MAX];
+};
+
+static void put(struct out *o, uint64_t v, unsigned width)
 {
-    struct rw_span name = rw_span_str(r->name);
-    RW_TRY(fleet_bytes_put(b, r->space, 1, err));
-    RW_TRY(fleet_bytes_put(b, name.n, 1, err));
-    return rw_buf_append(b, name, err);
+    RW_ASSERT(width <= sizeof(o->bytes) - o->n);
+    for (unsigned i = 0; i < width; i++) {
+        o->bytes[o->n++] = (uint8_t)(v >> (8 * i));
+    }
 }
 
-static RW_RC put_beacon(struct rw_buf *b, const struct fleet_record *r, struct rw_err *err)
+static void put_raw(struct out *o, const void *p, size_t n)
 {
-    RW_TRY(fleet_bytes_put(b, (uint64_t)r->generation, 8, err));
-    RW_TRY(fleet_bytes_put(b, r->kind, 1, err));
-    RW_TRY(fleet_bytes_put(b, r->grade, 1, err));
-    return fleet_bytes_put(b, r->trust, 1, err);
+    rw_copy(&o->bytes[o->n], sizeof(o->bytes) - o->n, p, n);
+    o->n += n;
 }
 
-static RW_RC put_field(struct rw_buf *b, enum field field, const struct fleet_record *r,
-                       struct rw_err *err)
+static void put_name(struct out *o, const struct fleet_record *r)
+{
+    size_t n = strlen(r->name);
+    put(o, r->space, 1);
+    put(o, n, 1);
+    put_raw(o, r->name, n);
+}
+
+static void put_field(struct out *o, enum field field, const struct fleet_record *r)
 {
     switch (field) {
     case F_NAME:
-        return put_name(b, r, err);
+        put_name(o, r);
+        return;
     case F_ENDPOINT:
-        return rw_buf_append(b, rw_span_of(r->endpoint, sizeof(r->endpoint)), err);
+        put_raw(o, r->endpoint, sizeof(r->endpoint));
+        return;
     case F_TENANT:
-        return fleet_bytes_put(b, r->tenant, 2, err);
+        put(o, r->tenant, 2);
+        return;
     case F_PLACE:
-        RW_TRY(fleet_bytes_put(b, r->ring, 2, err));
-        return fleet_bytes_put(b, r->cohort, 2, err);
+        put(o, r->ring, 2);
+        put(o, r->cohort, 2);
+        return;
     case F_FAMILY:
-        return fleet_bytes_put(b, r->family, 2, err);
+        put(o, r->family, 2);
+        return;
     case F_RELEASE:
-        return fleet_bytes_put(b, (uint64_t)r->release, 8, err);
+        put(o, (uint64_t)r->release, 8);
+        return;
     case F_SHA256:
-        return rw_buf_append(b, rw_span_of(r->sha256, sizeof(r->sha256)), err);
+        put_raw(o, r->sha256, sizeof(r->sha256));
+        return;
     case F_BEACON:
-        return put_beacon(b, r, err);
+        put(o, (uint64_t)r->generation, 8);
+        put(o, r->kind, 1);
+        put(o, r->grade, 1);
+        put(o, r->trust, 1);
+        return;
     case F_NUMBER:
-        return fleet_bytes_put(b, r->number, 8, err);
+        put(o, r->number, 8);
+        return;
     case F_NOW:
-        return fleet_bytes_put(b, (uint64_t)r->now_s, 8, err);
+        put(o, (uint64_t)r->now_s, 8);
+        return;
     case F_DEADLINE:
-        return fleet_bytes_put(b, (uint64_t)r->deadline_s, 8, err);
+        put(o, (uint64_t)r->deadline_s, 8);
+        return;
     case F_AFTER:
-        return fleet_bytes_put(b, (uint64_t)r->after_s, 8, err);
+        put(o, (uint64_t)r->after_s, 8);
+        return;
     case F_END:
-        break;
+        return;
     }
-    return RW_OK;
 }
 
-static RW_RC put_all(struct rw_buf *batch, const struct fleet_record *r, struct rw_err *err)
-{
-    if (batch->n == 0) { RW_TRY(fleet_bytes_put(batch, FLEET_JOURNAL_VERSION, 1, err)); }
-    RW_TRY(fleet_bytes_put(batch, (uint64_t)r->type, 1, err));
-    for (unsigned field = 1; field < F_END; field <<= 1) {
-        if ((fields_of[r->type] & field) != 0) {
-            RW_TRY(put_field(batch, (enum field)field, r, err));
-        }
-    }
-    return RW_OK;
-}
-
+/* Appended in one piece or not at all: a cut record would spoil the whole batch. */
 RW_RC fleet_journal_put(struct rw_buf *batch, const struct fleet_record *r, struct rw_err *err)
 {
-    size_t before = batch->n;
-    struct rw_rc rc = put_all(batch, r, err);
-    if (!rw_is_ok(rc)) { batch->n = before; } /* a cut record would spoil the whole batch */
+    struct out o;
+    o.n = 0;
+    if (batch->n == 0) { put(&o, FLEET_JOURNAL_VERSION, 1); }
+    put(&o, (uint64_t)r->type, 1);
+    for (unsigned field = 1; field < F_END; field <<= 1) {
+        if ((fields_of[r->type] & field) != 0) { put_field(&o, (enum field)field, r); }
+    }
+    struct rw_rc rc = rw_buf_append(batch, rw_span_of(o.bytes, o.n), err);
     if (rc.code == RW_E_TOO_BIG) {
-        return rw_fail(err, RW_E_FULL, "%zu bytes of records wait for their commit", before);
+        return rw_fail(err, RW_E_FULL, "%zu bytes of records wait for their commit", batch->n);
     }
     return rc;
 }

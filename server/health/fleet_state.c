@@ -204,8 +204,16 @@ RW_RC fleet_hot_name(struct fleet_state *f, enum fleet_space space, const char *
 void fleet_hot_cohort_text(const struct beacon_cohort *cohort,
                            char dst[static FLEET_JOURNAL_NAME_BYTES])
 {
-    (void)snprintf(dst, FLEET_JOURNAL_NAME_BYTES, "%s\x1f%s\x1f%s", cohort->os, cohort->arch,
-                   cohort->engine);
+    const char *const words[] = {cohort->os, cohort->arch, cohort->engine};
+    size_t n = 0;
+    _Static_assert(FLEET_JOURNAL_NAME_BYTES >= 3 * BEACON_COHORT_BYTES, "three words fit");
+    for (size_t i = 0; i < RW_LEN(words); i++) {
+        size_t length = strlen(words[i]);
+        if (i > 0) { dst[n++] = '\x1f'; }
+        rw_copy(&dst[n], FLEET_JOURNAL_NAME_BYTES - n - 1, words[i], length);
+        n += length;
+    }
+    dst[n] = '\0';
 }
 
 static const char *take_word(const char *text, char dst[static BEACON_COHORT_BYTES])
@@ -256,6 +264,12 @@ RW_RC fleet_state_enrol(struct fleet_state *f, const struct fleet_who *who, stru
     RW_TRY(fleet_hot_check_owner(f, who, &e, err));
     rw_copy(r.endpoint, sizeof(r.endpoint), who->endpoint, sizeof(who->endpoint));
     return fleet_hot_change(f, &r, err);
+}
+
+void fleet_state_expect(const struct fleet_state *f,
+                        const uint8_t endpoint[static FLEET_ENDPOINT_BYTES])
+{
+    if (!f->lost) { fleet_table_prefetch(&f->table, endpoint); }
 }
 
 static bool is_repeat(const struct fleet_endpoint *e, uint64_t id)

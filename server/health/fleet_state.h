@@ -48,6 +48,11 @@ RW_RC fleet_state_beacon(struct fleet_state *f, const struct fleet_who *who, con
 RW_RC fleet_state_expire(struct fleet_state *f, struct rw_wall now, size_t *expired_out,
                          struct rw_err *err);
 
+/* The endpoint is asked about soon: begins to bring what is known of it near the processor. Told of all endpoints of a
+ * batch first, the waits for memory overlap. Changes nothing. */
+void fleet_state_expect(const struct fleet_state *f,
+                        const uint8_t endpoint[static FLEET_ENDPOINT_BYTES]);
+
 /* Appends the pending batch to the journal; needs a transaction; nothing when the batch is empty. */
 RW_RC fleet_state_flush(struct fleet_state *f, struct rw_err *err);
 /* True when the journal behind the fold is long enough that fleet_state_fold should be called. */

@@ -128,6 +128,19 @@ struct fleet_endpoint *fleet_table_find(const struct fleet_table *t, const uint8
     return NULL;
 }
 
+/* The first place only: nearly always it is the one. */
+void fleet_table_prefetch(const struct fleet_table *t, const uint8_t id[static 16])
+{
+    enum { LINE_BYTES = 64 };
+    if (t->index_cap == 0) { return; }
+    uint32_t number = t->index[hash_id(t, id) & (t->index_cap - 1)];
+    if (number == 0) { return; }
+    const char *at = (const char *)&t->endpoints[number - 1];
+    for (size_t i = 0; i < sizeof(struct fleet_endpoint); i += LINE_BYTES) {
+        __builtin_prefetch(at + i, 1);
+    }
+}
+
 struct fleet_endpoint *fleet_table_add(struct fleet_table *t, const uint8_t id[static 16])
 {
     RW_ASSERT(t->endpoint_count < t->endpoint_cap);

@@ -149,6 +149,8 @@ const char *fleet_table_text(const struct fleet_table *t, enum fleet_space space
 
 /* NULL when it is not there. */
 struct fleet_endpoint *fleet_table_find(const struct fleet_table *t, const uint8_t id[static 16]);
+/* Begins to load what fleet_table_find would look at, without waiting for it. */
+void fleet_table_prefetch(const struct fleet_table *t, const uint8_t id[static 16]);
 struct fleet_endpoint *fleet_table_add(struct fleet_table *t, const uint8_t id[static 16]);
 struct fleet_track *fleet_table_track(const struct fleet_table *t, const struct fleet_endpoint *e,
                                       uint16_t family);

@@ -7,6 +7,8 @@
 #include <string.h>
 
 enum statement {
+    SQL_BEGIN,
+    SQL_COMMIT,
     SQL_DOC_INSERT,
     SQL_DOC_UPDATE,
     SQL_DOC_GET,
@@ -23,6 +25,8 @@ enum statement {
 };
 
 static const char *const statements[SQL_COUNT] = {
+    [SQL_BEGIN] = "BEGIN IMMEDIATE",
+    [SQL_COMMIT] = "COMMIT",
     [SQL_DOC_INSERT] = "INSERT INTO doc (kind, id, generation, body) VALUES (?1, ?2, ?3, ?4)",
     [SQL_DOC_UPDATE] = "UPDATE doc SET generation = ?3, body = ?4"
                        " WHERE kind = ?1 AND id = ?2 AND generation = ?3 - 1",
@@ -68,20 +72,6 @@ static void close_store(void *ctx)
     rw_mem_free(s);
 }
 
-static RW_RC begin(void *ctx, int64_t term, struct store_now *now, struct rw_err *err)
-{
-    struct sqlite_store *s = ctx;
-    (void)now;
-    RW_ASSERT(term == 0); /* there are no leases: the directory's lock keeps a second process out */
-    return exec(s->db, "BEGIN IMMEDIATE", "begin", err);
-}
-
-static RW_RC commit(void *ctx, struct rw_err *err)
-{
-    struct sqlite_store *s = ctx;
-    return exec(s->db, "COMMIT", "commit", err);
-}
-
 static void rollback(void *ctx)
 {
     struct sqlite_store *s = ctx;
@@ -120,6 +110,20 @@ static RW_RC run(struct sqlite_store *s, sqlite3_stmt *st, const char *what, str
     struct rw_rc rc = step == SQLITE_DONE ? RW_OK : sql_failed(s->db, what, err);
     (void)sqlite3_reset(st);
     return rc;
+}
+
+static RW_RC begin(void *ctx, int64_t term, struct store_now *now, struct rw_err *err)
+{
+    struct sqlite_store *s = ctx;
+    (void)now;
+    RW_ASSERT(term == 0); /* there are no leases: the directory's lock keeps a second process out */
+    return run(s, fresh(s, SQL_BEGIN), "begin", err);
+}
+
+static RW_RC commit(void *ctx, struct rw_err *err)
+{
+    struct sqlite_store *s = ctx;
+    return run(s, fresh(s, SQL_COMMIT), "commit", err);
 }
 
 static RW_RC doc_put(void *ctx, const char *kind, const struct store_doc *doc, struct rw_err *err)

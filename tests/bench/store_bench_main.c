@@ -137,6 +137,10 @@ static void run_batch(struct core *c, struct api_job *jobs, struct rw_wall now)
 {
     struct rw_err err;
     must(store_begin(&c->store, &err), &err);
+    for (const struct api_job *job = jobs; job != NULL; job = job->next) {
+        const struct request *r = job->prepared;
+        fleet_state_expect(c->fleet, r->who.endpoint);
+    }
     for (struct api_job *job = jobs; job != NULL; job = job->next) {
         const struct request *r = job->prepared;
         bool repeat = false;
@@ -145,11 +149,7 @@ static void run_batch(struct core *c, struct api_job *jobs, struct rw_wall now)
     }
     must(fleet_state_flush(c->fleet, &err), &err);
     must(store_commit(&c->store, &err), &err);
-    struct api_job *next = NULL;
-    for (struct api_job *job = jobs; job != NULL; job = next) {
-        next = job->next;
-        api_job_done(job);
-    }
+    api_job_done_all(jobs);
     c->batches++;
 }
 

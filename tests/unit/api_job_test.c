@@ -1,133 +1,83 @@
-/* Goal: what handlers rely on: errors become replies by the table, queries are read strictly, and whatever a job
- * owns goes with it. */
-#include "common/base/file.h"
-#include "server/api/api_job.h"
-#include "server/api/http_reply.h"
+/* Goal: finished jobs reach the worker they came from, in their order, whatever others are handed back with them. */
+#include "server/api/http_inbox.h"
 #include "tests/harness.h"
 
-#include <fcntl.h>
-#include <unistd.h>
+#include <poll.h>
 
-static int dropped;
+enum { WORKERS = 3, JOBS = 40 };
 
-static void count_drop(void *prepared)
+static bool is_told(const struct http_inbox *in)
 {
-    dropped++;
-    rw_mem_free(prepared);
+    struct pollfd p = {.fd = http_inbox_fd(in), .events = POLLIN};
+    return poll(&p, 1, 0) == 1;
 }
 
-TEST(a_job_drops_what_it_owns)
-{
-    struct rw_err err = {0};
-    struct api_job job = api_job_make();
-    int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    dropped = 0;
-    job.prepared = rw_mem_new(8);
-    job.prepared_drop = count_drop;
-    job.reply.file_fd = fd;
-    MUST(rw_buf_append_str(&job.reply.body, "text", &err));
-    api_job_drop(&job);
-    assert_int_equal(dropped, 1);
-    assert_int_equal(fcntl(fd, F_GETFD), -1);
-    api_job_drop(&job); /* again is harmless */
-    assert_int_equal(dropped, 1);
-}
-
-static const struct error_case {
-    const char *id;
-    enum rw_code code;
-    int status;
-    int64_t retry_after_s;
-} error_cases[] = {
-    {"not found", RW_E_NOT_FOUND, 404, -1},
-    {"stale", RW_E_STALE, 409, -1},
-    {"queue full", RW_E_FULL, 503, API_RETRY_AFTER_S},
-    {"store", RW_E_STORE, 503, API_RETRY_AFTER_S},
-    {"schema", RW_E_SCHEMA, 400, -1},
-};
-
-TEST_EACH(an_error_replaces_the_reply, error_cases)
+TEST(jobs_of_many_workers_come_back_to_their_own_in_order)
 {
     struct rw_err err = {0};
-    struct api_job job = api_job_make();
-    char want[128];
-    job.reply.status = 200;
-    job.reply.content_type = "text/html";
-    job.reply.file_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    MUST(rw_buf_append_str(&job.reply.body, "half a page", &err));
-    MUST_FAIL(rw_fail(&err, it->code, "so it is"), it->code);
-    api_reply_error(&job, &err);
-    assert_int_equal(job.reply.status, it->status);
-    assert_int_equal(job.reply.retry_after_s, it->retry_after_s);
-    assert_int_equal(job.reply.file_fd, -1);
-    assert_null(job.reply.content_type);
-    (void)snprintf(want, sizeof(want), "{\"error\":{\"code\":\"%s\",\"text\":\"so it is\"}}",
-                   rw_code_name(it->code));
-    assert_string_equal(rw_buf_str(&job.reply.body), want);
-    api_job_drop(&job);
+    struct http_inbox *in[WORKERS];
+    struct api_job *chain = NULL;
+    struct api_job **end = &chain;
+    for (size_t i = 0; i < WORKERS; i++) {
+        MUST(http_inbox_new(&in[i], &err));
+    }
+    for (size_t i = 0; i < JOBS; i++) {
+        struct api_job *job = http_inbox_job_new(in[i * i % WORKERS]);
+        assert_non_null(job);
+        job->target_bytes = i;
+        *end = job;
+        end = &job->next;
+    }
+    api_job_done_all(chain);
+    size_t seen = 0;
+    for (size_t w = 0; w < WORKERS; w++) {
+        bool told = is_told(in[w]);
+        struct api_job *job = http_inbox_take(in[w]);
+        assert_int_equal(told, job != NULL);
+        struct api_job *next = NULL;
+        for (size_t before = 0; job != NULL; job = next) {
+            next = job->next;
+            assert_ptr_equal(job->inbox, in[w]);
+            assert_true(before == 0 || job->target_bytes > before);
+            before = job->target_bytes;
+            http_inbox_job_free(job);
+            seen++;
+        }
+        http_inbox_unref(in[w]);
+    }
+    assert_int_equal(seen, JOBS);
 }
 
-TEST(a_handlers_own_retry_after_stays)
+/* Leaks and uses after the end are for the sanitizers to see. */
+TEST(jobs_of_a_worker_that_is_gone_are_freed_and_others_come_back)
 {
     struct rw_err err = {0};
-    struct api_job job = api_job_make();
-    job.reply.retry_after_s = 77;
-    MUST_FAIL(rw_fail(&err, RW_E_BUSY, "later"), RW_E_BUSY);
-    api_reply_error(&job, &err);
-    assert_int_equal(job.reply.retry_after_s, 77);
-    api_job_drop(&job);
+    struct http_inbox *gone = NULL;
+    struct http_inbox *here = NULL;
+    MUST(http_inbox_new(&gone, &err));
+    MUST(http_inbox_new(&here, &err));
+    struct api_job *a = http_inbox_job_new(gone);
+    struct api_job *b = http_inbox_job_new(here);
+    struct api_job *c = http_inbox_job_new(gone);
+    assert_true(a != NULL && b != NULL && c != NULL);
+    a->next = b;
+    b->next = c;
+    assert_null(http_inbox_close(gone));
+    http_inbox_unref(gone); /* its jobs hold the last references */
+    api_job_done_all(a);
+    assert_ptr_equal(http_inbox_take(here), b);
+    assert_null(b->next);
+    api_job_done(b);
+    assert_ptr_equal(http_inbox_take(here), b);
+    http_inbox_job_free(b);
+    http_inbox_unref(here);
 }
 
-static const struct query_case {
-    const char *id, *query, *name;
-    const char *want; /* NULL: not given */
-} query_cases[] = {
-    {"first", "after=7&limit=50", "after", "7"},
-    {"last", "after=7&limit=50", "limit", "50"},
-    {"empty value", "after=&limit=50", "after", ""},
-    {"name without value", "after&limit=50", "after", NULL},
-    {"a longer name", "afterwards=7", "after", NULL},
-    {"a name inside", "xafter=7", "after", NULL},
-    {"value with '='", "a=b=c", "a", "b=c"},
-    {"twice: the first", "a=1&a=2", "a", "1"},
-    {"empty pairs", "&&a=1&", "a", "1"},
-    {"empty query", "", "a", NULL},
-};
-
-TEST_EACH(a_query_value_is_found_as_it_stands, query_cases)
+int main(void)
 {
-    struct rw_span value = {0};
-    struct api_request req = {.query = rw_span_str(it->query)};
-    assert_int_equal(api_query_find(&req, it->name, &value), it->want != NULL);
-    if (it->want != NULL) { assert_true(rw_span_is(value, it->want)); }
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(jobs_of_many_workers_come_back_to_their_own_in_order),
+        cmocka_unit_test(jobs_of_a_worker_that_is_gone_are_freed_and_others_come_back),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }
-
-TEST(a_query_number_has_limits_and_a_default)
-{
-    struct rw_err err = {0};
-    int64_t n = 100;
-    struct api_request req = {.query = rw_span_str("a=5&b=x&c=&d=1001")};
-    MUST(api_query_i64(&req, "missing", 1, 1000, &n, &err));
-    assert_int_equal(n, 100);
-    MUST(api_query_i64(&req, "a", 1, 1000, &n, &err));
-    assert_int_equal(n, 5);
-    MUST_FAIL(api_query_i64(&req, "b", 1, 1000, &n, &err), RW_E_SYNTAX);
-    MUST_FAIL(api_query_i64(&req, "c", 1, 1000, &n, &err), RW_E_SYNTAX);
-    MUST_FAIL(api_query_i64(&req, "d", 1, 1000, &n, &err), RW_E_RANGE);
-    assert_int_equal(n, 5);
-}
-
-TEST(a_date_is_written_as_the_rfc_has_it)
-{
-    char date[HTTP_DATE_BYTES];
-    http_reply_date(date, 784111777);
-    assert_string_equal(date, "Sun, 06 Nov 1994 08:49:37 GMT");
-    http_reply_date(date, 0);
-    assert_string_equal(date, "Thu, 01 Jan 1970 00:00:00 GMT");
-}
-
-RUN_TESTS(cmocka_unit_test(a_job_drops_what_it_owns), cmocka_unit_test(an_error_replaces_the_reply),
-          cmocka_unit_test(a_handlers_own_retry_after_stays),
-          cmocka_unit_test(a_query_value_is_found_as_it_stands),
-          cmocka_unit_test(a_query_number_has_limits_and_a_default),
-          cmocka_unit_test(a_date_is_written_as_the_rfc_has_it))
