@@ -28,6 +28,7 @@ def possible():
     reason = machine.missing()
     if reason:
         pytest.skip(reason)
+    measured.append("accelerator: {} ({})".format(*machine.choice()))
 
 
 @pytest.fixture

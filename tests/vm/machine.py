@@ -27,20 +27,28 @@ STATE = "/var/lib/ringward"
 
 
 @functools.cache
-def accelerator() -> str:
-    """KVM only where a kernel really starts with it: inside some virtual machines /dev/kvm opens and then stands still."""
+def choice() -> tuple[str, str]:
+    """The accelerator and why: KVM only where a kernel really starts with it."""
     wanted = os.environ.get("RINGWARD_VM_ACCEL")
     if wanted:
-        return wanted
+        return wanted, "RINGWARD_VM_ACCEL"
     if not os.access("/dev/kvm", os.R_OK | os.W_OK):
-        return "tcg"
+        return "tcg", "/dev/kvm cannot be used"
+    # Others (kvm_pvm in virtual machines of some clouds) open and run kernels that are made for them alone.
+    if not any(Path(f"/sys/module/{m}").exists() for m in ("kvm_intel", "kvm_amd")):
+        return "tcg", "/dev/kvm is there, but neither Intel's nor AMD's is behind it"
     kernel = next((packages()[0] / "boot").glob("vmlinuz-*"))
     probe = ["qemu-system-x86_64", "-accel", "kvm", "-cpu", "host", "-m", "256", "-display", "none", "-nodefaults", "-nic", "none",
              "-no-reboot", "-kernel", str(kernel), "-append", "console=ttyS0 panic=-1", "-serial", "stdio"]
     with contextlib.suppress(subprocess.TimeoutExpired):  # without a root file system it panics, -no-reboot ends it
         r = subprocess.run(probe, capture_output=True, text=True, errors="replace", stdin=subprocess.DEVNULL, timeout=10)
-        return "kvm" if "Linux version" in r.stdout else "tcg"
-    return "tcg"
+        if "Linux version" in r.stdout:
+            return "kvm", "a kernel started with it"
+    return "tcg", "no kernel started with /dev/kvm"
+
+
+def accelerator() -> str:
+    return choice()[0]
 
 
 def missing() -> str:
