@@ -24,7 +24,7 @@
 #include <poll.h>
 #include <unistd.h>
 
-enum { LIFE_RELEASES = 2, LIFE_TOLD_MAX = 256, LIFE_TEXT_BYTES = 240, LIFE_WAIT_MS = 20000 };
+enum { LIFE_RELEASES = 2, LIFE_TOLD_MAX = 256, LIFE_TEXT_BYTES = 240, LIFE_WAIT_MS = 90000 };
 
 /* What a life ends with. */
 enum { LIFE_DONE = 0, LIFE_FAILED = 3, LIFE_STUCK = 4 };

@@ -4,7 +4,8 @@
  *
  * The calls are found from outside (tests/fakes/syscall_trace.h). By default those that change the disk are hit, by
  * kill each; by faults in a sample. RW_FAULTS=full hits each of them with each fault, and kills behind other calls
- * too; RW_FAULTS=update:killed:74 repeats one. What the lives of a failed try logged is printed.
+ * too; RW_FAULTS=full:interrupted does so with one fault; RW_FAULTS=update:killed:74 repeats one try. What the lives
+ * of a failed try logged is printed.
  */
 #include "agent/activate/activate.h"
 #include "agent/poll/poll.h"
@@ -258,10 +259,17 @@ static struct syscall_plan plan_of(const struct fault *f, int at)
                                  .from_there_on = f->from_there_on};
 }
 
-static bool is_full(void)
+enum extent { SAMPLE, FULL, ONE, NONE };
+
+/* What RW_FAULTS wants of this fault. */
+static enum extent extent_of(const struct fault *f)
 {
+    static const char of_one[] = "full:";
     const char *wish = getenv("RW_FAULTS");
-    return wish != NULL && strcmp(wish, "full") == 0;
+    if (wish == NULL) { return SAMPLE; }
+    if (strcmp(wish, "full") == 0) { return FULL; }
+    if (strncmp(wish, of_one, strlen(of_one)) != 0) { return ONE; }
+    return strcmp(wish + strlen(of_one), f->id) == 0 ? FULL : NONE;
 }
 
 /* A try without any deed: it must succeed, and tells how many calls there are. */
@@ -315,12 +323,11 @@ static void report_hits(const struct fault *f, size_t from)
     assert_true(hits > 0);
 }
 
-/* RW_FAULTS=update:killed:74: this one only. True: it was that. */
-static bool one_alone(const struct fault *f)
+/* RW_FAULTS=update:killed:74: this one only. */
+static void one_alone(const struct fault *f)
 {
     const char *wish = getenv("RW_FAULTS");
     char name[128];
-    if (wish == NULL || strchr(wish, ':') == NULL) { return false; }
     for (size_t p = 0; p < RW_LEN(paths); p++) {
         int n = snprintf(name, sizeof(name), "%s:%s:", paths[p].id, f->id);
         if (strncmp(wish, name, (size_t)n) != 0) { continue; }
@@ -333,7 +340,6 @@ static bool one_alone(const struct fault *f)
         run_from(from);
         report_hits(f, from);
     }
-    return true;
 }
 
 /* Sanitized processes start slowly: they look for other faults than the plain build, and take a sample. */
@@ -345,10 +351,12 @@ enum { SANITIZED = 1 };
 
 static void attack(const struct fault *f)
 {
-    int stride = is_full() ? f->stride_full : f->stride * SANITIZED;
+    enum extent extent = extent_of(f);
+    int stride = extent == FULL ? f->stride_full : f->stride * SANITIZED;
     size_t from = attempt_count;
     struct syscall_result counted[RW_LEN(paths)];
-    if (one_alone(f) || stride == 0) { return; }
+    if (extent == ONE) { one_alone(f); }
+    if (extent == ONE || extent == NONE || stride == 0) { return; }
     for (size_t p = 0; p < RW_LEN(paths); p++) {
         count_calls(p, f, &counted[p]);
     }
