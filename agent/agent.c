@@ -3,6 +3,7 @@
 #include "common/base/file.h"
 #include "common/base/log.h"
 #include "common/base/num.h"
+#include "common/net/http_share.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -141,6 +142,7 @@ void agent_drop(struct agent **a)
     beacon_send_drop(&x->send_job.batch);
     poll_drop(&x->poll_job.poll);
     http_client_drop(&x->send_job.http);
+    http_share_drop(&x->http);
     if (x->root.max > 0) { rw_buf_drop(&x->root); }
     rw_fd_drop(&x->signals);
     rw_fd_drop(&x->control);

@@ -49,6 +49,7 @@ struct agent {
     struct rw_buf root;
     char store_path[AGENT_CONF_PATH_BYTES + 16];
 
+    struct http_share *http; /* owned; of the jobs' clients */
     struct agent_worker poll_worker;
     struct agent_worker send_worker;
     struct agent_poll_job poll_job;

@@ -5,6 +5,7 @@
 #include "agent/poll/poll_rule.h"
 #include "common/base/file.h"
 #include "common/base/log.h"
+#include "common/net/http_share.h"
 #include "common/tuf/tuf_doc.h"
 
 #include <stdio.h>
@@ -16,7 +17,7 @@ enum {
     SEND_BACK_OFF_MAX_MS = 300 * 1000,
     AFTER_CHANGE_MS = 500,
     REACH_AGAIN_MS = 5 * 1000,
-    KEEP_MS = 30 * 1000, /* a connection is kept for requests that come so soon */
+    KEEP_MS = 30 * 1000, /* process and connection are kept for requests that come so soon */
 };
 
 static uint32_t draw(void)
@@ -43,6 +44,7 @@ RW_RC agent_poll_open(struct agent *a, struct rw_err *err)
     const char *proxy = a->conf.proxy[0] != '\0' ? a->conf.proxy : NULL;
     a->root = rw_buf_make(TUF_ROOT_BYTES_MAX + 8192);
     RW_TRY(conf_dir_read_own(a->conf.root_file, TUF_ROOT_BYTES_MAX, &a->root, err));
+    RW_TRY(http_share_open(a->conf.http_program, &a->http, err));
     struct poll_options o = {
         .server = a->conf.server,
         .ca_file = ca,
@@ -56,7 +58,7 @@ RW_RC agent_poll_open(struct agent *a, struct rw_err *err)
         .state_dir = a->state_dir,
         .store_dir = a->activate.sets.store,
         .store_path = a->store_path,
-        .http_program = a->conf.http_program,
+        .http = a->http,
         .box_dir = a->conf.box_dir,
         .loader = a->conf.sensor_loader,
         .state_path = a->conf.state_dir,
@@ -83,7 +85,7 @@ RW_RC agent_poll_open(struct agent *a, struct rw_err *err)
                                              .ca_file = ca,
                                              .proxy = proxy,
                                              .total_ms = SEND_MS,
-                                             .program = a->conf.http_program};
+                                             .share = a->http};
     RW_TRY(http_client_open(&http, &a->send_job.http, err));
     RW_TRY(agent_worker_start(&a->poll_worker, err));
     RW_TRY(agent_worker_start(&a->send_worker, err));
@@ -165,18 +167,20 @@ static int64_t poll_due_ms(const struct agent *a)
     return reach && a->reach_at.ms < a->poll_at.ms ? a->reach_at.ms : a->poll_at.ms;
 }
 
-void agent_poll_begin(struct agent *a)
-{
-    int64_t now = now_of(a).ms;
-    if (!a->poll_worker.busy && now >= poll_due_ms(a)) { begin_poll(a); }
-    if (may_send(a) && now >= a->send_at.ms) { begin_send(a); }
-}
-
 struct rw_mono agent_poll_wake(const struct agent *a)
 {
     int64_t ms = a->poll_worker.busy ? INT64_MAX : poll_due_ms(a);
     if (may_send(a) && a->send_at.ms < ms) { ms = a->send_at.ms; }
     return (struct rw_mono){ms};
+}
+
+void agent_poll_begin(struct agent *a)
+{
+    int64_t now = now_of(a).ms;
+    if (!a->poll_worker.busy && now >= poll_due_ms(a)) { begin_poll(a); }
+    if (may_send(a) && now >= a->send_at.ms) { begin_send(a); }
+    bool busy = a->poll_worker.busy || a->send_worker.busy;
+    if (!busy && agent_poll_wake(a).ms > now + KEEP_MS) { http_share_rest(a->http); }
 }
 
 /* --- outcome of a poll --- */
@@ -407,9 +411,7 @@ static void take_poll(struct agent *a)
     activate_report_alive(&a->activate);
     act_on_families(a);
     collect(a);
-    int64_t wait_ms = wait_after_poll_ms(a);
-    a->poll_at.ms = now_of(a).ms + wait_ms;
-    if (wait_ms > KEEP_MS) { poll_rest(a->poll_job.poll); }
+    a->poll_at.ms = now_of(a).ms + wait_after_poll_ms(a);
     agent_control_answer_waiters(a);
 }
 
@@ -471,11 +473,7 @@ static void take_self_test(struct agent *a)
 void agent_poll_take(struct agent *a)
 {
     bool was_idle = activate_idle(&a->activate);
-    if (agent_worker_take(&a->send_worker)) {
-        take_send(a);
-        bool more = a->spool.count > 0 && a->send_at.ms - now_of(a).ms <= KEEP_MS;
-        if (!more) { http_client_rest(a->send_job.http); }
-    }
+    if (agent_worker_take(&a->send_worker)) { take_send(a); }
     if (agent_worker_take(&a->poll_worker)) {
         if (a->self_testing) {
             take_self_test(a);

@@ -134,11 +134,12 @@ static RW_RC loop(struct agent *a, struct rw_err *err)
     return RW_OK;
 }
 
-/* A helper that hangs in the network keeps its data: the process ends without giving them back. */
+/* A helper that hangs in the network keeps its data: the process ends without giving them back. Beacons first: a
+ * ringward-http that the poll's thread has started ends with that thread. */
 static void stop_workers(struct agent *a)
 {
-    bool poll_ended = agent_worker_stop(&a->poll_worker, WORKER_STOP_MS);
     bool send_ended = agent_worker_stop(&a->send_worker, WORKER_STOP_MS);
+    bool poll_ended = agent_worker_stop(&a->poll_worker, WORKER_STOP_MS);
     bool check_ended = agent_integrity_stop(&a->integrity, WORKER_STOP_MS);
     if (!poll_ended || !send_ended || !check_ended) {
         rw_log(RW_LOG_INFO, "stopped", "note", "a request was still under way");

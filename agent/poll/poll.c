@@ -17,7 +17,7 @@ RW_RC poll_open(const struct poll_options *o, struct poll **out, struct rw_err *
                                        .ca_file = o->ca_file,
                                        .proxy = o->proxy,
                                        .total_ms = API_MS,
-                                       .program = o->http_program};
+                                       .share = o->http};
     struct rw_rc rc = http_client_open(&http, &p->api, err);
     http.receive_bytes_per_s = o->download_bytes_per_s_max;
     if (rw_is_ok(rc)) { rc = http_client_open(&http, &p->content, err); }
@@ -49,12 +49,6 @@ void poll_drop(struct poll **p)
     rw_wipe((*p)->token, sizeof((*p)->token));
     rw_mem_free(*p);
     *p = NULL;
-}
-
-void poll_rest(struct poll *p)
-{
-    http_client_rest(p->api);
-    http_client_rest(p->content);
 }
 
 const char *poll_token(const struct poll *p)

@@ -24,6 +24,8 @@ enum { POLL_FAMILIES_MAX = MANIFEST_FAMILIES_MAX, POLL_TEXT_BYTES = 256, POLL_PA
 /* What a missing loader is called in status and beacons (INV-12). */
 #define POLL_NO_LOADER "sensor_loader: none, no dry run of the whole set"
 
+struct http_share;
+
 struct poll_options {
     const char *server;
     const char *ca_file;              /* NULL: the system's */
@@ -38,7 +40,7 @@ struct poll_options {
     int store_dir;                    /* borrowed */
     const char *store_path;
     const char *state_path;
-    const char *http_program; /* see http_client.h */
+    struct http_share *http; /* see http_client.h; borrowed */
     const char *box_dir;
     const char *loader;             /* of the sensor, for dry runs of whole sets; "": none */
     const char *ring;               /* configured; "": computed */
@@ -156,8 +158,6 @@ struct poll;
 RW_RC poll_open(const struct poll_options *o, struct poll **out, struct rw_err *err);
 void poll_drop(struct poll **p);
 /* The endpoint's token as far as it is known before the first poll; "": not enrolled. */
-/* Until the next poll nothing is kept for it: see http_client_rest. */
-void poll_rest(struct poll *p);
 const char *poll_token(const struct poll *p);
 /* Blocks for some seconds: does the box tell good from bad? Without a pass nothing new is proven (INV-5, INV-12). */
 void poll_self_test(struct poll *p);

@@ -88,7 +88,7 @@ RW_RC http_client_open(const struct http_client_options *o, struct http_client *
     c->on_sent = o->on_sent;
     c->on_sent_ctx = o->on_sent_ctx;
     struct rw_rc rc = http_client_set_token(c, o->token, err);
-    if (rw_is_ok(rc)) { rc = http_engine_open(o->program, &c->engine, err); }
+    if (rw_is_ok(rc)) { rc = http_engine_open(o->program, o->share, &c->engine, err); }
     if (rw_is_ok(rc) &&
         (c->base_url == NULL || c->no_proxy == NULL || (o->proxy != NULL && c->proxy == NULL) ||
          (o->ca_file != NULL && c->ca_file == NULL))) {
@@ -205,11 +205,6 @@ static bool is_gateway_failure(int status)
 uint64_t http_client_answers(const struct http_client *c)
 {
     return c->answers;
-}
-
-void http_client_rest(struct http_client *c)
-{
-    http_engine_rest(c->engine);
 }
 
 static void add_header(struct http_exchange *x, const char *line)

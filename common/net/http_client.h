@@ -1,6 +1,6 @@
 /* http_client.h: HTTPS requests with caps and deadlines; what moves the bytes is an engine (http_engine.h).
  *
- * memory   a client keeps one connection alive until http_client_rest or http_client_drop
+ * memory   a client keeps one connection alive until http_client_drop; clients of one share keep it there
  * threads  one thread per client
  * source   docs/architecture.md "Network"; no redirects, no decompression, TLS 1.2 at least
  */
@@ -10,6 +10,7 @@
 #include "common/base/buf.h"
 
 struct http_client;
+struct http_share;
 
 struct http_client_options {
     const char *base_url; /* "https://host:port", without a path; copied */
@@ -18,7 +19,10 @@ struct http_client_options {
     const char *proxy; /* for every host, this machine too; NULL: as the environment says; copied */
     int64_t total_ms;  /* greatest time for one request (downloads: more by length); 0: 60 s */
     int64_t receive_bytes_per_s; /* greatest mean rate of downloads; 0: no limit */
-    const char *program; /* path of ringward-http, where the engine is http_apart.c; copied */
+    /* Where the engine is http_apart.c: the share of several clients (borrowed until http_client_drop), or NULL and
+     * the path of ringward-http (copied). */
+    struct http_share *share;
+    const char *program;
     /* Told now and then how much of a request's body has been sent; NULL: nobody wants to know. */
     void (*on_sent)(void *ctx, int64_t sent_bytes, int64_t total_bytes);
     void *on_sent_ctx; /* borrowed until http_client_drop */
@@ -27,8 +31,6 @@ struct http_client_options {
 RW_RC http_client_open(const struct http_client_options *o, struct http_client **out,
                        struct rw_err *err);
 void http_client_drop(struct http_client **c);
-/* Gives back what only a coming request would need: connection, memory, process. The next request pays for it. */
-void http_client_rest(struct http_client *c);
 /* Changes the bearer token (NULL: none). */
 RW_RC http_client_set_token(struct http_client *c, const char *token, struct rw_err *err);
 

@@ -14,13 +14,15 @@ enum {
 };
 
 struct http_engine {
-    CURL *curl; /* NULL while it rests */
+    CURL *curl;        /* NULL before the first request */
+    bool needs_bundle; /* the folder of the system's store did not do */
 };
 
 /* One exchange as libcurl's callbacks see it. */
 struct running {
     const struct http_exchange *x;
     CURL *curl;
+    bool store_folder; /* trust what the folder of the system's store holds, without its bundle */
 };
 
 static pthread_once_t curl_once = PTHREAD_ONCE_INIT;
@@ -30,9 +32,11 @@ static void curl_setup(void)
     (void)curl_global_init(CURL_GLOBAL_DEFAULT);
 }
 
-RW_RC http_engine_open(const char *program, struct http_engine **out, struct rw_err *err)
+RW_RC http_engine_open(const char *program, struct http_share *share, struct http_engine **out,
+                       struct rw_err *err)
 {
     (void)program;
+    (void)share;
     (void)pthread_once(&curl_once, curl_setup);
     struct http_engine *e = rw_mem_new(sizeof(*e));
     if (e == NULL) { return rw_fail(err, RW_E_NOMEM, "no memory for an HTTP client"); }
@@ -40,16 +44,10 @@ RW_RC http_engine_open(const char *program, struct http_engine **out, struct rw_
     return RW_OK;
 }
 
-void http_engine_rest(struct http_engine *e)
-{
-    curl_easy_cleanup(e->curl);
-    e->curl = NULL;
-}
-
 void http_engine_drop(struct http_engine **e)
 {
     if (*e == NULL) { return; }
-    http_engine_rest(*e);
+    curl_easy_cleanup((*e)->curl);
     rw_mem_free(*e);
     *e = NULL;
 }
@@ -90,6 +88,17 @@ static void set_rate(CURL *c, int64_t bytes_per_s)
     (void)curl_easy_setopt(c, CURLOPT_MAX_RECV_SPEED_LARGE, (curl_off_t)bytes_per_s);
 }
 
+/* Of the system's store the folder is looked into for the one certificate that is wanted; its bundle is parsed whole,
+ * which takes longer than all the rest of a request. */
+static void set_trust(CURL *c, const struct running *r)
+{
+    if (r->x->ca_file != NULL) {
+        (void)curl_easy_setopt(c, CURLOPT_CAINFO, r->x->ca_file);
+    } else if (r->store_folder) {
+        (void)curl_easy_setopt(c, CURLOPT_CAINFO, NULL);
+    }
+}
+
 static void set_common(CURL *c, struct running *r, char *detail, struct curl_slist *headers)
 {
     const struct http_exchange *x = r->x;
@@ -100,7 +109,7 @@ static void set_common(CURL *c, struct running *r, char *detail, struct curl_sli
     (void)curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 0L);
     (void)curl_easy_setopt(c, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     (void)curl_easy_setopt(c, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-    if (x->ca_file != NULL) { (void)curl_easy_setopt(c, CURLOPT_CAINFO, x->ca_file); }
+    set_trust(c, r);
     (void)curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
     if (x->proxy != NULL) { (void)curl_easy_setopt(c, CURLOPT_PROXY, x->proxy); }
     (void)curl_easy_setopt(c, CURLOPT_NOPROXY, x->no_proxy);
@@ -148,6 +157,14 @@ static bool add_headers(const struct http_exchange *x, struct curl_slist **list)
     return false;
 }
 
+static CURLcode run(struct running *r, char *detail, struct curl_slist *headers)
+{
+    set_common(r->curl, r, detail, headers);
+    if (r->x->receive_bytes_per_s > 0) { set_rate(r->curl, r->x->receive_bytes_per_s); }
+    set_body(r->curl, r);
+    return curl_easy_perform(r->curl);
+}
+
 void http_engine_perform(struct http_engine *e, const struct http_exchange *x,
                          struct http_outcome *out)
 {
@@ -161,11 +178,15 @@ void http_engine_perform(struct http_engine *e, const struct http_exchange *x,
         fail(out, RW_E_NOMEM, "no memory for a request");
         return;
     }
-    struct running r = {.x = x, .curl = e->curl};
-    set_common(e->curl, &r, detail, headers);
-    if (x->receive_bytes_per_s > 0) { set_rate(e->curl, x->receive_bytes_per_s); }
-    set_body(e->curl, &r);
-    CURLcode code = curl_easy_perform(e->curl);
+    struct running r = {
+        .x = x, .curl = e->curl, .store_folder = x->ca_file == NULL && !e->needs_bundle};
+    CURLcode code = run(&r, detail, headers);
+    if (code == CURLE_PEER_FAILED_VERIFICATION && r.store_folder) {
+        /* A host may keep the bundle alone. Nothing was sent yet. */
+        e->needs_bundle = true;
+        r.store_folder = false;
+        code = run(&r, detail, headers);
+    }
     (void)curl_easy_getinfo(e->curl, CURLINFO_RESPONSE_CODE, &status);
     out->status = (int)status;
     if (code == CURLE_FILESIZE_EXCEEDED) {

@@ -4,7 +4,7 @@
  * process. http_apart.c: libcurl within a process of its own (ringward-http) that lives for a few requests, so that
  * a program that waits for days does not carry libcurl and the thirty libraries behind it.
  *
- * memory   an engine keeps one connection alive until http_engine_rest or http_engine_drop
+ * memory   http_direct.c keeps one connection alive until http_engine_drop, http_apart.c leaves it in its share
  * threads  one thread at a time per engine
  * source   docs/architecture.md "Network"; no redirects, no decompression, TLS 1.2 at least
  */
@@ -14,6 +14,7 @@
 #include "common/base/buf.h"
 
 struct http_engine;
+struct http_share;
 
 enum { HTTP_ENGINE_HEADERS_MAX = 8, HTTP_ENGINE_TEXT_BYTES = 256 };
 
@@ -45,11 +46,11 @@ struct http_outcome {
     char text[HTTP_ENGINE_TEXT_BYTES]; /* what failed */
 };
 
-/* `program` is the path of ringward-http (copied); http_direct.c does not need it. Fails with RW_E_NOMEM. */
-RW_RC http_engine_open(const char *program, struct http_engine **out, struct rw_err *err);
+/* `share` (borrowed) is where ringward-http waits between requests; NULL: in a share of this engine's own, made with
+ * `program`, its path (copied). http_direct.c needs neither. Fails with RW_E_NOMEM. */
+RW_RC http_engine_open(const char *program, struct http_share *share, struct http_engine **out,
+                       struct rw_err *err);
 void http_engine_drop(struct http_engine **e);
-/* Gives back what only a coming request would need: connection, memory, process. */
-void http_engine_rest(struct http_engine *e);
 void http_engine_perform(struct http_engine *e, const struct http_exchange *x,
                          struct http_outcome *out);
 

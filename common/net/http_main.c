@@ -90,7 +90,7 @@ int main(int argc, char **argv)
     struct rw_err err = {.code = RW_E_NONE};
     struct http_engine *e = NULL;
     if (argc > 1) { return answer_option(argv[1], &err); }
-    struct rw_rc rc = http_engine_open(NULL, &e, &err);
+    struct rw_rc rc = http_engine_open(NULL, NULL, &e, &err);
     if (rw_is_ok(rc)) { rc = serve(e, &err); }
     http_engine_drop(&e);
     if (rw_is_ok(rc)) { return 0; }

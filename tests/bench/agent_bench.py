@@ -4,6 +4,8 @@ a process each time), measured in one run. Called by scripts/bench agent.
 Resident memory, wake-ups and CPU are those of the agent alone; the sensor is a program of its own. CPU per poll has
 what ringward-http took for it.
 """
+import concurrent.futures
+import contextlib
 import os
 import re
 import shutil
@@ -21,7 +23,8 @@ sys.path[:0] = [str(ROOT / "tests" / "e2e")]
 from lab import EXAMPLES, Lab, wait_for  # noqa: E402
 
 AIM_RSS_KIB, AIM_READY_MS = 8 * 1024, 50
-STARTS, POLLS, WINDOW_S = 21, 50, 60
+STARTS, POLLS, OWN_S, WINDOW_S = 21, 50, 60, 30
+FRESH_S = 125  # for two minutes after a load the sensor speaks each second
 POLICY = {
     "format": 1,
     "rings": [{"name": "internal", "select": "local", "bake": "1s", "gate": {"limit": "99%", "min_healthy": 1}},
@@ -72,8 +75,13 @@ def quiet_window(agent, pid: int, seconds: float) -> tuple[int, float]:
 
 
 def children(pid: int, program: str) -> list[int]:
-    return [int(p) for t in Path(f"/proc/{pid}/task").iterdir() for p in (t / "children").read_text().split()
-            if Path(f"/proc/{p}/comm").read_text().strip() == program[:15]]
+    found = []
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        for p in (task / "children").read_text().split():
+            with contextlib.suppress(FileNotFoundError):  # it ended while we looked
+                if Path(f"/proc/{p}/comm").read_text().strip() == program[:15]:
+                    found.append(int(p))
+    return found
 
 
 def own_wake_ups(agent, pid: int, seconds: float) -> int:
@@ -107,13 +115,14 @@ def ready_ms(lab, agent) -> tuple[float, float]:
         return took
 
 
-def poll_cost(lab, agent, pid: int) -> float:
-    """CPU in ms per poll that finds nothing new, ended helpers and the question of the control socket included."""
-    used = cpu_ns(pid) + ended_ns(pid)
+def poll_cost(lab, agent, pid: int) -> tuple[float, float]:
+    """CPU in ms per poll that finds nothing new and tells so: of the agent, the question of the control socket included, and of the
+    helpers that have ended."""
+    own, ended = cpu_ns(pid), ended_ns(pid)
     for _ in range(POLLS):
         lab.run("ringward-agent", "check", "--config", agent.conf, check=True)
-    time.sleep(1)
-    return (cpu_ns(pid) + ended_ns(pid) - used) / 1e6 / POLLS
+    wait_for("the last helper has ended", lambda: not children(pid, "ringward-http"), 60)
+    return (cpu_ns(pid) - own) / 1e6 / POLLS, (ended_ns(pid) - ended) / 1e6 / POLLS
 
 
 def curl_cost(lab) -> tuple[float, int]:
@@ -186,18 +195,21 @@ def main():
             return agent.active_release() == 1 and agent.status().get("phase") == "steady"
         wait_for("the release is active", active, 120, 1)
         agent.process.stop()
-        curl_ms, curl_kib = curl_cost(lab)
         starts = [ready_ms(lab, agent) for _ in range(STARTS)]
+        fresh_until = time.monotonic() + FRESH_S
         agent.start()
         wait_for("a poll", lambda: agent.status().get("poll", {}).get("ok"), 60, 1)
         pid = agent.process.child.pid
-        per_poll = poll_cost(lab, agent, pid)
-        time.sleep(130)  # the sensor speaks each second while its content is fresh (two minutes)
+        in_agent, in_helper = poll_cost(lab, agent, pid)
+        curl_ms, curl_kib = curl_cost(lab)
+        with concurrent.futures.ThreadPoolExecutor() as beside:  # both only stand and are looked at
+            idle = beside.submit(chronyd_numbers, OWN_S)
+            own = own_wake_ups(agent, pid, OWN_S)
+            peer = idle.result()
+        time.sleep(max(0.0, fresh_until - time.monotonic()))
         memory = memory_kib(pid)
         woken, used = quiet_window(agent, pid, WINDOW_S)
         said = WINDOW_S // 10 * 2  # its sign of life and its counts
-        own = own_wake_ups(agent, pid, WINDOW_S)
-        peer = chronyd_numbers(WINDOW_S)
         kib = disk_kib(agent.state)
         median, used_ms = (statistics.median(s[i] for s in starts) for i in (0, 1))
         row("", "ringward-agent", "peer of the same run")
@@ -205,14 +217,16 @@ def main():
         row("resident (RSS)", f"{memory['Rss']} KiB", chrony(lambda p: f"{p[0]['Rss']} KiB"), met(memory["Rss"] < AIM_RSS_KIB, "< 8 MiB"))
         row("its share of pages (PSS)", f"{memory['Pss']} KiB", chrony(lambda p: f"{p[0]['Pss']} KiB"))
         row("written pages of its own", f"{memory['Private_Dirty']} KiB", chrony(lambda p: f"{p[0]['Private_Dirty']} KiB"))
-        row(f"own wake-ups in {WINDOW_S} s between polls", f"{own}", chrony(lambda p: f"{p[1]}"), met(own <= 1, "none but the loop's minute"))
-        row("  with the sensor's, which speaks each 10 s", f"{woken}", "", met(woken <= said + 1, f"its {said} messages"))
-        row(f"CPU in these {WINDOW_S} s", f"{used:.2f} ms", chrony(lambda p: f"{p[2]:.2f} ms"))
+        row(f"own wake-ups in {OWN_S} s between polls", f"{own}", chrony(lambda p: f"{p[1]}"), met(own <= 1, "none but the loop's minute"))
+        row(f"  with the sensor's in {WINDOW_S} s, one word each 10 s", f"{woken}", "", met(woken <= said + 1, f"its {said} messages"))
+        row(f"CPU in these {WINDOW_S} s (chronyd: {OWN_S} s)", f"{used:.2f} ms", chrony(lambda p: f"{p[2]:.2f} ms"))
         row(f"start to ready, median of {STARTS}", f"{median:.1f} ms", "", met(median < AIM_READY_MS, "< 50 ms"))
-        row("  CPU of these", f"{used_ms:.1f} ms", "")
-        row(f"CPU per poll, nothing new (of {POLLS})", f"{per_poll:.2f} ms", f"{curl_ms:.2f} ms curl")
+        row("  the fastest; CPU of the median", f"{min(s[0] for s in starts):.1f} ms; {used_ms:.1f} ms", "")
+        row(f"CPU per poll and beacon, nothing new (of {POLLS})", f"{in_agent + in_helper:.2f} ms", f"{curl_ms:.2f} ms curl, one request")
+        row("  of it in ringward-http", f"{in_helper:.2f} ms", "")
         row("peak memory of curl for one request", "", f"{curl_kib} KiB curl")
         row("disk: state, one release stored", f"{kib} KiB", "")
+        print(f"  load at the end {os.getloadavg()[0]:.1f}: what takes time by the clock is an upper bound above {os.cpu_count()}")
 
 
 if __name__ == "__main__":
