@@ -6,6 +6,7 @@
 #include "common/json/json_write.h"
 #include "server/cli/cli_api.h"
 #include "server/cli/cli_list.h"
+#include "server/cli/cli_one.h"
 #include "server/cli/cli_table.h"
 #include "server/cli/cli_verb.h"
 #include "server/cli/cli_view.h"
@@ -319,8 +320,9 @@ static RW_RC run_list(int argc, char **argv, struct rw_err *err)
     return cli_list_run(&what, argc, argv, err);
 }
 
-static RW_RC print_one(const struct json *r, const struct json *d, struct rw_err *err)
+static RW_RC print_one(const struct json *r, struct rw_err *err)
 {
+    const struct json *d = json_find(r, "drill");
     static const struct {
         const char *label, *name;
     } counts[] = {{"reach", "max"},
@@ -343,34 +345,24 @@ static RW_RC print_one(const struct json *r, const struct json *d, struct rw_err
     return cli_view_flush(err);
 }
 
+static RW_RC accept_drill(const struct json *r, const char *operand, struct rw_err *err)
+{
+    const struct json *d = json_find(r, "drill");
+    if (d != NULL && json_type(d) == JSON_OBJECT) { return RW_OK; }
+    return rw_fail(err, RW_E_NOT_FOUND, "%.60s is no drill", operand);
+}
+
 static RW_RC run_show(int argc, char **argv, struct rw_err *err)
 {
-    struct cli_view_args args = {0};
-    const struct opt opts[] = {CLI_OPT_PROFILE(args.profile), CLI_OPT_OUTPUT(args.output)};
-    const struct opt_command command = {
+    static const struct cli_one what = {
         .program = "ringward drill show",
-        .usage = "FAMILY/NUMBER",
         .about = "Shows one drill and its record.",
         .examples = "  ringward drill show yara/3\n",
-        .opts = opts,
-        .opt_count = RW_LEN(opts),
-        .operands_min = 1,
-        .operands_max = 1,
+        .path = "/v1/rollouts",
+        .accept = accept_drill,
+        .print = print_one,
     };
-    char path[CLI_PATH_BYTES];
-    RW_TRY(cli_view_args(&command, argc, argv, &args, err));
-    if (args.help_shown) { return RW_OK; }
-    RW_TRY(cli_view_release_path("/v1/rollouts", args.operands[0], "", path, err));
-    RW_AUTO(cli_api) cli_api api = NULL;
-    RW_AUTO(json_tree) json_tree answer = NULL;
-    RW_TRY(cli_api_open(args.profile, &api, err));
-    RW_TRY(cli_api_get(api, path, &answer, err));
-    const struct json *d = json_find(answer, "drill");
-    if (d == NULL || json_type(d) != JSON_OBJECT) {
-        return rw_fail(err, RW_E_NOT_FOUND, "%.60s is no drill", args.operands[0]);
-    }
-    if (args.format != CLI_TABLE) { return cli_view_print_json(answer, err); }
-    return print_one(answer, d, err);
+    return cli_one_run(&what, argc, argv, err);
 }
 
 static const struct cli_verb verbs[] = {

@@ -4,6 +4,7 @@
 #include "common/json/json_write.h"
 #include "server/cli/cli_api.h"
 #include "server/cli/cli_list.h"
+#include "server/cli/cli_one.h"
 #include "server/cli/cli_table.h"
 #include "server/cli/cli_verb.h"
 #include "server/cli/cli_view.h"
@@ -14,13 +15,17 @@
 
 enum { BODY_BYTES_MAX = 4096, LONGEST_WATCH_DAYS = 30, DAY_MS = 86400000 };
 
-static RW_RC show(const struct json *rollout, enum cli_format format, struct rw_err *err)
+static RW_RC print(const struct json *rollout, struct rw_err *err)
 {
     size_t lines = 0;
-    if (format != CLI_TABLE) { return cli_view_print_json(rollout, err); }
     RW_TRY(cmd_rollout_view_print(rollout, 0, &lines, err));
     cmd_rollout_view_next(rollout);
     return cli_view_flush(err);
+}
+
+static RW_RC show(const struct json *rollout, enum cli_format format, struct rw_err *err)
+{
+    return format == CLI_TABLE ? print(rollout, err) : cli_view_print_json(rollout, err);
 }
 
 static RW_RC run_start(int argc, char **argv, struct rw_err *err)
@@ -60,29 +65,16 @@ static RW_RC run_start(int argc, char **argv, struct rw_err *err)
 
 static RW_RC run_status(int argc, char **argv, struct rw_err *err)
 {
-    struct cli_view_args args = {0};
-    const struct opt opts[] = {CLI_OPT_PROFILE(args.profile), CLI_OPT_OUTPUT(args.output)};
-    const struct opt_command command = {
+    static const struct cli_one what = {
         .program = "ringward rollout status",
-        .usage = "FAMILY/NUMBER",
         .about =
             "Shows one rollout. Exit status: 0 runs or complete, 4 halted, 5 rolled back, 6 held.",
         .examples = "  ringward rollout status yara/2\n  ringward rollout status -o json yara/2\n",
-        .opts = opts,
-        .opt_count = RW_LEN(opts),
-        .operands_min = 1,
-        .operands_max = 1,
+        .path = "/v1/rollouts",
+        .print = print,
+        .judge = cmd_rollout_view_outcome,
     };
-    char path[CLI_PATH_BYTES];
-    RW_TRY(cli_view_args(&command, argc, argv, &args, err));
-    if (args.help_shown) { return RW_OK; }
-    RW_TRY(cli_view_release_path("/v1/rollouts", args.operands[0], "", path, err));
-    RW_AUTO(cli_api) cli_api api = NULL;
-    RW_AUTO(json_tree) json_tree answer = NULL;
-    RW_TRY(cli_api_open(args.profile, &api, err));
-    RW_TRY(cli_api_get(api, path, &answer, err));
-    RW_TRY(show(answer, args.format, err));
-    return cmd_rollout_view_outcome(answer, err);
+    return cli_one_run(&what, argc, argv, err);
 }
 
 static RW_RC run_watch(int argc, char **argv, struct rw_err *err)

@@ -63,22 +63,24 @@ static void print_help(void)
         }
         printf("  %-9s %s\n", commands[i].name, commands[i].about);
     }
-    printf(
-        "\nOptions of every command:\n"
-        "  --help            options and examples of a command or verb\n"
-        "  --version         the version\n"
-        "  --profile FILE    operator profile: server, ca_file, token_file\n"
-        "  -o, --output FMT  table (default), json or ndjson\n"
-        "\nExamples:\n"
-        "  ringward release create --family yara --class rules --content rules.yar --notes "
-        "\"why\"\n"
-        "  ringward release sign --key alice.key yara/2\n"
-        "  ringward release publish yara/2\n"
-        "  ringward rollout start yara/2 && ringward rollout watch yara/2\n"
-        "  ringward explain yara/2\n"
-        "\nEnvironment: RINGWARD_PROFILE (default ~/.config/ringward/operator.conf), NO_COLOR.\n"
-        "Exit status: 0 done, 1 input/output, 2 usage, 3 still running at a time-out, 4 halted,\n"
-        "5 rolled back, 6 held, 7 not found, 8 stale generation, 9 refused. See ringward(1).\n");
+    printf("\nOptions of every command:\n"
+           "  --help            options and examples of a command or verb\n"
+           "  --version         the version\n"
+           "  --profile FILE    operator profile: server, ca_file, token_file\n"
+           "  -o, --output FMT  table (default), json or ndjson\n"
+           "\nExamples:\n"
+           "  ringward release create --family yara --class rules --content rules.yar --notes "
+           "\"why\"\n"
+           "  ringward release sign --key alice.key yara/2\n"
+           "  ringward release publish yara/2\n"
+           "  ringward rollout start yara/2 && ringward rollout watch yara/2\n"
+           "  ringward explain yara/2\n"
+           "\nEnvironment: RINGWARD_PROFILE (default ~/.config/ringward/operator.conf), NO_COLOR.\n"
+           "Exit status: 0 done, 1 input/output, 2 usage, 3 no answer or still running at a "
+           "time-out,\n"
+           "4 halted, 5 rolled back, 6 held, a second person must confirm, or something needs "
+           "attention,\n"
+           "7 not found, 8 stale generation, 9 refused, or it exists already. See ringward(1).\n");
 }
 
 static RW_RC dispatch(int argc, char **argv, struct rw_err *err)
