@@ -2,6 +2,8 @@
 
 #include "common/base/num.h"
 
+enum { POLLS_MOST = 12, LONGEST_S_MAX = 86400, PER_SURVIVOR_M_MAX = 1000 * 1000 * 1000 };
+
 int64_t window_rule_allowed(const struct window_rule_law *law, const struct window_rule_counts *c)
 {
     int64_t factor_m = 0;
@@ -34,18 +36,33 @@ int64_t window_rule_room_all(const struct window_rule_law *laws,
     return least;
 }
 
-int64_t window_rule_retry_s(int64_t waiting, int64_t room_per_probation, int64_t probation_s,
-                            int64_t poll_s)
+/* Probations until the turn comes, at most `most`. */
+static int64_t rounds_until(const struct window_rule_turn *t, int64_t most)
 {
-    int64_t rounds = 0;
-    int64_t wait_s = 0;
-    int64_t longest_s = 0;
-    if (!rw_mul_i64(poll_s, 12, &longest_s)) { longest_s = INT64_MAX; }
-    if (!rw_add_i64(waiting / (room_per_probation < 1 ? 1 : room_per_probation), 1, &rounds)) {
-        rounds = INT64_MAX;
+    int64_t opening = t->opening;
+    int64_t reached = opening;
+    int64_t rounds = 1;
+    while (reached <= t->ahead && rounds < most) {
+        int64_t grown_m = 0;
+        if (!rw_mul_i64(opening, 1000 + t->per_survivor_m, &grown_m) ||
+            !rw_add_i64(reached, grown_m / 1000, &reached)) {
+            return rounds + 1;
+        }
+        opening = grown_m / 1000;
+        rounds++;
     }
-    if (!rw_mul_i64(rounds, probation_s < 1 ? 1 : probation_s, &wait_s) || wait_s > longest_s) {
-        wait_s = longest_s;
-    }
-    return wait_s < 1 ? 1 : wait_s;
+    return rounds;
+}
+
+int64_t window_rule_retry_s(const struct window_rule_turn *t)
+{
+    int64_t poll_s = t->poll_s < 1 ? 1 : t->poll_s;
+    int64_t probation_s = t->probation_s < 1 ? 1 : t->probation_s;
+    int64_t longest_s = poll_s > LONGEST_S_MAX / POLLS_MOST ? LONGEST_S_MAX : poll_s * POLLS_MOST;
+    bool grows =
+        t->opening >= 1 && t->per_survivor_m >= 0 && t->per_survivor_m <= PER_SURVIVOR_M_MAX;
+    if (!grows) { return longest_s; } /* nothing will open, as far as anybody can tell */
+    int64_t rounds = rounds_until(t, longest_s / probation_s + 1);
+    if (rounds == 1) { return poll_s < probation_s ? poll_s : probation_s; }
+    return rounds > longest_s / probation_s ? longest_s : rounds * probation_s;
 }

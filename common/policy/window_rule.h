@@ -27,8 +27,16 @@ int64_t window_rule_room(const struct window_rule_law *law, const struct window_
 /* The least room of several laws, each with survivors of its own horizon. n >= 1. */
 int64_t window_rule_room_all(const struct window_rule_law *laws,
                              const struct window_rule_counts *counts, size_t n);
-/* Seconds after which a refused endpoint asks again: longer the more endpoints wait for each place. */
-int64_t window_rule_retry_s(int64_t waiting, int64_t room_per_probation, int64_t probation_s,
-                            int64_t poll_s);
+struct window_rule_turn {
+    int64_t ahead;          /* endpoints whose turn is earlier and that have no permit yet */
+    int64_t opening;        /* places that the confirmations of the pending ones open */
+    int64_t per_survivor_m; /* k of the law, in thousandths */
+    int64_t probation_s;
+    int64_t poll_s; /* interval asked for while a rollout runs */
+};
+/* Seconds after which a refused endpoint asks again: as many probations as the window needs to grow up to its turn, by
+ * 1 + k in each, at most 12 polls. Endpoints with other turns get other answers: the same for all would bring all of
+ * them back in one moment, and none before. */
+int64_t window_rule_retry_s(const struct window_rule_turn *t);
 
 #endif

@@ -73,21 +73,35 @@ static bool find_ring(const struct rollout *ro, const char *name, size_t *index_
     return false;
 }
 
-/* When a place is likely: at the next confirmations when the endpoint would fit then, later when many wait. */
-static int64_t retry_s(const struct ring_policy *p, const struct fleet_counts *c)
+/* The order of endpoints follows from their ids, another one for each release. It only spreads their requests: who asks
+ * while there is room gets it, so there is nothing to gain by choosing an id. */
+static int64_t turn_of(const struct rollout *ro, const struct fleet_who *who, int64_t members)
 {
-    int64_t waiting = c->members - c->exposed;
-    int64_t opening = c->pending * (1000 + p->confirm_per_survivor_m) / 1000;
-    int64_t poll_s = p->poll_rollout_s < 1 ? 1 : p->poll_rollout_s;
-    if (waiting <= opening) {
-        return poll_s < p->confirm_probation_s ? poll_s : p->confirm_probation_s;
+    uint64_t n = 0;
+    for (size_t i = 0; i < sizeof(n); i++) {
+        n = (n << 8 | (uint8_t)(who->endpoint[i] ^ ro->sha256[i])) * UINT64_C(0x9e3779b97f4a7c15);
     }
-    return window_rule_retry_s(waiting, opening, p->confirm_probation_s, poll_s);
+    return members < 1 ? 0 : (int64_t)((n >> 11) % (uint64_t)members);
+}
+
+/* When a place is likely. Who has a permit already stands before it no more. */
+static int64_t retry_s(const struct rollout_run *r, const struct rollout *ro,
+                       const struct fleet_who *who, const struct fleet_counts *c)
+{
+    int64_t turn = turn_of(ro, who, c->members);
+    const struct window_rule_turn t = {.ahead = turn > c->exposed ? turn - c->exposed : 0,
+                                       .opening = c->pending *
+                                                  (1000 + r->policy.confirm_per_survivor_m) / 1000,
+                                       .per_survivor_m = r->policy.confirm_per_survivor_m,
+                                       .probation_s = r->policy.confirm_probation_s,
+                                       .poll_s = r->policy.poll_rollout_s};
+    return window_rule_retry_s(&t);
 }
 
 /* INV-1: a place under every law in this scope, counted with every permit granted so far, committed or not. */
 static bool has_place(const struct rollout_run *r, const struct rollout *ro, size_t ring,
-                      const struct beacon_cohort *cohort, struct beacon_permit_answer *a)
+                      const struct fleet_ask *ask, const struct beacon_cohort *cohort,
+                      struct beacon_permit_answer *a)
 {
     const struct rollout_facts_from from = rollout_live_from(r, ro, r->now);
     struct rollout_facts_window w;
@@ -99,7 +113,7 @@ static bool has_place(const struct rollout_run *r, const struct rollout *ro, siz
     (void)snprintf(why, sizeof(why), "the window of the %s is full: %lld of %lld, %lld survived",
                    cohort == NULL ? "ring" : "cohort", (long long)c.exposed, (long long)w.allowed,
                    (long long)c.survived);
-    wait(a, retry_s(&r->policy, &c), why);
+    wait(a, retry_s(r, ro, ask->who, &c), why);
     return false;
 }
 
@@ -115,10 +129,10 @@ static bool within_reach(const struct rollout_run *r, const struct rollout *ro, 
 }
 
 static bool has_room(const struct rollout_run *r, const struct rollout *ro, size_t ring,
-                     const struct beacon_permit_request *q, struct beacon_permit_answer *a)
+                     const struct fleet_ask *ask, struct beacon_permit_answer *a)
 {
-    return within_reach(r, ro, ring, a) && has_place(r, ro, ring, NULL, a) &&
-           has_place(r, ro, ring, &q->cohort, a);
+    return within_reach(r, ro, ring, a) && has_place(r, ro, ring, ask, NULL, a) &&
+           has_place(r, ro, ring, ask, &ask->request->cohort, a);
 }
 
 /* A cohort or a tenant that is stopped alone. */
@@ -209,7 +223,7 @@ static RW_RC decide(struct rollout_run *r, const struct rollout *ro, size_t ring
     case FLEET_PERMIT_FRESH:
         RW_TRY(hold_back(r, ro, ring, ask, a, err));
         if (a->decision == BEACON_PERMIT_WAIT) { return RW_OK; }
-        if (!has_room(r, ro, ring, ask->request, a)) { return RW_OK; }
+        if (!has_room(r, ro, ring, ask, a)) { return RW_OK; }
         return grant_new(r, ask, a, err);
     case FLEET_PERMIT_NEVER:
         break;

@@ -60,23 +60,69 @@ TEST(random_walks_never_exceed_the_law)
 
 static const struct retry_row {
     const char *id;
-    int64_t waiting, room, probation_s, poll_s, want;
+    int64_t ahead, opening, k_m, probation_s, poll_s, want;
 } retries[] = {
-    {"nobody_waits", 0, 10, 600, 300, 600},
-    {"one_round_per_room", 25, 10, 600, 300, 1800},
-    {"no_room_counts_as_one", 3, 0, 600, 300, 2400},
-    {"not_longer_than_twelve_polls", 1000000, 1, 600, 300, 3600},
-    {"never_0", 0, 10, 0, 0, 1},
-    {"impossible_numbers_stay_in_range", INT64_MAX, INT64_MIN, INT64_MAX, INT64_MAX, INT64_MAX},
-    {"a_negative_queue", -5, 1, 600, 300, 1},
+    {"first_in_the_order", 0, 10, 1000, 600, 300, 300},
+    {"a_short_probation_is_sooner_than_a_poll", 9, 10, 1000, 20, 300, 20},
+    {"the_window_doubles_with_each_probation", 10, 10, 1000, 60, 300, 120}, /* 10 + 20 places */
+    {"still_the_second", 29, 10, 1000, 60, 300, 120},
+    {"the_third", 30, 10, 1000, 60, 300, 180}, /* 10 + 20 + 40 */
+    {"without_growth_one_opening_a_round", 30, 10, 0, 60, 300, 240},
+    {"not_longer_than_twelve_polls", 1000000, 1, 1000, 600, 300, 3600},
+    {"nothing_pending_nothing_opens", 3, 0, 1000, 600, 300, 3600},
+    {"never_0", 0, 10, 1000, 0, 0, 1},
+    {"impossible_numbers_end", INT64_MAX, INT64_MAX, INT64_MAX, INT64_MAX, INT64_MAX, 86400},
+    {"no_overflow_on_the_way", INT64_MAX, INT64_MAX / 2, 1000000, 1, 300, 2},
+    {"a_day_at_most", INT64_MAX, 1, 0, 1, INT64_MAX, 86400},
+    {"negative_numbers", -5, -5, -5, -5, -5, 12},
 };
 
 TEST_EACH(a_refused_endpoint_asks_again_in_its_turn, retries)
 {
-    int64_t got = window_rule_retry_s(it->waiting, it->room, it->probation_s, it->poll_s);
-    assert_true(got == it->want);
+    const struct window_rule_turn t = {.ahead = it->ahead,
+                                       .opening = it->opening,
+                                       .per_survivor_m = it->k_m,
+                                       .probation_s = it->probation_s,
+                                       .poll_s = it->poll_s};
+    assert_int_equal(window_rule_retry_s(&t), it->want);
+}
+
+/* A ring of ten thousand that all ask at once, come back when they are told to, and are let in while there is room:
+ * the window must not stand open for want of anybody who asks. */
+TEST(a_ring_that_asks_at_once_is_through_as_soon_as_the_law_allows)
+{
+    enum { MEMBERS = 10000, PROBATION_S = 60, POLL_S = 60, START = 16 };
+    static int64_t asks_at[MEMBERS];
+    static int64_t survives_at[MEMBERS];
+    const struct window_rule_law law = {.start = START, .per_survivor_m = 1000};
+    struct window_rule_counts c = {.exposed = 0};
+    int64_t now = 0;
+    while (c.exposed < MEMBERS * 95 / 100 && now < 24 * 3600) {
+        for (size_t i = 0; i < MEMBERS; i++) {
+            c.survived += survives_at[i] != 0 && survives_at[i] == now;
+        }
+        for (size_t i = 0; i < MEMBERS; i++) {
+            if (survives_at[i] != 0 || asks_at[i] > now) { continue; }
+            if (window_rule_room(&law, &c) > 0) {
+                c.exposed++;
+                survives_at[i] = now + PROBATION_S;
+                continue;
+            }
+            int64_t ahead = (int64_t)i - c.exposed;
+            const struct window_rule_turn t = {.ahead = ahead < 0 ? 0 : ahead,
+                                               .opening = 2 * (c.exposed - c.survived),
+                                               .per_survivor_m = 1000,
+                                               .probation_s = PROBATION_S,
+                                               .poll_s = POLL_S};
+            asks_at[i] = now + window_rule_retry_s(&t);
+        }
+        now++;
+    }
+    /* log2(9500 / 16) doublings of a minute each; nobody can be faster. */
+    assert_in_range(now, 9 * PROBATION_S, 12 * PROBATION_S);
 }
 
 RUN_TESTS(cmocka_unit_test(room_is_what_the_law_leaves),
           cmocka_unit_test(random_walks_never_exceed_the_law),
-          cmocka_unit_test(a_refused_endpoint_asks_again_in_its_turn))
+          cmocka_unit_test(a_refused_endpoint_asks_again_in_its_turn),
+          cmocka_unit_test(a_ring_that_asks_at_once_is_through_as_soon_as_the_law_allows))
