@@ -119,6 +119,7 @@ static RW_RC run(const struct run_options *o, struct rw_err *err)
     struct fleet_run *f = rw_mem_new(sizeof(*f));
     if (f == NULL) { return rw_fail(err, RW_E_NOMEM, "no memory for the run"); }
     f->o = &options;
+    f->family = o->shared.family == NULL ? "yara" : o->shared.family;
     struct rw_rc rc = fleet_setup_open(&o->shared, endpoints, &setup, err);
     if (rw_is_ok(rc)) {
         rc = live(&setup, f, err);

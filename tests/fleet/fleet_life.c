@@ -149,7 +149,7 @@ static struct install_rule_result judge(struct fleet_run *f, uint32_t who)
         .held = has_bytes(f, l->installed, r->content.sha256) ||
                 has_bytes(f, l->previous, r->content.sha256)};
     (void)snprintf(s.ring, sizeof(s.ring), "%s", ring->name);
-    (void)snprintf(s.family, sizeof(s.family), "%s", r->pointer.family);
+    (void)snprintf(s.family, sizeof(s.family), "%s", f->family);
     put(f, s.abandoned, &s.abandoned_count, l->bad);
     put(f, s.left, &s.left_count, l->left);
     return install_rule_decide(&r->pointer, &r->content, &none, &s, rw_clock_wall(&clock));
@@ -190,7 +190,10 @@ static void go_back(struct fleet_run *f, uint32_t who, uint16_t release)
 static bool act(struct fleet_run *f, uint32_t who)
 {
     const struct fleet_view_ring *r = fleet_view_of(f->view, f->lives[who].ring);
-    if (!r->has_pointer) { return false; }
+    if (!r->has_pointer) { /* the family has left the ring */
+        if (f->lives[who].installed != 0) { go_back(f, who, 0); }
+        return false;
+    }
     struct fleet_ledger_release *release =
         fleet_ledger_of(&f->ledger, r->pointer.release, r->pointer.sha256);
     if (release == NULL) { return false; }

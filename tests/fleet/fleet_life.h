@@ -71,6 +71,7 @@ struct fleet_run {
     struct fleet_wheel wheel;
     struct fleet_life *lives;
     const struct fleet_run_options *o;
+    const char *family; /* borrowed */
     struct fleet_ledger ledger;
     char (*etags)[FLEET_ETAG_BYTES]; /* in the order in which they were met */
     uint32_t etag_count;

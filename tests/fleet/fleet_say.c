@@ -66,8 +66,7 @@ static struct beacon beacon_of(struct fleet_run *f, uint32_t who, const struct f
     b.generation = l->generation;
     b.signal = o->kind == BEACON_CRASH || o->kind == BEACON_FAILED ? SIGSEGV : 0;
     rw_copy(b.sha256, sizeof(b.sha256), r->sha256, BEACON_HASH_BYTES);
-    (void)snprintf(b.family, sizeof(b.family), "%s",
-                   fleet_view_of(f->view, l->ring)->pointer.family);
+    (void)snprintf(b.family, sizeof(b.family), "%s", f->family);
     return b;
 }
 
@@ -112,8 +111,7 @@ static RW_RC build_permit(struct fleet_run *f, uint32_t who, struct fleet_reques
     if (l->installed != 0) { q.from = f->ledger.releases[l->installed - 1].release; }
     rw_copy(q.sha256, sizeof(q.sha256), r->sha256, BEACON_HASH_BYTES);
     (void)snprintf(q.ring, sizeof(q.ring), "%s", fleet_view_policy(f->view)->rings[l->ring].name);
-    (void)snprintf(q.family, sizeof(q.family), "%s",
-                   fleet_view_of(f->view, l->ring)->pointer.family);
+    (void)snprintf(q.family, sizeof(q.family), "%s", f->family);
     return fleet_wire_permit(&f->wire, &f->book->at[who], &q, out, err);
 }
 

@@ -127,14 +127,14 @@ static int32_t next_look(const struct fleet_run *f, const struct fleet_life *l)
 static void proven(struct fleet_run *f, uint32_t who)
 {
     struct fleet_life *l = &f->lives[who];
-    const struct fleet_fault *fault = fleet_life_fault(f, who, l->installed);
     l->generation++;
     l->phase = FLEET_PROBATION;
     l->trial_since = f->now_ms;
-    if (l->back) { /* it ran before */
+    if (l->back) { /* it ran before, or there is nothing to run */
         commit(f, who);
         return;
     }
+    const struct fleet_fault *fault = fleet_life_fault(f, who, l->installed);
     if (fault != NULL) { l->harm_at = f->now_ms + (int32_t)fault->after_ms; }
     l->trial_at = next_look(f, l);
 }
