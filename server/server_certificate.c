@@ -34,7 +34,7 @@ static void stamp_file(const char *path, int64_t dst[static 5])
 
 static struct certificate_rule_stamp stamp(const struct server_certificate *c)
 {
-    struct certificate_rule_stamp s;
+    struct certificate_rule_stamp s = {0};
     stamp_file(c->cert, s.part[0]);
     stamp_file(c->key, s.part[1]);
     return s;
