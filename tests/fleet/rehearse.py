@@ -4,6 +4,7 @@ the operator. Prints what the endpoints' own ledger says, and what it cost. scri
 import argparse
 import json
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -31,7 +32,7 @@ def policy(endpoints: int, probation_s: int, poll_s: int) -> dict:
              "gate": {"limit": "1%" if endpoints >= 10000 else "20%", "min_healthy": healthy(0.4, 350)}}],
         "classes": {"rules": {"min_bake": {"broad": f"{5 * probation_s}s"}}},
         "window": {"confirm": {"start": 16, "per_survivor_thousandths": 1000, "probation": f"{probation_s}s",
-                               "deadline": f"{12 * probation_s + 30}s"},
+                               "deadline": f"{30 * probation_s + 30}s"},
                    "alive": {"after": f"{4 * probation_s}s", "start": 10000, "per_survivor_thousandths": 99000},
                    "cohort": {"start": 4}},
         "health": {"false_halts_per_year": 1, "releases_per_year": 7300, "tenant_votes": 8},
@@ -66,9 +67,8 @@ class Rehearsal:
         self.lab = Lab(Path(args.bin), policy(args.endpoints, args.probation, args.poll))
         self.fleet_bin = Path(args.bin).parent / "tests" / "ringward-fleet"
         self.began = time.monotonic()
-        self.rows = []
+        self.fleet = None
         self.steps = []
-        self.wal_most = 0
 
     def say(self, text: str):
         print(f"rehearse: {time.monotonic() - self.began:6.0f} s  {text}", file=sys.stderr, flush=True)
@@ -91,7 +91,7 @@ class Rehearsal:
         self.ledger_file = lab.dir / "ledger.json"
         more = ["--fault", args.fault] if args.fault else []
         argv = [self.fleet_bin, "run", "--server", lab.url, "--dir", lab.server_dir, "--endpoints", args.endpoints,
-                "--connections", args.connections, "--internal", 20, "--poll", f"{args.poll}s", "--ready", self.ready,
+                "--connections", args.connections, "--internal", max(20, args.endpoints // 5000), "--poll", f"{args.poll}s", "--ready", self.ready,
                 "--output", "json", *more]
         if args.own_connections:
             at = argv.index("--connections")
@@ -145,23 +145,31 @@ class Rehearsal:
             wait_for("everybody is back", lambda: lab.rollout(release)["state"] in ("rolled_back", "rolling_back", "held"),
                      600, 1)
         self.step(f"{release} {kind}: {last['state']} in {time.monotonic() - began:.0f} s", before)
+        last["as_wanted"] = (last["state"] == "complete") == (kind == "good")
         return last
 
     def run(self) -> dict:
         with self.lab:
             self.start_server()
-            self.start_fleet()
-            rollouts = [self.roll(kind, i + 1) for i, kind in enumerate(self.args.sequence)]
-            time.sleep(self.args.rest)
-            self.step("at rest", self.server.cpu_s())
-            fleet_mib = self.fleet_meter.status_kib("VmRSS") // 1024
-            status = self.fleet.stop(60)
-            if status != 0:
-                raise LabError(f"ringward-fleet ended with status {status}:\n{self.fleet.tail(5)}")
-            ledger = json.loads(self.ledger_file.read_text())
-            return {"ledger": ledger, "steps": self.steps, "fleet_rss_mib": fleet_mib,
-                    "rollouts": [{"release": r["release"], "state": r["state"],
-                                  "halt": r.get("halt"), "reason": r["reason"]} for r in rollouts]}
+            try:
+                return self.rehearse()
+            finally:
+                if self.fleet is not None:
+                    self.fleet.stop(60)
+
+    def rehearse(self) -> dict:
+        self.start_fleet()
+        rollouts = [self.roll(kind, i + 1) for i, kind in enumerate(self.args.sequence)]
+        time.sleep(self.args.rest)
+        self.step("at rest", self.server.cpu_s())
+        fleet_mib = self.fleet_meter.status_kib("VmRSS") // 1024
+        status = self.fleet.stop(60)
+        if status != 0:
+            raise LabError(f"ringward-fleet ended with status {status}:\n{self.fleet.tail(5)}")
+        ledger = json.loads(self.ledger_file.read_text())
+        return {"ledger": ledger, "steps": self.steps, "fleet_rss_mib": fleet_mib,
+                "rollouts": [{"release": r["release"], "state": r["state"], "as_wanted": r["as_wanted"],
+                              "halt": r.get("halt"), "reason": r["reason"]} for r in rollouts]}
 
 
 def show(args, result: dict):
@@ -202,6 +210,7 @@ def main() -> int:
     p.add_argument("--rest", type=float, default=5.0, help="seconds of rest before the end (default: 5)")
     p.add_argument("--output", choices=["table", "json"], default="table")
     args = p.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # through every 'finally': no process stays behind
     args.sequence = args.sequence.split(",")
     if args.own_connections:
         args.connections = args.endpoints
@@ -218,7 +227,9 @@ def main() -> int:
         print(json.dumps(result, indent=1))
     else:
         show(args, result)
-    return 0
+    odd = [f"release {r['release']} is {r['state']}: {r['reason']}" for r in result["rollouts"] if not r["as_wanted"]]
+    print("".join(f"rehearse: not as it should be: {o}\n" for o in odd), end="", file=sys.stderr)
+    return 1 if odd else 0
 
 
 if __name__ == "__main__":
