@@ -3,6 +3,7 @@
 #include "common/base/file.h"
 #include "common/base/num.h"
 #include "server/cli/cmd_rings_view.h"
+#include "server/cli/cmd_simulate_recorded.h"
 #include "server/cli/cmd_simulate_view.h"
 
 #include <string.h>
@@ -18,6 +19,7 @@ struct options {
     const char *fault;
     const char *class_name;
     const char *cohorts;
+    const char *recorded;
     const char *linear;
     const char *seed;
     const char *svg;
@@ -73,16 +75,17 @@ static RW_RC read_cohorts(const char *text, struct sim_plan *plan, struct rw_err
 /* A fleet as the documentation describes it: base rates that are usual, history that knows them. */
 static void usual_fleet(struct sim_plan *plan)
 {
-    plan->base_apply = 1e-4;
-    plan->base_hazard = 1e-6; /* 1.4 crashes of a thousand endpoints and day */
-    plan->base_dark = 0.003;
+    plan->usual =
+        (struct sim_rates){.apply = 1e-4,
+                           .hazard = 1e-6 /* 1.4 crashes of a thousand endpoints and day */,
+                           .dark = 0.003};
     plan->crash_min = 2.5;
     plan->report_min = 1.25;
     plan->latency_min = 1;
     plan->operator_min = 30;
     plan->norm = health_rule_cold_start();
     plan->norm.p0[HEALTH_CRASH] = health_rule_p0(HEALTH_CRASH, 100, 1000000, 50);
-    plan->norm.history_hazard = health_rule_history_hazard(1000, 1000 / plan->base_hazard);
+    plan->norm.history_hazard = health_rule_history_hazard(1000, 1000 / plan->usual.hazard);
     plan->norm.rho_crash = health_rule_rho_crash(plan->norm.history_hazard);
 }
 
@@ -101,12 +104,21 @@ static RW_RC read_plan(const char *path, const struct options *o, struct sim_pla
                        struct rw_err *err)
 {
     RW_AUTO(rw_buf) struct rw_buf text = rw_buf_make(RING_POLICY_BYTES_MAX);
+    struct limits hosts = hosts_limits;
+    int64_t recorded = 0;
     int64_t hours = 0;
     RW_TRY(rw_file_read(path, RING_POLICY_BYTES_MAX, &text, err));
     struct rw_rc rc = ring_policy_parse(rw_buf_span(&text), &plan->policy, err);
     if (!rw_is_ok(rc)) { return rw_wrap(err, "%s", path); }
     usual_fleet(plan);
-    RW_TRY(number(o->hosts, "--hosts", &hosts_limits, &plan->endpoints, err));
+    if (o->recorded != NULL) {
+        if (o->cohorts != NULL) {
+            return rw_fail(err, RW_E_USAGE, "--recorded tells the cohorts; --cohorts does not fit");
+        }
+        RW_TRY(cmd_simulate_recorded(o->recorded, plan, &recorded, err));
+        hosts.fallback = recorded;
+    }
+    RW_TRY(number(o->hosts, "--hosts", &hosts, &plan->endpoints, err));
     RW_TRY(number(o->staff, "--staff", &staff_limits, &plan->staff, err));
     if (o->staff == NULL) { plan->staff = staff_advised(&plan->policy); }
     RW_TRY(number(o->hours, "--hours", &hours_limits, &hours, err));
@@ -121,6 +133,7 @@ static RW_RC read_plan(const char *path, const struct options *o, struct sim_pla
     if (o->class_name != NULL) {
         RW_TRY(ring_policy_find_class(&plan->policy, o->class_name, &plan->class_index, err));
     }
+    if (o->recorded != NULL) { return sim_run_check(plan, err); }
     RW_TRY(read_cohorts(o->cohorts == NULL ? "60,25,12,3" : o->cohorts, plan, err));
     return sim_run_check(plan, err);
 }
@@ -188,6 +201,8 @@ RW_RC cmd_simulate(int argc, char **argv, struct rw_err *err)
         {"hours", "N", "length of the simulation (default 24)", &o.hours, NULL},
         {"class", "NAME", "class of the release: its signed bakes hold", &o.class_name, NULL},
         {"cohorts", "P,P,...", "shares in percent (default 60,25,12,3)", &o.cohorts, NULL},
+        {"recorded", "FILE", "cohorts and base rates of past releases: lines of 'explain -o json'",
+         &o.recorded, NULL},
         {"linear", "TIME", "ramp by time alone instead of the window, to compare", &o.linear, NULL},
         {"seed", "N", "the same seed gives the same runs (default 1)", &o.seed, NULL},
         {"svg", "FILE", "draws exposed endpoints over time", &o.svg, NULL},
@@ -201,7 +216,9 @@ RW_RC cmd_simulate(int argc, char **argv, struct rw_err *err)
                  "stopped. Needs no server.",
         .examples = "  ringward simulate rings.json\n"
                     "  ringward simulate --hosts 50000 --fault crash-30 --svg ramp.svg rings.json\n"
-                    "  ringward simulate --linear 4h --fault brick rings.json\n",
+                    "  ringward simulate --linear 4h --fault brick rings.json\n"
+                    "  ringward explain -o json yara/7 >> past.ndjson\n"
+                    "  ringward simulate --recorded past.ndjson rings.json\n",
         .opts = opts,
         .opt_count = RW_LEN(opts),
         .operands_min = 1,

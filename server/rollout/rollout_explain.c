@@ -109,6 +109,7 @@ static RW_RC put_cohort_scope(void *arg, const struct beacon_cohort *cohort,
     json_open_object(c->w, NULL);
     rollout_view_cohort(c->w, cohort);
     put_counts(c->w, &s.counts);
+    json_put_int(c->w, "risk_s", s.risk_s);
     put_share(c->w, "weight", s.weight);
     rollout_view_number(c->w, "log_e", s.result.log_e);
     put_terms(c->w, &s);
@@ -159,6 +160,7 @@ static RW_RC explain_ring(const struct rollout_run *r, const struct rollout *ro,
     rollout_view_number(w, "threshold", f.threshold);
     put_verdict(w, &f);
     put_counts(w, &f.ring.counts);
+    json_put_int(w, "risk_s", f.ring.risk_s);
     put_share(w, "weight", f.ring.weight);
     put_terms(w, &f.ring);
     put_window(w, &f.window, r->policy.alive_after_s);

@@ -48,6 +48,8 @@ struct rollout_facts_scope {
     bool halted;   /* cohort: on its own evidence */
     double weight; /* 0: no share of the evidence */
     struct fleet_counts counts;
+    int64_t
+        risk_s; /* endpoint seconds at risk of a late crash so far; 0: has no evidence of its own */
     struct health_rule_norm norm;
     struct rollout_facts_term terms[HEALTH_RULE_TERMS];
     struct health_rule_result result;

@@ -76,8 +76,10 @@ static void weigh(const struct rollout_facts_from *from, size_t index,
     const struct fleet_place place = {r->family, r->release, r->rings[index].name};
     const struct rollout_evidence *e = r->evidence;
     bool kept = e != NULL && (cohort == NULL || s->known > 0);
-    struct late_rule late =
-        kept ? rollout_evidence_scope(e, index, s->known)->late : late_rule_begin();
+    const struct rollout_evidence_scope *own =
+        kept ? rollout_evidence_scope(e, index, s->known) : NULL;
+    struct late_rule late = own != NULL ? own->late : late_rule_begin();
+    s->risk_s = own != NULL ? own->risk_s : 0;
     struct fleet_observed seen = fleet_state_observed(from->fleet, &place, cohort, from->now);
     const struct health_rule_counts counts = {
         .exposed = s->counts.exposed - s->counts.muted,

@@ -42,10 +42,10 @@ static double base_factor(const struct sim_world *w)
 }
 
 /* Share of windows that close dark in that minute whatever was installed. */
-static double dark_share(const struct sim_world *w, int64_t minute)
+static double dark_share(const struct sim_cell *c, const struct sim_world *w, int64_t minute)
 {
     bool out = minute >= OUTAGE_FROM_MIN && minute < OUTAGE_TO_MIN;
-    double share = w->plan->base_dark * base_factor(w);
+    double share = c->usual->dark * base_factor(w);
     return out ? share + w->fault->outage * (1.0 - share) : share;
 }
 
@@ -68,7 +68,7 @@ static struct late_rule_bucket close_windows(struct sim_cell *c, struct sim_worl
                                  .control = take(&c->controls, w->minute),
                                  .treated_dark = take(&c->silent, w->minute)};
     b.control = least(b.control, c->control / window + 1); /* exposed meanwhile: control no more */
-    b.control_dark = sim_random_binomial(&w->random, b.control, dark_share(w, w->minute));
+    b.control_dark = sim_random_binomial(&w->random, b.control, dark_share(c, w, w->minute));
     c->dark += b.treated_dark;
     c->pending -= least(b.treated_dark, c->pending);
     int64_t opened = c->control / window;
@@ -88,7 +88,7 @@ void sim_cell_begin(struct sim_cell *c, const struct sim_world *w)
 static int64_t late_crashes(struct sim_cell *c, struct sim_world *w)
 {
     const struct sim_fault *f = w->fault;
-    double base = w->plan->base_hazard * base_factor(w);
+    double base = c->usual->hazard * base_factor(w);
     double more = c->affected ? base * (f->base_ratio - 1.0) + f->leak_per_day / DAY_MIN : 0.0;
     int64_t usual = sim_random_binomial(&w->random, c->at_risk, base);
     int64_t harm = sim_random_binomial(&w->random, c->at_risk - usual, more);
@@ -112,13 +112,14 @@ static int64_t plan_noise(struct sim_cell *c, struct sim_world *w, int64_t count
 {
     const struct sim_fault *f = w->fault;
     int64_t span = (int64_t)ceil(w->plan->crash_min) + w->plan->policy.confirm_probation_s / 60 / 2;
-    if (!c->affected) { return 0; }
-    int64_t storm = sim_random_binomial(&w->random, count, w->noise.storm);
-    int64_t slow = sim_random_binomial(&w->random, count - storm, w->noise.slow);
+    double here = c->affected ? 1.0 : 0.0;
+    int64_t storm = sim_random_binomial(&w->random, count, c->usual->storm + w->noise.storm * here);
+    int64_t slow =
+        sim_random_binomial(&w->random, count - storm, c->usual->slow + w->noise.slow * here);
     put_spread(&c->storming, &w->random, w->minute + 1, span, storm);
     put_spread(&c->slowing, &w->random, w->minute + 1, span, slow);
     /* All that have it suffer, also those that scan too little to tell. */
-    if (f->matches_clean > 0.0 || f->slower > 0.0) { c->harmed += count; }
+    if (c->affected && (f->matches_clean > 0.0 || f->slower > 0.0)) { c->harmed += count; }
     return storm + slow;
 }
 
@@ -139,7 +140,7 @@ struct sim_news sim_cell_minute(struct sim_cell *c, struct sim_world *w)
     c->late += news.late;
     c->at_risk -= news.late;
     news.control_crash =
-        sim_random_binomial(&w->random, c->control, w->plan->base_hazard * base_factor(w));
+        sim_random_binomial(&w->random, c->control, c->usual->hazard * base_factor(w));
     c->control_crash += news.control_crash;
     return news;
 }
@@ -151,7 +152,7 @@ static void plan_well(struct sim_cell *c, struct sim_world *w, int64_t count)
     const struct sim_fault *f = w->fault;
     int64_t closes = w->minute + window_min(w);
     int64_t probation_min = (p->confirm_probation_s + 59) / 60;
-    int64_t quiet = sim_random_binomial(&w->random, count, dark_share(w, closes));
+    int64_t quiet = sim_random_binomial(&w->random, count, dark_share(c, w, closes));
     put(&c->silent, closes, quiet);
     put_spread(&c->back, &w->random, closes + 1, QUIET_MIN, quiet);
     put_spread(&c->healthy, &w->random, w->minute + probation_min, w->plan->poll_min,
@@ -203,7 +204,7 @@ void sim_cell_grant(struct sim_cell *c, struct sim_world *w, int64_t count, bool
 {
     const struct sim_fault *f = w->fault;
     double here = c->affected ? 1.0 : 0.0;
-    double usual = w->plan->base_apply * base_factor(w);
+    double usual = c->usual->apply * base_factor(w);
     int64_t closes = w->minute + window_min(w);
     int64_t waiting = c->control - c->held_back;
     if (count <= 0) { return; }

@@ -19,6 +19,7 @@ struct sim_queue {
 
 /* Counts as the fleet keeps them, and what the observer knows beside. */
 struct sim_cell {
+    const struct sim_rates *usual; /* borrowed from the plan */
     int64_t members;
     int64_t control;   /* not exposed yet */
     int64_t held_back; /* of these: by the hold-back */

@@ -45,7 +45,8 @@ static void weigh(struct sim_state *s, struct sim_ring *r)
         control.crashes += r->cells[i].control_crash;
         control.open += r->cells[i].control; /* each has an open window */
         if (s->world.plan->cohort_count > 0) {
-            r->result_of[i] = health_rule_scope(norm, &one, &r->late_of[i]);
+            r->result_of[i] =
+                health_rule_scope(sim_plan_norm(s->world.plan, i), &one, &r->late_of[i]);
         }
     }
     r->result = health_rule_scope(norm, &all, &r->late);
@@ -122,7 +123,7 @@ void sim_evidence_minute(struct sim_state *s, size_t ring)
         if (!late_rule_bucket_speaks(&each[i].bucket, &all.bucket)) {
             each[i].bucket = (struct late_rule_bucket){0};
         }
-        work_in(&r->late_of[i], norm, &each[i]);
+        work_in(&r->late_of[i], sim_plan_norm(s->world.plan, i), &each[i]);
         if (drips) { late_rule_drip(&r->late_of[i]); }
     }
     work_in(&r->late, norm, &all);

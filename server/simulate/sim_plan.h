@@ -13,6 +13,15 @@
 
 enum { SIM_COHORTS_MAX = 8, SIM_POINTS_MAX = 400 };
 
+/* What happens whatever is installed. */
+struct sim_rates {
+    double apply;  /* share of good installs that fail all the same */
+    double hazard; /* late crashes per endpoint and minute, treated or not */
+    double dark;   /* share of windows that end dark */
+    double storm;  /* share of good installs that tell of a storm */
+    double slow;
+};
+
 struct sim_plan {
     struct ring_policy policy;
     int64_t endpoints;   /* without those that joined a ring by hand */
@@ -21,17 +30,28 @@ struct sim_plan {
     size_t cohort_count; /* 0: no cohorts are kept apart */
     double cohort_share[SIM_COHORTS_MAX];
     struct health_rule_norm norm; /* as history would have frozen it */
-    double base_apply;            /* share of good installs that fail all the same */
-    double base_hazard;           /* late crashes per endpoint and minute, treated or not */
-    double base_dark;             /* share of windows that end dark all the same */
-    int64_t poll_min;             /* minutes between two polls while a rollout runs */
-    double crash_min;             /* mean time from an install to its crash */
+    struct sim_rates usual;
+    bool by_cohort; /* each cohort has norm and rates of its own, in the place of these */
+    struct health_rule_norm norm_of[SIM_COHORTS_MAX];
+    struct sim_rates usual_of[SIM_COHORTS_MAX];
+    int64_t poll_min;     /* minutes between two polls while a rollout runs */
+    double crash_min;     /* mean time from an install to its crash */
     double report_min;    /* mean time from a crash to its report; not the same as crash_min */
     int64_t latency_min;  /* from a decision to its effect */
     int64_t operator_min; /* until a person resumes a rollout that was held for a part */
     int64_t horizon_min;  /* end of the simulation */
     int64_t linear_min;   /* > 0: instead of the window, a ramp by time alone, for comparison */
 };
+
+static inline const struct health_rule_norm *sim_plan_norm(const struct sim_plan *p, size_t cohort)
+{
+    return p->by_cohort ? &p->norm_of[cohort] : &p->norm;
+}
+
+static inline const struct sim_rates *sim_plan_usual(const struct sim_plan *p, size_t cohort)
+{
+    return p->by_cohort ? &p->usual_of[cohort] : &p->usual;
+}
 
 enum sim_end {
     SIM_RUNS_ON,  /* at the horizon it was neither complete nor stopped */

@@ -58,6 +58,7 @@ static void fill_cells(struct sim_state *s, size_t ring, int64_t members)
     const struct ring_policy_ring *p = &plan->policy.rings[ring];
     for (size_t i = 0; i < s->cells; i++) {
         struct sim_cell *c = &s->ring[ring].cells[i];
+        c->usual = sim_plan_usual(plan, i);
         c->members = members_of(s, ring, i, members);
         c->control = c->members;
         c->held_back = c->members * p->hold_back_bp / RING_POLICY_BUCKETS;

@@ -19,9 +19,7 @@ static struct sim_plan bare(int64_t endpoints)
 {
     struct rw_err err;
     struct sim_plan p = {.endpoints = endpoints,
-                         .base_apply = 1e-4,
-                         .base_hazard = 1e-6,
-                         .base_dark = 0.003,
+                         .usual = {.apply = 1e-4, .hazard = 1e-6, .dark = 0.003},
                          .poll_min = 5,
                          .crash_min = 2.5,
                          .report_min = 1.25,
