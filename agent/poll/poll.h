@@ -22,7 +22,7 @@ enum { POLL_ROLES_MAX = 24, POLL_TOKEN_BYTES = 512 };
 enum { POLL_FAMILIES_MAX = MANIFEST_FAMILIES_MAX, POLL_TEXT_BYTES = 256, POLL_PATH_BYTES = 1024 };
 
 /* What a missing loader is called in status and beacons (INV-12). */
-#define POLL_NO_LOADER "sensor_loader: none, no dry run of the whole set"
+#define POLL_NO_LOADER BEACON_NO_LOADER ", no dry run of the whole set"
 
 struct http_share;
 

@@ -45,6 +45,9 @@ struct beacon_cohort {
     char engine[BEACON_COHORT_BYTES];
 };
 
+/* How the detail of an `alive` begins, or what it holds, when the agent has no loader for dry runs of whole sets. */
+#define BEACON_NO_LOADER "sensor_loader: none"
+
 struct beacon {
     uint8_t id[BEACON_ID_BYTES]; /* random: repeats are harmless */
     struct rw_wall at;           /* the endpoint's clock */

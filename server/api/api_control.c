@@ -131,7 +131,8 @@ static RW_RC check_owner(const struct api_core *c, const struct api_job *job,
     RW_AUTO(rw_buf) struct rw_buf unused = rw_buf_make((size_t)64 * ONE_BYTES_MAX);
     struct json_writer w = json_begin(&unused);
     RW_TRY(rw_hex_decode(id, sizeof(id), rw_span_str(s->name), "endpoint", err));
-    return fleet_state_write_one(c->fleet, tenant, id, &w, err);
+    struct fleet_who whose;
+    return fleet_state_write_one(c->fleet, tenant, id, &whose, &w, err);
 }
 
 static RW_RC show(struct api_core *c, struct api_job *job, struct rw_err *err)

@@ -135,6 +135,23 @@ static void apply_fleet(void *core, struct api_job *job)
     api_core_answer(job, rc, &err, 200);
 }
 
+/* What operators set for it and for its tenant. What its own administrator set only the endpoint knows. */
+static void put_controls(const struct api_core *c, const struct fleet_who *who,
+                         struct json_writer *w)
+{
+    struct control controls[CONTROL_MAX];
+    struct rw_wall now = rw_clock_wall(&c->clock);
+    const struct ring_policy *policy = api_trust_policy(c->trust);
+    size_t count = policy == NULL ? 0 : rollout_control_of(c->controls, who, controls);
+    json_open_array(w, "controls");
+    for (size_t i = 0; i < count; i++) {
+        json_open_object(w, NULL);
+        control_codec_put_view(w, &controls[i], &policy->controls, now);
+        json_close_object(w);
+    }
+    json_close_array(w);
+}
+
 static RW_RC write_endpoint(const struct api_core *c, struct api_job *job, struct rw_err *err)
 {
     uint8_t id[FLEET_ENDPOINT_BYTES];
@@ -142,7 +159,10 @@ static RW_RC write_endpoint(const struct api_core *c, struct api_job *job, struc
         return rw_fail(err, RW_E_NOT_FOUND, "no endpoint can have such an id: want 32 hex digits");
     }
     struct json_writer w = json_begin(&job->reply.body);
-    RW_TRY(fleet_state_write_one(c->fleet, job->req.who.tenant, id, &w, err));
+    struct fleet_who who;
+    RW_TRY(fleet_state_write_one(c->fleet, job->req.who.tenant, id, &who, &w, err));
+    put_controls(c, &who, &w);
+    json_close_object(&w);
     return json_done(&w, err);
 }
 

@@ -16,6 +16,7 @@ enum { OUT_BYTES_MAX = 64 * 1024 * 1024 };
 struct list_job {
     struct cli_view_args args;
     const char *ring; /* NULL: all */
+    bool no_loader;   /* only those without one */
     const char *limit_text;
     int64_t limit;
     int64_t shown;
@@ -69,6 +70,8 @@ static RW_RC take_endpoint(struct list_job *job, const struct json *e, struct rw
     if (job->ring != NULL && strcmp(cli_view_str(e, "ring", ring, sizeof(ring)), job->ring) != 0) {
         return RW_OK;
     }
+    const struct json *lacks = json_find(e, "no_loader");
+    if (job->no_loader && (lacks == NULL || json_type(lacks) != JSON_TRUE)) { return RW_OK; }
     if (job->shown == job->limit) {
         job->more = true;
         return RW_OK;
@@ -156,6 +159,8 @@ static RW_RC run_list(int argc, char **argv, struct rw_err *err)
         CLI_OPT_PROFILE(job.args.profile),
         CLI_OPT_OUTPUT(job.args.output),
         {"ring", "NAME", "only endpoints of this ring", &job.ring, NULL},
+        {"no-loader", NULL, "only endpoints without a loader for dry runs of whole sets", NULL,
+         &job.no_loader},
         {"limit", "N", "show at most N (default 1000)", &job.limit_text, NULL},
     };
     const struct opt_command command = {
@@ -227,6 +232,23 @@ static void print_content(const struct json *c)
     }
 }
 
+/* Holds and pins that operators set for it or its tenant. */
+static void print_controls(const struct json *list)
+{
+    for (const struct json *c = list == NULL ? NULL : json_first(list); c != NULL;
+         c = json_next(c)) {
+        char text[WORD_BYTES];
+        char state[WORD_BYTES];
+        char since[WORD_BYTES];
+        char ends[WORD_BYTES];
+        printf("  %-8s %s: %s since %s, ends %s\n", "control",
+               cli_view_str(c, "control", text, sizeof(text)),
+               cli_view_str(c, "state", state, sizeof(state)),
+               cli_view_str(c, "since", since, sizeof(since)),
+               cli_view_or_dash(c, "ends", ends, sizeof(ends)));
+    }
+}
+
 static RW_RC print_endpoint(const struct json *e, struct rw_err *err)
 {
     static const char *const members[] = {"tenant", "ring", "seen", "grade", "trust"};
@@ -237,6 +259,11 @@ static RW_RC print_endpoint(const struct json *e, struct rw_err *err)
         printf("  %-8s %s\n", members[i], cli_view_or_dash(e, members[i], word, sizeof(word)));
     }
     printf("  %-8s %s\n", "cohort", cli_view_cohort(json_find(e, "cohort"), word, sizeof(word)));
+    const struct json *lacks = json_find(e, "no_loader");
+    if (lacks != NULL && json_type(lacks) == JSON_TRUE) {
+        printf("  %-8s none: no dry run of the whole set there\n", "loader");
+    }
+    print_controls(json_find(e, "controls"));
     for (const struct json *c = content == NULL ? NULL : json_first(content); c != NULL;
          c = json_next(c)) {
         print_content(c);
@@ -253,7 +280,9 @@ static RW_RC run_show(int argc, char **argv, struct rw_err *err)
     const struct opt_command command = {
         .program = "ringward fleet show",
         .usage = "ID",
-        .about = "Shows one endpoint: what is loaded, its permit, how each release went there.",
+        .about = "Shows one endpoint: what is loaded, its permit, how each release went there, "
+                 "what operators\n"
+                 "set for it, whether its sensor has a loader for dry runs.",
         .examples = "  ringward fleet show 0123456789abcdef0123456789abcdef\n",
         .opts = opts,
         .opt_count = RW_LEN(opts),

@@ -195,7 +195,9 @@ static void apply_beacon(struct fleet_table *t, const struct fleet_record *r)
     struct fleet_endpoint *e = endpoint_of(t, r);
     move_endpoint(t, e, r);
     e->grade = r->grade != 0 ? r->grade : e->grade;
-    e->trust = r->trust;
+    /* Only `alive` says what is missing; the other kinds leave it as it was. */
+    uint8_t said = r->kind == BEACON_ALIVE ? r->trust : e->trust;
+    e->trust = (uint8_t)((r->trust & ~(unsigned)FLEET_NO_LOADER) | (said & FLEET_NO_LOADER));
     e->recent[e->recent_at] = r->number;
     e->recent_at = (uint8_t)((e->recent_at + 1) % FLEET_RECENT);
     if (e->recent_count < FLEET_RECENT) { e->recent_count++; }

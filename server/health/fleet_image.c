@@ -199,7 +199,7 @@ static RW_RC get_endpoint(struct fleet_cursor *c, struct fleet_table *t, struct 
     uint64_t tracks = 0;
     RW_TRY(GET(c, &e, endpoint_fields, err));
     if (e.recent_count > FLEET_RECENT || e.recent_at >= FLEET_RECENT || e.grade >= FLEET_GRADES ||
-        e.trust >= FLEET_TRUSTS || !names_fit(t, e.ring, e.cohort) ||
+        (e.trust & ~(unsigned)FLEET_NO_LOADER) >= FLEET_TRUSTS || !names_fit(t, e.ring, e.cohort) ||
         e.tenant >= t->names[FLEET_TENANTS].count || fleet_table_find(t, e.id) != NULL ||
         e.muted > 1 || e.control_seen > 1 || !is_time(e.control_end_s) ||
         !is_time(e.control_look_s) || !is_time(e.seen_s)) {

@@ -6,6 +6,7 @@
 struct groups {
     int64_t grades[FLEET_GRADES];
     int64_t trusts[FLEET_TRUSTS];
+    int64_t no_loader;
     int64_t no_ring;
     int64_t muted;
 };
@@ -46,7 +47,12 @@ static RW_RC put_groups(const struct groups *g, struct rw_buf *into, struct rw_e
         RW_TRY(rw_buf_appendf(into, err, "ringward_endpoints_trust{trust=\"%s\"} %lld\n",
                               fleet_hot_trust((uint8_t)i), (long long)g->trusts[i]));
     }
-    return RW_OK;
+    return rw_buf_appendf(into, err,
+                          "# HELP ringward_endpoints_no_loader Endpoints without a sensor's loader "
+                          "for dry runs of whole sets.\n"
+                          "# TYPE ringward_endpoints_no_loader gauge\n"
+                          "ringward_endpoints_no_loader %lld\n",
+                          (long long)g->no_loader);
 }
 
 static int64_t open_permits(const struct fleet_table *t)
@@ -67,7 +73,8 @@ RW_RC fleet_state_metrics(const struct fleet_state *f, struct rw_buf *into, stru
     struct groups g = {.no_ring = 0};
     for (size_t i = 0; i < t->endpoint_count; i++) {
         g.grades[t->endpoints[i].grade]++;
-        g.trusts[t->endpoints[i].trust]++;
+        g.trusts[t->endpoints[i].trust & ~(unsigned)FLEET_NO_LOADER]++;
+        g.no_loader += (t->endpoints[i].trust & FLEET_NO_LOADER) != 0;
         g.no_ring += t->endpoints[i].ring == FLEET_NO_NAME;
         g.muted += t->endpoints[i].muted;
     }

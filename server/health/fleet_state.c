@@ -31,7 +31,8 @@ const char *fleet_hot_grade(uint8_t number)
 
 const char *fleet_hot_trust(uint8_t number)
 {
-    return number < FLEET_TRUSTS ? trusts[number] : "";
+    unsigned word = number & ~(unsigned)FLEET_NO_LOADER;
+    return word < FLEET_TRUSTS ? trusts[word] : "";
 }
 
 /* --- loading --- */
@@ -293,6 +294,7 @@ static RW_RC record_of(struct fleet_state *f, const struct fleet_who *who, const
     r->kind = (uint8_t)b->kind;
     r->grade = word_number(grades, RW_LEN(grades), b->grade);
     r->trust = word_number(trusts, RW_LEN(trusts), b->trust);
+    if (strstr(b->detail, BEACON_NO_LOADER) != NULL) { r->trust |= FLEET_NO_LOADER; }
     rw_copy(r->endpoint, sizeof(r->endpoint), who->endpoint, sizeof(who->endpoint));
     rw_copy(r->sha256, sizeof(r->sha256), b->sha256, sizeof(b->sha256));
     return RW_OK;

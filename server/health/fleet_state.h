@@ -66,10 +66,11 @@ size_t fleet_state_endpoints(const struct fleet_state *f);
  * `tenant` "" means all tenants (INV-11). limit 1..1000. */
 RW_RC fleet_state_write_page(const struct fleet_state *f, const char *tenant, const uint8_t *after,
                              size_t limit, struct json_writer *w, struct rw_err *err);
-/* One endpoint object. Fails with RW_E_NOT_FOUND, also for another tenant's endpoint. */
+/* One endpoint object, left open for more members, and whose it is. Fails with RW_E_NOT_FOUND, also for another
+ * tenant's endpoint. */
 RW_RC fleet_state_write_one(const struct fleet_state *f, const char *tenant,
                             const uint8_t endpoint[static FLEET_ENDPOINT_BYTES],
-                            struct json_writer *w, struct rw_err *err);
+                            struct fleet_who *who_out, struct json_writer *w, struct rw_err *err);
 /* Prometheus samples: endpoints by ring, sandbox grade and trust (INV-12), permits open, beacons by kind. */
 RW_RC fleet_state_metrics(const struct fleet_state *f, struct rw_buf *into, struct rw_err *err);
 

@@ -75,7 +75,7 @@ struct fleet_endpoint {
     uint16_t ring;
     uint16_t cohort;
     uint8_t grade; /* index of the sandbox grade's name; 0: not run yet */
-    uint8_t trust;
+    uint8_t trust; /* index of the word, and FLEET_NO_LOADER */
     uint8_t recent_at;
     uint8_t recent_count;
     uint8_t strikes;      /* failures in releases that were healthy elsewhere */

@@ -94,6 +94,7 @@ static void put_cohort(struct json_writer *w, const char *text)
     json_close_object(w);
 }
 
+/* Leaves the object open. */
 static void put_endpoint(const struct fleet_state *f, struct json_writer *w,
                          const struct fleet_endpoint *e)
 {
@@ -107,12 +108,12 @@ static void put_endpoint(const struct fleet_state *f, struct json_writer *w,
     json_put_bool(w, "muted", e->muted != 0);
     json_put_str(w, "grade", fleet_hot_grade(e->grade));
     json_put_str(w, "trust", fleet_hot_trust(e->trust));
+    json_put_bool(w, "no_loader", (e->trust & FLEET_NO_LOADER) != 0);
     json_open_array(w, "content");
     for (uint32_t at = e->track; at != 0; at = t->tracks[at - 1].next) {
         put_track(f, w, &t->tracks[at - 1]);
     }
     json_close_array(w);
-    json_close_object(w);
 }
 
 size_t fleet_state_endpoints(const struct fleet_state *f)
@@ -157,6 +158,7 @@ static void write_page(const struct fleet_state *f, const struct smallest *s, si
     json_open_array(w, "endpoints");
     for (size_t i = 0; i < count; i++) {
         put_endpoint(f, w, s->kept[i]);
+        json_close_object(w);
     }
     json_close_array(w);
     if (s->count > limit) { put_hex(w, "next", s->kept[limit - 1]->id, FLEET_ENDPOINT_BYTES); }
@@ -184,7 +186,7 @@ RW_RC fleet_state_write_page(const struct fleet_state *f, const char *tenant, co
 
 RW_RC fleet_state_write_one(const struct fleet_state *f, const char *tenant,
                             const uint8_t endpoint[static FLEET_ENDPOINT_BYTES],
-                            struct json_writer *w, struct rw_err *err)
+                            struct fleet_who *who_out, struct json_writer *w, struct rw_err *err)
 {
     const struct fleet_endpoint *e = fleet_table_find(&f->table, endpoint);
     if (e == NULL || !visible(f, e, tenant)) {
@@ -192,6 +194,9 @@ RW_RC fleet_state_write_one(const struct fleet_state *f, const char *tenant,
         rw_hex_encode(hex, sizeof(hex), endpoint, FLEET_ENDPOINT_BYTES);
         return rw_fail(err, RW_E_NOT_FOUND, "there is no endpoint %s", hex);
     }
+    rw_copy(who_out->endpoint, sizeof(who_out->endpoint), e->id, sizeof(e->id));
+    (void)snprintf(who_out->tenant, sizeof(who_out->tenant), "%s",
+                   fleet_table_text(&f->table, FLEET_TENANTS, e->tenant));
     put_endpoint(f, w, e);
     return RW_OK;
 }

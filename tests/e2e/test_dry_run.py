@@ -7,6 +7,7 @@ import pytest
 
 from conftest import BIN
 from lab import POLICY, Lab, wait_for
+from load import metrics
 
 RINGS = [{"name": "internal", "select": "local", "bake": "2s", "gate": {"limit": "80%", "min_healthy": 2}},
          {"name": "broad", "share": "rest", "gate": {"limit": "80%", "min_healthy": 2}}]
@@ -138,3 +139,15 @@ def test_without_a_loader_the_missing_check_is_named(lab):
     assert named in (agent.dir / "agent.log").read_text()
     why = agent.lab.run("ringward-agent", "why", "--config", agent.conf, check=True).stdout
     assert f"unknown loader        {named}" in why, why
+    # The server was told by the alive beacons, and shows it to whoever looks there.
+    lacking = wait_for("the server knows", lambda: json.loads(
+        agent.lab.cli("fleet", "list", "--no-loader", "-o", "json", check=True).stdout)["endpoints"], 60)
+    assert len(lacking) == 1 and len(agent.lab.fleet()) > 1
+    assert metrics(agent.lab.port)["ringward_endpoints_no_loader"] == 1
+    endpoint = lacking[0]["endpoint"]
+    agent.lab.cli("control", "set", "--endpoint", endpoint, "--hold", "2h", "--family", "yara", "--reason", "wait", check=True)
+    shown = agent.lab.cli("fleet", "show", endpoint, check=True).stdout
+    assert "loader   none" in shown and "control  " in shown and "hold" in shown, shown
+    other = next(e["endpoint"] for e in agent.lab.fleet() if e["endpoint"] != endpoint)
+    shown = agent.lab.cli("fleet", "show", other, check=True).stdout
+    assert "loader   none" not in shown and "control  " not in shown, shown

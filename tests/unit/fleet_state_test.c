@@ -405,7 +405,9 @@ TEST(another_tenant_cannot_speak_for_an_endpoint)
     MUST_FAIL(fleet_state_enrol(w.fleet, &thief, (struct rw_wall){1}, &err), RW_E_FORBIDDEN);
     RW_AUTO(rw_buf) struct rw_buf out = rw_buf_make(4096);
     struct json_writer j = json_begin(&out);
-    MUST_FAIL(fleet_state_write_one(w.fleet, "evil", thief.endpoint, &j, &err), RW_E_NOT_FOUND);
+    struct fleet_who whose;
+    MUST_FAIL(fleet_state_write_one(w.fleet, "evil", thief.endpoint, &whose, &j, &err),
+              RW_E_NOT_FOUND);
     end(&w);
 }
 
