@@ -1,0 +1,126 @@
+"""Goal: a server whose disk is full, or becomes read-only, grants nothing and loses nothing, says so to people, probes and
+metrics, and goes on by itself once the disk is well again."""
+import contextlib
+import http.client
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+from conftest import BIN
+from lab import Lab, wait_for
+from load import Law, Load, check_exactly, get, metrics
+from test_hostile_clients import CONTEXT
+from test_kill_load import one_ring, rolled_out
+
+
+def run(*args):
+    r = subprocess.run([str(a) for a in args], capture_output=True, text=True, timeout=60)
+    if r.returncode != 0:
+        raise OSError(f"{args[0]}: {r.stderr.strip()}")
+    return r.stdout
+
+
+class Disk:
+    """A file system in a file, mounted where the server's directory is to be."""
+
+    def __init__(self, lab):
+        self.image, self.at = lab.dir / "disk", lab.server_dir
+        with open(self.image, "wb") as f:
+            f.truncate(40 << 20)
+        run("mkfs.ext4", "-q", "-F", "-m", "0", self.image)
+        self.at.mkdir()
+        self.mount()
+        (self.at / "lost+found").rmdir()
+
+    def mount(self):
+        run("mount", "-o", "loop,errors=remount-ro", self.image, self.at)
+
+    def lose_trust(self):
+        """As after an error of the device: the kernel refuses every write from now on, also to files that are open."""
+        device = Path(run("findmnt", "-no", "SOURCE", self.at).strip()).name
+        (Path("/sys/fs/ext4") / device / "trigger_fs_error").write_text("a test")
+
+    def repair(self):
+        run("umount", self.at)
+        subprocess.run(["e2fsck", "-fy", str(self.image)], capture_output=True, timeout=60)
+        self.mount()
+
+
+@pytest.fixture(scope="module")
+def small():
+    """A server under load whose directory is a small file system of its own."""
+    if os.getuid() != 0:
+        pytest.skip("a file system of its own needs root")
+    with Lab(BIN, policy=one_ring()) as lab:
+        try:
+            lab.disk = Disk(lab)
+        except OSError as e:
+            print(f"not tried here: {e}")
+            pytest.skip(f"no file system of its own: {e}")
+        try:
+            lab.init().start_server()
+            _, sha256 = rolled_out(lab)
+            lab.load = Load(lab, [("127.0.0.1", lab.port)], 1, sha256, endpoints=300, law=Law(4, 1)).start()
+            wait_for("the load runs", lambda: lab.load.alive > 20, 60)
+            yield lab
+        finally:
+            if hasattr(lab, "load"):
+                lab.load.stopping.set()
+            if lab.server is not None:
+                lab.server.stop()
+            subprocess.run(["umount", "-l", lab.server_dir], timeout=30)
+
+
+def alarms(lab):
+    """Those of the store; None while the status cannot be told."""
+    token = (lab.server_dir / "tokens" / "admin.token").read_text().strip()
+    with contextlib.closing(http.client.HTTPSConnection("127.0.0.1", lab.port, context=CONTEXT, timeout=30)) as c:
+        c.request("GET", "/v1/status", headers={"Authorization": f"Bearer {token}"})
+        r = c.getresponse()
+        body = json.loads(r.read())
+    return [a for a in body["alarms"] if a.startswith("store:")] if r.status == 200 else None
+
+
+def is_down(lab):
+    """Nothing is acknowledged, and everybody who asks is told."""
+    wait_for("it is not ready", lambda: get(lab.port, "/readyz")[0] == 503, 60)
+    wait_for("the alarm", lambda: alarms(lab), 60)
+    assert get(lab.port, "/healthz")[0] == 200, "a probe for life must not restart it"
+    m = metrics(lab.port)
+    assert m["ringward_ready"] == 0 and m["ringward_journal_failures_total"] > 0
+    alive, permits = lab.load.alive, len(lab.load.permits)
+    refused = lab.load.unanswered
+    wait_for("requests are refused", lambda: lab.load.unanswered > refused + 8, 60)
+    assert lab.load.alive <= alive + len(lab.load.threads) and len(lab.load.permits) <= permits + len(lab.load.threads)
+
+
+def goes_on(lab):
+    before = lab.load.alive
+    wait_for("endpoints are answered", lambda: lab.load.alive > before + 20, 60)
+    wait_for("it is ready", lambda: get(lab.port, "/readyz")[0] == 200, 60)
+    assert alarms(lab) == [] and lab.server.running()
+
+
+def test_inv_3_a_full_disk_stops_permits_and_is_recovered_from(small):
+    ballast = small.server_dir / "ballast"
+    with pytest.raises(OSError, match="No space"), open(ballast, "wb", buffering=0) as f:
+        while True:
+            f.write(bytes(4096))
+    is_down(small)
+    ballast.unlink()
+    goes_on(small)
+
+
+def test_inv_8_a_disk_that_becomes_read_only_loses_nothing_that_was_answered(small):
+    """The kernel lets nobody write again before it is mounted anew: the server goes on with a restart."""
+    small.disk.lose_trust()
+    is_down(small)
+    assert small.server.stop() == 0, small.server.tail()
+    small.disk.repair()
+    small.start_server()
+    goes_on(small)
+    small.load.stop()
+    check_exactly(small.load, small, small.port)
+    small.cli("audit", "verify", check=True)
