@@ -265,7 +265,9 @@ static void on_event(struct bufferevent *bev, short what, void *arg)
     if ((what & BEV_EVENT_CONNECTED) != 0) {
         return;
     } /* TLS is up; the head is waited for already */
-    bool half_closed = (what & BEV_EVENT_EOF) != 0 && c->state == HTTP_CONN_SEND;
+    /* "End" while writing: a file that is sent has become shorter. */
+    bool half_closed = (what & BEV_EVENT_EOF) != 0 && (what & BEV_EVENT_WRITING) == 0 &&
+                       c->state == HTTP_CONN_SEND;
     c->eof = true;
     c->doomed = !half_closed;
     /* libevent stops both ways of a TLS connection at its end. */
@@ -296,7 +298,11 @@ static struct ssl_st *new_session(struct http_shared *shared)
 static struct bufferevent *make_bufferevent(struct http_worker *w, int fd, struct ssl_st **ssl)
 {
     if (w->shared->set.cert_file == NULL) {
-        return bufferevent_socket_new(w->base, fd, BEV_OPT_CLOSE_ON_FREE);
+        struct bufferevent *plain = bufferevent_socket_new(w->base, fd, BEV_OPT_CLOSE_ON_FREE);
+        if (plain != NULL) { /* files go from the page cache to the socket */
+            (void)evbuffer_set_flags(bufferevent_get_output(plain), EVBUFFER_FLAG_DRAINS_TO_FD);
+        }
+        return plain;
     }
     *ssl = new_session(w->shared);
     if (*ssl == NULL) { return NULL; }

@@ -17,7 +17,10 @@
 /* A cold page is asked for without waiting; after 40 * 5 ms the read may block after all. */
 enum { PAGE_WAIT_US = 5000, PAGE_TRIES_MAX = 40 };
 
-enum { TLS_RECORD_BYTES = 16384 };
+enum {
+    TLS_RECORD_BYTES = 16384,
+    LOOK_BYTES = 32768, /* of a slice that the kernel sends, one byte of so many is looked at */
+};
 
 void http_send_drop(struct http_conn *c)
 {
@@ -59,33 +62,61 @@ static bool wait_for_page(struct http_conn *c, size_t n)
     return c->page_wait != NULL && event_add(c->page_wait, &soon) == 0;
 }
 
-/* What was read of the slice; -1: nothing, see errno. */
-static ssize_t read_slice(struct http_conn *c, void *at, size_t n)
+/* What was read of the slice, from byte `skip` of it on; -1: nothing, see errno. */
+static ssize_t read_slice(struct http_conn *c, size_t skip, void *at, size_t n)
 {
     struct iovec v = {.iov_base = at, .iov_len = n};
+    off_t from = (off_t)(c->out.offset + skip);
     int flags = c->page_tries < PAGE_TRIES_MAX ? RWF_NOWAIT : 0;
-    ssize_t got = preadv2(c->out.fd, &v, 1, (off_t)c->out.offset, flags);
+    ssize_t got = preadv2(c->out.fd, &v, 1, from, flags);
     if (got < 0 && (errno == EOPNOTSUPP || errno == ENOSYS || errno == EINVAL)) {
-        got = pread(c->out.fd, at, n, (off_t)c->out.offset);
+        got = pread(c->out.fd, at, n, from);
     }
     return got;
+}
+
+static void page_came(struct http_conn *c)
+{
+    c->page_tries = 0;
+    if (c->page_wait != NULL) { (void)event_del(c->page_wait); }
+}
+
+/* Without TLS the kernel sends from the page cache (sendfile); what is not there yet is put off here too. The
+ * segment borrows the descriptor, which stays open until the output buffer is empty or gone. */
+static bool send_by_kernel(struct http_conn *c, size_t n, size_t *sent_out)
+{
+    *sent_out = 0;
+    for (size_t at = 0; at < n; at += LOOK_BYTES) {
+        char byte = 0;
+        ssize_t got = read_slice(c, at, &byte, 1);
+        if (got < 0 && errno == EAGAIN) { return wait_for_page(c, n); }
+        if (got <= 0) { return false; }
+    }
+    page_came(c);
+    struct evbuffer_file_segment *part =
+        evbuffer_file_segment_new(c->out.fd, (ev_off_t)c->out.offset, (ev_off_t)n, 0);
+    if (part == NULL) { return false; }
+    bool good = evbuffer_add_file_segment(bufferevent_get_output(c->bev), part, 0, -1) == 0;
+    evbuffer_file_segment_free(part);
+    *sent_out = n;
+    return good;
 }
 
 /* *sent_out: bytes that went into the output buffer; 0: it was put off. False: cannot go on. */
 static bool send_file(struct http_conn *c, size_t n, size_t *sent_out)
 {
+    if (c->ssl == NULL) { return send_by_kernel(c, n, sent_out); }
     struct evbuffer *out = bufferevent_get_output(c->bev);
     struct evbuffer_iovec v;
     *sent_out = 0;
     if (evbuffer_reserve_space(out, (ev_ssize_t)n, &v, 1) != 1) { return false; }
-    ssize_t got = read_slice(c, v.iov_base, n);
+    ssize_t got = read_slice(c, 0, v.iov_base, n);
     if (got < 0 && errno == EAGAIN) {
         v.iov_len = 0;
         return evbuffer_commit_space(out, &v, 1) == 0 && wait_for_page(c, n);
     }
     if (got <= 0) { return false; }
-    c->page_tries = 0;
-    if (c->page_wait != NULL) { (void)event_del(c->page_wait); }
+    page_came(c);
     v.iov_len = (size_t)got;
     *sent_out = (size_t)got;
     return evbuffer_commit_space(out, &v, 1) == 0;

@@ -5,8 +5,10 @@
  * hands: as many connections one after the other as go, each with one request and an orderly end.
  * post: CONNECTIONS kept connections. RATE 0: each sends its next request when it has its answer. Otherwise so many
  * requests a second are due by the clock, however late answers are, and latency counts from when one was due.
- * BODY and TOKENS are files: the first "@ID@" of the body becomes 32 random hex digits; each request takes the next
- * token. Prints one JSON object. TLS without verification: the server is one's own. */
+ * When all are connected it says "ready" and waits for a line on standard input, so that handshakes can be kept out of
+ * what is measured. BODY and TOKENS are files: the first "@ID@" of the body becomes hex digits that never come again;
+ * each request takes the next token. Prints one JSON object. TLS without verification: the server is one's own.
+ */
 #include "common/base/file.h"
 #include "common/base/num.h"
 #include "common/crypto/digest.h"
@@ -38,6 +40,7 @@ static struct rw_err err;
 static SSL_CTX *tls;
 static int port;
 static int64_t begin_ns, end_ns;
+static pthread_barrier_t connected, started;
 
 static void must(struct rw_rc rc)
 {
@@ -205,7 +208,8 @@ static void *drive(void *arg)
     char *token_at = NULL, *id_at = NULL;
     struct rw_span bytes = make_request(request, &token_at, &id_at);
     SSL *ssl = dial(NULL);
-    wait_until(begin_ns);
+    (void)pthread_barrier_wait(&connected);
+    (void)pthread_barrier_wait(&started);
     for (size_t i = 0;; i++) {
         size_t turn = c->number + i * (size_t)plan.connections;
         int64_t from = now_ns();
@@ -271,13 +275,15 @@ static void load(const char *body_file, const char *tokens_file)
     if (plan.token_count == 0 || plan.tokens.n % (plan.token_bytes + 1) != 0) { usage(); }
 }
 
-static void post(void)
+static void post(int64_t seconds)
 {
     pthread_attr_t attr;
     struct client *clients = rw_mem_new_array((size_t)plan.connections, sizeof(*clients));
     if (clients == NULL) { exit(1); }
     (void)pthread_attr_init(&attr);
     (void)pthread_attr_setstacksize(&attr, STACK_BYTES);
+    (void)pthread_barrier_init(&connected, NULL, (unsigned)plan.connections + 1);
+    (void)pthread_barrier_init(&started, NULL, (unsigned)plan.connections + 1);
     for (int64_t i = 0; i < plan.connections; i++) {
         struct client *c = &clients[i];
         c->number = (size_t)i;
@@ -285,6 +291,13 @@ static void post(void)
         must(digest_random((uint8_t *)&c->ids, sizeof(c->ids), &err));
         if (c->took_us == NULL || pthread_create(&c->thread, &attr, drive, c) != 0) { exit(1); }
     }
+    (void)pthread_barrier_wait(&connected);
+    printf("ready\n");
+    (void)fflush(stdout);
+    (void)getchar();
+    begin_ns = now_ns();
+    end_ns = begin_ns + seconds * 1000000000;
+    (void)pthread_barrier_wait(&started);
     for (int64_t i = 0; i < plan.connections; i++) {
         (void)pthread_join(clients[i].thread, NULL);
     }
@@ -318,9 +331,6 @@ int main(int argc, char **argv)
     plan.rate = number(argv[5], 0, RATE_MAX);
     plan.path = argv[6];
     load(argv[7], argv[8]);
-    begin_ns =
-        now_ns() + 200000000 + plan.connections * 3000000; /* all have their connection by then */
-    end_ns = begin_ns + seconds * 1000000000;
-    post();
+    post(seconds);
     return 0;
 }

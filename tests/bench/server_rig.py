@@ -183,9 +183,13 @@ ssl_certificate {tls}/cert.pem; ssl_certificate_key {tls}/key.pem; keepalive_tim
         """Beacons of endpoints that are known, permits of endpoints that never asked."""
         path, body = self.body(server.world, kind)
         tokens = self.tokens(server.world, 2000 if kind == "beacons" else max(40000, rate * seconds + connections))
-        text, used, took = self.measured(server, lambda: self.run(
-            [self.load_bench, "post", server.port, seconds, connections, rate, path, body, tokens]))
-        seen = json.loads(text)
+        client = subprocess.Popen(on_core(CLIENT_CORE, [self.load_bench, "post", server.port, seconds, connections, rate, path, body,
+                                                        tokens]), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        with client:
+            if client.stdout.readline() != "ready\n":
+                raise SystemExit(f"server bench: {server.name}: no connections")
+            (text, _), used, _ = self.measured(server, lambda: client.communicate("go\n", timeout=120))
+        seen = json.loads(text or '{"failed": 1}')
         if seen["failed"] or not seen["done"]:
             raise SystemExit(f"server bench: {server.name}: {path}: {text}\n{server.process.tail()}")
         return {"cpu_us": used / 1000 / seen["done"], "per_s": seen["done"] / seconds, "p99_ms": seen["p99_us"] / 1000}
