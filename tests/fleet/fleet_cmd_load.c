@@ -87,7 +87,9 @@ static RW_RC run(const struct load_options *o, struct rw_err *err)
     if (result == NULL) { return rw_fail(err, RW_E_NOMEM, "no memory for the result"); }
     struct rw_rc rc = fleet_setup_open(&o->shared, endpoints, &setup, err);
     if (rw_is_ok(rc)) {
-        rc = fleet_load_run(setup.base, &setup.http, &setup.book, setup.view, &load, result, err);
+        const struct fleet_load_sides sides = {
+            .base = setup.base, .http = &setup.http, .book = &setup.book, .view = setup.view};
+        rc = fleet_load_run(&sides, &load, result, err);
         if (rw_is_ok(rc) && setup.json) { rc = show_json(&setup, result, err); }
         if (rw_is_ok(rc) && !setup.json) { show(&setup, result); }
         fleet_setup_drop(&setup);

@@ -9,7 +9,7 @@
 #include <sys/resource.h>
 #include <time.h>
 
-enum { SWEEP_MS = 250, QUEUE_MIN = 1024, SPARE_DESCRIPTORS = 64 };
+enum { SWEEP_US = 250000, QUEUE_MIN = 1024, SPARE_DESCRIPTORS = 64 };
 
 int64_t fleet_http_now_us(void)
 {
@@ -150,7 +150,7 @@ static void on_sweep(evutil_socket_t fd, short what, void *arg)
 
 static RW_RC start(struct fleet_http *h, const struct fleet_http_options *o, struct rw_err *err)
 {
-    const struct timeval every = {.tv_usec = SWEEP_MS * 1000};
+    const struct timeval every = {.tv_usec = SWEEP_US};
     RW_TRY(raise_descriptors(o->connections, err));
     RW_TRY(read_url(h, o, err));
     h->conns = rw_mem_new_array(o->connections, sizeof(*h->conns));

@@ -206,18 +206,20 @@ static RW_RC run(struct load *l, struct rw_err *err)
     return l->failed ? rw_failed((struct rw_rc){err->code}) : RW_OK;
 }
 
-RW_RC fleet_load_run(struct event_base *base, const struct fleet_http_options *http,
-                     struct fleet_book *book, const struct fleet_view *view,
-                     const struct fleet_load_options *o, struct fleet_load_result *out,
-                     struct rw_err *err)
+RW_RC fleet_load_run(const struct fleet_load_sides *sides, const struct fleet_load_options *o,
+                     struct fleet_load_result *out, struct rw_err *err)
 {
-    struct load l = {
-        .base = base, .book = book, .o = o, .out = out, .err = err, .wire = fleet_wire_make(book)};
+    struct load l = {.base = sides->base,
+                     .book = sides->book,
+                     .o = o,
+                     .out = out,
+                     .err = err,
+                     .wire = fleet_wire_make(sides->book)};
     const struct fleet_http_calls calls = {.build = build, .done = done, .ctx = &l};
     *out = (struct fleet_load_result){.seconds = 0};
-    struct rw_rc rc = fill(&l, view, err);
-    if (rw_is_ok(rc)) { rc = fleet_http_open(base, http, &calls, &l.http, err); }
-    if (rw_is_ok(rc)) { rc = warm_up(&l, http->connections, err); }
+    struct rw_rc rc = fill(&l, sides->view, err);
+    if (rw_is_ok(rc)) { rc = fleet_http_open(sides->base, sides->http, &calls, &l.http, err); }
+    if (rw_is_ok(rc)) { rc = warm_up(&l, sides->http->connections, err); }
     if (rw_is_ok(rc)) { rc = run(&l, err); }
     fleet_http_drop(&l.http);
     fleet_wire_drop(&l.wire);

@@ -30,11 +30,17 @@ struct fleet_load_result {
     struct fleet_http_counters http;
 };
 
+/* Against whom, and by whom. */
+struct fleet_load_sides {
+    struct event_base *base;
+    const struct fleet_http_options *http;
+    struct fleet_book *book;
+    const struct fleet_view *view;
+};
+
 /* Permits are asked for what the ring's pointer names; beacons are `healthy` of who was granted one, else `alive`.
- * Fails with RW_E_STATE when the ring points at nothing. */
-RW_RC fleet_load_run(struct event_base *base, const struct fleet_http_options *http,
-                     struct fleet_book *book, const struct fleet_view *view,
-                     const struct fleet_load_options *o, struct fleet_load_result *out,
-                     struct rw_err *err);
+ * Fails with RW_E_NOT_FOUND when the ring points at nothing. */
+RW_RC fleet_load_run(const struct fleet_load_sides *sides, const struct fleet_load_options *o,
+                     struct fleet_load_result *out, struct rw_err *err);
 
 #endif

@@ -12,7 +12,8 @@
 #include <netdb.h>
 #include <sys/socket.h>
 
-enum { FLEET_POOL_HOST_BYTES = 256, FLEET_POOL_NONE = UINT32_MAX };
+enum { FLEET_POOL_HOST_BYTES = 256 };
+#define FLEET_POOL_NONE UINT32_MAX
 
 struct bufferevent;
 struct event;

@@ -95,9 +95,9 @@ static RW_RC add(struct fleet_run *f, struct event **out, struct event *e, int64
 static RW_RC loop(struct fleet_run *f, struct event *events[static EVENTS], struct rw_err *err)
 {
     RW_TRY(add(f, &events[0], event_new(f->base, -1, EV_PERSIST, on_tick, f),
-               FLEET_WHEEL_TICK_MS * 1000, err));
+               INT64_C(1000) * FLEET_WHEEL_TICK_MS, err));
     RW_TRY(add(f, &events[1], event_new(f->base, -1, EV_PERSIST, on_progress, f),
-               PROGRESS_S * 1000000, err));
+               INT64_C(1000000) * PROGRESS_S, err));
     RW_TRY(add(f, &events[2], evsignal_new(f->base, SIGTERM, on_signal, f), 0, err));
     RW_TRY(add(f, &events[3], evsignal_new(f->base, SIGINT, on_signal, f), 0, err));
     if (f->o->ready_file != NULL) {

@@ -14,7 +14,8 @@ enum {
 
 static struct rw_mono middle_of(const struct fleet_life *l)
 {
-    return trial_rule_contact_from((struct rw_mono){l->trial_since}, l->probation_s * 1000);
+    return trial_rule_contact_from((struct rw_mono){l->trial_since},
+                                   (int64_t)l->probation_s * 1000);
 }
 
 bool fleet_trial_wants_contact(const struct fleet_run *f, const struct fleet_life *l)
