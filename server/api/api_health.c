@@ -173,7 +173,8 @@ static void apply_metrics(void *core, struct api_job *job)
 
 #define PROBE(path, function)                                                                      \
     {                                                                                              \
-        .method = "GET", .pattern = path, .auth = API_AUTH_NONE, .apply = function, .probe = true  \
+        .method = "GET", .pattern = (path), .auth = API_AUTH_NONE, .apply = (function),            \
+        .probe = true                                                                              \
     }
 
 const struct api_route api_health_routes[] = {
