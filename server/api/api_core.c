@@ -43,7 +43,11 @@ static RW_RC release_info(void *ctx, const char *family, int64_t release,
                           struct rw_err *err)
 {
     struct api_core *c = ctx;
-    return api_trust_release(c->trust, family, release, class_out, not_before, err);
+    struct rw_rc rc = api_trust_release(c->trust, family, release, class_out, not_before, err);
+    if (rc.code != RW_E_NOT_FOUND) { return rc; }
+    RW_IGNORE(rw_fail(err, RW_E_NOT_FOUND, "%s/%lld is not published", family, (long long)release),
+              "a hint follows");
+    return rw_hint(err, "what it lacks: ringward release show %s/%lld", family, (long long)release);
 }
 
 RW_RC api_core_begin(struct api_core *c, struct rw_err *err)

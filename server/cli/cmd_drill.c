@@ -48,27 +48,6 @@ static RW_RC append_mark(const char *path, struct rw_err *err)
     return rw_fd_write_all(fd, rw_span_of(mark, sizeof(mark)), err);
 }
 
-/* Class of the family's newest real release. */
-static RW_RC find_class(struct cli_api *api, const char *family, char dst[static CLI_FAMILY_BYTES],
-                        struct rw_err *err)
-{
-    RW_AUTO(json_tree) json_tree answer = NULL;
-    const struct json *list = NULL;
-    char text[TEXT_BYTES];
-    RW_TRY(cli_api_get(api, "/v1/releases", &answer, err));
-    RW_TRY(json_get(answer, "releases", JSON_ARRAY, &list, err));
-    dst[0] = '\0';
-    for (const struct json *r = json_first(list); r != NULL; r = json_next(r)) {
-        bool same = strcmp(cli_view_str(r, "family", text, sizeof(text)), family) == 0;
-        bool out = strcmp(cli_view_str(r, "state", text, sizeof(text)), "published") == 0;
-        if (same && out && !cli_view_bool(r, "drill") && !cli_view_bool(r, "unchecked")) {
-            (void)cli_view_str(r, "class", dst, CLI_FAMILY_BYTES);
-        }
-    }
-    if (dst[0] != '\0') { return RW_OK; }
-    return rw_fail(err, RW_E_NOT_FOUND, "nothing of family '%s' is published", family);
-}
-
 struct create {
     struct cli_view_args args;
     const char *family;
@@ -106,22 +85,19 @@ static RW_RC create_release(const struct create *c, const char *class_name, cons
 
 static RW_RC create(const struct create *c, struct rw_err *err)
 {
-    char class_name[CLI_FAMILY_BYTES];
     RW_AUTO(cli_api) cli_api api = NULL;
     RW_AUTO(cmd_release_before) struct cmd_release_before before = {.steps = 1};
     RW_TRY(cli_view_name(c->family, "family", err));
     RW_TRY(cli_api_open(c->args.profile, &api, err));
-    if (c->class_name == NULL) { RW_TRY(find_class(api, c->family, class_name, err)); }
-    const char *class_used = c->class_name == NULL ? class_name : c->class_name;
+    if (c->content == NULL || c->class_name == NULL) {
+        RW_TRY(cmd_release_before_in_place(api, c->family, &before, err));
+    }
+    const char *class_used = c->class_name == NULL ? before.class_name : c->class_name;
     if (c->content != NULL) { return create_release(c, class_used, c->content, err); }
     const char *type = content_type_of(c->family);
     if (strcmp(type, "yara") != 0 && strcmp(type, "template") != 0) {
         RW_IGNORE(rw_fail(err, RW_E_USAGE, "content of type '%s' cannot be marked", type), "hint");
         return rw_hint(err, "give harmless content with bytes of its own: --content FILE");
-    }
-    RW_TRY(cmd_release_before_fetch(api, c->family, &before, err));
-    if (before.path[0] == '\0') {
-        return rw_fail(err, RW_E_NOT_FOUND, "nothing of family '%s' is published", c->family);
     }
     RW_TRY(append_mark(before.path, err));
     return create_release(c, class_used, before.path, err);

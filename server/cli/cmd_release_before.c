@@ -1,7 +1,6 @@
 #include "server/cli/cmd_release_before.h"
 
 #include "common/base/file.h"
-#include "server/cli/cli_view.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,19 +15,43 @@ void cmd_release_before_drop(struct cmd_release_before *b)
     *b = (struct cmd_release_before){.steps = 1};
 }
 
-/* Also the family's highest number: the new release will be the one above it. */
-static int64_t find_newest(const struct json *list, const char *family, int64_t *highest)
+struct looking {
+    const struct json *rollouts;
+    const char *family;
+    bool in_place; /* only what a rollout has brought everywhere */
+};
+
+/* The newest 100 rollouts are known; one that is older than these was neither the last to be halted nor to complete. */
+static bool rollout_allows(const struct looking *l, int64_t release)
 {
-    int64_t newest = 0;
+    char text[64];
+    for (const struct json *r = json_first(l->rollouts); r != NULL; r = json_next(r)) {
+        if (cli_view_int(r, "release", 0) != release ||
+            strcmp(cli_view_str(r, "family", text, sizeof(text)), l->family) != 0) {
+            continue;
+        }
+        if (json_find(r, "halt") != NULL) { return false; }
+        return !l->in_place ||
+               strcmp(cli_view_str(r, "state", text, sizeof(text)), "complete") == 0;
+    }
+    return !l->in_place;
+}
+
+/* NULL: there is none. Also the family's highest number: the new release will be the one above it. */
+static const struct json *find_newest(const struct looking *l, const struct json *list,
+                                      int64_t *highest)
+{
+    const struct json *newest = NULL;
     *highest = 0;
     for (const struct json *r = json_first(list); r != NULL; r = json_next(r)) {
         char text[64];
         int64_t number = cli_view_int(r, "release", 0);
-        if (strcmp(cli_view_str(r, "family", text, sizeof(text)), family) != 0) { continue; }
+        if (strcmp(cli_view_str(r, "family", text, sizeof(text)), l->family) != 0) { continue; }
         if (number > *highest) { *highest = number; }
         bool published = strcmp(cli_view_str(r, "state", text, sizeof(text)), "published") == 0;
         bool counts = published && !cli_view_bool(r, "unchecked") && !cli_view_bool(r, "drill");
-        if (counts && number > newest) { newest = number; }
+        bool newer = newest == NULL || number > cli_view_int(newest, "release", 0);
+        if (counts && newer && rollout_allows(l, number)) { newest = r; }
     }
     return newest;
 }
@@ -47,25 +70,48 @@ static RW_RC keep(struct rw_span bytes, struct cmd_release_before *out, struct r
     return rw_fd_write_all(fd, bytes, err);
 }
 
-RW_RC cmd_release_before_fetch(struct cli_api *api, const char *family,
-                               struct cmd_release_before *out, struct rw_err *err)
+static RW_RC fetch(struct cli_api *api, struct looking *l, struct cmd_release_before *out,
+                   struct rw_err *err)
 {
     char path[CLI_PATH_BYTES];
     int64_t highest = 0;
     const struct json *list = NULL;
-    RW_AUTO(json_tree) json_tree answer = NULL;
+    RW_AUTO(json_tree) json_tree releases = NULL;
+    RW_AUTO(json_tree) json_tree rollouts = NULL;
     RW_AUTO(rw_buf) struct rw_buf bytes = rw_buf_make(CLI_PAYLOAD_BYTES_MAX);
     *out = (struct cmd_release_before){.steps = 1};
-    RW_TRY(cli_api_get(api, "/v1/releases", &answer, err));
-    RW_TRY(json_get(answer, "releases", JSON_ARRAY, &list, err));
-    int64_t newest = find_newest(list, family, &highest);
-    if (newest == 0) { return RW_OK; }
-    (void)snprintf(path, sizeof(path), "/v1/releases/%s/%lld/payload", family, (long long)newest);
+    RW_TRY(cli_api_get(api, "/v1/releases", &releases, err));
+    RW_TRY(json_get(releases, "releases", JSON_ARRAY, &list, err));
+    RW_TRY(cli_api_get(api, "/v1/rollouts", &rollouts, err));
+    RW_TRY(json_get(rollouts, "rollouts", JSON_ARRAY, &l->rollouts, err));
+    const struct json *newest = find_newest(l, list, &highest);
+    if (newest == NULL) { return RW_OK; }
+    int64_t number = cli_view_int(newest, "release", 0);
+    (void)cli_view_str(newest, "class", out->class_name, sizeof(out->class_name));
+    (void)snprintf(path, sizeof(path), "/v1/releases/%s/%lld/payload", l->family,
+                   (long long)number);
     struct rw_rc rc = cli_api_download(api, path, CLI_PAYLOAD_BYTES_MAX, &bytes, err);
-    if (rc.code == RW_E_NOT_FOUND) {
-        return RW_OK;
-    } /* the server has no copy: nothing to measure */
+    /* The server has no copy: nothing to measure. */
+    if (rc.code == RW_E_NOT_FOUND) { return RW_OK; }
     RW_TRY(rc);
-    out->steps = highest + 1 - newest;
+    out->steps = highest + 1 - number;
     return keep(rw_buf_span(&bytes), out, err);
+}
+
+RW_RC cmd_release_before_fetch(struct cli_api *api, const char *family,
+                               struct cmd_release_before *out, struct rw_err *err)
+{
+    struct looking l = {.family = family};
+    return fetch(api, &l, out, err);
+}
+
+RW_RC cmd_release_before_in_place(struct cli_api *api, const char *family,
+                                  struct cmd_release_before *out, struct rw_err *err)
+{
+    struct looking l = {.family = family, .in_place = true};
+    RW_TRY(fetch(api, &l, out, err));
+    if (out->path[0] != '\0') { return RW_OK; }
+    RW_IGNORE(rw_fail(err, RW_E_NOT_FOUND, "no release of family '%s' has been rolled out", family),
+              "a hint follows");
+    return rw_hint(err, "a drill needs something to come back to: ringward rollout history");
 }

@@ -240,7 +240,9 @@ static RW_RC print_history(const struct json *list, struct rw_err *err)
                               (long long)cli_view_int(r, "release", 0),
                               json_find(r, "drill") != NULL ? " (drill)" : ""));
         RW_TRY(cli_table_add(&t, cli_view_str(r, "state", text, sizeof(text)), err));
-        RW_TRY(cli_table_addf(&t, err, "%lld", (long long)cli_view_int(r, "previous", 0)));
+        int64_t previous = cli_view_int(r, "previous", 0);
+        RW_TRY(previous > 0 ? cli_table_addf(&t, err, "%lld", (long long)previous)
+                            : cli_table_add(&t, "none", err));
         RW_TRY(cli_table_add(&t, cli_view_str(r, "started", text, sizeof(text)), err));
         cmd_rollout_view_why(r, text, sizeof(text));
         RW_TRY(cli_table_add(&t, text, err));

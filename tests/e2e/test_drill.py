@@ -37,8 +37,8 @@ def audit(lab):
     return [json.loads(line) for line in text.splitlines()]
 
 
-def make(lab):
-    r = lab.cli("drill", "create", "--family", "yara", "-o", "json", check=True)
+def make(lab, *more):
+    r = lab.cli("drill", "create", "--family", "yara", "-o", "json", *more, check=True)
     release = json.loads(r.stdout.strip().splitlines()[-1])
     assert release["drill"] is True
     return f"yara/{release['release']}"
@@ -48,8 +48,25 @@ def start(lab, drill, *more):
     return lab.cli("drill", "start", "--ring", "internal", "--reason", "quarterly drill", *more, drill)
 
 
+def halted_content_becomes_no_drill(lab):
+    """The newest published release was halted, so that endpoints run the one before: that is what a drill rehearses."""
+    bad = lab.dir / "bad.yar"
+    bad.write_text((EXAMPLES / "good-1.yar").read_text() + "\n// quarantines the payroll\n")
+    halted = lab.publish(bad, "bad")
+    lab.cli("rollout", "start", halted, check=True)
+    lab.cli("rollout", "halt", "--reason", "it quarantines the payroll", halted)
+    made = lab.cli("drill", "create", "--family", "yara", check=True)
+    marked = len((EXAMPLES / "good-2.yar").read_bytes()) + 42
+    assert f"payload          {marked} bytes" in made.stdout, made.stdout
+
+
 def test_a_drill_is_halted_by_the_detector_and_leaves_nothing_behind(lab):
-    drill = make(lab)
+    # The content that is in place: there is none yet, published or not. Harmless content of its own will do.
+    early = lab.cli("drill", "create", "--family", "yara")
+    assert early.returncode == 7 and "has been rolled out" in early.stderr, early.stderr
+    own = lab.dir / "drill.yar"
+    own.write_text((EXAMPLES / "good-1.yar").read_text() + "\n// a drill\n")
+    drill = make(lab, "--class", "rules", "--content", own)
     # Engineers sign it as a drill or not at all.
     refused = lab.sign(drill, "alice", check=False)
     assert refused.returncode == 9 and "this is a drill" in refused.stderr, refused.stderr
@@ -107,4 +124,5 @@ def test_a_drill_is_halted_by_the_detector_and_leaves_nothing_behind(lab):
     lab.cli("rollout", "start", good, check=True)
     after = lab.wait_rollout(good, {"complete"}, 240)
     assert after["previous"] == 1
+    halted_content_becomes_no_drill(lab)
     wait_for("all run it", lambda: lab.server_says_on(int(good.split("/")[1])) == len(lab.agents), 120, 0.5)
