@@ -10,7 +10,7 @@
 static void set_marks(struct fleet_table *t, struct fleet_slot *slot, unsigned marks)
 {
     unsigned before = slot->marks;
-    slot->marks = (uint16_t)marks;
+    slot->marks = marks;
     if (before == marks || !fleet_table_counted(t, slot->serial)) { return; }
     const uint16_t scopes[] = {slot->cohort, FLEET_WHOLE_RING,
                                (uint16_t)(FLEET_OF_TENANT + slot->tenant)};
