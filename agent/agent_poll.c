@@ -231,8 +231,9 @@ static void begin_change(struct agent *a, const struct poll_family *f)
 /* The box did not accept: reported once per content, remembered when it is final. */
 static void take_refusal(struct agent *a, const struct poll_family *f)
 {
-    struct beacon b = {
-        .kind = BEACON_REFUSED, .release = f->content.release, .stage = BEACON_STAGE_BOX};
+    struct beacon b = {.kind = f->unable ? BEACON_UNABLE : BEACON_REFUSED,
+                       .release = f->content.release,
+                       .stage = BEACON_STAGE_BOX};
     struct rw_err err;
     if (f->abandon) {
         slot_abandon(&a->activate.slots, f->content.sha256);

@@ -96,7 +96,8 @@ struct poll_family {
     struct beacon_permit_answer permit; /* POLL_ACTIVATE */
     struct rw_mono permit_until;        /* POLL_ACTIVATE: end of its validity */
     bool refused;                       /* the box did not accept: to be reported now */
-    bool abandon;                       /* and never to be tried again */
+    bool unable;  /* of these: it could not try, which says nothing of the content */
+    bool abandon; /* and never to be tried again */
     char verdict[VERDICT_REASON_BYTES + 40];
     char grade[8];
     char missing[POLL_TEXT_BYTES]; /* sandbox layers that are not there (INV-12) */

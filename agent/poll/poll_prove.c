@@ -125,6 +125,19 @@ static bool prove_whole(struct poll *p, struct poll_memory *m, const struct poll
     return false;
 }
 
+/* Each content is told of once as refused, and once as one that could not be tried: a box that is broken here is no
+ * verdict on the content, and one that was mended may still refuse it. */
+static void tell(struct poll_memory *m, struct poll_family *f, bool unable)
+{
+    bool told = m->has_reported && m->reported_unable == unable &&
+                memcmp(m->reported, f->content.sha256, DIGEST_BYTES) == 0;
+    m->has_reported = true;
+    m->reported_unable = unable;
+    rw_copy(m->reported, sizeof(m->reported), f->content.sha256, DIGEST_BYTES);
+    f->refused = !told;
+    f->unable = unable;
+}
+
 bool poll_prove(struct poll *p, struct poll_memory *m, const struct poll_input *in,
                 struct poll_family *f)
 {
@@ -134,13 +147,12 @@ bool poll_prove(struct poll *p, struct poll_memory *m, const struct poll_input *
     if (!poll_self_passes(p)) {
         (void)snprintf(m->verdict, sizeof(m->verdict), "sandbox_error: %s", p->self.why);
         (void)snprintf(f->note, sizeof(f->note), "the box did not pass its self-test");
+        tell(m, f, true);
         return false;
     }
     if (prove_alone(p, m, in, f, &v) && prove_whole(p, m, in, f, &v)) { return true; }
-    bool told = m->has_reported && memcmp(m->reported, f->content.sha256, DIGEST_BYTES) == 0;
-    m->has_reported = true;
-    rw_copy(m->reported, sizeof(m->reported), f->content.sha256, DIGEST_BYTES);
-    f->refused = !told;
-    f->abandon = v.final && v.kind != VERDICT_ACCEPTED && v.kind != VERDICT_SANDBOX_ERROR;
+    bool unable = v.kind == VERDICT_SANDBOX_ERROR;
+    tell(m, f, unable);
+    f->abandon = v.final && v.kind != VERDICT_ACCEPTED && !unable;
     return false;
 }

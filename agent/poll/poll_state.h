@@ -19,7 +19,8 @@ struct poll_memory {
     bool has_loaded;
     uint8_t loaded[DIGEST_BYTES]; /* the whole set that the loader took in a dry run */
     bool has_reported;
-    uint8_t reported[DIGEST_BYTES]; /* refusal told already */
+    bool reported_unable;
+    uint8_t reported[DIGEST_BYTES]; /* told already: refused, or that it could not be tried */
     bool permit_refused;
     uint8_t permit_refused_sha256[DIGEST_BYTES];
     struct rw_mono permit_after;       /* do not ask before */

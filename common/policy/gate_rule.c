@@ -119,6 +119,12 @@ enum gate_rule_verdict gate_rule_decide(const struct gate_rule_input *in,
                        (long long)in->min_healthy);
         return GATE_NONE;
     }
+    /* Some broken hosts are no news. More of them than have proven the release may be its doing. */
+    if (in->unable > in->healthy) {
+        (void)snprintf(reason, cap, "%lld endpoints cannot try it, more than the %lld healthy ones",
+                       (long long)in->unable, (long long)in->healthy);
+        return GATE_NONE;
+    }
     double upper = gate_rule_upper(in->failed, in->healthy + in->failed, GATE_RULE_ALPHA);
     if (!(upper <= in->limit)) {
         (void)snprintf(reason, cap, "failure share may be %.2f%% (%lld of %lld), limit %.2f%%",

@@ -19,6 +19,7 @@ struct gate_rule_input {
     int64_t exposed;     /* endpoints with a permit in this ring */
     int64_t healthy;
     int64_t failed; /* failed, crashed and dark */
+    int64_t unable; /* their box cannot try the content: no evidence, for or against */
     int64_t pending;
     double limit; /* greatest failure share, 0..1 */
     int64_t min_healthy;

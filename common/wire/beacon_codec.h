@@ -30,6 +30,7 @@ enum beacon_kind {
     BEACON_REVERTED,
     BEACON_STORM, /* detections beyond the budget */
     BEACON_SLOW,  /* scans take far more processor time, or memory, than before */
+    BEACON_UNABLE, /* the box cannot try content here: a fault of the endpoint, no verdict on the content */
 };
 enum beacon_stage {
     BEACON_STAGE_NONE,

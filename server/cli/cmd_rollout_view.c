@@ -27,6 +27,7 @@ struct columns_shown {
     bool storm;
     bool slow;
     bool refused;
+    bool unable;
     bool reverted;
 };
 
@@ -37,6 +38,7 @@ static struct columns_shown columns_of(const struct json *rings)
         shown.storm = shown.storm || cli_view_int(r, "storm", 0) > 0;
         shown.slow = shown.slow || cli_view_int(r, "slow", 0) > 0;
         shown.refused = shown.refused || cli_view_int(r, "refused", 0) > 0;
+        shown.unable = shown.unable || cli_view_int(r, "unable", 0) > 0;
         shown.reverted = shown.reverted || cli_view_int(r, "reverted", 0) > 0;
     }
     return shown;
@@ -82,6 +84,7 @@ static RW_RC add_ring(struct cli_table *t, const struct json *ring, struct colum
     if (shown.storm) { RW_TRY(add_count(t, ring, "storm", err)); }
     if (shown.slow) { RW_TRY(add_count(t, ring, "slow", err)); }
     if (shown.refused) { RW_TRY(add_count(t, ring, "refused", err)); }
+    if (shown.unable) { RW_TRY(add_count(t, ring, "unable", err)); }
     if (shown.reverted) { RW_TRY(add_count(t, ring, "reverted", err)); }
     RW_TRY(add_count(t, ring, "pending", err));
     return cli_table_addf(t, err, "%lld",
@@ -93,12 +96,13 @@ static RW_RC print_rings(const struct json *rings, size_t columns, size_t *lines
 {
     struct columns_shown shown = columns_of(rings);
     /* The most telling ones first: a narrow terminal cuts the rest. */
-    const char *header[14] = {"RING", "STATE",   "EXPOSED", "GATE",
+    const char *header[15] = {"RING", "STATE",   "EXPOSED", "GATE",
                               "BAKE", "HEALTHY", "FAILED",  "DARK"};
     size_t n = 8;
     if (shown.storm) { header[n++] = "STORM"; }
     if (shown.slow) { header[n++] = "SLOW"; }
     if (shown.refused) { header[n++] = "REFUSED"; }
+    if (shown.unable) { header[n++] = "UNABLE"; }
     if (shown.reverted) { header[n++] = "BACK"; }
     header[n++] = "PENDING";
     header[n++] = "ALLOWED";

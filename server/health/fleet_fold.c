@@ -142,6 +142,7 @@ static enum fleet_signal signal_of(uint8_t kind)
         [BEACON_REFUSED] = FLEET_ON_REFUSED, [BEACON_FAILED] = FLEET_ON_FAILED,
         [BEACON_CRASH] = FLEET_ON_CRASH,     [BEACON_REVERTED] = FLEET_ON_REVERTED,
         [BEACON_STORM] = FLEET_ON_STORM,     [BEACON_SLOW] = FLEET_ON_SLOW,
+        [BEACON_UNABLE] = FLEET_ON_UNABLE,
     };
     return signals[kind];
 }

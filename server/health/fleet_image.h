@@ -9,7 +9,7 @@
 
 #include "server/health/fleet_table.h"
 
-enum { FLEET_IMAGE_VERSION = 3, FLEET_IMAGE_BYTES_MAX = 900 * 1024 * 1024 };
+enum { FLEET_IMAGE_VERSION = 4, FLEET_IMAGE_BYTES_MAX = 900 * 1024 * 1024 };
 
 RW_RC fleet_image_write(const struct fleet_table *t, struct rw_buf *into, struct rw_err *err);
 /* Fills a table that fleet_table_make gave. Fails with RW_E_PROTOCOL when anything in it does not fit. */

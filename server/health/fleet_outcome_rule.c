@@ -16,8 +16,10 @@ bool fleet_outcome_rule_pending(unsigned marks)
 static unsigned place(unsigned marks, enum fleet_signal signal)
 {
     switch (signal) {
-    case FLEET_ON_PERMIT:
-        return marks | FLEET_TRIAL;
+    case FLEET_ON_PERMIT: /* its box took the content, whatever it could not before */
+        return (marks | FLEET_TRIAL) & ~(unsigned)FLEET_UNABLE;
+    case FLEET_ON_UNABLE:
+        return marks | FLEET_UNABLE;
     case FLEET_ON_ALIVE:
     case FLEET_ON_SLOW: /* it goes on with the content */
         return marks | FLEET_ACTIVE;
@@ -26,6 +28,7 @@ static unsigned place(unsigned marks, enum fleet_signal signal)
     case FLEET_ON_HEALTHY:
         return (marks | FLEET_ACTIVE) & ~(unsigned)FLEET_TRIAL;
     case FLEET_ON_REFUSED:
+        return marks & ~(unsigned)(FLEET_TRIAL | FLEET_UNABLE);
     case FLEET_ON_CRASH: /* it may come up with the same content again: still there */
     case FLEET_ON_STORM: /* it goes back by itself on trial only: the next proof tells */
         return marks & ~(unsigned)FLEET_TRIAL;
@@ -90,6 +93,7 @@ static unsigned vote(unsigned marks, enum fleet_signal signal)
         return has(marks, FLEET_CONFIRMED) && !has(marks, FLEET_FAILED | FLEET_LATE) ? FLEET_AGED
                                                                                      : 0;
     case FLEET_ON_ALIVE:
+    case FLEET_ON_UNABLE:
     case FLEET_ON_ELSEWHERE:
     case FLEET_ON_ELSEWHERE_LATE:
         break;
@@ -126,6 +130,7 @@ static void tally_votes(struct fleet_counts *c, unsigned marks, unsigned against
     c->failed += exposed && has(marks, FLEET_FAILED) ? sign : 0;
     c->refused += has(marks, FLEET_REFUSED) ? sign : 0;
     c->refused_free += has(marks, FLEET_FREE) ? sign : 0;
+    c->unable += !exposed && has(marks, FLEET_UNABLE) ? sign : 0;
     c->late_crash += has(marks, FLEET_LATE) ? sign : 0;
     c->storm += has(marks, FLEET_STORM) ? sign : 0;
     c->slow += has(marks, FLEET_SLOW) ? sign : 0;

@@ -34,6 +34,7 @@ enum fleet_mark {
     FLEET_STORM = 1 << 14,         /* detections beyond the endpoint's budget */
     FLEET_SLOW = 1 << 15,          /* scans far dearer than with the release before */
     FLEET_CONTROL_NOISE = 1 << 16, /* storm or slow with other content before it was exposed */
+    FLEET_UNABLE = 1 << 17,        /* its box cannot try it: no vote, until it can */
 };
 
 enum fleet_signal {
@@ -44,6 +45,7 @@ enum fleet_signal {
     FLEET_ON_ELSEWHERE_LATE, /* the same, after this permit's deadline */
     FLEET_ON_HEALTHY,
     FLEET_ON_REFUSED,
+    FLEET_ON_UNABLE,
     FLEET_ON_FAILED,
     FLEET_ON_CRASH,
     FLEET_ON_REVERTED,
@@ -65,6 +67,7 @@ struct fleet_counts {
     int64_t failed;       /* FLEET_FAILED */
     int64_t refused;      /* FLEET_REFUSED */
     int64_t refused_free; /* of these: before a permit */
+    int64_t unable;       /* FLEET_UNABLE, without a permit */
     int64_t dark;         /* FLEET_DARK */
     int64_t late_crash;   /* FLEET_LATE */
     int64_t storm;        /* FLEET_STORM */

@@ -23,6 +23,7 @@ static void put_counts(struct json_writer *w, const struct fleet_counts *c)
     json_put_int(w, "failed", c->failed);
     json_put_int(w, "refused", c->refused);
     json_put_int(w, "refused_free", c->refused_free);
+    json_put_int(w, "unable", c->unable);
     json_put_int(w, "dark", c->dark);
     json_put_int(w, "late_crash", c->late_crash);
     json_put_int(w, "storm", c->storm);

@@ -107,6 +107,7 @@ static void take_away(struct fleet_counts *from, const struct fleet_counts *c)
     from->failed -= c->failed;
     from->refused -= c->refused;
     from->refused_free -= c->refused_free;
+    from->unable -= c->unable;
     from->dark -= c->dark;
     from->late_crash -= c->late_crash;
     from->storm -= c->storm;

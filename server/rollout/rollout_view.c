@@ -102,6 +102,7 @@ static void put_ring(struct json_writer *w, const struct rollout_ring *ring,
     json_put_int(w, "storm", c->storm);
     json_put_int(w, "slow", c->slow);
     json_put_int(w, "refused", c->refused);
+    json_put_int(w, "unable", c->unable);
     json_put_int(w, "reverted", c->reverted);
     json_put_int(w, "members", c->members);
     json_open_object(w, "window");

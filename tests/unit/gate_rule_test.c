@@ -80,7 +80,17 @@ TEST(not_a_number_never_opens)
     }
 }
 
+TEST(more_endpoints_that_cannot_try_it_than_healthy_ones_hold)
+{
+    struct gate_rule_input in = passing();
+    in.unable = in.healthy;
+    assert_int_equal(decide(&in), GATE_PASS); /* broken hosts do not speak against a release */
+    in.unable = in.healthy + 1;
+    assert_int_equal(decide(&in), GATE_NONE); /* INV-3: what most cannot try has proven little */
+}
+
 RUN_TESTS(cmocka_unit_test(a_clean_baked_ring_passes), cmocka_unit_test(nothing_seen_never_passes),
           cmocka_unit_test(stale_unbaked_or_suspicious_evidence_holds),
           cmocka_unit_test(the_halt_threshold_fails_before_anything_else),
-          cmocka_unit_test(not_a_number_never_opens))
+          cmocka_unit_test(not_a_number_never_opens),
+          cmocka_unit_test(more_endpoints_that_cannot_try_it_than_healthy_ones_hold))
