@@ -80,6 +80,9 @@ struct agent {
     int64_t watchdog_ms; /* of the service manager; 0: none */
     struct rw_mono watchdog_at;
     bool stop;
+    bool ready;  /* the loop has begun */
+    bool reload; /* `next` is to be taken as soon as nothing is under way */
+    struct agent_conf next;
 };
 
 /* Opens the state directory (0700, one agent at a time) and what does not need the network.
@@ -87,7 +90,9 @@ struct agent {
 RW_RC agent_open(const struct agent_conf *conf, struct agent **out, struct rw_err *err);
 void agent_drop(struct agent **a);
 
-/* The loop: until SIGTERM or SIGINT. */
+/* Once per process, before the first run: makes room for the control groups of the box. */
+void agent_settle(void);
+/* The loop: until SIGTERM or SIGINT, or, with `reload` set, until other settings can be taken. */
 RW_RC agent_run(struct agent *a, struct rw_err *err);
 
 #endif

@@ -363,6 +363,19 @@ RW_RC agent_conf_check_files(const struct agent_conf *c, struct rw_err *err)
     return rc.code == RW_E_NOT_FOUND ? RW_OK : rc;
 }
 
+bool agent_conf_is_same(const struct agent_conf *a, const struct agent_conf *b)
+{
+    for (size_t i = 0; i < table.count; i++) {
+        const struct conf_setting *s = &table.settings[i];
+        const char *in_a = (const char *)a + s->offset;
+        const char *in_b = (const char *)b + s->offset;
+        size_t bytes = s->type == CONF_BOOL ? sizeof(bool) : sizeof(int64_t);
+        bool same = s->type == CONF_STR ? strcmp(in_a, in_b) == 0 : memcmp(in_a, in_b, bytes) == 0;
+        if (!same) { return false; }
+    }
+    return true;
+}
+
 void agent_conf_print(const struct agent_conf *c, const struct conf_trace *trace)
 {
     struct agent_conf shown = *c;

@@ -68,6 +68,8 @@ RW_RC agent_conf_load(const char *path, struct agent_conf *out, struct conf_trac
 /* What the settings name and this process trusts: root_file, ca_file and a state_dir that is there may be written by
  * root and this user alone. Fails with RW_E_CONFIG and a hint, RW_E_NOT_FOUND, RW_E_IO. */
 RW_RC agent_conf_check_files(const struct agent_conf *c, struct rw_err *err);
+/* Do both say the same, setting by setting? */
+bool agent_conf_is_same(const struct agent_conf *a, const struct agent_conf *b);
 /* The settings in force, with file and line, on stdout; secrets in a proxy's URL are left out. */
 void agent_conf_print(const struct agent_conf *c, const struct conf_trace *trace);
 /* The same from memory; `name` stands for the file. */

@@ -48,12 +48,55 @@ static RW_RC wants_json(const struct common_options *o, bool *json, struct rw_er
     return rw_fail(err, RW_E_USAGE, "output '%.40s' is neither text nor json", o->output);
 }
 
+/* One life of the agent. *again: another one is to follow, with the settings now in `conf`. */
+static RW_RC run_once(struct agent_conf *conf, bool *ready, bool *again, struct rw_err *err)
+{
+    struct agent *agent = NULL;
+    *ready = *again = false;
+    RW_TRY(agent_open(conf, &agent, err));
+    struct rw_rc rc = agent_run(agent, err);
+    *ready = agent->ready;
+    *again = rw_is_ok(rc) && agent->reload;
+    if (*again) { *conf = agent->next; }
+    agent_drop(&agent);
+    return rc;
+}
+
+/* Settings that were read while it runs are taken by beginning anew within the process, sensor included, so that each
+ * counts as after a start. With settings that it cannot begin with it goes back to the ones before. */
+static RW_RC run_on(struct agent_conf *conf, struct rw_err *err)
+{
+    static struct agent_conf before;
+    bool again = true;
+    bool have_before = false;
+    agent_settle();
+    while (again) {
+        bool ready = false;
+        struct agent_conf tried = *conf;
+        struct rw_rc rc = run_once(conf, &ready, &again, err);
+        if (!rw_is_ok(rc) && !ready && have_before) {
+            struct rw_log_line l;
+            rw_log_begin(&l, RW_LOG_ERROR, "settings_refused");
+            rw_log_str(&l, "note", "going back to those that were read before");
+            rw_log_err(&l, err);
+            rw_log_end(&l);
+            *conf = before;
+            have_before = false;
+            again = true;
+            continue;
+        }
+        RW_TRY(rc);
+        before = tried;
+        have_before = true;
+    }
+    return RW_OK;
+}
+
 static RW_RC cmd_run(int argc, char **argv, struct rw_err *err)
 {
     struct common_options o = {.config = NULL};
     struct agent_conf conf;
     struct conf_trace trace;
-    struct agent *agent = NULL;
     enum opt_outcome outcome = OPT_RUN;
     const struct opt opts[] = {
         {"config", "FILE", "settings file (default /etc/ringward/agent.conf)", &o.config, NULL},
@@ -69,7 +112,7 @@ static RW_RC cmd_run(int argc, char **argv, struct rw_err *err)
             "Runs the agent in the foreground until SIGTERM: starts and watches the sensor, "
             "polls the\n"
             "server, proves new content in the box, activates it on trial and reports.\n"
-            "SIGHUP: poll now.\n\n"
+            "SIGHUP: read the settings again (bad ones are refused, and it goes on), then poll.\n\n"
             "Settings: the file, then conf.d/NN-NAME.conf beside it in order of name; the later "
             "one wins.",
         .examples = "  ringward-agent run --config /etc/ringward/agent.conf\n"
@@ -94,10 +137,7 @@ static RW_RC cmd_run(int argc, char **argv, struct rw_err *err)
     for (size_t i = 0; i < trace.ignored_count; i++) {
         rw_log(RW_LOG_WARN, "settings_not_read", "name", trace.ignored[i]);
     }
-    RW_TRY(agent_open(&conf, &agent, err));
-    struct rw_rc rc = agent_run(agent, err);
-    agent_drop(&agent);
-    return rc;
+    return run_on(&conf, err);
 }
 
 static RW_RC cmd_guard(int argc, char **argv, struct rw_err *err)

@@ -37,12 +37,40 @@ static RW_RC open_signals(struct agent *a, struct rw_err *err)
     return RW_OK;
 }
 
+/* Bad settings change nothing: what was read last goes on. */
+static void read_settings(struct agent *a)
+{
+    struct rw_err err;
+    struct rw_log_line l;
+    struct rw_rc rc = agent_conf_load(a->conf.path, &a->next, NULL, &err);
+    if (rw_is_ok(rc)) { rc = agent_conf_check_files(&a->next, &err); }
+    a->reload = rw_is_ok(rc) && !agent_conf_is_same(&a->conf, &a->next);
+    if (rw_is_ok(rc)) {
+        rw_log(RW_LOG_INFO, "settings_read", "changed", a->reload ? "yes" : "no");
+        return;
+    }
+    rw_log_begin(&l, RW_LOG_ERROR, "settings_refused");
+    rw_log_str(&l, "note", "going on with those that were read before");
+    rw_log_err(&l, &err);
+    rw_log_end(&l);
+}
+
+/* Nothing may be cut off by it: no request, no check, no change of the set. */
+static bool may_reload(const struct agent *a)
+{
+    return a->reload && !a->poll_worker.busy && !a->send_worker.busy && !a->integrity.worker.busy &&
+           a->activate.slots.trial.change == SLOT_NO_CHANGE;
+}
+
 static void take_signals(struct agent *a)
 {
     struct signalfd_siginfo info;
     while (read(a->signals, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
         if (info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT) { a->stop = true; }
-        if (info.ssi_signo == SIGHUP) { a->poll_at = rw_clock_mono(&a->clock); }
+        if (info.ssi_signo == SIGHUP) {
+            a->poll_at = rw_clock_mono(&a->clock);
+            read_settings(a);
+        }
     }
 }
 
@@ -123,12 +151,13 @@ static void check_integrity(struct agent *a)
 static RW_RC loop(struct agent *a, struct rw_err *err)
 {
     a->watchdog_ms = notify_watchdog_ms();
-    while (!a->stop) {
+    while (!a->stop && !may_reload(a)) {
         feed_watchdog(a, rw_clock_mono(&a->clock));
         activate_step(&a->activate);
         agent_poll_take(a);
         check_integrity(a);
-        agent_poll_begin(a);
+        if (may_reload(a)) { return RW_OK; }
+        if (!a->reload) { agent_poll_begin(a); }
         RW_TRY(wait_for_something(a, err));
     }
     return RW_OK;
@@ -148,7 +177,7 @@ static void stop_workers(struct agent *a)
 }
 
 /* The box makes its groups beside us. Without them its grade says so (INV-12). */
-static void make_room_for_boxes(void)
+void agent_settle(void)
 {
     struct rw_err err;
     bool moved = false;
@@ -174,7 +203,6 @@ static void begin_self_test(struct agent *a)
 RW_RC agent_run(struct agent *a, struct rw_err *err)
 {
     struct rw_err late;
-    make_room_for_boxes();
     RW_TRY(open_signals(a, err));
     RW_TRY(agent_control_open(a, err));
     RW_TRY(activate_guard(&a->activate, err));
@@ -185,9 +213,11 @@ RW_RC agent_run(struct agent *a, struct rw_err *err)
     activate_start(&a->activate);
     rw_log(RW_LOG_INFO, "started", "endpoint", a->identity.endpoint);
     tell_manager("READY=1");
+    a->ready = true;
     begin_self_test(a);
     struct rw_rc rc = loop(a, err);
-    tell_manager("STOPPING=1");
+    a->reload = a->reload && !a->stop && rw_is_ok(rc);
+    tell_manager(a->reload ? "RELOADING=1" : "STOPPING=1");
     if (!rw_is_ok(activate_stop(&a->activate, &late))) {
         rw_log(RW_LOG_ERROR, "stop_not_recorded", "text", late.text);
     }
@@ -195,6 +225,6 @@ RW_RC agent_run(struct agent *a, struct rw_err *err)
         rw_fd_drop(&a->waiters[i].fd);
     }
     stop_workers(a);
-    rw_log(RW_LOG_INFO, "stopped", NULL, NULL);
+    rw_log(RW_LOG_INFO, a->reload ? "taking_settings" : "stopped", NULL, NULL);
     return rc;
 }

@@ -1,10 +1,13 @@
 """Goal: the agent's settings come from files that nobody else can write, in a known order, and it says which line each comes from."""
+import fcntl
 import os
+import signal
 import subprocess
 
 import pytest
 
 from conftest import BIN
+from lab import Lab, wait_for
 
 ROOT_TEXT = '{"signed":{}}'
 
@@ -94,3 +97,46 @@ def test_state_that_others_can_write_is_refused(etc):
         r = subprocess.run([str(BIN / "ringward-agent"), "run", "--config", etc / "agent.conf", *more], capture_output=True, text=True,
                            timeout=60, stdin=subprocess.DEVNULL)
         assert r.returncode == 2 and "can be written by others (mode 0777)" in r.stderr and "chmod" in r.stderr, r.stderr
+
+
+def test_sighup_takes_good_settings_and_refuses_bad_ones_with_file_and_line():
+    with Lab(BIN) as lab:
+        lab.init().start_server()
+        agent = lab.add_agent("internal", poll_interval="2s")
+
+        def set_line(key, value):
+            lines = [line for line in agent.conf.read_text().splitlines() if not line.startswith(f"{key} =")]
+            agent.conf.write_text("\n".join([*lines, f"{key} = {value}"]) + "\n")
+            return len(lines) + 1
+
+        def logged(text):
+            return text in agent.process.log.read_text()
+
+        def hang_up(text):
+            agent.process.child.send_signal(signal.SIGHUP)
+            wait_for(text, lambda: logged(text), 60)
+
+        def ring():
+            return agent.status().get("ring")
+
+        wait_for("the first poll", lambda: ring() == "internal", 60)
+        sensor = agent.status()["sensor"]["pid"]
+        hang_up("event=settings_read changed=no")
+        good = agent.conf.read_text()
+        line = set_line("poling", "1h")
+        hang_up("event=settings_refused")
+        assert logged(f"{agent.conf}:{line}: there is no setting 'poling'")
+        agent.conf.write_text(good)
+        taken = lab.dir / "taken"
+        taken.mkdir(mode=0o700)
+        set_line("state_dir", taken)
+        with open(taken / "lock", "w") as lock:  # another agent's
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            hang_up("going back to those that were read before")
+        agent.conf.write_text(good)
+        wait_for("it goes on as before", lambda: ring() == "internal", 60)
+        set_line("ring", "early")
+        hang_up("event=settings_read changed=yes")
+        wait_for("the other ring", lambda: ring() == "early", 60)
+        assert agent.status()["sensor"]["pid"] != sensor
+        assert agent.process.stop() == 0
