@@ -184,7 +184,7 @@ static void print_window(const struct ring_policy *p, const struct cmd_rings_opt
            (long long)(p->alive_per_survivor_m % 1000));
     printf("Without a failure a ring of %lld endpoints takes %lld rounds of probation.\n",
            (long long)hosts, (long long)rounds_until(p, hosts));
-    printf("The detector may halt good releases %lld times in %lld.\n",
+    printf("The detector may halt %lld of %lld good releases.\n",
            (long long)p->false_halts_per_year, (long long)p->releases_per_year);
 }
 

@@ -47,15 +47,19 @@ static double logit(double p)
 struct health_rule_grid health_rule_grid_of(double p0)
 {
     struct health_rule_grid g;
-    double lo = logit(p0) + log(2.0);
+    double base = logit(p0);
+    double rest = log1p(-p0);
+    double lo = base + log(2.0);
     double hi = logit(0.95);
     RW_ASSERT(p0 > 0.0 && p0 < 1.0);
     if (hi <= lo) { hi = lo + 1.0; }
     for (int j = 0; j < HEALTH_RULE_GRID; j++) {
         double z = lo + (hi - lo) * j / (HEALTH_RULE_GRID - 1);
-        g.theta[j] = 1.0 / (1.0 + exp(-z));
-        g.gain[j] = logit(g.theta[j]) - logit(p0);
-        g.cost[j] = log1p(-g.theta[j]) - log1p(-p0);
+        /* z is the logit of theta: two transcendental functions a point, since every scope asks for five grids. */
+        double odds = exp(z);
+        g.theta[j] = odds / (1.0 + odds);
+        g.gain[j] = z - base;
+        g.cost[j] = -log1p(odds) - rest;
     }
     return g;
 }
