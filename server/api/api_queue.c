@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <time.h>
 
 struct api_queue {
@@ -100,6 +101,14 @@ struct api_job *api_queue_take(struct api_queue *q, int64_t wait_ms)
     (void)pthread_mutex_lock(&q->lock);
     while (q->first == NULL && !q->woken && waited != ETIMEDOUT) {
         waited = pthread_cond_timedwait(&q->changed, &q->lock, &deadline);
+    }
+    /* A worker that shares our core was stopped by what it sent us: it may send the rest of what it has read first,
+     * for one commit of all. Nobody waits for requests that are not there: with nothing else to run this returns at
+     * once. */
+    if (q->first != NULL) {
+        (void)pthread_mutex_unlock(&q->lock);
+        (void)sched_yield();
+        (void)pthread_mutex_lock(&q->lock);
     }
     struct api_job *jobs = q->first;
     q->first = NULL;

@@ -168,7 +168,7 @@ ssl_certificate {tls}/cert.pem; ssl_certificate_key {tls}/key.pem; keepalive_tim
         if "Non-2xx" in text or "Socket errors" in text:
             raise SystemExit(f"server bench: {server.name}: {text}")
         done = int(re.search(r"(\d+) requests in", text).group(1))
-        return {"done": done, "cpu_us": used / 1000 / done, "per_s": done / took, "p99_ms": wrk_ms(text, r"99%\s+(\S+)"),
+        return {"done": done, "cpu_us": used / 1000 / done, "per_s": done / took, "p99_ms": wrk_ms(text, r"^ +99%\s+(\S+)"),
                 "max_ms": wrk_ms(text, r"Latency\s+\S+\s+\S+\s+(\S+)")}
 
     def hands(self, server: Server, resumed: bool, seconds: int = 1):
@@ -224,7 +224,7 @@ ssl_certificate {tls}/cert.pem; ssl_certificate_key {tls}/key.pem; keepalive_tim
         while beside.poll() is None:
             self.run(fetch)
         text = beside.stdout.read()
-        return {"mib_s": BIG_MIB / took, "cpu_us": used / 1000 / BIG_MIB, "p99_ms": wrk_ms(text, r"99%\s+(\S+)"),
+        return {"mib_s": BIG_MIB / took, "cpu_us": used / 1000 / BIG_MIB, "p99_ms": wrk_ms(text, r"^ +99%\s+(\S+)"),
                 "max_ms": wrk_ms(text, r"Latency\s+\S+\s+\S+\s+(\S+)")}
 
     def journal(self, kind: str, where: str, in_flight: int, seconds: int = 1):
@@ -270,5 +270,5 @@ def nginx_program() -> str:
 
 
 def wrk_ms(text: str, pattern: str) -> float:
-    value, unit = re.match(r"([\d.]+)(us|ms|s|m)", re.search(pattern, text).group(1)).groups()
+    value, unit = re.match(r"([\d.]+)(us|ms|s|m)", re.search(pattern, text, re.M).group(1)).groups()
     return float(value) * {"us": 0.001, "ms": 1, "s": 1000, "m": 60000}[unit]
