@@ -1,11 +1,12 @@
 /* A box for tests of what surrounds it: passes its self-test, and accepts all content but that which begins with
- * "refuse". It contains nothing and runs no validator.
+ * "refuse". It contains nothing and runs no validator. RW_FAKE_BOX=other: its verdict is about other bytes.
  */
 #include "common/base/file.h"
 #include "common/box/verdict_codec.h"
 #include "common/crypto/digest.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { CONTENT_BYTES_MAX = 1 << 20 };
@@ -18,6 +19,10 @@ static RW_RC judge(const char *path, struct rw_buf *out, struct rw_err *err)
     RW_TRY(rw_file_read(path, CONTENT_BYTES_MAX, &text, err));
     RW_TRY(digest_sha256_hex(rw_buf_span(&text), v.content_sha256, err));
     v.content_bytes = (int64_t)text.n;
+    const char *lie = getenv("RW_FAKE_BOX");
+    if (lie != NULL && strcmp(lie, "other") == 0) {
+        RW_TRY(digest_sha256_hex(rw_span_str("other"), v.content_sha256, err));
+    }
     (void)snprintf(v.grade, sizeof(v.grade), "full");
     (void)snprintf(v.validator, sizeof(v.validator), "fake");
     if (rw_span_starts(rw_buf_span(&text), "refuse")) {

@@ -258,6 +258,37 @@ TEST(without_a_box_new_content_goes_no_further_than_the_store)
     assert_int_equal(web_count_of(b->web, 0, "/v1/permits"), 0);
 }
 
+/* Lets a fake box judge what is in the store, with what it is told to get wrong. */
+static enum poll_action boxed(const char *lie)
+{
+    struct rw_err err;
+    char box_dir[128];
+    char store[128];
+    RW_AUTO(bench_ref) struct bench *b = begin();
+    (void)snprintf(box_dir, sizeof(box_dir), "%s/box", b->dir.path);
+    (void)snprintf(store, sizeof(store), "%s/store", b->dir.path);
+    MUST(rw_dir_make(box_dir, 0700, &err));
+    RW_AUTO(rw_fd) rw_fd dir = -1;
+    MUST(rw_dir_open(box_dir, &dir, &err));
+    assert_int_equal(symlinkat(RW_FAKE_DIR "/fake_box", dir, "ringward-box"), 0);
+    poll_drop(&b->poll);
+    b->o.box_dir = box_dir;
+    b->o.store_path = store;
+    open_poll(b);
+    add_pointer(b, "yara", 2, "go");
+    publish(b);
+    assert_int_equal(setenv("RW_FAKE_BOX", lie, 1), 0);
+    enum poll_action action = family(run(b), "yara")->action;
+    assert_int_equal(unsetenv("RW_FAKE_BOX"), 0);
+    return action;
+}
+
+TEST(inv_3_a_verdict_about_other_bytes_opens_nothing)
+{
+    assert_int_equal(boxed("nothing"), POLL_ACTIVATE);
+    assert_int_equal(boxed("other"), POLL_NONE);
+}
+
 TEST(the_clock_at_a_good_refresh_is_a_floor_for_expiry_and_never_for_a_bake)
 {
     RW_AUTO(bench_ref) struct bench *b = begin();
@@ -341,6 +372,7 @@ RUN_TESTS(cmocka_unit_test(a_token_is_renewed_and_a_lost_answer_locks_nobody_out
           cmocka_unit_test(no_server_no_permit_no_activation),
           cmocka_unit_test(content_is_fetched_ahead_while_the_bake_lasts),
           cmocka_unit_test(without_a_box_new_content_goes_no_further_than_the_store),
+          cmocka_unit_test(inv_3_a_verdict_about_other_bytes_opens_nothing),
           cmocka_unit_test(the_clock_at_a_good_refresh_is_a_floor_for_expiry_and_never_for_a_bake),
           cmocka_unit_test(signed_at_of_engineers_lifts_the_floor),
           cmocka_unit_test(a_clock_that_is_years_ahead_is_told_and_installs_nothing),

@@ -81,6 +81,27 @@ TEST(a_fault_of_one_cohort_halts_that_cohort_and_holds_the_rest)
     end(&w);
 }
 
+TEST(inv_9_every_move_of_a_ring_stands_in_the_audit_log)
+{
+    static const char *const moves[] = {"rollout.ramping", "rollout.passed"};
+    struct world w;
+    struct rw_err err;
+    begin(&w);
+    all_alive(&w, 0);
+    start(&w, 1);
+    tick(&w);
+    for (int i = 0; i < 60 && state(&w, 1, 0) != ROLLOUT_PASSED; i++) {
+        minutes(&w, 1, 10, nobody);
+    }
+    assert_int_equal(state(&w, 1, 0), ROLLOUT_PASSED);
+    for (size_t i = 0; i < RW_LEN(moves); i++) {
+        assert_true(audit_says(&w, moves[i]));
+    }
+    MUST(command(&w, 1, ROLLOUT_HALT, 0, &err));
+    assert_true(audit_says(&w, "rollout.halted"));
+    end(&w);
+}
+
 static const struct signal_case {
     const char *id;
     enum beacon_kind kind;
@@ -352,6 +373,7 @@ TEST(an_endpoint_that_fails_in_healthy_releases_is_muted)
 }
 
 RUN_TESTS(cmocka_unit_test(a_fault_of_one_cohort_halts_that_cohort_and_holds_the_rest),
+          cmocka_unit_test(inv_9_every_move_of_a_ring_stands_in_the_audit_log),
           cmocka_unit_test(noise_halts_by_its_own_name_within_the_start_of_the_window),
           cmocka_unit_test(inv_11_noise_of_one_tenant_holds_that_tenant_alone),
           cmocka_unit_test(storms_that_control_has_too_only_hold),
