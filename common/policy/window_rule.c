@@ -54,6 +54,15 @@ static int64_t rounds_until(const struct window_rule_turn *t, int64_t most)
     return rounds;
 }
 
+/* The last in the queue one poll, the others in proportion. */
+static int64_t share_of_poll_s(const struct window_rule_turn *t, int64_t poll_s)
+{
+    int64_t most_s = poll_s > LONGEST_S_MAX ? LONGEST_S_MAX : poll_s;
+    if (t->ahead < 1) { return 0; }
+    if (t->ahead >= t->waiting) { return most_s; }
+    return (int64_t)((double)most_s * ((double)t->ahead / (double)t->waiting));
+}
+
 int64_t window_rule_retry_s(const struct window_rule_turn *t)
 {
     int64_t poll_s = t->poll_s < 1 ? 1 : t->poll_s;
@@ -63,6 +72,8 @@ int64_t window_rule_retry_s(const struct window_rule_turn *t)
         t->opening >= 1 && t->per_survivor_m >= 0 && t->per_survivor_m <= PER_SURVIVOR_M_MAX;
     if (!grows) { return longest_s; } /* nothing will open, as far as anybody can tell */
     int64_t rounds = rounds_until(t, longest_s / probation_s + 1);
-    if (rounds == 1) { return poll_s < probation_s ? poll_s : probation_s; }
-    return rounds > longest_s / probation_s ? longest_s : rounds * probation_s;
+    int64_t least_s = share_of_poll_s(t, poll_s);
+    int64_t wait_s = rounds > longest_s / probation_s ? longest_s : rounds * probation_s;
+    if (rounds == 1) { wait_s = poll_s < probation_s ? poll_s : probation_s; }
+    return wait_s < least_s ? least_s : wait_s;
 }

@@ -29,14 +29,16 @@ int64_t window_rule_room_all(const struct window_rule_law *laws,
                              const struct window_rule_counts *counts, size_t n);
 struct window_rule_turn {
     int64_t ahead;          /* endpoints whose turn is earlier and that have no permit yet */
+    int64_t waiting;        /* all that have no permit yet */
     int64_t opening;        /* places that the confirmations of the pending ones open */
     int64_t per_survivor_m; /* k of the law, in thousandths */
     int64_t probation_s;
     int64_t poll_s; /* interval asked for while a rollout runs */
 };
-/* Seconds after which a refused endpoint asks again: as many probations as the window needs to grow up to its turn, by
- * 1 + k in each, at most 12 polls. Endpoints with other turns get other answers: the same for all would bring all of
- * them back in one moment, and none before. */
+/* Seconds after which a refused endpoint asks again: as many probations as the window needs to grow up to its turn,
+ * by 1 + k in each, at most 12 polls; and at least its share of one poll, so that a queue of any length asks about as
+ * often as its polls would, whatever keeps the window from growing. Endpoints with other turns get other answers: the
+ * same for all would bring all of them back in one moment, and none before. */
 int64_t window_rule_retry_s(const struct window_rule_turn *t);
 
 #endif

@@ -90,6 +90,7 @@ static int64_t retry_s(const struct rollout_run *r, const struct rollout *ro,
 {
     int64_t turn = turn_of(ro, who, c->members);
     const struct window_rule_turn t = {.ahead = turn > c->exposed ? turn - c->exposed : 0,
+                                       .waiting = c->members - c->exposed,
                                        .opening = c->pending *
                                                   (1000 + r->policy.confirm_per_survivor_m) / 1000,
                                        .per_survivor_m = r->policy.confirm_per_survivor_m,

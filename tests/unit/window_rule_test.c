@@ -60,26 +60,29 @@ TEST(random_walks_never_exceed_the_law)
 
 static const struct retry_row {
     const char *id;
-    int64_t ahead, opening, k_m, probation_s, poll_s, want;
+    int64_t ahead, waiting, opening, k_m, probation_s, poll_s, want;
 } retries[] = {
-    {"first_in_the_order", 0, 10, 1000, 600, 300, 300},
-    {"a_short_probation_is_sooner_than_a_poll", 9, 10, 1000, 20, 300, 20},
-    {"the_window_doubles_with_each_probation", 10, 10, 1000, 60, 300, 120}, /* 10 + 20 places */
-    {"still_the_second", 29, 10, 1000, 60, 300, 120},
-    {"the_third", 30, 10, 1000, 60, 300, 180}, /* 10 + 20 + 40 */
-    {"without_growth_one_opening_a_round", 30, 10, 0, 60, 300, 240},
-    {"not_longer_than_twelve_polls", 1000000, 1, 1000, 600, 300, 3600},
-    {"nothing_pending_nothing_opens", 3, 0, 1000, 600, 300, 3600},
-    {"never_0", 0, 10, 1000, 0, 0, 1},
-    {"impossible_numbers_end", INT64_MAX, INT64_MAX, INT64_MAX, INT64_MAX, INT64_MAX, 86400},
-    {"no_overflow_on_the_way", INT64_MAX, INT64_MAX / 2, 1000000, 1, 300, 2},
-    {"a_day_at_most", INT64_MAX, 1, 0, 1, INT64_MAX, 86400},
-    {"negative_numbers", -5, -5, -5, -5, -5, 12},
+    {"first_in_the_order", 0, 99, 10, 1000, 600, 300, 300},
+    {"a_short_probation_is_sooner_than_a_poll", 9, 1000, 10, 1000, 20, 300, 20},
+    {"the_window_doubles_with_each_probation", 10, 99, 10, 1000, 60, 300, 120}, /* 10 + 20 places */
+    {"still_the_second", 29, 99, 10, 1000, 60, 300, 120},
+    {"the_third", 30, 99, 10, 1000, 60, 300, 180}, /* 10 + 20 + 40 */
+    {"without_growth_one_opening_a_round", 30, 99, 10, 0, 60, 300, 240},
+    {"not_longer_than_twelve_polls", 1000000, 2000000, 1, 1000, 600, 300, 3600},
+    {"nothing_pending_nothing_opens", 3, 99, 0, 1000, 600, 300, 3600},
+    {"far_back_not_sooner_than_its_share_of_a_poll", 500000, 1000000, 1000, 1000, 5, 400, 200},
+    {"the_last_one_poll", 1000000, 1000000, 1000, 1000, 5, 400, 400},
+    {"never_0", 0, 99, 10, 1000, 0, 0, 1},
+    {"impossible_numbers_end", INT64_MAX, 1, INT64_MAX, INT64_MAX, INT64_MAX, INT64_MAX, 86400},
+    {"no_overflow_on_the_way", INT64_MAX, INT64_MAX, INT64_MAX / 2, 1000000, 1, 300, 300},
+    {"a_day_at_most", INT64_MAX, INT64_MAX, 1, 0, 1, INT64_MAX, 86400},
+    {"negative_numbers", -5, -5, -5, -5, -5, -5, 12},
 };
 
 TEST_EACH(a_refused_endpoint_asks_again_in_its_turn, retries)
 {
     const struct window_rule_turn t = {.ahead = it->ahead,
+                                       .waiting = it->waiting,
                                        .opening = it->opening,
                                        .per_survivor_m = it->k_m,
                                        .probation_s = it->probation_s,
@@ -110,6 +113,7 @@ TEST(a_ring_that_asks_at_once_is_through_as_soon_as_the_law_allows)
             }
             int64_t ahead = (int64_t)i - c.exposed;
             const struct window_rule_turn t = {.ahead = ahead < 0 ? 0 : ahead,
+                                               .waiting = MEMBERS - c.exposed,
                                                .opening = 2 * (c.exposed - c.survived),
                                                .per_survivor_m = 1000,
                                                .probation_s = PROBATION_S,
