@@ -87,7 +87,8 @@ static RW_RC start(const char *program, struct http_helper *out, struct rw_err *
     }
     RW_AUTO(rw_fd) rw_fd own = pair[0];
     RW_AUTO(rw_fd) rw_fd other = pair[1];
-    char *const argv[] = {(char *)(uintptr_t)program, NULL};
+    char name[] = "ringward-http";
+    char *const argv[] = {name, NULL};
     const struct proc_fd fds[] = {{other, HTTP_WIRE_FD}};
     /* Its environment is ours: the settings of proxies and of the TLS store are read there. */
     const struct proc_spec spec = {.path = program,
