@@ -1,5 +1,5 @@
 /* server_cmd.h: the subcommands of ringward-server that run and end: init, keys, token, check-config,
- * backup, restore, check.
+ * backup, restore, check, prune.
  *
  * memory   nothing is kept
  * threads  the main thread
@@ -18,5 +18,6 @@ RW_RC server_cmd_check_config(int argc, char **argv, struct rw_err *err);
 RW_RC server_cmd_backup(int argc, char **argv, struct rw_err *err);
 RW_RC server_cmd_restore(int argc, char **argv, struct rw_err *err);
 RW_RC server_cmd_check(int argc, char **argv, struct rw_err *err);
+RW_RC server_cmd_prune(int argc, char **argv, struct rw_err *err);
 
 #endif

@@ -21,6 +21,7 @@ static const struct verb {
     {"backup", server_cmd_backup, "save what a running server keeps"},
     {"restore", server_cmd_restore, "make a server directory from a backup"},
     {"check", server_cmd_check, "verify what a server or a backup keeps"},
+    {"prune", server_cmd_prune, "remove what nobody needs any more"},
 };
 
 static void print_help(void)

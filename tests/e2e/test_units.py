@@ -14,7 +14,7 @@ from conftest import BIN
 from lab import ROOT, Lab
 
 UNITS = ROOT / "examples" / "systemd"
-NAMES = ("ringward-agent", "ringward-guard", "ringward-server", "ringward-signer")
+NAMES = ("ringward-agent", "ringward-guard", "ringward-server", "ringward-signer", "ringward-prune")
 
 if shutil.which("systemd-analyze") is None:
     pytest.skip("systemd-analyze (package systemd) is not there", allow_module_level=True)
@@ -33,7 +33,8 @@ def test_systemd_finds_no_fault_in_any_unit(tmp_path):
     for name in NAMES:
         text = (UNITS / f"{name}.service").read_text()
         (tmp_path / f"{name}.service").write_text(text.replace("/usr/bin/ringward", f"{BIN}/ringward"))
-    shutil.copy(UNITS / "ringward-server.socket", tmp_path)
+    for other in ("ringward-server.socket", "ringward-prune.timer"):
+        shutil.copy(UNITS / other, tmp_path)
     r = analyze("verify", "--man=no", "--recursive-errors=no", *tmp_path.iterdir())
     assert r.returncode == 0 and r.stderr == "", r.stderr
 

@@ -1,0 +1,130 @@
+"""Goal: `ringward-server prune` beside a running server takes old files and nothing that an endpoint, the signer or a
+later release needs; what it does not understand stays, and damaged metadata stop it before the first file goes."""
+import copy
+import json
+import ssl
+import urllib.error
+import urllib.request
+
+from conftest import BIN
+from lab import EXAMPLES, POLICY, Lab, wait_for
+
+
+def one_ring():
+    policy = copy.deepcopy(POLICY)
+    policy["rings"] = [{"name": "broad", "share": "rest", "bake": "1s", "gate": {"limit": "90%", "min_healthy": 1}}]
+    policy["classes"] = {"rules": {}}
+    return policy
+
+
+def rule(lab, name):
+    path = lab.dir / f"{name}.yar"
+    path.write_text(f'rule {name} {{ strings: $a = "no clean file holds {name} 5f1e" condition: $a }}\n')
+    return path
+
+
+def tree(lab):
+    return {str(p.relative_to(lab.server_dir)) for top in ("repo", "staging")
+            for p in (lab.server_dir / top).rglob("*") if not p.name.startswith(".")}
+
+
+def prune(lab, *args, **more):
+    return lab.run("ringward-server", "prune", "--dir", lab.server_dir, "--older-than", "0s", "--keep", "1", *args, **more)
+
+
+def withdraw(lab, release):
+    lab.cli("release", "withdraw", "--reason", "harms", release, check=True)
+    for who in ("alice", "bob"):
+        lab.cli("release", "sign", "--key", lab.server_dir / f"engineers/{who}.key", "--withdraw", release, check=True)
+
+
+def fetched(lab, path):
+    trust = ssl.create_default_context(cafile=str(lab.server_dir / "tls" / "ca.pem"))
+    try:
+        return urllib.request.urlopen(f"{lab.url}/{path}", context=trust, timeout=20).status
+    except urllib.error.HTTPError as e:
+        return e.code
+
+
+def payload(lab, release):
+    family, number = release.split("/")
+    return f"repo/targets/content/{family}/{lab.json('release', 'show', release)['payload']['sha256']}.{number}.rwc"
+
+
+def names_of_roots(files):
+    return {f for f in files if f.endswith(".root.json")}
+
+
+def refuses_when_damaged(lab, name, damage):
+    path = lab.server_dir / "repo" / "metadata" / name
+    good = path.read_bytes()
+    path.write_bytes(damage(good))
+    before = tree(lab)
+    r = prune(lab)
+    path.write_bytes(good)
+    assert r.returncode != 0 and "nothing is removed" in r.stderr and name in r.stderr, r.stderr
+    assert before <= tree(lab)
+
+
+def current(lab, role):
+    metadata = lab.server_dir / "repo" / "metadata"
+    stamp = json.loads((metadata / "timestamp.json").read_text())["signed"]["meta"]["snapshot.json"]["version"]
+    if role == "snapshot":
+        return f"{stamp}.snapshot.json"
+    listed = json.loads((metadata / f"{stamp}.snapshot.json").read_text())["signed"]["meta"]
+    return f"{listed[f'{role}.json']['version']}.{role}.json"
+
+
+def test_what_nobody_needs_goes_and_everything_else_works_on():
+    with Lab(BIN, policy=one_ring(), clean_files=4) as lab:
+        lab.init().start_server()
+        before = lab.publish(EXAMPLES / "good-1.yar", "the one before")
+        more = lab.dir / "more.yar"
+        more.write_text((EXAMPLES / "good-1.yar").read_text() + rule(lab, "more_of_it").read_text())
+        bad = lab.publish(more, "withdrawn later")
+        deltas = lab.server_dir / "repo" / "targets" / "delta" / "yara"
+        wait_for("the difference to it is made", lambda: deltas.is_dir() and any(deltas.glob("*.zst")), 60)
+        withdraw(lab, bad)
+        now = lab.publish(rule(lab, "third"), "the present one")
+        draft, _ = lab.create(rule(lab, "fourth"), "waits for signatures")
+        lab.cli("rollout", "start", now, check=True)
+        wait_for("the ring points at it", lambda: lab.rollout(now)["rings"][0]["state"] != "pending", 60)
+        strangers = {"repo/metadata/notes.txt", "repo/targets/content/yara/old.bak", "staging/yara/9", "staging/Lost+Found"}
+        for path in strangers:
+            (lab.server_dir / path).write_text("whose is this?") if "." in path else (lab.server_dir / path).mkdir()
+
+        whole = tree(lab)
+        told = json.loads(prune(lab, "--dry-run", "-o", "json", check=True).stdout)
+        assert whole <= tree(lab) and told["dry_run"] and told["removed"]
+        assert json.loads(prune(lab, "--older-than", "1d", "-o", "json", check=True).stdout)["removed"] == []
+        refuses_when_damaged(lab, "timestamp.json", lambda b: b[:len(b) // 2])
+        refuses_when_damaged(lab, current(lab, "targets"), lambda b: b[:len(b) // 2])
+        refuses_when_damaged(lab, current(lab, "content-yara"), lambda b: b + b" ")  # another hash, still JSON
+
+        done = prune(lab, "-o", "json", check=True)
+        said = json.loads(done.stdout)
+        gone = {r["path"] for r in said["removed"]}
+        assert set(said["unknown"]) == strangers
+        assert {r["kind"] for r in said["removed"]} == {"metadata", "payload", "delta", "staging"}
+        assert payload(lab, bad) in gone and f"staging/{bad}" in gone
+        left = tree(lab)
+        assert not gone & left and strangers <= left and names_of_roots(left) == names_of_roots(whole)
+        assert {payload(lab, before), payload(lab, now), *(f"staging/{r}/payload" for r in (before, now, draft))} <= left
+        assert len([f for f in left if f.endswith(".snapshot.json")]) <= 2  # and one that was published meanwhile
+        assert all(f"path={p}" in done.stderr for p in gone)
+        assert fetched(lab, payload(lab, before)) == 200 and fetched(lab, payload(lab, bad)) == 404
+
+        agent = lab.add_agent("computed")
+        wait_for("a new endpoint has content", lambda: agent.active_release() == int(now.split("/")[1]), 60)
+        for who in ("alice", "bob"):
+            lab.sign(draft, who)
+        lab.cli("release", "publish", draft, check=True)
+        wait_for("the present one is proven", lambda: lab.marked(int(now.split("/")[1]), "healthy"), 60)
+        lab.cli("rollout", "promote", "--reason", "one endpoint is all there is", now, check=True)
+        lab.wait_rollout(now, {"complete"}, 60)
+        lab.cli("rollout", "start", draft, check=True)
+        wait_for("and the next release", lambda: agent.active_release() == int(draft.split("/")[1]), 60)
+        records = lab.cli("audit", "show", "--limit", "1000", "-o", "ndjson", check=True).stdout
+        assert [r["action"] for r in map(json.loads, records.splitlines())].count("server.prune") == 1
+        lab.cli("audit", "verify", check=True)
+        lab.run("ringward-server", "check", "--dir", lab.server_dir, check=True)
