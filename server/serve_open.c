@@ -76,7 +76,6 @@ static RW_RC open_signer(struct serve *s, const char *dir, struct rw_err *err)
                                                      .key_dir = keys,
                                                      .repo_dir = repo,
                                                      .socket = s->conf.signer_socket,
-                                                     .staging_dir = s->staging_dir,
                                                      .lock = shares_store(s) ? lock : NULL};
     return release_signer_start(&settings, &s->signer, err);
 }
@@ -144,7 +143,7 @@ static RW_RC open_core(struct serve *s, const char *dir, struct rw_err *err)
                      .staging_dir = s->staging_dir,
                      .repo_dir = s->repo_dir,
                      .clock = clock,
-                     .publisher = {.publish = release_signer_publish,
+                     .publisher = {.place = release_signer_place,
                                    .publish_role = release_signer_publish_role,
                                    .publish_expedite = release_signer_publish_expedite,
                                    .ctx = s->signer}},
@@ -170,9 +169,11 @@ static RW_RC open_core(struct serve *s, const char *dir, struct rw_err *err)
                                                  .ctx = s};
     warn_without_box(s);
     RW_TRY(server_check_start(&checks, &s->check, err));
+    RW_TRY(api_aside_start((size_t)s->conf.queue, s->queue, &s->aside, err));
     const struct server_core_settings core = {.api = &s->api,
                                               .queue = s->queue,
                                               .check = s->check,
+                                              .aside = s->aside,
                                               .renew_ms = s->conf.renew_ms,
                                               .signer_lost = serve_outside_signer_lost,
                                               .told = serve_outside_told,
@@ -267,6 +268,7 @@ void serve_drop(struct serve *s)
     serve_outside_count(s, NULL); /* before the server goes that the core's metrics would ask */
     if (s->http != NULL) { http_server_stop(s->http); }
     server_core_stop(s->core);
+    api_aside_free(s->aside);
     server_check_stop(s->check);
     webhook_close(&s->webhook);
     server_certificate_drop(&s->certificate);

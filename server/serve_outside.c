@@ -37,6 +37,12 @@ static RW_RC check(void *ctx, const struct release_check_job *job, struct rw_err
     return server_check_submit(s->check, job, err);
 }
 
+static RW_RC aside(void *ctx, struct api_job *job, struct rw_err *err)
+{
+    struct serve *s = ctx;
+    return api_aside_submit(s->aside, job, err);
+}
+
 static void counters(void *ctx, struct http_counters *out)
 {
     struct serve *s = ctx;
@@ -89,6 +95,7 @@ struct api_core_outside serve_outside(struct serve *s)
                                      .renew = renew,
                                      .trust = trust,
                                      .check = check,
+                                     .aside = aside,
                                      .counters = counters,
                                      .certificate = certificate,
                                      .queue_depth = queue_depth,

@@ -35,6 +35,7 @@ struct serve {
     struct api_trust *trust;
     struct api_queue *queue;
     struct server_check *check;
+    struct api_aside *aside;
     struct server_core *core;
     struct server_certificate *certificate;
     struct http_server *http; /* the main thread's */

@@ -16,6 +16,7 @@ struct server_core {
     struct api_core *api;
     struct api_queue *queue;
     struct server_check *check;
+    struct api_aside *aside;
     int64_t renew_ms;
     bool (*signer_lost)(void *ctx);
     bool (*told)(void *ctx);
@@ -148,7 +149,7 @@ static void *run(void *arg)
         int64_t wait_ms = s->next_tick.ms - rw_clock_mono(&s->api->clock).ms;
         bool stopping = atomic_load(&s->stopping);
         struct api_job *jobs = api_queue_take(s->queue, stopping ? 0 : wait_ms);
-        if (jobs == NULL && stopping) { break; }
+        if (jobs == NULL && stopping && !api_aside_end(s->aside)) { break; }
         api_core_run(s->api, jobs);
         take_verdicts(s);
         if (atomic_exchange(&s->reload, false)) { reload(s); }
@@ -165,6 +166,7 @@ RW_RC server_core_start(const struct server_core_settings *settings, struct serv
     s->api = settings->api;
     s->queue = settings->queue;
     s->check = settings->check;
+    s->aside = settings->aside;
     s->renew_ms = settings->renew_ms;
     s->signer_lost = settings->signer_lost;
     s->told = settings->told;

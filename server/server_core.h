@@ -7,6 +7,7 @@
 #ifndef RINGWARD_SERVER_CORE_H
 #define RINGWARD_SERVER_CORE_H
 
+#include "server/api/api_aside.h"
 #include "server/api/api_core.h"
 #include "server/api/api_queue.h"
 #include "server/server_check.h"
@@ -17,6 +18,7 @@ struct server_core_settings {
     struct api_core *api;
     struct api_queue *queue;
     struct server_check *check;
+    struct api_aside *aside;
     int64_t renew_ms;
     bool (*signer_lost)(void *ctx); /* asked every turn: cheap */
     bool (*told)(void *ctx);        /* whether a webhook has a result; asked every turn: cheap */
@@ -29,7 +31,8 @@ RW_RC server_core_start(const struct server_core_settings *settings, struct serv
                         struct rw_err *err);
 /* Asks for a reload of tokens, trust and policy; returns at once. */
 void server_core_reload(struct server_core *s);
-/* Works off what is in the queue, folds, ends the thread and frees (takes; accepts NULL). */
+/* Works off what is in the queue, ends `aside` and works off what came back from it, folds, ends the thread and frees
+ * (takes; accepts NULL). */
 void server_core_stop(struct server_core *s);
 
 #endif

@@ -36,13 +36,11 @@ static inline void rig_start_signer(struct rig *r)
     (void)snprintf(keys, sizeof(keys), "%s/signer", r->d.path);
     (void)snprintf(repo, sizeof(repo), "%s/repo", r->d.path);
     (void)setenv("ASAN_OPTIONS", "detect_leaks=0", 1); /* for the child: it cannot be traced */
-    const struct release_signer_settings settings = {.program = RW_BIN_DIR "/ringward-signer",
-                                                     .key_dir = keys,
-                                                     .repo_dir = repo,
-                                                     .staging_dir = r->d.staging};
+    const struct release_signer_settings settings = {
+        .program = RW_BIN_DIR "/ringward-signer", .key_dir = keys, .repo_dir = repo};
     MUST(release_signer_start(&settings, &r->signer, &err));
     r->domain.publisher =
-        (struct release_publisher){.publish = release_signer_publish,
+        (struct release_publisher){.place = release_signer_place,
                                    .publish_role = release_signer_publish_role,
                                    .publish_expedite = release_signer_publish_expedite,
                                    .ctx = r->signer};
@@ -140,11 +138,41 @@ static inline struct release_id create(struct rig *r, const struct wish *wish)
     return id;
 }
 
+/* Both halves of an upload, and what is between them. */
+static inline struct rw_rc upload_part(struct rig *r, const struct release_id *id,
+                                       enum release_part part, struct rw_span bytes,
+                                       bool *wanted_out, struct rw_err *err)
+{
+    struct release_place at;
+    RW_TRY(release_upload_place(domain(r), id, part, &at, err));
+    RW_TRY(release_stage_write(&at, bytes, err));
+    return release_upload_take(domain(r), &at, wanted_out, &r->out, err);
+}
+
+static inline struct rw_rc open_payload(struct rig *r, const struct release_id *id, int *fd_out,
+                                        struct rw_err *err)
+{
+    struct release_place at;
+    RW_TRY(release_payload_place(domain(r), id, &at, err));
+    return release_stage_open(&at, fd_out, err);
+}
+
+/* The same of a publication. */
+static inline struct rw_rc publish(struct rig *r, const struct release_id *id, const char *by,
+                                   struct rw_err *err)
+{
+    struct release_place at;
+    bool wanted = false;
+    RW_TRY(release_publish_place(domain(r), id, by, &at, &wanted, err));
+    if (wanted) { RW_TRY(r->domain.publisher.place(r->domain.publisher.ctx, &at, err)); }
+    return release_publish(domain(r), id, by, &r->out, err);
+}
+
 static inline bool upload(struct rig *r, const struct release_id *id, const char *text)
 {
     struct rw_err err = {0};
     bool wanted = false;
-    MUST(release_upload(domain(r), id, RELEASE_PAYLOAD, rw_span_str(text), &wanted, &r->out, &err));
+    MUST(upload_part(r, id, RELEASE_PAYLOAD, rw_span_str(text), &wanted, &err));
     return wanted;
 }
 

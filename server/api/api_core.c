@@ -247,27 +247,47 @@ static void run_alone(struct api_core *c, struct api_job *job)
     struct rw_rc rc = job->route->probe ? RW_OK : api_core_heal(c, &err);
     if (rw_is_ok(rc) && job->route->controller) { rc = api_node_must_control(c, &err); }
     if (rw_is_ok(rc)) {
-        job->route->apply(c, job);
+        void (*step)(void *core, struct api_job *job) =
+            job->resume != NULL ? job->resume : job->route->apply;
+        step(c, job);
     } else {
         api_core_answer(job, rc, &err, 0);
     }
     RW_ASSERT(!c->store->in_transaction); /* a handler ends what it began */
 }
 
+/* True: the job is somebody else's now. */
+static bool hand_on(const struct api_core *c, struct api_job *job)
+{
+    struct rw_err err;
+    if (job->reply.status != 0 || job->aside == NULL) { return false; }
+    struct rw_rc rc = c->outside.aside(c->outside.ctx, job, &err);
+    if (rw_is_ok(rc)) { return true; }
+    api_core_answer(job, rc, &err, 0);
+    return false;
+}
+
+static void answer(struct api_job *jobs)
+{
+    for (const struct api_job *job = jobs; job != NULL; job = job->next) {
+        RW_ASSERT(job->reply.status != 0);
+    }
+    api_job_done_all(jobs);
+}
+
 void api_core_run(struct api_core *c, struct api_job *jobs)
 {
     while (jobs != NULL) {
         struct api_job *rest = cut(jobs);
+        for (const struct api_job *job = jobs; job != NULL; job = job->next) {
+            if (job->resume == NULL) { c->stats.jobs++; } /* one that comes back was counted */
+        }
         if (jobs->route->batched) {
             run_batch(c, jobs);
         } else {
             run_alone(c, jobs);
         }
-        for (const struct api_job *job = jobs; job != NULL; job = job->next) {
-            c->stats.jobs++;
-            RW_ASSERT(job->reply.status != 0);
-        }
-        api_job_done_all(jobs);
+        if (!hand_on(c, jobs)) { answer(jobs); }
         jobs = rest;
     }
 }

@@ -2,7 +2,7 @@
  * alone, and the tick between them.
  *
  * memory   struct api_core is plain; it owns `rollouts` and borrows everything else
- * threads  the core thread only, but api_core_prepared
+ * threads  the core thread only, but api_core_prepared and api_core_answer
  * source   docs/server.md "Threads"; INV-2 and INV-8: no reply of a batch leaves before its commit
  */
 #ifndef RINGWARD_API_CORE_H
@@ -31,6 +31,9 @@ struct api_core_outside {
     RW_RC (*trust)(void *ctx, const struct release_signer_trust *change, struct rw_err *err);
     /* Queues one release for the box. Fails with RW_E_FULL. */
     RW_RC (*check)(void *ctx, const struct release_check_job *job, struct rw_err *err);
+    /* Has job->aside run beside the core; it comes back into the core's queue. Takes the job when it succeeds.
+     * Fails with RW_E_FULL, RW_E_BUSY. */
+    RW_RC (*aside)(void *ctx, struct api_job *job, struct rw_err *err);
     void (*counters)(void *ctx, struct http_counters *out);
     void (*certificate)(void *ctx, struct api_certificate *out); /* NULL: no TLS */
     size_t (*queue_depth)(void *ctx);
@@ -87,10 +90,10 @@ struct api_core {
 RW_RC api_core_begin(struct api_core *c, struct rw_err *err);
 void api_core_end(struct api_core *c); /* drops the rollouts */
 
-/* Works a chain of jobs off in order and gives every job back. Consecutive batched jobs share one transaction:
- * applied, flushed, committed, then answered. When flush or commit fails, memory is loaded anew from the store and
- * all of them are answered with that failure (503), whatever their handlers said; for the next second batches are
- * refused at once, since each failure costs a load of the whole state. */
+/* Works a chain of jobs off in order and gives every job back, or hands it on (api_job.aside). Consecutive batched
+ * jobs share one transaction: applied, flushed, committed, then answered. When flush or commit fails, memory is loaded
+ * anew from the store and all of them are answered with that failure (503), whatever their handlers said; for the next
+ * second batches are refused at once, since each failure costs a load of the whole state. */
 void api_core_run(struct api_core *c, struct api_job *jobs);
 
 /* The TLS certificate that this server shows. */
@@ -118,7 +121,7 @@ RW_RC api_core_finish(struct api_core *c, struct rw_rc done, struct rw_err *err)
 /* Sets the reply: `status` when rc is success, else the error, which is logged when it is ours. */
 void api_core_answer(struct api_job *job, struct rw_rc rc, const struct rw_err *err, int status);
 
-/* On a worker: makes a zeroed object that dies with the job; NULL: no memory, and the job is answered. */
+/* Makes a zeroed object that dies with the job; NULL: no memory, and the job is answered. */
 void *api_core_prepared(struct api_job *job, size_t bytes);
 
 #endif

@@ -5,7 +5,8 @@
  *
  * memory   a job owns its bytes: every span of the request points into the job and dies with it. The
  *          receiver of a job owns it until api_job_done; `prepared` goes by prepared_drop
- * threads  a job belongs to one thread at a time: worker, then core, then the same worker
+ * threads  a job belongs to one thread at a time: worker, then core (and the thread beside it, and core again, when
+ *          the core asks for that), then the same worker
  * source   docs/protocol.md 5 to 8
  */
 #ifndef RINGWARD_API_JOB_H
@@ -76,7 +77,7 @@ struct api_route {
     /* On the worker thread: parsing only, no shared state. May answer at once by setting
      * reply.status. NULL: nothing to prepare. */
     void (*prepare)(struct api_job *job);
-    /* On the core thread; must set reply.status. NULL: `prepare` answers. */
+    /* On the core thread; must set reply.status, or job.aside. NULL: `prepare` answers. */
     void (*apply)(void *core, struct api_job *job);
     enum api_auth auth; /* checked before a byte of the body is read */
     /* True: `apply` only changes the fleet state, so many jobs share one journal commit and are answered
@@ -99,6 +100,12 @@ struct api_job {
     void *prepared;                /* what `prepare` made of the body */
     void (*prepared_drop)(void *); /* frees `prepared`; NULL: nothing to free */
     struct api_job *next;          /* free for the queue of whoever holds the job */
+
+    /* Set by `apply` in place of a reply, when what comes next takes long (not for batched routes): `aside` runs on the
+     * thread beside the core and sees nothing but the job; then, unless `aside` has answered, `resume` runs on
+     * the core in the place of `apply`. Whatever `apply` found may have changed by then: it looks again. */
+    void (*aside)(struct api_job *job);
+    void (*resume)(void *core, struct api_job *job); /* NULL: `aside` answers */
 
     /* --- the connection's, not for handlers --- */
     struct http_conn *conn;   /* who waits; NULL once the client is gone. Its worker's alone */

@@ -54,19 +54,23 @@ void api_queue_free(struct api_queue *q)
     rw_mem_free(q);
 }
 
+/* Under the lock. */
+static void append(struct api_queue *q, struct api_job *job)
+{
+    job->next = NULL;
+    *q->last = job;
+    q->last = &job->next;
+    q->depth++;
+    (void)pthread_cond_signal(&q->changed);
+}
+
 static RW_RC submit(void *ctx, struct api_job *job, struct rw_err *err)
 {
     struct api_queue *q = ctx;
     (void)pthread_mutex_lock(&q->lock);
     bool closed = q->closed;
     bool full = q->depth >= q->capacity;
-    if (!closed && !full) {
-        job->next = NULL;
-        *q->last = job;
-        q->last = &job->next;
-        q->depth++;
-        (void)pthread_cond_signal(&q->changed);
-    }
+    if (!closed && !full) { append(q, job); }
     (void)pthread_mutex_unlock(&q->lock);
     if (closed) { return rw_fail(err, RW_E_BUSY, "the server is stopping"); }
     if (full) {
@@ -74,6 +78,13 @@ static RW_RC submit(void *ctx, struct api_job *job, struct rw_err *err)
                        q->capacity);
     }
     return RW_OK;
+}
+
+void api_queue_put_back(struct api_queue *q, struct api_job *job)
+{
+    (void)pthread_mutex_lock(&q->lock);
+    append(q, job);
+    (void)pthread_mutex_unlock(&q->lock);
 }
 
 struct api_sink api_queue_sink(struct api_queue *q)

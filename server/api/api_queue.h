@@ -1,7 +1,7 @@
 /* api_queue.h: the bounded way from the HTTP workers to the core thread.
  *
- * memory   a queue owns the jobs in it until they are taken; at most its capacity
- * threads  submit, wake and depth from any thread; take from the core thread
+ * memory   a queue owns the jobs in it until they are taken; at most its capacity, and what comes back
+ * threads  submit, put_back, wake and depth from any thread; take from the core thread
  * source   docs/server.md "Threads"
  */
 #ifndef RINGWARD_API_QUEUE_H
@@ -18,6 +18,9 @@ void api_queue_free(struct api_queue *q);
 
 /* The sink for http_settings: full means RW_E_FULL, closed means RW_E_BUSY. */
 struct api_sink api_queue_sink(struct api_queue *q);
+
+/* Takes a job that was taken before, and was worked on meanwhile: never refused, whatever waits. */
+void api_queue_put_back(struct api_queue *q, struct api_job *job);
 
 /* Waits until a job is there, somebody wakes, or `wait_ms` (0: look only) are over. Takes all jobs that wait, as
  * a chain over `next` in order of arrival; NULL: none. */

@@ -48,18 +48,50 @@ static void apply_show(void *core, struct api_job *job)
     api_core_answer(job, rc, &err, 200);
 }
 
+/* --- the three that move a payload: what is long about them runs aside --- */
+
+struct moving {
+    struct release_place at;
+    const struct release_publisher *publisher; /* of a publication; borrowed from the core */
+};
+
+/* NULL: answered. */
+static struct moving *moving_of(struct api_job *job)
+{
+    return api_core_prepared(job, sizeof(struct moving));
+}
+
+/* Goes on aside when rc is success, else answers. */
+static void go_aside(struct api_job *job, struct rw_rc rc, const struct rw_err *err,
+                     void (*aside)(struct api_job *job))
+{
+    if (rw_is_ok(rc)) {
+        job->aside = aside;
+    } else {
+        api_core_answer(job, rc, err, 0);
+    }
+}
+
+static void open_aside(struct api_job *job)
+{
+    struct rw_err err;
+    const struct moving *m = job->prepared;
+    struct rw_rc rc = release_stage_open(&m->at, &job->reply.file_fd, &err);
+    job->reply.file_bytes = (uint64_t)m->at.declared.bytes;
+    job->reply.content_type = "application/octet-stream";
+    api_core_answer(job, rc, &err, 200);
+}
+
 static void apply_payload(void *core, struct api_job *job)
 {
     struct api_core *c = core;
     struct rw_err err;
     struct release_id id;
+    struct moving *m = moving_of(job);
+    if (m == NULL) { return; }
     struct rw_rc rc = id_of(job, &id, &err);
-    if (rw_is_ok(rc)) {
-        rc = release_open_payload(&c->releases, &id, &job->reply.file_fd, &job->reply.file_bytes,
-                                  &err);
-    }
-    job->reply.content_type = "application/octet-stream";
-    api_core_answer(job, rc, &err, 200);
+    if (rw_is_ok(rc)) { rc = release_payload_place(&c->releases, &id, &m->at, &err); }
+    go_aside(job, rc, &err, open_aside);
 }
 
 static void apply_tosign(void *core, struct api_job *job)
@@ -100,30 +132,47 @@ static RW_RC queue_check(struct api_core *c, const struct release_id *id, struct
     return rc;
 }
 
-static RW_RC upload(struct api_core *c, struct api_job *job, enum release_part part,
-                    struct rw_err *err)
+static void write_aside(struct api_job *job)
 {
-    struct release_id id;
+    struct rw_err err;
+    const struct moving *m = job->prepared;
+    struct rw_rc rc = release_stage_write(&m->at, job->req.body, &err);
+    if (!rw_is_ok(rc)) { api_core_answer(job, rc, &err, 0); }
+}
+
+static void take_upload(void *core, struct api_job *job)
+{
+    struct api_core *c = core;
+    struct rw_err err;
+    const struct moving *m = job->prepared;
     bool check_wanted = false;
-    RW_TRY(api_operator_any_tenant(job, err));
-    RW_TRY(id_of(job, &id, err));
-    RW_TRY(release_upload(&c->releases, &id, part, job->req.body, &check_wanted, &job->reply.body,
-                          err));
-    return check_wanted ? queue_check(c, &id, err) : RW_OK;
+    struct rw_rc rc =
+        release_upload_take(&c->releases, &m->at, &check_wanted, &job->reply.body, &err);
+    if (rw_is_ok(rc) && check_wanted) { rc = queue_check(c, &m->at.id, &err); }
+    api_core_answer(job, rc, &err, 200);
+}
+
+static void upload(struct api_core *c, struct api_job *job, enum release_part part)
+{
+    struct rw_err err;
+    struct release_id id;
+    struct moving *m = moving_of(job);
+    if (m == NULL) { return; }
+    struct rw_rc rc = api_operator_any_tenant(job, &err);
+    if (rw_is_ok(rc)) { rc = id_of(job, &id, &err); }
+    if (rw_is_ok(rc)) { rc = release_upload_place(&c->releases, &id, part, &m->at, &err); }
+    job->resume = take_upload;
+    go_aside(job, rc, &err, write_aside);
 }
 
 static void apply_upload_payload(void *core, struct api_job *job)
 {
-    struct rw_err err;
-    struct rw_rc rc = upload(core, job, RELEASE_PAYLOAD, &err);
-    api_core_answer(job, rc, &err, 200);
+    upload(core, job, RELEASE_PAYLOAD);
 }
 
 static void apply_upload_samples(void *core, struct api_job *job)
 {
-    struct rw_err err;
-    struct rw_rc rc = upload(core, job, RELEASE_SAMPLES, &err);
-    api_core_answer(job, rc, &err, 200);
+    upload(core, job, RELEASE_SAMPLES);
 }
 
 static void apply_sign(void *core, struct api_job *job)
@@ -141,23 +190,49 @@ static void apply_sign(void *core, struct api_job *job)
     api_core_answer(job, rc, &err, 200);
 }
 
+static void place_aside(struct api_job *job)
+{
+    struct rw_err err;
+    const struct moving *m = job->prepared;
+    struct rw_rc rc = m->publisher->place(m->publisher->ctx, &m->at, &err);
+    if (!rw_is_ok(rc)) { api_core_answer(job, rc, &err, 0); }
+}
+
+static void publish(void *core, struct api_job *job)
+{
+    struct api_core *c = core;
+    struct rw_err err;
+    const struct release_id *id = &((const struct moving *)job->prepared)->at.id;
+    struct rw_rc rc = release_publish(&c->releases, id, job->req.who.name, &job->reply.body, &err);
+    if (rw_is_ok(rc)) {
+        c->tick_wanted = true;
+        log_release("release_published", job, id);
+        release_delta_start(c->releases.repo_dir, id->family);
+    }
+    api_core_answer(job, rc, &err, 200);
+}
+
 static void apply_publish(void *core, struct api_job *job)
 {
     struct api_core *c = core;
     struct rw_err err;
     struct release_id id;
+    bool wanted = false;
+    struct moving *m = moving_of(job);
+    if (m == NULL) { return; }
+    m->publisher = &c->releases.publisher;
     struct rw_rc rc = api_operator_any_tenant(job, &err);
     if (rw_is_ok(rc)) { rc = api_operator_empty_body(job->req.body, &err); }
     if (rw_is_ok(rc)) { rc = id_of(job, &id, &err); }
     if (rw_is_ok(rc)) {
-        rc = release_publish(&c->releases, &id, job->req.who.name, &job->reply.body, &err);
+        rc = release_publish_place(&c->releases, &id, job->req.who.name, &m->at, &wanted, &err);
     }
-    if (rw_is_ok(rc)) {
-        c->tick_wanted = true;
-        log_release("release_published", job, &id);
-        release_delta_start(c->releases.repo_dir, id.family);
+    if (rw_is_ok(rc) && !wanted) {
+        publish(c, job);
+        return;
     }
-    api_core_answer(job, rc, &err, 200);
+    job->resume = publish;
+    go_aside(job, rc, &err, place_aside);
 }
 
 /* --- verdicts --- */

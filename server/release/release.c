@@ -81,25 +81,40 @@ static RW_RC after_upload(struct release *r, bool *check_wanted_out, struct rw_e
     return RW_OK;
 }
 
-/* NOLINTNEXTLINE(readability-function-size): one part in, whether to check it and the object out */
-RW_RC release_upload(struct release_domain *d, const struct release_id *id, enum release_part part,
-                     struct rw_span bytes, bool *check_wanted_out, struct rw_buf *out,
-                     struct rw_err *err)
+static struct release_file *file_of(struct release *r, enum release_part part)
+{
+    return part == RELEASE_PAYLOAD ? &r->payload : &r->samples;
+}
+
+static RW_RC load_open(struct release_domain *d, const struct release_id *id,
+                       enum release_part part, struct release *r, struct rw_err *err)
+{
+    RW_TRY(release_record_load(d, id, r, err));
+    RW_TRY(release_record_require(r, r->state == RELEASE_DRAFT, "files go to drafts only", err));
+    return release_record_require(r, file_of(r, part)->declared, "no samples were declared", err);
+}
+
+RW_RC release_upload_place(struct release_domain *d, const struct release_id *id,
+                           enum release_part part, struct release_place *out, struct rw_err *err)
+{
+    RW_AUTO(release) struct release r = release_make();
+    RW_TRY(load_open(d, id, part, &r, err));
+    *out = release_record_place(d, &r, part);
+    return release_stage_make(d->staging_dir, id, err);
+}
+
+RW_RC release_upload_take(struct release_domain *d, const struct release_place *at,
+                          bool *check_wanted_out, struct rw_buf *out, struct rw_err *err)
 {
     bool wanted = false;
     RW_AUTO(release) struct release r = release_make();
-    RW_TRY(release_record_load(d, id, &r, err));
-    RW_TRY(release_record_require(&r, r.state == RELEASE_DRAFT, "files go to drafts only", err));
-    struct release_file *file = part == RELEASE_PAYLOAD ? &r.payload : &r.samples;
-    RW_TRY(release_record_require(&r, file->declared, "no samples were declared", err));
-    RW_TRY(release_stage_make(d->staging_dir, id, err));
-    RW_TRY(release_stage_write(d->staging_dir, id, part, file, bytes, err));
-    file->here = true;
+    RW_TRY(load_open(d, &at->id, at->part, &r, err));
+    file_of(&r, at->part)->here = true;
     RW_TRY(after_upload(&r, &wanted, err));
-    const struct release_record_act act = {.actor = r.author,
-                                           .action = part == RELEASE_PAYLOAD ? "release.payload"
-                                                                             : "release.samples",
-                                           .reason = r.state == RELEASE_CHECKED ? r.reason : ""};
+    const struct release_record_act act = {
+        .actor = r.author,
+        .action = at->part == RELEASE_PAYLOAD ? "release.payload" : "release.samples",
+        .reason = r.state == RELEASE_CHECKED ? r.reason : ""};
     RW_TRY(release_record_save(d, &r, &act, err));
     RW_TRY(release_record_answer(&r, out, err));
     *check_wanted_out = wanted;
@@ -164,8 +179,8 @@ RW_RC release_find(struct release_domain *d, const struct release_id *id,
     return RW_OK;
 }
 
-RW_RC release_open_payload(struct release_domain *d, const struct release_id *id, int *fd_out,
-                           uint64_t *bytes_out, struct rw_err *err)
+RW_RC release_payload_place(struct release_domain *d, const struct release_id *id,
+                            struct release_place *out, struct rw_err *err)
 {
     RW_AUTO(release) struct release r = release_make();
     RW_TRY(release_record_load(d, id, &r, err));
@@ -173,7 +188,6 @@ RW_RC release_open_payload(struct release_domain *d, const struct release_id *id
         return rw_fail(err, RW_E_NOT_FOUND, "the payload of %s/%lld was not sent yet", id->family,
                        (long long)id->number);
     }
-    RW_TRY(release_stage_open(d->staging_dir, id, RELEASE_PAYLOAD, &r.payload, fd_out, err));
-    *bytes_out = (uint64_t)r.payload.bytes;
+    *out = release_record_place(d, &r, RELEASE_PAYLOAD);
     return RW_OK;
 }

@@ -18,11 +18,10 @@
 /* How an approved content role becomes public: the checking signer, then the files. release_signer.h gives the
  * real one. */
 struct release_publisher {
-    /* `payload_path` is relative to the staging directory. Succeeds again when it was published before. */
-    RW_RC(*publish)
-    (void *ctx, const struct release *r, struct rw_span envelope, const char *payload_path,
-     struct rw_err *err);
-    /* A content role, or the expedite role, without a new payload. */
+    /* Puts the payload where agents will find it, durably. Any thread. Succeeds again. */
+    RW_RC (*place)(void *ctx, const struct release_place *payload, struct rw_err *err);
+    /* A content role, whose new payload was placed, or the expedite role. Succeeds again when it was published
+     * before. */
     RW_RC(*publish_role)
     (void *ctx, const char *family, struct rw_span envelope, struct rw_err *err);
     RW_RC (*publish_expedite)(void *ctx, struct rw_span envelope, struct rw_err *err);
@@ -61,11 +60,14 @@ struct release_facts {
  * Fails with RW_E_SCHEMA, RW_E_RANGE, RW_E_TUF_ROLE (family not delegated). */
 RW_RC release_create(struct release_domain *d, const char *author, struct rw_span body,
                      struct rw_buf *out, struct rw_err *err);
-/* POST .../payload and .../samples. *check_wanted_out: all is here, call release_begin_check and run the box.
- * Fails with RW_E_TUF_HASH (not the declared bytes), RW_E_POLICY (not a draft). */
-RW_RC release_upload(struct release_domain *d, const struct release_id *id, enum release_part part,
-                     struct rw_span bytes, bool *check_wanted_out, struct rw_buf *out,
-                     struct rw_err *err);
+/* POST .../payload and .../samples: where the bytes belong. They are written by release_stage_write, on whichever
+ * thread, then release_upload_take has them recorded. Fails with RW_E_POLICY (not a draft, no samples declared). */
+RW_RC release_upload_place(struct release_domain *d, const struct release_id *id,
+                           enum release_part part, struct release_place *out, struct rw_err *err);
+/* Looks at everything anew: the release may have moved on while its bytes were written. *check_wanted_out: all is
+ * here, call release_begin_check and run the box. Fails as release_upload_place. */
+RW_RC release_upload_take(struct release_domain *d, const struct release_place *at,
+                          bool *check_wanted_out, struct rw_buf *out, struct rw_err *err);
 /* Fails with RW_E_POLICY unless the release is in state checking. Changes nothing. */
 RW_RC release_begin_check(struct release_domain *d, const struct release_id *id,
                           struct release_check_job *job_out, struct rw_err *err);
@@ -87,7 +89,12 @@ RW_RC release_tosign(struct release_domain *d, const struct release_id *id, stru
  * RW_E_STALE (the document changed meanwhile: it was made anew and has no signatures). */
 RW_RC release_sign(struct release_domain *d, const struct release_id *id, const char *by,
                    struct rw_span body, struct rw_buf *out, struct rw_err *err);
-/* POST .../publish. Publishing twice succeeds. Fails with RW_E_POLICY (not approved), RW_E_STALE. */
+/* Before a publication: the payload that publisher.place has to put into the repository, on whichever thread;
+ * *wanted_out false: it was published before. Fails as release_publish. */
+RW_RC release_publish_place(struct release_domain *d, const struct release_id *id, const char *by,
+                            struct release_place *out, bool *wanted_out, struct rw_err *err);
+/* POST .../publish, with the payload placed; looks at everything anew. Publishing twice succeeds. Fails with
+ * RW_E_POLICY (not approved), RW_E_STALE, RW_E_TUF_HASH (the signer does not find the payload). */
 RW_RC release_publish(struct release_domain *d, const struct release_id *id, const char *by,
                       struct rw_buf *out, struct rw_err *err);
 /* Gives up a release that was never published. */
@@ -101,8 +108,8 @@ RW_RC release_list(struct release_domain *d, struct rw_buf *out, struct rw_err *
 /* Fails with RW_E_NOT_FOUND. */
 RW_RC release_find(struct release_domain *d, const struct release_id *id,
                    struct release_facts *facts_out, struct rw_err *err);
-/* GET .../payload. Gives a descriptor. Fails with RW_E_NOT_FOUND. */
-RW_RC release_open_payload(struct release_domain *d, const struct release_id *id, int *fd_out,
-                           uint64_t *bytes_out, struct rw_err *err);
+/* GET .../payload: what release_stage_open opens, on whichever thread. Fails with RW_E_NOT_FOUND. */
+RW_RC release_payload_place(struct release_domain *d, const struct release_id *id,
+                            struct release_place *out, struct rw_err *err);
 
 #endif

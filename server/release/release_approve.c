@@ -170,7 +170,6 @@ RW_RC release_sign(struct release_domain *d, const struct release_id *id, const 
 static RW_RC hand_to_publisher(const struct session *s, struct rw_err *err)
 {
     struct tuf_write_sig sigs[RELEASE_SIGNATURES_MAX];
-    char payload[RELEASE_PATH_BYTES];
     RW_AUTO(rw_buf) struct rw_buf envelope = rw_buf_make(CANON_BYTES_MAX);
     for (size_t i = 0; i < s->r.signature_count; i++) {
         rw_copy(sigs[i].keyid, sizeof(sigs[i].keyid), s->r.signatures[i].keyid,
@@ -180,23 +179,43 @@ static RW_RC hand_to_publisher(const struct session *s, struct rw_err *err)
     }
     RW_TRY(tuf_write_envelope_of(rw_buf_span(&s->r.tosign), sigs, s->r.signature_count, &envelope,
                                  err));
-    release_stage_path(&s->r.id, RELEASE_PAYLOAD, payload);
     const struct release_publisher *p = &s->d->publisher;
-    return p->publish(p->ctx, &s->r, rw_buf_span(&envelope), payload, err);
+    return p->publish_role(p->ctx, s->r.id.family, rw_buf_span(&envelope), err);
+}
+
+/* Whether there is something to publish, and that it may be. */
+static RW_RC require_publishable(struct session *s, const char *by, bool *wanted_out,
+                                 struct rw_err *err)
+{
+    *wanted_out = false;
+    if (s->r.state == RELEASE_PUBLISHED) { return RW_OK; }
+    RW_TRY(
+        release_record_require(&s->r, s->r.state == RELEASE_APPROVED, "it lacks signatures", err));
+    /* A crash between the repository and the store: what is listed already is only recorded. */
+    if (release_repo_lists(&s->repo, &s->r.id, s->r.payload.sha256)) { return RW_OK; }
+    *wanted_out = true;
+    return require_fit(s, by, err);
+}
+
+RW_RC release_publish_place(struct release_domain *d, const struct release_id *id, const char *by,
+                            struct release_place *out, bool *wanted_out, struct rw_err *err)
+{
+    RW_AUTO(session) struct session s = session_make();
+    RW_TRY(open_session(d, id, &s, err));
+    RW_TRY(require_publishable(&s, by, wanted_out, err));
+    *out = release_record_place(d, &s.r, RELEASE_PAYLOAD);
+    return RW_OK;
 }
 
 RW_RC release_publish(struct release_domain *d, const struct release_id *id, const char *by,
                       struct rw_buf *out, struct rw_err *err)
 {
     RW_AUTO(session) struct session s = session_make();
+    bool wanted = false;
     RW_TRY(open_session(d, id, &s, err));
+    RW_TRY(require_publishable(&s, by, &wanted, err));
     if (s.r.state == RELEASE_PUBLISHED) { return release_record_answer(&s.r, out, err); }
-    RW_TRY(release_record_require(&s.r, s.r.state == RELEASE_APPROVED, "it lacks signatures", err));
-    /* A crash between the repository and the store: what is listed already is only recorded. */
-    if (!release_repo_lists(&s.repo, id, s.r.payload.sha256)) {
-        RW_TRY(require_fit(&s, by, err));
-        RW_TRY(hand_to_publisher(&s, err));
-    }
+    if (wanted) { RW_TRY(hand_to_publisher(&s, err)); }
     RW_TRY(sm_move(&release_rule_states, &s.r.state, RELEASE_PUBLISHED, err));
     const struct release_record_act act = {
         .actor = by, .action = "release.publish", .reason = s.r.unchecked ? s.r.reason : ""};

@@ -67,3 +67,12 @@ RW_RC release_record_require(const struct release *r, bool wanted, const char *w
     return rw_fail(err, RW_E_POLICY, "release %s/%lld is %s: %s", r->id.family,
                    (long long)r->id.number, sm_name(&release_rule_states, r->state), what);
 }
+
+struct release_place release_record_place(const struct release_domain *d, const struct release *r,
+                                          enum release_part part)
+{
+    return (struct release_place){.staging_dir = d->staging_dir,
+                                  .id = r->id,
+                                  .part = part,
+                                  .declared = part == RELEASE_PAYLOAD ? r->payload : r->samples};
+}

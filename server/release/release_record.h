@@ -27,6 +27,9 @@ RW_RC release_record_save(struct release_domain *d, struct release *r,
 /* The same inside a transaction of the caller, which may still fail: r->generation stays. */
 RW_RC release_record_put(struct release_domain *d, const struct release *r,
                          const struct release_record_act *act, struct rw_err *err);
+/* Where one of its parts lies. */
+struct release_place release_record_place(const struct release_domain *d, const struct release *r,
+                                          enum release_part part);
 /* Appends the release object. */
 RW_RC release_record_answer(const struct release *r, struct rw_buf *out, struct rw_err *err);
 /* Fails with RW_E_POLICY, naming the present state, unless `wanted`. */

@@ -18,7 +18,6 @@ static const char kept_name[] = "unfinished";
 
 struct release_signer {
     struct release_signer_link link;
-    int staging_dir; /* borrowed */
     rw_fd repo;
     rw_fd metadata;
     rw_fd targets;
@@ -91,7 +90,6 @@ RW_RC release_signer_start(const struct release_signer_settings *settings,
     struct release_signer *s = rw_mem_new(sizeof(*s));
     if (s == NULL) { return rw_fail(err, RW_E_NOMEM, "no memory for the signer's client"); }
     s->repo = s->metadata = s->targets = s->lock = -1;
-    s->staging_dir = settings->staging_dir;
     s->bytes = rw_buf_make(FRAME_BYTES_MAX);
     struct rw_rc rc = name_link(&s->link, settings, err);
     if (rw_is_ok(rc)) { rc = rw_dir_open(settings->repo_dir, &s->repo, err); }
@@ -188,35 +186,10 @@ static RW_RC ask(struct release_signer *s, const struct signer_request *r, struc
 }
 
 /* --- requests --- */
-static RW_RC copy_payload(struct release_signer *s, const struct release *r,
-                          const char *payload_path, struct rw_err *err)
+RW_RC release_signer_place(void *ctx, const struct release_place *payload, struct rw_err *err)
 {
-    char name[2 * DIGEST_HEX_BYTES];
-    char hex[DIGEST_HEX_BYTES];
-    RW_AUTO(rw_fd) rw_fd content = -1;
-    RW_AUTO(rw_fd) rw_fd family = -1;
-    RW_AUTO(rw_buf) struct rw_buf bytes = rw_buf_make(RELEASE_FILE_BYTES_MAX);
-    RW_TRY(rw_file_read_at(s->staging_dir, payload_path, RELEASE_FILE_BYTES_MAX, &bytes, err));
-    RW_TRY(digest_sha256_hex(rw_buf_span(&bytes), hex, err));
-    if ((int64_t)bytes.n != r->payload.bytes || strcmp(hex, r->payload.sha256) != 0) {
-        return rw_fail(err, RW_E_TUF_HASH, "the staged payload of %s/%lld is not the declared one",
-                       r->id.family, (long long)r->id.number);
-    }
-    RW_TRY(rw_dir_make_at(s->targets, "content", 0755, &content, err));
-    RW_TRY(rw_dir_make_at(content, r->id.family, 0755, &family, err));
-    (void)snprintf(name, sizeof(name), "%s.%lld.rwc", hex, (long long)r->id.number);
-    return rw_file_replace_at(family, name, 0644, rw_buf_span(&bytes), err);
-}
-
-RW_RC release_signer_publish(void *ctx, const struct release *r, struct rw_span envelope,
-                             const char *payload_path, struct rw_err *err)
-{
-    struct release_signer *s = ctx;
-    struct signer_request request = {.type = SIGNER_PUBLISH, .envelope = envelope};
-    RW_TRY(rw_span_to_str(request.family, sizeof(request.family), rw_span_str(r->id.family),
-                          "family", err));
-    RW_TRY(copy_payload(s, r, payload_path, err));
-    return ask(s, &request, err);
+    const struct release_signer *s = ctx;
+    return release_stage_publish(payload, s->targets, err);
 }
 
 RW_RC release_signer_publish_role(void *ctx, const char *family, struct rw_span envelope,

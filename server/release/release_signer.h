@@ -5,7 +5,8 @@
  * named reason; that reason comes back as the error's text.
  *
  * memory   a client owns socket and child until release_signer_drop
- * threads  the core thread; a call blocks for one round trip (a few ms), at most SIGNER_TIMEOUT_MS
+ * threads  the core thread, but release_signer_place; a call blocks for one round trip (a few ms; the signer hashes
+ *          a new payload meanwhile), at most SIGNER_TIMEOUT_MS
  * source   docs/trust.md "The checking signer"; common/wire/signer_codec.h
  */
 #ifndef RINGWARD_RELEASE_SIGNER_H
@@ -21,7 +22,6 @@ struct release_signer_settings {
     const char *key_dir;  /* DIR/signer */
     const char *repo_dir; /* DIR/repo */
     const char *socket;   /* where a signer listens; NULL or "": one is started as a child */
-    int staging_dir;      /* borrowed: payloads come from here */
     /* Of several servers on one repository the one that holds this file's lock writes it: taken with the first request.
      * NULL: there is one server only. */
     const char *lock;
@@ -38,11 +38,10 @@ void release_signer_leave(struct release_signer *s);
  * new one. False for a child: the next request starts it again, whatever became of it. */
 bool release_signer_lost(const struct release_signer *s);
 
-/* struct release_publisher's function; ctx is the client. Puts the payload into repo/targets, has snapshot and
- * timestamp signed over the new content role, writes them. Publishing the same again succeeds. */
-RW_RC release_signer_publish(void *ctx, const struct release *r, struct rw_span envelope,
-                             const char *payload_path, struct rw_err *err);
-/* The other two of struct release_publisher. */
+/* The functions of struct release_publisher; ctx is the client. Puts a payload into repo/targets. Any thread. */
+RW_RC release_signer_place(void *ctx, const struct release_place *payload, struct rw_err *err);
+/* Has snapshot and timestamp signed over the new content role, writes them; the signer finds out by itself which
+ * payloads are new, and hashes them. Publishing the same again succeeds. */
 RW_RC release_signer_publish_role(void *ctx, const char *family, struct rw_span envelope,
                                   struct rw_err *err);
 RW_RC release_signer_publish_expedite(void *ctx, struct rw_span envelope, struct rw_err *err);

@@ -1,10 +1,14 @@
 """Goal: every program refuses what it does not understand, says what and where, and nothing is lost."""
 import json
+import os
 import ssl
 import urllib.error
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+
+from lab import wait_for
 
 PROGRAMS = ["ringward", "ringward-server", "ringward-signer", "ringward-agent", "ringward-box", "ringward-sensor", "ringward-http"]
 
@@ -161,6 +165,36 @@ def test_nothing_but_the_repository_is_served(api, path):
 def test_steering_without_a_reason_names_the_member(api):
     status, answer, _ = api("POST", "/v1/rollouts/yara/1/halt", {}, api.admin)
     assert status == 400 and "reason" in answer["error"]["text"], answer
+
+
+def test_what_takes_long_about_a_payload_keeps_nobody_else_waiting(shared_lab, api):
+    """A payload that cannot be read for now: whoever asked for it waits, the core goes on."""
+    content = shared_lab.dir / "slow.yar"
+    content.write_text("rule slow { condition: false }")
+    release, _ = shared_lab.create(content, "slow", "--unchecked", "nothing is wrong with it")
+    staged = shared_lab.server_dir / "staging" / release / "payload"
+    staged.unlink()
+    os.mkfifo(staged)  # the server's open() returns once somebody writes
+
+    def let_go():
+        try:
+            os.close(os.open(staged, os.O_WRONLY | os.O_NONBLOCK))
+        except OSError:  # nobody reads yet
+            return False
+        return True
+    path = f"/v1/releases/{release}/payload"
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(api, "GET", path, None, api.admin)
+        try:
+            for _ in range(20):
+                assert api("GET", f"/v1/releases/{release}", None, api.admin)[0] == 200
+            assert not waiting.done()
+        finally:
+            wait_for("the server reads it", let_go, 60)
+        status, answer, _ = waiting.result(30)
+    assert status == 403 and "changed on the disk" in answer["error"]["text"]
+    staged.unlink()
+    assert api("GET", path, None, api.admin)[0] == 404
 
 
 def test_the_server_is_alive_after_all_that(api):

@@ -10,6 +10,7 @@
 
 #include "common/base/log.h"
 #include "common/base/num.h"
+#include "server/api/api_aside.h"
 #include "server/api/api_core.h"
 #include "server/api/api_queue.h"
 #include "server/api/api_routes.h"
@@ -162,27 +163,35 @@ static inline RW_RC world_refuse_check(void *ctx, const struct release_check_job
     return rw_fail(err, RW_E_FULL, "the box is busy");
 }
 
-static inline RW_RC world_refuse_publish(void *ctx, const struct release *r,
-                                         struct rw_span envelope, const char *payload_path,
-                                         struct rw_err *err)
+/* At once, on this thread: an input must always do the same. */
+static inline RW_RC world_aside(void *ctx, struct api_job *job, struct rw_err *err)
 {
     (void)ctx;
-    (void)r;
-    (void)envelope;
-    (void)payload_path;
-    return rw_fail(err, RW_E_BUSY, "the signer is away");
+    (void)err;
+    api_aside_run(job, world.queue);
+    return RW_OK;
+}
+
+static inline RW_RC world_refuse_place(void *ctx, const struct release_place *payload,
+                                       struct rw_err *err)
+{
+    (void)ctx;
+    (void)payload;
+    return rw_fail(err, RW_E_FULL, "the disk is full");
 }
 
 static inline RW_RC world_refuse_role(void *ctx, const char *family, struct rw_span envelope,
                                       struct rw_err *err)
 {
+    (void)ctx;
     (void)family;
-    return world_refuse_publish(ctx, NULL, envelope, NULL, err);
+    (void)envelope;
+    return rw_fail(err, RW_E_BUSY, "the signer is away");
 }
 
 static inline RW_RC world_refuse_expedite(void *ctx, struct rw_span envelope, struct rw_err *err)
 {
-    return world_refuse_publish(ctx, NULL, envelope, NULL, err);
+    return world_refuse_role(ctx, NULL, envelope, err);
 }
 
 static inline void world_counters(void *ctx, struct http_counters *out)
@@ -312,13 +321,14 @@ static inline void world_begin(void)
                      .staging_dir = world.staging,
                      .repo_dir = world.repo,
                      .clock = world_clock,
-                     .publisher = {.publish = world_refuse_publish,
+                     .publisher = {.place = world_refuse_place,
                                    .publish_role = world_refuse_role,
                                    .publish_expedite = world_refuse_expedite}},
         .outside = {.point = world_point,
                     .renew = world_renew,
                     .trust = world_refuse_trust,
                     .check = world_refuse_check,
+                    .aside = world_aside,
                     .counters = world_counters,
                     .queue_depth = world_depth},
     };

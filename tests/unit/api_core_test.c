@@ -267,12 +267,97 @@ TEST(a_refused_command_is_rolled_back_and_reloads_nothing)
     api_core_end(&c);
 }
 
-RUN_TESTS(cmocka_unit_test(batches_are_committed_before_they_are_answered),
-          cmocka_unit_test(the_answer_of_a_lost_batch_says_nothing_of_what_was_granted),
-          cmocka_unit_test(after_a_failure_batches_are_refused_for_a_while_without_trying),
-          cmocka_unit_test(nothing_is_served_while_the_state_cannot_be_loaded),
-          cmocka_unit_test(a_controller_that_cannot_load_the_state_lets_go_of_the_signer),
-          cmocka_unit_test(a_turn_keeps_its_order_and_tells_its_failures),
-          cmocka_unit_test(ready_needs_a_turn_and_a_signer_that_answers),
-          cmocka_unit_test(a_change_of_the_rollouts_that_was_not_kept_is_forgotten),
-          cmocka_unit_test(a_refused_command_is_rolled_back_and_reloads_nothing))
+/* --- jobs that go on beside the core --- */
+static struct api_job *handed; /* to the thread beside the core */
+
+static void nothing_aside(struct api_job *job)
+{
+    (void)job;
+}
+
+static void resume(void *core, struct api_job *job)
+{
+    (void)core;
+    apply('r', job);
+}
+
+static void apply_aside(void *core, struct api_job *job)
+{
+    (void)core;
+    step('x');
+    job->aside = nothing_aside;
+    job->resume = resume;
+}
+
+static RW_RC take_aside(void *ctx, struct api_job *job, struct rw_err *err)
+{
+    (void)ctx;
+    if (fails == 'q') { return rw_fail(err, RW_E_FULL, "no place"); }
+    handed = job;
+    return RW_OK;
+}
+
+static const struct api_route beside = {.apply = apply_aside};
+
+static struct api_job job_of(const struct api_route *route)
+{
+    return (struct api_job){.route = route, .reply = {.body = rw_buf_make(64), .file_fd = -1}};
+}
+
+TEST(a_job_that_goes_aside_is_answered_after_it_came_back_and_holds_nobody_up)
+{
+    struct api_core c = fresh_core();
+    struct api_job other = job_of(&alone);
+    struct api_job job = job_of(&beside);
+    job.next = &other;
+    handed = NULL;
+    c.outside.aside = take_aside;
+    api_core_run(&c, &job);
+    assert_string_equal(trace, "xs+");
+    assert_ptr_equal(handed, &job);
+    assert_int_equal(job.reply.status, 0);
+    job.aside = NULL; /* as api_aside_run leaves it */
+    job.next = NULL;
+    api_core_run(&c, &job);
+    assert_string_equal(trace, "xs+r+");
+    assert_int_equal(c.stats.jobs, 2);
+    api_core_end(&c);
+}
+
+/* What it comes back to may have changed: it is let in by the same rules as when it came. */
+TEST(a_job_that_comes_back_to_a_state_that_cannot_be_loaded_is_refused)
+{
+    struct api_core c = fresh_core();
+    struct api_job job = job_of(&beside);
+    job.resume = resume;
+    c.fleet_stale = true;
+    fails = 'l';
+    api_core_run(&c, &job);
+    assert_string_equal(trace, "l-");
+    api_core_end(&c);
+}
+
+TEST(a_job_for_which_there_is_no_place_aside_is_refused)
+{
+    struct api_core c = fresh_core();
+    struct api_job job = job_of(&beside);
+    c.outside.aside = take_aside;
+    fails = 'q';
+    api_core_run(&c, &job);
+    assert_string_equal(trace, "x-");
+    api_core_end(&c);
+}
+
+RUN_TESTS(
+    cmocka_unit_test(batches_are_committed_before_they_are_answered),
+    cmocka_unit_test(the_answer_of_a_lost_batch_says_nothing_of_what_was_granted),
+    cmocka_unit_test(after_a_failure_batches_are_refused_for_a_while_without_trying),
+    cmocka_unit_test(nothing_is_served_while_the_state_cannot_be_loaded),
+    cmocka_unit_test(a_controller_that_cannot_load_the_state_lets_go_of_the_signer),
+    cmocka_unit_test(a_turn_keeps_its_order_and_tells_its_failures),
+    cmocka_unit_test(ready_needs_a_turn_and_a_signer_that_answers),
+    cmocka_unit_test(a_change_of_the_rollouts_that_was_not_kept_is_forgotten),
+    cmocka_unit_test(a_job_that_goes_aside_is_answered_after_it_came_back_and_holds_nobody_up),
+    cmocka_unit_test(a_job_that_comes_back_to_a_state_that_cannot_be_loaded_is_refused),
+    cmocka_unit_test(a_job_for_which_there_is_no_place_aside_is_refused),
+    cmocka_unit_test(a_refused_command_is_rolled_back_and_reloads_nothing))

@@ -22,7 +22,7 @@ TEST(two_engineers_must_sign_and_one_key_counts_once)
     MUST(sign(&r, &id, "engineers/alice.key", "mallory", rw_buf_span(&doc), &err));
     assert_int_equal(signatures_of(&r, &id), 1);
     assert_string_equal(state_of(&r, &id), "checked");
-    MUST_FAIL(release_publish(domain(&r), &id, "pat", &r.out, &err), RW_E_POLICY);
+    MUST_FAIL(publish(&r, &id, "pat", &err), RW_E_POLICY);
     MUST(sign(&r, &id, "engineers/bob.key", "bob", rw_buf_span(&doc), &err));
     assert_string_equal(state_of(&r, &id), "approved");
 }
@@ -53,14 +53,14 @@ TEST(a_stale_document_is_made_anew_without_its_signatures)
     RW_AUTO(rw_buf) struct rw_buf old = tosign(&r, &two);
     approve(&r, &two);
     approve(&r, &one);
-    MUST(release_publish(domain(&r), &one, "pat", &r.out, &err));
-    MUST_FAIL(release_publish(domain(&r), &two, "pat", &r.out, &err), RW_E_STALE);
+    MUST(publish(&r, &one, "pat", &err));
+    MUST_FAIL(publish(&r, &two, "pat", &err), RW_E_STALE);
     assert_string_equal(state_of(&r, &two), "checked");
     assert_int_equal(signatures_of(&r, &two), 0);
     MUST_FAIL(sign(&r, &two, "engineers/alice.key", "alice", rw_buf_span(&old), &err),
               RW_E_TUF_THRESHOLD);
     approve(&r, &two);
-    MUST(release_publish(domain(&r), &two, "pat", &r.out, &err));
+    MUST(publish(&r, &two, "pat", &err));
     assert_string_equal(state_of(&r, &two), "published");
 }
 
@@ -72,7 +72,7 @@ TEST(a_release_that_was_overtaken_can_no_longer_be_signed)
     struct release_id one = checked_release(&r, &plain);
     struct release_id two = checked_release(&r, &plain);
     approve(&r, &two);
-    MUST(release_publish(domain(&r), &two, "pat", &r.out, &err));
+    MUST(publish(&r, &two, "pat", &err));
     MUST_FAIL(release_tosign(domain(&r), &one, &doc, &err), RW_E_POLICY);
     rw_buf_drop(&doc);
 }
@@ -101,7 +101,7 @@ TEST(the_document_names_the_bake_of_every_ring)
     assert_string_equal(class_name, "slow");
     json_tree_drop(&tree);
     approve(&r, &id);
-    MUST(release_publish(domain(&r), &id, "pat", &r.out, &err));
+    MUST(publish(&r, &id, "pat", &err));
     MUST_FAIL(release_signer_point(r.signer, "canary", "yara", 1, false, &err), RW_E_TRUST_RULE);
     assert_non_null(strstr(err.text, "bake"));
     MUST(release_signer_point(r.signer, "internal", "yara", 1, false, &err));
@@ -142,7 +142,7 @@ TEST(a_signer_that_died_is_started_again)
     struct release_id id = checked_release(&r, &plain);
     approve(&r, &id);
     pid_t before = kill_signer();
-    MUST(release_publish(domain(&r), &id, "pat", &r.out, &err));
+    MUST(publish(&r, &id, "pat", &err));
     assert_int_not_equal(signer_pid(), before);
 }
 
@@ -178,12 +178,12 @@ TEST(a_crash_after_the_repository_and_before_the_store_is_healed)
     RW_AUTO(rw_buf) struct rw_buf image = rw_buf_make(16 << 20);
     MUST(rw_file_read(from, 16 << 20, &image, &err));
     MUST(store_sqlite_open(from, &r.store, &err));
-    MUST(release_publish(domain(&r), &id, "pat", &r.out, &err));
+    MUST(publish(&r, &id, "pat", &err));
     store_close(&r.store);
     MUST(rw_file_replace(from, 0600, rw_buf_span(&image), &err));
     MUST(store_sqlite_open(from, &r.store, &err));
     assert_string_equal(state_of(&r, &id), "approved");
-    MUST(release_publish(domain(&r), &id, "pat", &r.out, &err));
+    MUST(publish(&r, &id, "pat", &err));
     assert_string_equal(state_of(&r, &id), "published");
 }
 

@@ -16,9 +16,9 @@ TEST(a_release_goes_from_draft_to_an_agent)
     rw_fd state = -1;
     struct release_id id = checked_release(&r, &plain);
     assert_int_equal(id.number, 1);
-    MUST_FAIL(release_publish(domain(&r), &id, "pat", &r.out, &err), RW_E_POLICY);
+    MUST_FAIL(publish(&r, &id, "pat", &err), RW_E_POLICY);
     approve(&r, &id);
-    MUST(release_publish(domain(&r), &id, "pat", &r.out, &err));
+    MUST(publish(&r, &id, "pat", &err));
     assert_string_equal(state_of(&r, &id), "published");
     struct tuf_client *c = dev_dir_agent(&r.d, &state);
     MUST(tuf_client_find(c, "content/yara/1.rwc", &t, &err));
@@ -27,7 +27,7 @@ TEST(a_release_goes_from_draft_to_an_agent)
     MUST_FAIL(tuf_client_find(c, "rings/canary/yara", &t, &err), RW_E_NOT_FOUND);
     tuf_client_drop(&c);
     rw_fd_drop(&state);
-    MUST(release_publish(domain(&r), &id, "pat", &r.out, &err)); /* again: nothing new */
+    MUST(publish(&r, &id, "pat", &err)); /* again: nothing new */
     MUST(release_signer_point(r.signer, "canary", "yara", 1, false, &err));
     c = dev_dir_agent(&r.d, &state);
     MUST(tuf_client_find(c, "rings/canary/yara", &t, &err));
@@ -46,7 +46,7 @@ TEST(every_step_is_in_the_audit_log)
     int64_t count = 0;
     struct release_id id = checked_release(&r, &plain);
     approve(&r, &id);
-    MUST(release_publish(domain(&r), &id, "pat", &r.out, &err));
+    MUST(publish(&r, &id, "pat", &err));
     MUST(audit_log_verify(&r.store, &count, &err));
     assert_int_equal(count, RW_LEN(steps));
     rw_buf_clear(&r.out);
@@ -79,13 +79,11 @@ TEST_EACH(bytes_that_were_not_declared_are_refused, wrong_bytes)
     struct rw_err err = {0};
     bool wanted = true;
     int fd = -1;
-    uint64_t bytes = 0;
     struct release_id id = create(&r, &plain);
-    MUST_FAIL(release_upload(domain(&r), &id, RELEASE_PAYLOAD, rw_span_str(it->text), &wanted,
-                             &r.out, &err),
+    MUST_FAIL(upload_part(&r, &id, RELEASE_PAYLOAD, rw_span_str(it->text), &wanted, &err),
               RW_E_TUF_HASH);
     assert_string_equal(state_of(&r, &id), "draft");
-    MUST_FAIL(release_open_payload(domain(&r), &id, &fd, &bytes, &err), RW_E_NOT_FOUND);
+    MUST_FAIL(open_payload(&r, &id, &fd, &err), RW_E_NOT_FOUND);
 }
 
 TEST(the_check_waits_for_the_samples)
@@ -99,14 +97,13 @@ TEST(the_check_waits_for_the_samples)
     assert_false(upload(&r, &id, payload));
     assert_string_equal(state_of(&r, &id), "draft");
     MUST_FAIL(release_begin_check(domain(&r), &id, &job, &err), RW_E_POLICY);
-    MUST(release_upload(domain(&r), &id, RELEASE_SAMPLES, rw_span_of(samples, sizeof(samples) - 1),
-                        &wanted, &r.out, &err));
+    MUST(upload_part(&r, &id, RELEASE_SAMPLES, rw_span_of(samples, sizeof(samples) - 1), &wanted,
+                     &err));
     assert_true(wanted);
     MUST(release_begin_check(domain(&r), &id, &job, &err));
     assert_string_equal(job.payload_path, "yara/1/payload");
     assert_string_equal(job.samples_path, "yara/1/samples");
-    MUST_FAIL(release_upload(domain(&r), &id, RELEASE_PAYLOAD, rw_span_str(payload), &wanted,
-                             &r.out, &err),
+    MUST_FAIL(upload_part(&r, &id, RELEASE_PAYLOAD, rw_span_str(payload), &wanted, &err),
               RW_E_POLICY);
 }
 
@@ -116,9 +113,77 @@ TEST(samples_that_were_not_declared_are_refused)
     struct rw_err err = {0};
     bool wanted = false;
     struct release_id id = create(&r, &plain);
-    MUST_FAIL(
-        release_upload(domain(&r), &id, RELEASE_SAMPLES, rw_span_str("x"), &wanted, &r.out, &err),
-        RW_E_POLICY);
+    MUST_FAIL(upload_part(&r, &id, RELEASE_SAMPLES, rw_span_str("x"), &wanted, &err), RW_E_POLICY);
+}
+
+/* --- what happens while bytes are on their way --- */
+TEST(of_two_uploads_at_once_the_second_finds_the_release_in_checking)
+{
+    RW_AUTO(rig) struct rig r = rig_make();
+    struct rw_err err = {0};
+    struct release_place one;
+    struct release_place two;
+    bool wanted = false;
+    struct release_check_job job;
+    struct release_id id = create(&r, &plain);
+    MUST(release_upload_place(domain(&r), &id, RELEASE_PAYLOAD, &one, &err));
+    MUST(release_upload_place(domain(&r), &id, RELEASE_PAYLOAD, &two, &err));
+    MUST(release_stage_write(&one, rw_span_str(payload), &err));
+    MUST(release_upload_take(domain(&r), &one, &wanted, &r.out, &err));
+    assert_true(wanted);
+    MUST(release_stage_write(&two, rw_span_str(payload), &err)); /* the same bytes once more */
+    wanted = false;
+    MUST_FAIL(release_upload_take(domain(&r), &two, &wanted, &r.out, &err), RW_E_POLICY);
+    assert_false(wanted);
+    MUST(release_begin_check(domain(&r), &id, &job, &err));
+}
+
+TEST(an_upload_into_a_release_that_was_given_up_meanwhile_is_refused)
+{
+    RW_AUTO(rig) struct rig r = rig_make();
+    struct rw_err err = {0};
+    struct release_place at;
+    bool wanted = false;
+    struct release_id id = create(&r, &plain);
+    MUST(release_upload_place(domain(&r), &id, RELEASE_PAYLOAD, &at, &err));
+    MUST(release_stage_write(&at, rw_span_str(payload), &err));
+    MUST(release_abandon(domain(&r), &id, "pat", "a mistake", &r.out, &err));
+    MUST_FAIL(release_upload_take(domain(&r), &at, &wanted, &r.out, &err), RW_E_POLICY);
+    assert_false(wanted);
+    assert_string_equal(state_of(&r, &id), "withdrawn");
+}
+
+/* INV-3: what was true when the payload was placed must be true when the signer is asked. */
+TEST(a_release_that_was_given_up_while_its_payload_was_placed_is_not_published)
+{
+    RW_AUTO(rig) struct rig r = rig_make();
+    struct rw_err err = {0};
+    struct release_place at;
+    struct tuf_target t;
+    rw_fd state = -1;
+    bool wanted = false;
+    struct release_id id = checked_release(&r, &plain);
+    approve(&r, &id);
+    MUST(release_publish_place(domain(&r), &id, "pat", &at, &wanted, &err));
+    assert_true(wanted);
+    MUST(release_signer_place(r.signer, &at, &err));
+    MUST(release_abandon(domain(&r), &id, "pat", "a mistake", &r.out, &err));
+    MUST_FAIL(release_publish(domain(&r), &id, "pat", &r.out, &err), RW_E_POLICY);
+    struct tuf_client *c = dev_dir_agent(&r.d, &state);
+    MUST_FAIL(tuf_client_find(c, "content/yara/1.rwc", &t, &err), RW_E_NOT_FOUND);
+    tuf_client_drop(&c);
+    rw_fd_drop(&state);
+}
+
+TEST(what_was_not_placed_the_signer_refuses)
+{
+    RW_AUTO(rig) struct rig r = rig_make();
+    struct rw_err err = {0};
+    struct release_id id = checked_release(&r, &plain);
+    approve(&r, &id);
+    MUST_FAIL(release_publish(domain(&r), &id, "pat", &r.out, &err), RW_E_TUF_HASH);
+    assert_string_equal(state_of(&r, &id), "approved");
+    MUST(publish(&r, &id, "pat", &err));
 }
 
 TEST(the_payload_that_is_given_out_is_the_declared_one)
@@ -127,16 +192,14 @@ TEST(the_payload_that_is_given_out_is_the_declared_one)
     struct rw_err err = {0};
     char path[128];
     int fd = -1;
-    uint64_t bytes = 0;
     struct release_id id = checked_release(&r, &plain);
-    MUST(release_open_payload(domain(&r), &id, &fd, &bytes, &err));
-    assert_int_equal(bytes, strlen(payload));
+    MUST(open_payload(&r, &id, &fd, &err));
     rw_fd_drop(&fd);
     (void)snprintf(path, sizeof(path), "%s/staging/yara/1/payload", r.d.path);
     MUST(rw_file_replace(path, 0600, rw_span_str("rotten"), &err));
-    MUST_FAIL(release_open_payload(domain(&r), &id, &fd, &bytes, &err), RW_E_TUF_HASH);
+    MUST_FAIL(open_payload(&r, &id, &fd, &err), RW_E_TUF_HASH);
     approve(&r, &id);
-    MUST_FAIL(release_publish(domain(&r), &id, "pat", &r.out, &err), RW_E_TUF_HASH);
+    MUST_FAIL(publish(&r, &id, "pat", &err), RW_E_TUF_HASH);
     assert_string_equal(state_of(&r, &id), "approved");
     (void)snprintf(path, sizeof(path), "%s/repo/targets/content/yara", r.d.path);
     assert_int_equal(rmdir(path), 0); /* nothing was put there: it is still empty */
@@ -309,16 +372,21 @@ TEST(requests_that_are_none_are_refused_and_leave_nothing)
     assert_int_equal(records, 1); /* that of the init */
 }
 
-RUN_TESTS(cmocka_unit_test(a_release_goes_from_draft_to_an_agent),
-          cmocka_unit_test(every_step_is_in_the_audit_log),
-          cmocka_unit_test(bytes_that_were_not_declared_are_refused),
-          cmocka_unit_test(the_check_waits_for_the_samples),
-          cmocka_unit_test(samples_that_were_not_declared_are_refused),
-          cmocka_unit_test(the_payload_that_is_given_out_is_the_declared_one),
-          cmocka_unit_test(only_a_final_accepted_verdict_opens),
-          cmocka_unit_test(a_draft_is_checked_again_when_the_payload_is_sent_again),
-          cmocka_unit_test(a_verdict_about_other_bytes_or_without_sense_changes_nothing),
-          cmocka_unit_test(checks_that_were_cut_off_are_found_after_a_start),
-          cmocka_unit_test(an_unchecked_release_says_why_everywhere),
-          cmocka_unit_test(numbers_are_never_used_again),
-          cmocka_unit_test(requests_that_are_none_are_refused_and_leave_nothing))
+RUN_TESTS(
+    cmocka_unit_test(a_release_goes_from_draft_to_an_agent),
+    cmocka_unit_test(every_step_is_in_the_audit_log),
+    cmocka_unit_test(bytes_that_were_not_declared_are_refused),
+    cmocka_unit_test(the_check_waits_for_the_samples),
+    cmocka_unit_test(samples_that_were_not_declared_are_refused),
+    cmocka_unit_test(of_two_uploads_at_once_the_second_finds_the_release_in_checking),
+    cmocka_unit_test(an_upload_into_a_release_that_was_given_up_meanwhile_is_refused),
+    cmocka_unit_test(a_release_that_was_given_up_while_its_payload_was_placed_is_not_published),
+    cmocka_unit_test(what_was_not_placed_the_signer_refuses),
+    cmocka_unit_test(the_payload_that_is_given_out_is_the_declared_one),
+    cmocka_unit_test(only_a_final_accepted_verdict_opens),
+    cmocka_unit_test(a_draft_is_checked_again_when_the_payload_is_sent_again),
+    cmocka_unit_test(a_verdict_about_other_bytes_or_without_sense_changes_nothing),
+    cmocka_unit_test(checks_that_were_cut_off_are_found_after_a_start),
+    cmocka_unit_test(an_unchecked_release_says_why_everywhere),
+    cmocka_unit_test(numbers_are_never_used_again),
+    cmocka_unit_test(requests_that_are_none_are_refused_and_leave_nothing))
