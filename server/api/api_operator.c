@@ -47,15 +47,6 @@ static RW_RC put_rollouts(const struct api_core *c, struct rw_wall now, struct j
     return RW_OK;
 }
 
-static RW_RC count_one(void *arg, const struct store_doc *doc, struct rw_err *err)
-{
-    (void)doc;
-    (void)err;
-    int64_t *count = arg;
-    (*count)++;
-    return RW_OK;
-}
-
 static RW_RC put_alarms(const struct api_core *c, struct rw_wall now, struct json_writer *w,
                         struct rw_err *err)
 {
@@ -70,12 +61,12 @@ static RW_RC put_alarms(const struct api_core *c, struct rw_wall now, struct jso
     return RW_OK;
 }
 
-static RW_RC write_status(const struct api_core *c, struct rw_buf *into, struct rw_err *err)
+static RW_RC write_status(struct api_core *c, struct rw_buf *into, struct rw_err *err)
 {
     struct rw_wall now = rw_clock_wall(&c->clock);
     char started[RW_TIME_TEXT_BYTES];
     int64_t releases = 0;
-    RW_TRY(store_doc_each(c->store, "release", count_one, &releases, err));
+    RW_TRY(release_count(&c->releases, &releases, err));
     rw_wall_format(started, c->started);
     struct json_writer w = json_begin(into);
     json_open_object(&w, NULL);

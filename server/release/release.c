@@ -65,7 +65,10 @@ RW_RC release_create(struct release_domain *d, const char *author, struct rw_spa
     RW_TRY(release_stage_make(d->staging_dir, &r.id, err));
     const struct release_record_act act = {
         .actor = author, .action = "release.create", .reason = r.reason};
-    RW_TRY(release_record_save(d, &r, &act, err));
+    rc = release_record_save(d, &r, &act, err);
+    bool counted = rw_is_ok(rc) && d->count > 0;
+    d->count = counted ? d->count + 1 : 0; /* after a failure nobody knows */
+    RW_TRY(rc);
     return release_record_answer(&r, out, err);
 }
 
@@ -189,5 +192,13 @@ RW_RC release_payload_place(struct release_domain *d, const struct release_id *i
                        (long long)id->number);
     }
     *out = release_record_place(d, &r, RELEASE_PAYLOAD);
+    return RW_OK;
+}
+
+RW_RC release_count(struct release_domain *d, int64_t *out, struct rw_err *err)
+{
+    bool shared = store_is_shared(d->store);
+    if (shared || d->count == 0) { RW_TRY(store_doc_count(d->store, "release", &d->count, err)); }
+    *out = d->count;
     return RW_OK;
 }

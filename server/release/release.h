@@ -34,6 +34,7 @@ struct release_domain {
     int repo_dir;    /* DIR/repo */
     struct rw_clock clock;
     struct release_publisher publisher;
+    int64_t count; /* releases in a store that nobody shares; 0: to be counted. release_count's */
 };
 
 /* What the box needs, and what its verdict must speak of. */
@@ -111,5 +112,8 @@ RW_RC release_find(struct release_domain *d, const struct release_id *id,
 /* GET .../payload: what release_stage_open opens, on whichever thread. Fails with RW_E_NOT_FOUND. */
 RW_RC release_payload_place(struct release_domain *d, const struct release_id *id,
                             struct release_place *out, struct rw_err *err);
+/* How many there are, of any state. Counted once: the store reads all of them for it. In a shared one other nodes
+ * make some, too, so it is asked each time. */
+RW_RC release_count(struct release_domain *d, int64_t *out, struct rw_err *err);
 
 #endif

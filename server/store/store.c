@@ -65,6 +65,11 @@ RW_RC store_doc_each(struct store *s, const char *kind,
     return s->backend->doc_each(s->ctx, kind, each, arg, err);
 }
 
+RW_RC store_doc_count(struct store *s, const char *kind, int64_t *out, struct rw_err *err)
+{
+    return s->backend->doc_count(s->ctx, kind, out, err);
+}
+
 RW_RC store_journal_append(struct store *s, struct rw_span batch, int64_t *row_out,
                            struct rw_err *err)
 {

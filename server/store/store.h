@@ -71,6 +71,7 @@ struct store_backend {
     (void *ctx, const char *kind,
      RW_RC (*each)(void *arg, const struct store_doc *doc, struct rw_err *err), void *arg,
      struct rw_err *err);
+    RW_RC (*doc_count)(void *ctx, const char *kind, int64_t *out, struct rw_err *err);
     RW_RC (*journal_append)(void *ctx, struct rw_span batch, int64_t *row, struct rw_err *err);
     RW_RC(*journal_each)
     (void *ctx, int64_t after,
@@ -127,6 +128,9 @@ RW_RC store_doc_get(struct store *s, const char *kind, const char *id, struct rw
 RW_RC store_doc_each(struct store *s, const char *kind,
                      RW_RC (*each)(void *arg, const struct store_doc *doc, struct rw_err *err),
                      void *arg, struct rw_err *err);
+
+/* How many documents of a kind there are. SQLite goes through all of them for it. */
+RW_RC store_doc_count(struct store *s, const char *kind, int64_t *out, struct rw_err *err);
 
 /* Appends one batch of records; gives its row number (shared: now.tip + 1 for the first). Needs a transaction. */
 RW_RC store_journal_append(struct store *s, struct rw_span batch, int64_t *row_out,

@@ -198,6 +198,17 @@ static RW_RC doc_each(void *ctx, const char *kind,
     return RW_OK;
 }
 
+static RW_RC doc_count(void *ctx, const char *kind, int64_t *out, struct rw_err *err)
+{
+    struct pg_store *s = ctx;
+    struct store_pg_values v = {.count = 0};
+    RW_AUTO(store_pg_result) store_pg_result r = NULL;
+    store_pg_add_text(&v, kind);
+    RW_TRY(run(s, SQL_DOC_COUNT, &v, &r, err));
+    *out = store_pg_i64(r, 0, 0);
+    return RW_OK;
+}
+
 static RW_RC doc_changed(void *ctx, int64_t after,
                          RW_RC (*each)(void *arg, const char *kind, const struct store_doc *doc,
                                        struct rw_err *err),
@@ -416,6 +427,7 @@ static const struct store_backend pg_backend = {
     .doc_put = doc_put,
     .doc_get = doc_get,
     .doc_each = doc_each,
+    .doc_count = doc_count,
     .journal_append = journal_append,
     .journal_each = journal_each,
     .fold = fold,

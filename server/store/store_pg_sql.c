@@ -10,6 +10,7 @@ const struct store_pg_statement store_pg_sql[SQL_COUNT] = {
     SQL(SQL_DOC_UPDATE, "UPDATE doc SET generation = $3, body = $4, change = $5"
                         " WHERE kind = $1 AND id = $2 AND generation = $3 - 1"),
     SQL(SQL_DOC_GET, "SELECT generation, body FROM doc WHERE kind = $1 AND id = $2"),
+    SQL(SQL_DOC_COUNT, "SELECT count(*) FROM doc WHERE kind = $1"),
     SQL(SQL_DOC_EACH, "SELECT id, generation, body FROM doc WHERE kind = $1 ORDER BY id"),
     SQL(SQL_DOC_CHANGED, "SELECT kind, id, generation, body FROM doc WHERE change > $1"
                          " ORDER BY change, kind, id"),

@@ -12,6 +12,7 @@ enum statement {
     SQL_DOC_INSERT,
     SQL_DOC_UPDATE,
     SQL_DOC_GET,
+    SQL_DOC_COUNT,
     SQL_DOC_EACH,
     SQL_JOURNAL_APPEND,
     SQL_JOURNAL_EACH,
@@ -31,6 +32,7 @@ static const char *const statements[SQL_COUNT] = {
     [SQL_DOC_UPDATE] = "UPDATE doc SET generation = ?3, body = ?4"
                        " WHERE kind = ?1 AND id = ?2 AND generation = ?3 - 1",
     [SQL_DOC_GET] = "SELECT generation, body FROM doc WHERE kind = ?1 AND id = ?2",
+    [SQL_DOC_COUNT] = "SELECT count(*) FROM doc WHERE kind = ?1",
     [SQL_DOC_EACH] = "SELECT id, generation, body FROM doc WHERE kind = ?1 ORDER BY id",
     [SQL_JOURNAL_APPEND] = "INSERT INTO journal (batch) VALUES (?1)",
     [SQL_JOURNAL_EACH] = "SELECT row, batch FROM journal WHERE row > ?1 ORDER BY row",
@@ -191,6 +193,18 @@ static RW_RC doc_each(void *ctx, const char *kind,
     return rc;
 }
 
+static RW_RC doc_count(void *ctx, const char *kind, int64_t *out, struct rw_err *err)
+{
+    struct sqlite_store *s = ctx;
+    sqlite3_stmt *st = fresh(s, SQL_DOC_COUNT);
+    bind_text(st, 1, kind);
+    bool found = sqlite3_step(st) == SQLITE_ROW;
+    struct rw_rc rc = found ? RW_OK : sql_failed(s->db, "counting documents", err);
+    if (found) { *out = sqlite3_column_int64(st, 0); }
+    (void)sqlite3_reset(st);
+    return rc;
+}
+
 static RW_RC journal_append(void *ctx, struct rw_span batch, int64_t *row, struct rw_err *err)
 {
     struct sqlite_store *s = ctx;
@@ -318,6 +332,7 @@ static const struct store_backend sqlite_backend = {
     .doc_put = doc_put,
     .doc_get = doc_get,
     .doc_each = doc_each,
+    .doc_count = doc_count,
     .journal_append = journal_append,
     .journal_each = journal_each,
     .fold = fold,

@@ -247,6 +247,13 @@ static RW_RC doc_each(void *ctx, const char *kind,
     return n->base.backend->doc_each(n->base.ctx, kind, each, arg, err);
 }
 
+static RW_RC doc_count(void *ctx, const char *kind, int64_t *out, struct rw_err *err)
+{
+    const struct node *n = ctx;
+    if (n->cut) { return rw_fail(err, RW_E_STORE, "cut off"); }
+    return n->base.backend->doc_count(n->base.ctx, kind, out, err);
+}
+
 static RW_RC doc_changed(void *ctx, int64_t after,
                          RW_RC (*each)(void *arg, const char *kind, const struct store_doc *doc,
                                        struct rw_err *err),
@@ -335,6 +342,7 @@ static const struct store_backend shared = {
     .doc_put = doc_put,
     .doc_get = doc_get,
     .doc_each = doc_each,
+    .doc_count = doc_count,
     .journal_append = journal_append,
     .journal_each = journal_each,
     .fold = fold,

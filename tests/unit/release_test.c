@@ -186,6 +186,25 @@ TEST(what_was_not_placed_the_signer_refuses)
     MUST(publish(&r, &id, "pat", &err));
 }
 
+TEST(releases_are_counted_as_they_are_made)
+{
+    RW_AUTO(rig) struct rig r = rig_make();
+    struct rw_err err = {0};
+    int64_t count = -1;
+    MUST(release_count(domain(&r), &count, &err));
+    assert_int_equal(count, 0);
+    (void)create(&r, &plain);
+    (void)create(&r, &plain);
+    MUST(release_count(domain(&r), &count, &err));
+    assert_int_equal(count, 2);
+    MUST_FAIL(release_create(domain(&r), "carol", rw_span_str("{}"), &r.out, &err), RW_E_SCHEMA);
+    (void)create(&r, &plain);
+    MUST(release_count(domain(&r), &count, &err));
+    assert_int_equal(count, 3);
+    MUST(store_doc_count(&r.store, "release", &count, &err));
+    assert_int_equal(count, 3);
+}
+
 TEST(the_payload_that_is_given_out_is_the_declared_one)
 {
     RW_AUTO(rig) struct rig r = rig_make();
@@ -382,6 +401,7 @@ RUN_TESTS(
     cmocka_unit_test(an_upload_into_a_release_that_was_given_up_meanwhile_is_refused),
     cmocka_unit_test(a_release_that_was_given_up_while_its_payload_was_placed_is_not_published),
     cmocka_unit_test(what_was_not_placed_the_signer_refuses),
+    cmocka_unit_test(releases_are_counted_as_they_are_made),
     cmocka_unit_test(the_payload_that_is_given_out_is_the_declared_one),
     cmocka_unit_test(only_a_final_accepted_verdict_opens),
     cmocka_unit_test(a_draft_is_checked_again_when_the_payload_is_sent_again),

@@ -165,6 +165,11 @@ TEST(documents_come_in_order_of_id_and_kind_by_kind)
     RW_AUTO(rw_buf) struct rw_buf text = rw_buf_make(1024);
     MUST(store_doc_each(&w.store, "thing", collect, &text, &err));
     assert_string_equal(rw_buf_str(&text), "yara/0000000002=two yara/0000000010=ten ");
+    int64_t count = -1;
+    MUST(store_doc_count(&w.store, "thing", &count, &err));
+    assert_int_equal(count, 2);
+    MUST(store_doc_count(&w.store, "none", &count, &err));
+    assert_int_equal(count, 0);
     end(&w);
 }
 
