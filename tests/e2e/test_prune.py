@@ -55,12 +55,12 @@ def names_of_roots(files):
     return {f for f in files if f.endswith(".root.json")}
 
 
-def refuses_when_damaged(lab, name, damage):
+def refuses_when_damaged(lab, name, damage, *args):
     path = lab.server_dir / "repo" / "metadata" / name
     good = path.read_bytes()
     path.write_bytes(damage(good))
     before = tree(lab)
-    r = prune(lab)
+    r = prune(lab, *args)
     path.write_bytes(good)
     assert r.returncode != 0 and "nothing is removed" in r.stderr and name in r.stderr, r.stderr
     assert before <= tree(lab)
@@ -97,6 +97,10 @@ def test_what_nobody_needs_goes_and_everything_else_works_on():
         told = json.loads(prune(lab, "--dry-run", "-o", "json", check=True).stdout)
         assert whole <= tree(lab) and told["dry_run"] and told["removed"]
         assert json.loads(prune(lab, "--older-than", "1d", "-o", "json", check=True).stdout)["removed"] == []
+        # What a version that stays lists is still wanted, though the one in force does not list it any more.
+        more = json.loads(prune(lab, "--dry-run", "--keep", "99", "-o", "json", check=True).stdout)["removed"]
+        assert payload(lab, bad) not in {r["path"] for r in more} and f"staging/{bad}" in {r["path"] for r in more}
+        refuses_when_damaged(lab, "1.content-yara.json", lambda b: b[:len(b) // 2], "--keep", "99")
         refuses_when_damaged(lab, "timestamp.json", lambda b: b[:len(b) // 2])
         refuses_when_damaged(lab, current(lab, "targets"), lambda b: b[:len(b) // 2])
         refuses_when_damaged(lab, current(lab, "content-yara"), lambda b: b + b" ")  # another hash, still JSON
