@@ -29,21 +29,20 @@ static const char *const statements[SQL_COUNT] = {
     [SQL_BEGIN] = "BEGIN IMMEDIATE",
     [SQL_COMMIT] = "COMMIT",
     [SQL_DOC_INSERT] = "INSERT INTO doc (kind, id, generation, body) VALUES (?1, ?2, ?3, ?4)",
-    [SQL_DOC_UPDATE] = "UPDATE doc SET generation = ?3, body = ?4"
-                       " WHERE kind = ?1 AND id = ?2 AND generation = ?3 - 1",
+    [SQL_DOC_UPDATE] =
+        "UPDATE doc SET generation = ?3, body = ?4 WHERE kind=?1 AND id=?2 AND generation=?3-1",
     [SQL_DOC_GET] = "SELECT generation, body FROM doc WHERE kind = ?1 AND id = ?2",
     [SQL_DOC_COUNT] = "SELECT count(*) FROM doc WHERE kind = ?1",
     [SQL_DOC_EACH] = "SELECT id, generation, body FROM doc WHERE kind = ?1 ORDER BY id",
     [SQL_JOURNAL_APPEND] = "INSERT INTO journal (batch) VALUES (?1)",
     [SQL_JOURNAL_EACH] = "SELECT row, batch FROM journal WHERE row > ?1 ORDER BY row",
     [SQL_JOURNAL_DROP] = "DELETE FROM journal WHERE row <= ?1",
-    [SQL_FOLD_PUT] = "INSERT INTO fold (one, mark, image) VALUES (1, ?1, ?2)"
-                     " ON CONFLICT (one) DO UPDATE SET mark = ?1, image = ?2",
+    [SQL_FOLD_PUT] = "REPLACE INTO fold (one, mark, image) VALUES (1, ?1, ?2)",
     [SQL_FOLD_GET] = "SELECT mark, image FROM fold",
     [SQL_AUDIT_APPEND] = "INSERT INTO audit (seq, at_s, record, hash) VALUES (?1, ?2, ?3, ?4)",
     [SQL_AUDIT_TIP] = "SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1",
-    [SQL_AUDIT_EACH] = "SELECT seq, at_s, record, hash FROM audit WHERE seq > ?1"
-                       " ORDER BY seq LIMIT ?2",
+    [SQL_AUDIT_EACH] =
+        "SELECT seq, at_s, record, hash FROM audit WHERE seq > ?1 ORDER BY seq LIMIT ?2",
 };
 
 struct sqlite_store {
