@@ -71,10 +71,10 @@ def test_what_the_release_before_needs_is_measured_here_and_now(box):
 
 def test_a_slow_sample_is_compared_with_the_slowest_before(box):
     quick = box.file("rule a { condition: for all i in (0..10) : (i >= 0) and false }")
-    slow = box.file("rule a { condition: for all i in (0..5000000) : (i >= 0) and false }")
+    slow = box.file("rule a { condition: for all i in (0..2000000) : (i >= 0) and false }")
     verdict = box.run(slow, "--against", quick, "--samples", box.samples(must_not=["x"]), cpu="20s", wall="120s")
-    assert verdict["verdict"] == "refused", verdict
-    assert verdict["check"]["slowest"]["n"] > 100000 > verdict["check"]["slowest"]["before"], verdict
+    assert verdict["verdict"] == "refused" and "slowest" in verdict["check"], verdict
+    assert verdict["check"]["slowest"]["n"] > 50000 > verdict["check"]["slowest"]["before"], verdict
 
 
 def test_a_release_before_that_is_not_accepted_any_more_holds_nobody_up(box):
