@@ -5,6 +5,7 @@
 #include "server/api/api_core.h"
 #include "server/store/store_sqlite.h"
 #include "tests/harness.h"
+#include "tests/unit/rollout_run_still.h"
 
 /* --- the controller, scripted --- */
 static struct fleet_who permit_who;
@@ -47,31 +48,6 @@ RW_RC rollout_run_open(struct store *store, struct fleet_state *fleet,
 void rollout_run_drop(struct rollout_run **r)
 {
     *r = NULL;
-}
-
-void rollout_run_set_policy(struct rollout_run *r, const struct ring_policy *policy)
-{
-    (void)r;
-    (void)policy;
-}
-
-RW_RC rollout_run_follow(struct rollout_run *r, struct rw_wall now, struct rw_err *err)
-{
-    (void)r;
-    (void)now;
-    (void)err;
-    return RW_OK;
-}
-
-RW_RC rollout_run_take(struct rollout_run *r, const char *kind, const struct store_doc *doc,
-                       bool *changed_out, struct rw_err *err)
-{
-    (void)r;
-    (void)kind;
-    (void)doc;
-    (void)changed_out;
-    (void)err;
-    return RW_OK;
 }
 
 RW_RC rollout_run_tick(struct rollout_run *r, struct rw_wall now, struct rw_err *err)

@@ -9,6 +9,7 @@
 #include "server/api/api_core.h"
 #include "server/health/fleet_permit.h"
 #include "tests/harness.h"
+#include "tests/unit/rollout_run_still.h"
 
 static char trace[256];
 static char fails; /* this step fails */
@@ -118,31 +119,6 @@ void rollout_run_drop(struct rollout_run **r)
 {
     if (*r != NULL) { step('D'); }
     *r = NULL;
-}
-
-void rollout_run_set_policy(struct rollout_run *r, const struct ring_policy *policy)
-{
-    (void)r;
-    (void)policy;
-}
-
-RW_RC rollout_run_follow(struct rollout_run *r, struct rw_wall now, struct rw_err *err)
-{
-    (void)r;
-    (void)now;
-    (void)err;
-    return RW_OK;
-}
-
-RW_RC rollout_run_take(struct rollout_run *r, const char *kind, const struct store_doc *doc,
-                       bool *changed_out, struct rw_err *err)
-{
-    (void)r;
-    (void)kind;
-    (void)doc;
-    (void)changed_out;
-    (void)err;
-    return RW_OK;
 }
 
 RW_RC fleet_state_follow(struct fleet_state *f, struct rw_err *err)
