@@ -87,7 +87,8 @@ static RW_RC gather(const struct box_check_request *req, struct inputs *in, stru
     struct utsname host;
     RW_TRY(read_file(&in->content, "content", req->content, BOX_CONTENT_BYTES_MAX, err));
     const char *program = in->settings.program[0] != '\0' ? in->settings.program : req->validator;
-    RW_TRY(read_file(&in->validator, "validator", program, BOX_VALIDATOR_BYTES_MAX, err));
+    struct rw_rc rc = read_file(&in->validator, "validator", program, BOX_VALIDATOR_BYTES_MAX, err);
+    if (!rw_is_ok(rc)) { return rw_wrap(err, "validator"); }
     if (req->against != NULL) { RW_TRY(read_before(req->against, &in->before, &v->before, err)); }
     RW_TRY(digest_sha256_hex(box_memory_bytes(&in->content), v->content_sha256, err));
     RW_TRY(digest_sha256_hex(box_memory_bytes(&in->validator), v->validator_sha256, err));

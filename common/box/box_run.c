@@ -25,6 +25,14 @@ RW_RC box_beside_self(const char *name, char *dst, size_t cap, struct rw_err *er
     return RW_OK;
 }
 
+/* What one run needs on this host. */
+struct programs {
+    const char *box;
+    const char *role;  /* of `judge`: validator or loader */
+    const char *judge; /* its path */
+    const char *type;  /* stands in a verdict of our own */
+};
+
 struct arguments {
     char *at[ARGS_MAX];
     size_t n;
@@ -89,23 +97,48 @@ static void fill(struct arguments *a, const struct box_request *req)
     }
 }
 
+/* A program that is not there is named here: the box's own message is in the log alone. A validator or loader may be
+ * no more than settings (PATH.conf) that name a program elsewhere. */
+static RW_RC check_installed(const char *what, const char *path, bool settings_do,
+                             struct rw_err *err)
+{
+    char settings[4096];
+    if (access(path, X_OK) == 0) { return RW_OK; }
+    int cause = errno;
+    int n = snprintf(settings, sizeof(settings), "%s.conf", path);
+    bool fits = n > 0 && (size_t)n < sizeof(settings);
+    if (settings_do && fits && access(settings, R_OK) == 0) { return RW_OK; }
+    return rw_fail(err, RW_E_NOT_FOUND, "cannot run the %s %.120s (%s): install it there", what,
+                   path, strerror(cause));
+}
+
+static RW_RC run_box(struct arguments *a, const struct programs *p, int64_t wall_ms,
+                     struct rw_buf *raw, struct rw_err *err)
+{
+    struct proc_exit gone;
+    RW_TRY(check_installed("launcher", p->box, false, err));
+    RW_TRY(check_installed(p->role, p->judge, true, err));
+    RW_TRY(box_program_run(p->box, a->at, wall_ms + BOX_PROGRAM_GRACE_MS, raw, &gone, err));
+    if (raw->n > 0) { return RW_OK; }
+    return rw_fail(err, RW_E_PROCESS,
+                   "ringward-box ended by %s %d without a verdict: its message is in the log",
+                   gone.signaled ? "signal" : "exit status", gone.status);
+}
+
 /* Runs the box and takes its verdict, whatever happens: no verdict is a verdict of its own, and it never opens
  * (INV-3). */
-/* NOLINTNEXTLINE(readability-function-size): what runs, how long, and its verdict in two forms */
-static RW_RC take_verdict(const char *box, struct arguments *a, int64_t wall_ms, const char *type,
+static RW_RC take_verdict(struct arguments *a, const struct programs *p, int64_t wall_ms,
                           struct verdict *out, struct rw_buf *text, struct rw_err *err)
 {
     RW_AUTO(rw_buf) struct rw_buf raw = rw_buf_make(VERDICT_TEXT_BYTES_MAX);
     struct rw_err why = {.code = RW_E_NONE};
-    struct proc_exit gone;
-    struct rw_rc rc =
-        box_program_run(box, a->at, wall_ms + BOX_PROGRAM_GRACE_MS, &raw, &gone, &why);
+    struct rw_rc rc = run_box(a, p, wall_ms, &raw, &why);
     if (rw_is_ok(rc)) { rc = verdict_read(rw_buf_span(&raw), out, &why); }
     if (!rw_is_ok(rc)) {
         *out = (struct verdict){.kind = VERDICT_SANDBOX_ERROR, .final = false, .exit_status = -1};
         (void)snprintf(out->reason, sizeof(out->reason), "%.200s", why.text);
         (void)snprintf(out->grade, sizeof(out->grade), "none");
-        (void)snprintf(out->validator, sizeof(out->validator), "%.30s", type);
+        (void)snprintf(out->validator, sizeof(out->validator), "%.30s", p->type);
         return verdict_write(out, text, err);
     }
     return rw_buf_append(text, rw_buf_span(&raw), err);
@@ -116,8 +149,10 @@ RW_RC box_check_text(const struct box_request *req, struct verdict *out, struct 
 {
     struct arguments a = {.n = 0};
     fill(&a, req);
-    return take_verdict(req->box, &a, req->wall_ms > 0 ? req->wall_ms : ASKED_WALL_MS_MAX,
-                        req->type, out, text, err);
+    const struct programs p = {
+        .box = req->box, .role = "validator", .judge = req->validator, .type = req->type};
+    return take_verdict(&a, &p, req->wall_ms > 0 ? req->wall_ms : ASKED_WALL_MS_MAX, out, text,
+                        err);
 }
 
 RW_RC box_check(const struct box_request *req, struct verdict *out, struct rw_err *err)
@@ -141,5 +176,7 @@ RW_RC box_run_load(const struct box_load_run *req, struct verdict *out, struct r
         add(&a, req->before);
     }
     if (req->allow_weak) { add(&a, "--allow-weak"); }
-    return take_verdict(req->box, &a, ASKED_WALL_MS_MAX, "loader", out, &text, err);
+    const struct programs p = {
+        .box = req->box, .role = "loader", .judge = req->loader, .type = "loader"};
+    return take_verdict(&a, &p, ASKED_WALL_MS_MAX, out, &text, err);
 }

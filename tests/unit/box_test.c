@@ -397,6 +397,29 @@ TEST(a_box_that_is_not_there_is_a_sandbox_error)
     assert_false(v.final);
 }
 
+/* Goal: whoever reads the verdict learns which program is missing, not that an empty text is no JSON. */
+TEST(a_validator_that_is_not_there_is_named)
+{
+    char content[128];
+    char conf[160];
+    struct verdict v;
+    char validator[128];
+    write_file("content", "content", 7, content);
+    (void)snprintf(validator, sizeof(validator), "%s/ringward-validate-nope", folder);
+    const struct box_request req = {
+        .box = BOX, .validator = validator, .type = "good", .content = content};
+    MUST(box_check(&req, &v, &err));
+    assert_int_equal(v.kind, VERDICT_SANDBOX_ERROR); /* INV-3: never accepted */
+    assert_non_null(strstr(v.reason, "cannot run the validator"));
+    assert_non_null(strstr(v.reason, validator));
+    assert_non_null(strstr(v.reason, "install it"));
+    /* Settings alone may name a program elsewhere; that one is missing as well, as only the box can see. */
+    write_file("ringward-validate-nope.conf", "program = /nope/engine\n", 23, conf);
+    MUST(box_check(&req, &v, &err));
+    assert_int_equal(v.kind, VERDICT_SANDBOX_ERROR);
+    assert_non_null(strstr(v.reason, "without a verdict"));
+}
+
 TEST(box_run_hands_over_what_it_is_asked)
 {
     char content[128];
@@ -461,6 +484,7 @@ int main(void)
         cmocka_unit_test(usage_errors_have_their_exit_status),
         cmocka_unit_test(packed_samples_decide),
         cmocka_unit_test(a_box_that_is_not_there_is_a_sandbox_error),
+        cmocka_unit_test(a_validator_that_is_not_there_is_named),
         cmocka_unit_test(box_run_hands_over_what_it_is_asked),
         cmocka_unit_test(the_self_test_passes_here),
     };
