@@ -216,7 +216,7 @@ static RW_RC fill_store(struct store *store, const struct server_init_settings *
 {
     static const struct token tokens[] = {
         {"rwo1.admin", "tokens/admin.token", "admin", "", "admin"},
-        {"rwj1.default", "tokens/enrol.token", "", "default", "enrol"},
+        {"rwj1.default", "tokens/enrol.token", "enrol", "default", "enrol"},
     };
     const struct audit_log_entry entry = {
         .actor = "server",

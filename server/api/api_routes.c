@@ -10,6 +10,7 @@
 #include "server/api/api_release.h"
 #include "server/api/api_rollout.h"
 #include "server/api/api_second.h"
+#include "server/api/api_token_admin.h"
 #include "server/api/api_trust_change.h"
 #include "server/api/api_webhook.h"
 
@@ -37,6 +38,7 @@ const struct api_route *api_routes(size_t *count_out)
         add(api_second_routes, api_second_route_count);
         add(api_control_routes, api_control_route_count);
         add(api_operator_routes, api_operator_route_count);
+        add(api_token_admin_routes, api_token_admin_route_count);
         add(api_trust_change_routes, api_trust_change_route_count);
         add(api_webhook_routes, api_webhook_route_count);
         add(api_health_routes, api_health_route_count);

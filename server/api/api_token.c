@@ -35,6 +35,8 @@ struct old_token {
 
 struct search {
     const char *name;
+    struct rw_wall now;
+    size_t in_force; /* tokens of other names that a load takes */
     struct old_token found[OLD_TOKENS_MAX];
     size_t count;
 };
@@ -46,7 +48,9 @@ static RW_RC find_one(void *arg, const struct store_doc *doc, struct rw_err *err
     if (!rw_is_ok(token_doc_read(doc->body, &t, err))) {
         return rw_wrap(err, "token '%s' in the store", doc->id);
     }
-    if (t.revoked || strcmp(t.token.name, s->name) != 0) { return RW_OK; }
+    bool ours = strcmp(t.token.name, s->name) == 0;
+    if (!ours && !token_doc_is_over(&t, s->now)) { s->in_force++; }
+    if (t.revoked || !ours) { return RW_OK; }
     if (s->count == OLD_TOKENS_MAX) {
         return rw_fail(err, RW_E_TOO_BIG, "'%s' has more than %d tokens", s->name, OLD_TOKENS_MAX);
     }
@@ -98,7 +102,7 @@ static RW_RC finish(struct store *store, struct rw_rc rc, struct rw_err *err)
 RW_RC api_token_revoke(struct store *store, const char *name, const char *by, struct rw_wall now,
                        size_t *count_out, struct rw_err *err)
 {
-    struct search s = {.name = name};
+    struct search s = {.name = name, .now = now};
     RW_TRY(store_doc_each(store, "token", find_one, &s, err));
     if (s.count == 0) {
         return rw_fail(err, RW_E_NOT_FOUND, "no token of '%.40s' is in force", name);
@@ -151,16 +155,28 @@ static RW_RC replace_and_keep(struct store *store, const struct api_token_reques
     return keep(store, r, token, now, err);
 }
 
+/* One more than a load takes would keep the server from starting. */
+static RW_RC check_room(const struct search *s, struct rw_err *err)
+{
+    if (s->in_force < HTTP_TOKENS_MAX) { return RW_OK; }
+    RW_IGNORE(
+        rw_fail(err, RW_E_TOO_BIG, "%zu tokens are in force, which is the limit", s->in_force),
+        "hint");
+    return rw_hint(err,
+                   "revoke some first; one-time tokens leave by themselves when they are over");
+}
+
 RW_RC api_token_make(struct store *store, const struct api_token_request *request,
                      struct rw_wall now, char dst[static HTTP_TOKEN_BYTES], struct rw_err *err)
 {
-    struct search old = {.name = request->name};
+    struct search old = {.name = request->name, .now = now};
     RW_TRY(check_request(request, err));
     RW_TRY(store_doc_each(store, "token", find_one, &old, err));
     if (old.count > 0 && !request->replace) {
         RW_IGNORE(rw_fail(err, RW_E_EXISTS, "'%s' has a token already", request->name), "hint");
         return rw_hint(err, "add --replace to revoke the older one in the same step");
     }
+    RW_TRY(check_room(&old, err));
     RW_TRY(draw(request, dst, err));
     RW_TRY(store_begin(store, err));
     return finish(store, replace_and_keep(store, request, &old, dst, now, err), err);
@@ -182,8 +198,7 @@ static RW_RC load_one(void *arg, const struct store_doc *doc, struct rw_err *err
         return rw_wrap(err, "token '%s' in the store", doc->id);
     }
     /* One-time tokens come in numbers: those that are over must not use up the table. */
-    bool over = t.revoked || (t.token.once && l->now.s >= t.until.s);
-    if (over) { return RW_OK; }
+    if (token_doc_is_over(&t, l->now)) { return RW_OK; }
     if (l->count == HTTP_TOKENS_MAX) {
         return rw_fail(err, RW_E_TOO_BIG, "more than %d tokens", HTTP_TOKENS_MAX);
     }

@@ -26,7 +26,7 @@ struct api_token_request {
 
 /* Makes a random token, keeps its hash as document "token" with an audit record in one transaction of its own,
  * and writes the token itself to dst. Fails with RW_E_SCHEMA (names), RW_E_EXISTS (the name has a token and
- * `replace` is not set), RW_E_STORE. */
+ * `replace` is not set), RW_E_TOO_BIG (HTTP_TOKENS_MAX are in force), RW_E_STORE. */
 RW_RC api_token_make(struct store *store, const struct api_token_request *request,
                      struct rw_wall now, char dst[static HTTP_TOKEN_BYTES], struct rw_err *err);
 /* Takes all tokens of a name out of force, with an audit record; gives their number. Fails with RW_E_NOT_FOUND. */

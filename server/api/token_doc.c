@@ -33,6 +33,19 @@ const char *token_doc_role_name(enum api_auth role)
     return "none";
 }
 
+bool token_doc_is_over(const struct token_doc *t, struct rw_wall now)
+{
+    return t->revoked || (t->token.once && now.s >= t->until.s);
+}
+
+const char *token_doc_state_name(const struct token_doc *t, struct rw_wall now)
+{
+    if (t->revoked) { return "revoked"; }
+    if (!t->token.once) { return "in force"; }
+    if (t->used) { return "used"; }
+    return token_doc_is_over(t, now) ? "over" : "unused";
+}
+
 void token_doc_id(const uint8_t sha256[static DIGEST_BYTES], char dst[static TOKEN_DOC_ID_BYTES])
 {
     char hex[DIGEST_HEX_BYTES];

@@ -26,6 +26,11 @@ struct token_doc {
 RW_RC token_doc_role(const char *name, enum api_auth *out, struct rw_err *err);
 const char *token_doc_role_name(enum api_auth role);
 
+/* Nobody gets in by it any more: revoked, or a one-time token after its time. */
+bool token_doc_is_over(const struct token_doc *t, struct rw_wall now);
+/* "in force"; of one-time tokens "unused", "used" (by one endpoint, which may repeat) or "over"; "revoked". */
+const char *token_doc_state_name(const struct token_doc *t, struct rw_wall now);
+
 /* The document's id: the first half of the hash, as hex. */
 void token_doc_id(const uint8_t sha256[static DIGEST_BYTES], char dst[static TOKEN_DOC_ID_BYTES]);
 RW_RC token_doc_write(const struct token_doc *t, struct rw_buf *into, struct rw_err *err);

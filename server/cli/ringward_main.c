@@ -14,6 +14,7 @@
 #include "server/cli/cmd_second.h"
 #include "server/cli/cmd_simulate.h"
 #include "server/cli/cmd_status.h"
+#include "server/cli/cmd_token.h"
 #include "server/cli/cmd_trust.h"
 #include "server/cli/cmd_webhook.h"
 
@@ -34,6 +35,7 @@ static const struct cli_verb commands[] = {
     {"simulate", cmd_simulate, "what a policy would do with a catalogue of faults"},
     {"audit", cmd_audit, "who changed what and why; verify and export the log"},
     {"webhook", cmd_webhook, "how deliveries to other systems stand; a test event"},
+    {"token", cmd_token, "make, list and revoke tokens of operators and of enrolment"},
     {"key", cmd_key, "make a signing key, show its public half"},
     {"trust", cmd_trust, "the ceremony of root and targets, and the rotation of keys"},
     {"doctor", cmd_doctor, "time left on every signature that endpoints rely on"},

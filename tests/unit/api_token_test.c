@@ -165,7 +165,54 @@ TEST(a_document_that_is_not_understood_changes_nothing)
     fixture_close(&f);
 }
 
-RUN_TESTS(cmocka_unit_test(a_made_token_passes_up_to_its_role),
+/* As many documents as a load takes; `over`: the first of them is a one-time token whose time has passed. */
+static void fill_table(struct fixture *f, bool over)
+{
+    struct rw_err err;
+    MUST(store_begin(&f->store, &err));
+    for (int i = 0; i < HTTP_TOKENS_MAX; i++) {
+        RW_AUTO(rw_buf) struct rw_buf body = rw_buf_make(TOKEN_DOC_BYTES_MAX);
+        struct token_doc t = {.token = {.role = API_AUTH_ENROL, .once = true, .name = "host"},
+                              .until = {over && i == 0 ? now.s : now.s + 60}};
+        struct store_doc doc = {.generation = 1};
+        (void)snprintf(t.token.tenant, sizeof(t.token.tenant), "acme");
+        (void)snprintf(doc.id, sizeof(doc.id), "%032d", i);
+        MUST(token_doc_write(&t, &body, &err));
+        doc.body = rw_buf_span(&body);
+        MUST(store_doc_put(&f->store, "token", &doc, &err));
+    }
+    MUST(store_commit(&f->store, &err));
+}
+
+/* A server that cannot load its tokens does not start. */
+TEST(one_token_more_than_a_load_takes_is_not_made)
+{
+    struct fixture f;
+    struct rw_err err;
+    char token[HTTP_TOKEN_BYTES];
+    fixture_open(&f);
+    fill_table(&f, false);
+    MUST_FAIL(api_token_make(&f.store, &alice, now, token, &err), RW_E_TOO_BIG);
+    assert_non_null(strstr(err.text, "10000 tokens are in force"));
+    assert_int_equal(load(&f), HTTP_TOKENS_MAX);
+    fixture_close(&f);
+}
+
+TEST(a_one_time_token_that_is_over_leaves_room)
+{
+    struct fixture f;
+    struct rw_err err;
+    char token[HTTP_TOKEN_BYTES];
+    fixture_open(&f);
+    fill_table(&f, true);
+    MUST(api_token_make(&f.store, &alice, now, token, &err));
+    assert_int_equal(load(&f), HTTP_TOKENS_MAX);
+    fixture_close(&f);
+}
+
+RUN_TESTS(cmocka_unit_test(one_token_more_than_a_load_takes_is_not_made),
+          cmocka_unit_test(a_one_time_token_that_is_over_leaves_room),
+          cmocka_unit_test(a_made_token_passes_up_to_its_role),
           cmocka_unit_test(the_store_never_holds_the_token_itself),
           cmocka_unit_test(a_second_token_of_a_name_needs_replace_and_ends_the_first),
           cmocka_unit_test(a_revoked_token_passes_no_more_and_is_revoked_once),
