@@ -20,8 +20,8 @@ struct walk {
     enum prune_kind kind;
 };
 
-static const char *const kinds[PRUNE_KINDS] = {"metadata", "payload", "delta", "staging",
-                                               "stranger"};
+static const char *const kinds[PRUNE_KINDS] = {"metadata", "payload", "delta",
+                                               "policy",   "staging", "stranger"};
 
 const char *prune_list_kind(enum prune_kind kind)
 {
@@ -101,6 +101,12 @@ static bool read_delta(const char *name, struct prune_entry *e)
            strcmp(name + 2 * (size_t)DIGEST_HEX_BYTES - 1, ".zst") == 0;
 }
 
+/* "SHA256.rings.json" */
+static bool read_policy(const char *name, struct prune_entry *e)
+{
+    return read_hash(name, e->sha256) && strcmp(name + DIGEST_HEX_BYTES, "rings.json") == 0;
+}
+
 /* Written by rw_file_replace_at, or left by one that was cut off. */
 static bool is_half_written(const char *name)
 {
@@ -116,6 +122,8 @@ static bool read_name(enum prune_kind kind, const char *name, struct prune_entry
         return read_payload(name, e);
     case PRUNE_DELTA:
         return read_delta(name, e);
+    case PRUNE_POLICY:
+        return read_policy(name, e);
     case PRUNE_STAGING:
         return read_number(rw_span_str(name), RELEASE_NUMBER_MAX, &e->number);
     case PRUNE_STRANGER:
@@ -225,7 +233,8 @@ static RW_RC read_folder(int dir, const char *path, enum prune_kind kind, struct
     if (rc.code == RW_E_NOT_FOUND && kind == PRUNE_DELTA) { return RW_OK; }
     RW_TRY(rc);
     struct walk w = {list, own, path, NULL, kind};
-    return rw_dir_each(own, kind == PRUNE_METADATA ? take : take_family, &w, err);
+    bool flat = kind == PRUNE_METADATA || kind == PRUNE_POLICY;
+    return rw_dir_each(own, flat ? take : take_family, &w, err);
 }
 
 static int compare(const void *left, const void *right)
@@ -244,6 +253,7 @@ RW_RC prune_list_read(int dir, struct prune_list *out, struct rw_err *err)
     /* Differences first: what one leads to was there before it, and is found afterwards. */
     RW_TRY(read_folder(dir, "repo/targets/delta", PRUNE_DELTA, out, err));
     RW_TRY(read_folder(dir, "repo/targets/content", PRUNE_PAYLOAD, out, err));
+    RW_TRY(read_folder(dir, "repo/targets/policy", PRUNE_POLICY, out, err));
     RW_TRY(read_folder(dir, "staging", PRUNE_STAGING, out, err));
     RW_TRY(read_folder(dir, "repo/metadata", PRUNE_METADATA, out, err));
     if (out->count > 0) { qsort(out->at, out->count, sizeof(*out->at), compare); }

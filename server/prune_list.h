@@ -18,6 +18,7 @@ enum prune_kind {
     PRUNE_METADATA, /* repo/metadata/VERSION.ROLE.json */
     PRUNE_PAYLOAD,  /* repo/targets/content/FAMILY/SHA256.NUMBER.rwc */
     PRUNE_DELTA,    /* repo/targets/delta/FAMILY/TO.FROM.zst */
+    PRUNE_POLICY,   /* repo/targets/policy/SHA256.rings.json */
     PRUNE_STAGING,  /* staging/FAMILY/NUMBER, a folder */
     PRUNE_STRANGER, /* any other name in these folders: stays */
     PRUNE_KINDS
@@ -26,10 +27,11 @@ enum prune_kind {
 struct prune_entry {
     enum prune_kind kind;
     enum prune_verdict verdict;
-    char path[PRUNE_PATH_BYTES];  /* below the server's directory */
-    char name[PRUNE_NAME_BYTES];  /* role or family */
-    int64_t number;               /* version or release */
-    uint8_t sha256[DIGEST_BYTES]; /* payload; of a difference the content that it leads to */
+    char path[PRUNE_PATH_BYTES]; /* below the server's directory */
+    char name[PRUNE_NAME_BYTES]; /* role or family */
+    int64_t number;              /* version or release */
+    uint8_t
+        sha256[DIGEST_BYTES]; /* payload, policy; of a difference the content that it leads to */
     int64_t written_s;
     int64_t bytes;
 };
@@ -44,7 +46,7 @@ struct prune_list {
  * Fails with RW_E_RANGE (more than PRUNE_ENTRIES_MAX), RW_E_NOMEM, RW_E_IO, RW_E_NOT_FOUND. */
 RW_RC prune_list_read(int dir, struct prune_list *out, struct rw_err *err);
 void prune_list_drop(struct prune_list *list);
-/* "metadata", "payload", "delta", "staging", "stranger". */
+/* "metadata", "payload", "delta", "policy", "staging", "stranger". */
 const char *prune_list_kind(enum prune_kind kind);
 
 #endif

@@ -50,6 +50,11 @@ enum prune_verdict prune_rule_delta(const struct prune_limits *l, const struct p
     return d->wanted ? PRUNE_REFERRED : by_age(l, d->written_s);
 }
 
+enum prune_verdict prune_rule_policy(const struct prune_limits *l, const struct prune_policy *p)
+{
+    return p->listed ? PRUNE_REFERRED : by_age(l, p->written_s);
+}
+
 const char *prune_rule_why(enum prune_verdict verdict)
 {
     static const char *const texts[PRUNE_VERDICTS] = {

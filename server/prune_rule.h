@@ -70,6 +70,13 @@ struct prune_delta {
 };
 enum prune_verdict prune_rule_delta(const struct prune_limits *l, const struct prune_delta *d);
 
+/* One policy of repo/targets/policy. */
+struct prune_policy {
+    bool listed; /* by any version of metadata that stays */
+    int64_t written_s;
+};
+enum prune_verdict prune_rule_policy(const struct prune_limits *l, const struct prune_policy *p);
+
 /* "old enough and of no use", "referred to", ...: for people. */
 const char *prune_rule_why(enum prune_verdict verdict);
 

@@ -170,10 +170,12 @@ static RW_RC open_core(struct serve *s, const char *dir, struct rw_err *err)
     warn_without_box(s);
     RW_TRY(server_check_start(&checks, &s->check, err));
     RW_TRY(api_aside_start((size_t)s->conf.queue, s->queue, &s->aside, err));
+    RW_TRY(server_retention_start(&s->conf, dir, &s->retention, err));
     const struct server_core_settings core = {.api = &s->api,
                                               .queue = s->queue,
                                               .check = s->check,
                                               .aside = s->aside,
+                                              .retention = s->retention,
                                               .renew_ms = s->conf.renew_ms,
                                               .signer_lost = serve_outside_signer_lost,
                                               .told = serve_outside_told,
@@ -268,6 +270,7 @@ void serve_drop(struct serve *s)
     serve_outside_count(s, NULL); /* before the server goes that the core's metrics would ask */
     if (s->http != NULL) { http_server_stop(s->http); }
     server_core_stop(s->core);
+    server_retention_stop(s->retention);
     api_aside_free(s->aside);
     server_check_stop(s->check);
     webhook_close(&s->webhook);

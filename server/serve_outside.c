@@ -57,6 +57,12 @@ static void certificate(void *ctx, struct api_certificate *out)
     server_certificate_state(s->certificate, out);
 }
 
+static void retention(void *ctx, struct api_retention *out)
+{
+    struct serve *s = ctx;
+    server_retention_state(s->retention, out);
+}
+
 void serve_outside_count(struct serve *s, struct http_server *http)
 {
     (void)pthread_mutex_lock(&s->counters_lock);
@@ -98,6 +104,7 @@ struct api_core_outside serve_outside(struct serve *s)
                                      .aside = aside,
                                      .counters = counters,
                                      .certificate = certificate,
+                                     .retention = retention,
                                      .queue_depth = queue_depth,
                                      .ctx = s};
 }

@@ -36,6 +36,7 @@ struct serve {
     struct api_queue *queue;
     struct server_check *check;
     struct api_aside *aside;
+    struct server_retention *retention; /* NULL: the settings want none */
     struct server_core *core;
     struct server_certificate *certificate;
     struct http_server *http; /* the main thread's */

@@ -9,9 +9,12 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
+enum { HOLD_WAIT_MS = 60000, HOLD_LOOK_MS = 100 };
 enum { FORMAT = 1, DEPTH_MAX = 8, TRIES = 20, ABOUT_BYTES_MAX = 4096, TIMESTAMP_BYTES_MAX = 65536 };
 
 static const char about_name[] = "backup.json";
@@ -204,12 +207,26 @@ static RW_RC write_about(const struct making *m, int to, const struct server_bac
     return rw_file_replace_at(to, about_name, 0600, rw_buf_span(&text), err);
 }
 
+/* What is listed must still be there when it is copied: server_prune.c takes the same lock alone, and does not run at
+ * all where the file system knows no such lock. */
+static RW_RC hold(int dir, struct rw_err *err)
+{
+    const struct timespec pause = {.tv_nsec = HOLD_LOOK_MS * 1000000L};
+    for (int waited_ms = 0; waited_ms < HOLD_WAIT_MS; waited_ms += HOLD_LOOK_MS) {
+        if (flock(dir, LOCK_SH | LOCK_NB) == 0 || errno != EWOULDBLOCK) { return RW_OK; }
+        (void)nanosleep(&pause, NULL);
+    }
+    return rw_fail(err, RW_E_BUSY, "old files are being removed for more than %d s: try again",
+                   HOLD_WAIT_MS / 1000);
+}
+
 static RW_RC make(struct making *m, struct server_backup_about *about, struct rw_err *err)
 {
     char store[BACKUP_FILE_PATH_BYTES];
     RW_AUTO(rw_fd) int to = -1;
     RW_AUTO(rw_fd) int from = -1;
     RW_TRY(rw_dir_open(m->set->dir, &from, err));
+    RW_TRY(hold(from, err));
     RW_TRY(rw_dir_make(m->set->to, 0700, err));
     RW_TRY(rw_dir_open(m->set->to, &to, err));
     RW_TRY(rw_dir_each(to, require_empty, m, err));

@@ -151,10 +151,13 @@ RW_RC server_cmd_prune(int argc, char **argv, struct rw_err *err)
         .program = "ringward-server prune",
         .usage = "",
         .about =
-            "Removes metadata versions that nothing in force names (never a root), payloads and\n"
-            "differences that no version that stays lists, and uploads of releases that are\n"
+            "Removes metadata versions that nothing in force names (never a root), payloads, "
+            "policies\n"
+            "and differences that no version that stays lists, and uploads of releases that are\n"
             "refused, withdrawn, or published and not listed any more. What is not understood\n"
-            "stays and is named; damaged metadata end the run before anything is removed.",
+            "stays and is named; damaged metadata end the run before anything is removed.\n"
+            "A running server does it by itself (settings retention_*): --dry-run tells what\n"
+            "will go.",
         .examples = "  ringward-server prune --dir /var/lib/ringward --dry-run\n"
                     "  ringward-server prune --dir /var/lib/ringward --older-than 30d --keep 5\n",
         .opts = opts,

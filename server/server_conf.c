@@ -51,6 +51,13 @@ static const struct conf_setting settings[] = {
      "call in endpoint tokens issued before this time (2026-12-01T00:00:00Z); empty: none"},
     {"endpoint_token_overlap", CONF_DURATION_MS, FIELD(endpoint_token_overlap_ms), 0, 0,
      INT64_C(365) * 86400000, "7d", "tokens that were called in are good for so long after that"},
+    {"retention_every", CONF_DURATION_MS, FIELD(retention_every_ms), 0, 0, INT64_C(365) * 86400000,
+     "1d", "how often what nobody needs any more is removed (docs/server.md); 0s: never"},
+    {"retention_files", CONF_DURATION_MS, FIELD(retention_files_ms), 0, INT64_C(86400000),
+     INT64_C(36500) * 86400000, "90d",
+     "files of repo and staging go when they have been of no use for so long; at least 1d"},
+    {"retention_keep", CONF_INT, FIELD(retention_keep), 0, 1, 1000000, "3",
+     "newest versions of metadata and measures of later releases that always stay"},
     {"log_level", CONF_STR, FIELD(log_level), 8, 0, 0, "info", "debug, info, warn or error"},
 };
 

@@ -34,11 +34,13 @@ struct server_conf {
     int64_t queue;         /* requests that may wait for the core thread */
     int64_t connections;   /* 0: by the limit of descriptors */
     int64_t connections_per_address;
-    int64_t renew_ms;
+    int64_t renew_ms;               /* how often signatures and trust are looked at */
     int64_t endpoint_token_life_ms; /* 0: they do not age */
     int64_t endpoint_token_overlap_ms;
-    char endpoint_tokens_since[RW_TIME_TEXT_BYTES];
-    /* "": none were called in */ /* how often signatures and trust are looked at */
+    char endpoint_tokens_since[RW_TIME_TEXT_BYTES]; /* "": none were called in */
+    int64_t retention_every_ms;                     /* 0: nothing is removed by itself */
+    int64_t retention_files_ms;                     /* without use for so long */
+    int64_t retention_keep;                         /* newest ones that stay whatever their age */
     char log_level[8];
 };
 

@@ -17,6 +17,7 @@ struct server_core {
     struct api_queue *queue;
     struct server_check *check;
     struct api_aside *aside;
+    struct server_retention *retention;
     int64_t renew_ms;
     bool (*signer_lost)(void *ctx);
     bool (*told)(void *ctx);
@@ -137,6 +138,7 @@ static void housekeeping(struct server_core *s)
         s->next_tick.ms = now.ms + TICK_MS;
         told = true;
     }
+    server_retention_allow(s->retention, api_node_controls(s->api), s->api->store->term);
     if (told && api_node_controls(s->api)) { api_core_tell(s->api); }
 }
 
@@ -167,6 +169,7 @@ RW_RC server_core_start(const struct server_core_settings *settings, struct serv
     s->queue = settings->queue;
     s->check = settings->check;
     s->aside = settings->aside;
+    s->retention = settings->retention;
     s->renew_ms = settings->renew_ms;
     s->signer_lost = settings->signer_lost;
     s->told = settings->told;

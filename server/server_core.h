@@ -11,6 +11,7 @@
 #include "server/api/api_core.h"
 #include "server/api/api_queue.h"
 #include "server/server_check.h"
+#include "server/server_retention.h"
 
 struct server_core;
 
@@ -19,6 +20,7 @@ struct server_core_settings {
     struct api_queue *queue;
     struct server_check *check;
     struct api_aside *aside;
+    struct server_retention *retention; /* NULL: there is none */
     int64_t renew_ms;
     bool (*signer_lost)(void *ctx); /* asked every turn: cheap */
     bool (*told)(void *ctx);        /* whether a webhook has a result; asked every turn: cheap */

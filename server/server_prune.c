@@ -134,6 +134,16 @@ static void judge_payloads(struct run *r)
     }
 }
 
+static void judge_policies(struct run *r)
+{
+    for (size_t i = 0; i < r->list->count; i++) {
+        struct prune_entry *e = &r->list->at[i];
+        if (e->kind != PRUNE_POLICY) { continue; }
+        const struct prune_policy p = {prune_refs_name(&r->refs, e->sha256), e->written_s};
+        e->verdict = prune_rule_policy(&r->set->limits, &p);
+    }
+}
+
 /* Behind the payloads: a difference to one that stays stays. */
 static RW_RC judge_deltas(struct run *r, struct rw_err *err)
 {
@@ -197,6 +207,7 @@ static RW_RC plan(struct run *r, struct rw_err *err)
     judge_metadata(r);
     RW_TRY(read_what_stays(r, err));
     judge_staging(r);
+    judge_policies(r);
     judge_payloads(r);
     RW_TRY(judge_deltas(r, err));
     return require_whole(r->dir, err);
@@ -271,25 +282,38 @@ static RW_RC remove_all(const struct run *r, struct rw_err *err)
     if (going == 0) { return RW_OK; }
     RW_TRY(record(r, err));
     for (size_t i = 0; i < list->count; i++) {
+        if (r->set->stopping != NULL && r->set->stopping(r->set->ctx)) { return RW_OK; }
         if (list->at[i].verdict == PRUNE_GO) { RW_TRY(remove_one(r->dir, &list->at[i], err)); }
     }
     return RW_OK;
 }
 
-static RW_RC lock(int dir, const char *path, struct rw_err *err)
+static RW_RC lock(int dir, const char *path, const char *who, struct rw_err *err)
 {
     if (flock(dir, LOCK_EX | LOCK_NB) == 0) { return RW_OK; }
     if (errno != EWOULDBLOCK) { return rw_fail_errno(err, RW_E_IO, errno, "'%s'", path); }
-    return rw_fail(err, RW_E_BUSY, "another run is at work in '%s'", path);
+    return rw_fail(err, RW_E_BUSY, "%s is at work in '%s'", who, path);
+}
+
+/* A policy is written before targets list it: release_signer.c holds the same lock from one to the other. */
+static RW_RC lock_policies(int dir, rw_fd *out, struct rw_err *err)
+{
+    static const char path[] = "repo/targets/policy";
+    struct rw_rc rc = rw_dir_open_at(dir, path, out, err);
+    if (rc.code == RW_E_NOT_FOUND) { return RW_OK; }
+    RW_TRY(rc);
+    return lock(*out, path, "a change of trust", err);
 }
 
 RW_RC server_prune(const struct server_prune_settings *s, struct prune_list *out,
                    struct rw_err *err)
 {
     RW_AUTO(rw_fd) rw_fd dir = -1;
+    RW_AUTO(rw_fd) rw_fd policies = -1;
     *out = (struct prune_list){.at = NULL};
     RW_TRY(rw_dir_open(s->dir, &dir, err));
-    RW_TRY(lock(dir, s->dir, err));
+    RW_TRY(lock(dir, s->dir, "another run or a backup", err));
+    RW_TRY(lock_policies(dir, &policies, err));
     struct run r = {.set = s, .list = out, .dir = dir};
     struct rw_rc rc = plan(&r, err);
     if (!rw_is_ok(rc)) { rc = rw_wrap(err, "nothing is removed"); }

@@ -14,12 +14,14 @@ static void put(struct json_writer *w, const char *what, const char *text)
 void api_alarm_write(const struct api_core *c, struct rw_wall now, struct json_writer *w)
 {
     const struct api_certificate certificate = api_core_certificate(c);
+    const struct api_retention retention = api_core_retention(c);
     api_trust_write_alarms(c->trust, now, w);
     api_certificate_write_alarms(&certificate, now, w);
     put(w, "signer", c->signer_alarm);
     put(w, "store", c->store_alarm);
     put(w, "controller", c->tick_alarm);
     put(w, "webhooks", c->tell_alarm);
+    api_retention_write_alarms(&retention, w);
     rollout_run_write_alarms(c->rollouts, w);
     clone_watch_write_alarms(&c->shared, w);
 }

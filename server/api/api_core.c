@@ -409,6 +409,13 @@ struct api_certificate api_core_certificate(const struct api_core *c)
     return certificate;
 }
 
+struct api_retention api_core_retention(const struct api_core *c)
+{
+    struct api_retention retention = {.on = false};
+    if (c->outside.retention != NULL) { c->outside.retention(c->outside.ctx, &retention); }
+    return retention;
+}
+
 bool api_core_ready(const struct api_core *c, const char **why_out)
 {
     /* A failed batch counts while none is tried: later only the next one can tell, and it must get here. */

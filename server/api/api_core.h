@@ -10,6 +10,7 @@
 
 #include "server/api/api_certificate.h"
 #include "server/api/api_node.h"
+#include "server/api/api_retention.h"
 #include "server/api/api_trust.h"
 #include "server/api/clone_watch.h"
 #include "server/api/http_server.h"
@@ -36,6 +37,7 @@ struct api_core_outside {
     RW_RC (*aside)(void *ctx, struct api_job *job, struct rw_err *err);
     void (*counters)(void *ctx, struct http_counters *out);
     void (*certificate)(void *ctx, struct api_certificate *out); /* NULL: no TLS */
+    void (*retention)(void *ctx, struct api_retention *out);     /* NULL: there is none */
     size_t (*queue_depth)(void *ctx);
     void *ctx;
 };
@@ -98,6 +100,9 @@ void api_core_run(struct api_core *c, struct api_job *jobs);
 
 /* The TLS certificate that this server shows. */
 struct api_certificate api_core_certificate(const struct api_core *c);
+
+/* How the removal of what nobody needs goes. */
+struct api_retention api_core_retention(const struct api_core *c);
 
 /* Loads what is stale. Every handler may rely on it: api_core_run and api_core_tick call it first. */
 RW_RC api_core_heal(struct api_core *c, struct rw_err *err);

@@ -138,6 +138,8 @@ static RW_RC write_metrics(const struct api_core *c, struct rw_buf *into, struct
     RW_TRY(put_http(c, into, err));
     const struct api_certificate certificate = api_core_certificate(c);
     RW_TRY(api_certificate_metrics(&certificate, now, into, err));
+    const struct api_retention retention = api_core_retention(c);
+    RW_TRY(api_retention_metrics(&retention, into, err));
     RW_TRY(api_trust_metrics(c->trust, now, into, err));
     RW_TRY(rw_buf_appendf(into, err,
                           "# HELP ringward_beacons_clock_total Beacons of endpoints whose clock "

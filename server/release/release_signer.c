@@ -217,16 +217,24 @@ RW_RC release_signer_point(void *ctx, const char *ring, const char *family, int6
     return ask(ctx, &request, err);
 }
 
-static RW_RC put_policy(struct release_signer *s, struct rw_span policy, struct rw_err *err)
+static RW_RC put_policy(int dir, struct rw_span policy, struct rw_err *err)
 {
     char name[2 * DIGEST_HEX_BYTES];
     char hex[DIGEST_HEX_BYTES];
-    RW_AUTO(rw_fd) rw_fd dir = -1;
     if (policy.n == 0) { return RW_OK; }
     RW_TRY(digest_sha256_hex(policy, hex, err));
-    RW_TRY(rw_dir_make_at(s->targets, "policy", 0755, &dir, err));
     (void)snprintf(name, sizeof(name), "%s.rings.json", hex);
     return rw_file_replace_at(dir, name, 0644, policy, err);
+}
+
+/* A policy lies in the repository before targets list it: nothing may take it for old meanwhile (server_prune.c, which
+ * does not run at all where the file system knows no such lock). */
+static RW_RC hold_policies(const struct release_signer *s, rw_fd *out, struct rw_err *err)
+{
+    RW_TRY(rw_dir_make_at(s->targets, "policy", 0755, out, err));
+    if (flock(*out, LOCK_SH | LOCK_NB) == 0 || errno != EWOULDBLOCK) { return RW_OK; }
+    RW_IGNORE(rw_fail(err, RW_E_BUSY, "old files of the repository are being removed"), "a hint");
+    return rw_hint(err, "send it again in a moment");
 }
 
 RW_RC release_signer_trust(struct release_signer *s, const struct release_signer_trust *change,
@@ -237,7 +245,9 @@ RW_RC release_signer_trust(struct release_signer *s, const struct release_signer
                                      .targets = change->targets,
                                      .content_count = change->content_count};
     rw_copy(request.contents, sizeof(request.contents), change->contents, sizeof(change->contents));
-    RW_TRY(put_policy(s, change->policy, err));
+    RW_AUTO(rw_fd) rw_fd policies = -1;
+    RW_TRY(hold_policies(s, &policies, err));
+    RW_TRY(put_policy(policies, change->policy, err));
     return ask(s, &request, err);
 }
 

@@ -1,11 +1,16 @@
 """Goal: `ringward-server prune` beside a running server takes old files and nothing that an endpoint, the signer or a
 later release needs; what it does not understand stays, and damaged metadata stop it before the first file goes."""
 import copy
+import fcntl
 import json
+import os
 import ssl
+import subprocess
+import time
 import urllib.error
 import urllib.request
 
+import pytest
 from conftest import BIN
 from lab import EXAMPLES, POLICY, Lab, wait_for
 
@@ -130,5 +135,71 @@ def test_what_nobody_needs_goes_and_everything_else_works_on():
         wait_for("and the next release", lambda: agent.active_release() == int(draft.split("/")[1]), 60)
         records = lab.cli("audit", "show", "--limit", "1000", "-o", "ndjson", check=True).stdout
         assert [r["action"] for r in map(json.loads, records.splitlines())].count("server.prune") == 1
+        lab.cli("audit", "verify", check=True)
+        lab.run("ringward-server", "check", "--dir", lab.server_dir, check=True)
+
+        # And a backup waits for it: what it has listed must be there when it copies it.
+        removing = os.open(lab.server_dir, os.O_RDONLY)
+        fcntl.flock(removing, fcntl.LOCK_EX)
+        with pytest.raises(subprocess.TimeoutExpired):
+            lab.run("ringward-server", "backup", "--dir", lab.server_dir, "--to", lab.dir / "backup", timeout_s=2)
+        os.close(removing)
+        lab.run("ringward-server", "backup", "--dir", lab.server_dir, "--to", lab.dir / "backup", check=True)
+
+
+def age(lab, days=100):
+    """As if everything that lies there had been written so long ago."""
+    then = time.time() - days * 86400
+    for top in ("repo", "staging"):
+        for path in (lab.server_dir / top).rglob("*"):
+            if not path.name.startswith("."):  # one that is being written goes away beneath us
+                os.utime(path, (then, then))
+
+
+def sample(lab, name):
+    trust = ssl.create_default_context(cafile=str(lab.server_dir / "tls" / "ca.pem"))
+    text = urllib.request.urlopen(f"{lab.url}/metrics", context=trust, timeout=20).read().decode()
+    return next((float(line.split()[-1]) for line in text.splitlines() if line.startswith(name)), None)
+
+
+def test_the_server_does_it_by_itself_and_waits_for_a_backup():
+    with Lab(BIN, policy=one_ring(), clean_files=4) as lab:
+        lab.init()
+        conf = lab.server_dir / "server.conf"
+        settings = conf.read_text()
+        conf.write_text(settings + "retention_every = 0s\n")
+        lab.start_server()
+        now = lab.publish(rule(lab, "first"), "the present one")
+        bad = lab.publish(rule(lab, "second"), "withdrawn later")
+        withdraw(lab, bad)
+        assert sample(lab, "ringward_retention_") is None
+        lab.server.stop()
+
+        conf.write_text(settings + "retention_every = 1s\nretention_keep = 1\n")
+        held = os.open(lab.server_dir, os.O_RDONLY)
+        fcntl.flock(held, fcntl.LOCK_SH)  # as a backup does
+        lab.start_server()
+        age(lab)
+        before = tree(lab)
+        gone = payload(lab, bad)
+        wait_for("it waits for the backup", lambda: "event=retention_later" in lab.server.tail(400), 60)
+        assert before <= tree(lab) and sample(lab, "ringward_retention_runs_total") == 0
+        os.close(held)
+        wait_for("what nobody needs goes", lambda: not (lab.server_dir / gone).exists(), 60)
+        wait_for("it is counted", lambda: sample(lab, 'ringward_retention_removed_total{kind="payload"}') == 1, 60)
+        assert sample(lab, "ringward_retention_last_success_seconds") > time.time() - 600
+        assert (lab.server_dir / payload(lab, now)).exists() and not (lab.server_dir / "staging" / bad).exists()
+        records = [json.loads(r) for r in lab.cli("audit", "show", "--limit", "1000", "-o", "ndjson", check=True).stdout.splitlines()]
+        mine = [r for r in records if r["action"] == "server.prune"]
+        assert len(mine) == 1 and mine[0]["actor"] == "server" and mine[0]["details"]["payload"]["files"] == 1
+
+        # What it does not understand stops it, is an alarm, and is gone from there when it is in order again.
+        path = lab.server_dir / "repo" / "metadata" / current(lab, "content-yara")
+        good = path.read_bytes()
+        path.write_bytes(good + b" ")
+        wait_for("it fails", lambda: sample(lab, 'ringward_retention_runs_total{result="failed"}'), 60)
+        assert any(a.startswith("retention: nothing is removed") for a in lab.json("status")["alarms"])
+        path.write_bytes(good)
+        wait_for("it works again", lambda: not [a for a in lab.json("status")["alarms"] if a.startswith("retention")], 60)
         lab.cli("audit", "verify", check=True)
         lab.run("ringward-server", "check", "--dir", lab.server_dir, check=True)

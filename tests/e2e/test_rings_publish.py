@@ -1,12 +1,19 @@
 """Goal: another policy comes into force by the signatures of the targets role only, and people read in words what it
 changes, before they sign and before it is sent."""
+import fcntl
 import json
+import os
 
 import pytest
 
 from ceremony import Ceremony
 from conftest import BIN
 from lab import Lab
+
+
+def pruned(lab):
+    r = lab.run("ringward-server", "prune", "--dir", lab.server_dir, "--older-than", "0s", "--keep", "1", "-o", "json", check=True)
+    return [e["path"] for e in json.loads(r.stdout)["removed"] if e["kind"] == "policy"]
 
 
 @pytest.fixture(scope="module")
@@ -44,10 +51,22 @@ def test_a_policy_is_told_signed_told_again_and_sent(prod):
     assert unsigned.returncode == 9 and "nothing was sent" in unsigned.stderr, unsigned.stderr
     assert "second_person" not in json.loads(prod.get("/v1/policy"))
     prod.sign(folder, "targets", "targets-1", "targets-2")
+    # A policy lies there before targets list it: it does not come while old ones are being removed.
+    policies = lab.server_dir / "repo" / "targets" / "policy"
+    before = {f.name for f in policies.iterdir()}
+    removing = os.open(policies, os.O_RDONLY)
+    fcntl.flock(removing, fcntl.LOCK_EX)
+    later = lab.cli("rings", "publish", folder)
+    assert later.returncode != 0 and "old files of the repository are being removed" in later.stderr, later.stderr
+    assert {f.name for f in policies.iterdir()} == before and prod.version("targets") == 1
+    os.close(removing)
     sent = lab.cli("rings", "publish", folder, check=True).stdout
     assert "promote needs a second person" in sent and "now in force" in sent
     assert json.loads(prod.get("/v1/policy"))["second_person"] == {"verbs": ["promote"]}
     assert prod.version("targets") == 2
+    # The one that nothing lists any more goes, the one in force stays, and everything else is in order.
+    assert pruned(lab) == [f"repo/targets/policy/{name}" for name in before] and len(before) == 1
+    assert json.loads(prod.get("/v1/policy"))["second_person"] == {"verbs": ["promote"]} and pruned(lab) == []
 
     # Once in force it changes nothing any more; what is no prepared folder, or no policy, is refused.
     again = lab.cli("rings", "publish", folder)

@@ -95,6 +95,21 @@ TEST_EACH(a_difference, deltas)
     assert_int_equal(prune_rule_delta(&limits, &it->d), it->want);
 }
 
+static const struct policy_case {
+    const char *id;
+    struct prune_policy p;
+    enum prune_verdict want;
+} policies[] = {
+    {"that_nothing_lists_goes", {false, NOW - AGE}, PRUNE_GO},
+    {"that_a_version_lists_stays", {true, 0}, PRUNE_REFERRED},
+    {"that_targets_are_about_to_list_stays", {false, NOW - AGE + 1}, PRUNE_YOUNG},
+};
+
+TEST_EACH(a_policy, policies)
+{
+    assert_int_equal(prune_rule_policy(&limits, &it->p), it->want);
+}
+
 static void age_zero_takes_what_is_not_ahead(void **state)
 {
     const struct prune_limits none = {.now_s = NOW, .age_s = 0, .keep = 1};
@@ -112,6 +127,6 @@ static void every_verdict_has_words(void **state)
 }
 
 RUN_TESTS(cmocka_unit_test(a_version_of_metadata), cmocka_unit_test(a_folder_of_staging),
-          cmocka_unit_test(a_payload), cmocka_unit_test(a_difference),
+          cmocka_unit_test(a_payload), cmocka_unit_test(a_difference), cmocka_unit_test(a_policy),
           cmocka_unit_test(age_zero_takes_what_is_not_ahead),
           cmocka_unit_test(every_verdict_has_words))
