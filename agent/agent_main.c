@@ -29,7 +29,12 @@ static RW_RC load(const struct common_options *o, struct agent_conf *conf, struc
     enum rw_log_level level = RW_LOG_INFO;
     if (o->log != NULL) { RW_TRY(rw_log_level_parse(o->log, &level, err)); }
     rw_log_setup("agent", level);
-    return agent_conf_load(o->config != NULL ? o->config : default_config, conf, trace, err);
+    const char *path = o->config != NULL ? o->config : default_config;
+    struct rw_rc rc = agent_conf_load(path, conf, trace, err);
+    if (rc.code != RW_E_NOT_FOUND) { return rc; }
+    RW_IGNORE(rw_wrap(err, "settings"), "hint");
+    return rw_hint(err,
+                   "name the file by --config FILE; 'run --sample-config' prints one to fill in");
 }
 
 static RW_RC parse(const struct opt_command *command, int argc, char **argv,
@@ -377,7 +382,11 @@ int main(int argc, char **argv)
         if (rw_is_ok(commands[i].run(argc - 1, argv + 1, &err))) { return 0; }
         return opt_report("ringward-agent", &err);
     }
-    RW_IGNORE(rw_fail(&err, RW_E_USAGE, "'%.40s' is not a command", name), "told below");
+    if (argc < 2) {
+        RW_IGNORE(rw_fail(&err, RW_E_USAGE, "a command is missing"), "told below");
+    } else {
+        RW_IGNORE(rw_fail(&err, RW_E_USAGE, "'%.40s' is not a command", name), "told below");
+    }
     RW_IGNORE(rw_hint(&err, "try 'ringward-agent --help'"), "told below");
     return opt_report("ringward-agent", &err);
 }

@@ -1,6 +1,8 @@
 /* The agent's status as text for people: from its JSON, since another process prints it. */
 #include "agent/agent_view.h"
 
+#include "common/base/num.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -83,9 +85,9 @@ static void print_integrity(const struct json *o)
     char t[512];
     char u[512];
     if (o == NULL) { return; }
-    printf("%-12s %s, %lld checks since the start, last at %s\n", "integrity",
+    printf("%-12s %s, %lld check%s since the start, last at %s\n", "integrity",
            bool_of(o, "ok") ? "ok" : "DAMAGED, waits for content", int_of(o, "checks"),
-           text_of(o, "checked", t));
+           rw_plural(int_of(o, "checks")), text_of(o, "checked", t));
     if (int_of(o, "damages") == 0) { return; }
     printf("%-12s %lld found, %lld repaired, last at %s", "damage", int_of(o, "damages"),
            int_of(o, "repaired"), text_of(o, "last_at", t));
@@ -99,7 +101,8 @@ static void print_roles(const struct json *list)
     for (const struct json *r = list == NULL ? NULL : json_first(list); r != NULL;
          r = json_next(r)) {
         printf("%-12s %-20s", "role", text_of(r, "role", t));
-        printf(" version %-5lld %lld days left", int_of(r, "version"), int_of(r, "left_days"));
+        printf(" version %-5lld %lld day%s left", int_of(r, "version"), int_of(r, "left_days"),
+               rw_plural(int_of(r, "left_days")));
         const char *life = text_of(r, "life", u);
         printf("%s%s\n", strcmp(life, "ok") == 0 ? "" : ": ", strcmp(life, "ok") == 0 ? "" : life);
     }

@@ -1,7 +1,11 @@
 /* The install rule, rule by rule: what it has against the release, and its times. */
 #include "agent/agent_why_say.h"
 
+#include "common/base/num.h"
+
 #include <string.h>
+
+enum { SPAN_BYTES = 32 };
 
 static bool goes_back(const struct poll_family *f)
 {
@@ -51,6 +55,7 @@ static void say_bake(const struct why_facts *f, const struct install_rule_times 
                      struct why_list *l)
 {
     char end[RW_TIME_TEXT_BYTES];
+    char least[SPAN_BYTES];
     const struct poll_family *x = f->family;
     bool early = t->expedite && t->expedited.s < t->spread.s;
     rw_wall_format(end, t->bake);
@@ -65,9 +70,9 @@ static void say_bake(const struct why_facts *f, const struct install_rule_times 
         agent_why_say(l, "bake", WHY_PASS, t->bake.s - f->now.s,
                       "until %s, shortened by an expedite", end);
     } else {
+        rw_say_duration_s(least, sizeof(least), x->state.min_bake_s);
         agent_why_say(l, "bake", WHY_KEEP, t->bake.s - f->now.s,
-                      "until %s, at least %lld s after signing", end,
-                      (long long)x->state.min_bake_s);
+                      "until %s, at least %s after signing", end, least);
     }
 }
 
@@ -76,14 +81,15 @@ static void say_expedite(const struct why_facts *f, const struct install_rule_ti
 {
     char at[RW_TIME_TEXT_BYTES];
     const struct poll_family *x = f->family;
+    char least[SPAN_BYTES];
     bool matters = t->valid && f->now.s < t->spread.s;
     rw_wall_format(at, t->expedited);
     if (!matters) {
         agent_why_say(l, "expedite", WHY_PASS, -1, "none is needed");
     } else if (t->expedite && f->now.s < t->expedited.s) {
+        rw_say_duration_s(least, sizeof(least), x->state.hard_min_s);
         agent_why_say(l, "expedite", WHY_KEEP, t->expedited.s - f->now.s,
-                      "begins at %s, not sooner than %lld s after signing", at,
-                      (long long)x->state.hard_min_s);
+                      "begins at %s, not sooner than %s after signing", at, least);
     } else if (t->expedite) {
         rw_wall_format(at, x->expedite.until);
         agent_why_say(l, "expedite", WHY_PASS, x->expedite.until.s - f->now.s, "in force until %s",
@@ -101,22 +107,25 @@ static void say_spread(const struct why_facts *f, const struct install_rule_time
                        struct why_list *l)
 {
     char turn[RW_TIME_TEXT_BYTES];
+    char mine[SPAN_BYTES];
+    char whole[SPAN_BYTES];
     const struct poll_family *x = f->family;
     bool early = t->expedite && t->expedited.s < t->spread.s;
     struct rw_wall at = early ? t->expedited : t->spread;
     rw_wall_format(turn, at);
+    rw_say_duration_s(mine, sizeof(mine), x->state.spread_s);
+    rw_say_duration_s(whole, sizeof(whole), f->poll->ring_spread_s);
     if (goes_back(x)) {
         agent_why_say(l, "spread", WHY_PASS, -1, "a way back is not spread");
     } else if (!t->valid) {
         agent_why_say(l, "spread", WHY_UNKNOWN, -1,
                       "counted from the end of the bake, which is not known");
     } else if (f->now.s >= at.s) {
-        agent_why_say(l, "spread", WHY_PASS, -1, "its turn came at %s, %lld s of %lld s", turn,
-                      (long long)x->state.spread_s, (long long)f->poll->ring_spread_s);
+        agent_why_say(l, "spread", WHY_PASS, -1, "its turn came at %s, %s of %s", turn, mine,
+                      whole);
     } else {
         agent_why_say(l, "spread", x->state.spread_s > 0 ? WHY_KEEP : WHY_PASS, at.s - f->now.s,
-                      "its turn comes at %s, %lld s of %lld s%s", turn,
-                      (long long)x->state.spread_s, (long long)f->poll->ring_spread_s,
+                      "its turn comes at %s, %s of %s%s", turn, mine, whole,
                       early ? ", an eighth of that when expedited" : "");
     }
 }

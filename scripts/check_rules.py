@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 PURE = re.compile(r"""^(
     rw_fail|rw_wrap|rw_hint|rw_assert_failed|rw_code_.*
-  | rw_(add|mul)_(i64|size)|rw_parse_.*|rw_format_duration_s|rw_hex_(en|de)code
+  | rw_(add|mul)_(i64|size)|rw_parse_.*|rw_format_duration_s|rw_say_duration_s|rw_plural|rw_hex_(en|de)code
   | rw_span_(of|str|eq|is|starts|to_str)|rw_copy|rw_wall_(format|parse)
   | sm_(may|move|find|name)
   | ring_policy_(find|find_class|of_bucket|min_bake_s|check_name)

@@ -82,7 +82,7 @@ RW_RC server_cmd_backup(int argc, char **argv, struct rw_err *err)
     RW_TRY(refuse_postgresql(s.dir, err));
     s.now = wall_now();
     RW_TRY(server_backup_make(&s, &about, err));
-    printf("backed up %zu files to %s\n", about.files, s.to);
+    printf("backed up %zu file%s to %s\n", about.files, rw_plural((int64_t)about.files), s.to);
     if (s.signer_keys) {
         (void)fprintf(
             stderr,
@@ -96,8 +96,10 @@ RW_RC server_cmd_backup(int argc, char **argv, struct rw_err *err)
 /* --- restore --- */
 static void tell_next(const char *dir, const struct server_restore_result *r)
 {
-    printf("restored %zu files to %s\n", r->backup.files, dir);
-    printf("held: %zu rollouts; resume each when its endpoints have reported again\n", r->held);
+    printf("restored %zu file%s to %s\n", r->backup.files, rw_plural((int64_t)r->backup.files),
+           dir);
+    printf("held: %zu rollout%s; resume each when its endpoints have reported again\n", r->held,
+           rw_plural((int64_t)r->held));
     printf("versions: the signer steps over %lld at its first signature\n", (long long)r->lift);
     printf("put back by hand: tls/key.pem, webhook secrets%s; revoke what was revoked since\n",
            r->backup.signer_keys ? "" : ", the keys of signer/");
@@ -162,7 +164,8 @@ static RW_RC check_server(const char *dir, struct rw_err *err)
     if (conf.store[0] != '\0') { printf("note  store is on PostgreSQL: not looked at\n"); }
     RW_TRY(server_verify(dir, conf.store[0] == '\0', wall_now(), &tell, &bad, err));
     if (bad == 0) { return RW_OK; }
-    return rw_fail(err, RW_E_ATTENTION, "%zu checks of %s failed", bad, dir);
+    return rw_fail(err, RW_E_ATTENTION, "%zu check%s of %s failed", bad, rw_plural((int64_t)bad),
+                   dir);
 }
 
 /* The repository is judged as of the backup's time: what has expired since is renewed after a restore. */
@@ -176,11 +179,13 @@ static RW_RC check_backup(const char *from, struct rw_err *err)
     RW_AUTO(rw_buf) struct rw_buf list = rw_buf_make(BACKUP_FILE_LIST_BYTES_MAX);
     RW_TRY(server_backup_verify(from, &about, &list, err));
     rw_wall_format(at, about.at);
-    printf("ok    %-12s %zu files of %s, every hash fits\n", "backup", about.files, at);
+    printf("ok    %-12s %zu file%s of %s, every hash fits\n", "backup", about.files,
+           rw_plural((int64_t)about.files), at);
     RW_TRY(backup_file_join(from, "data", data, err));
     RW_TRY(server_verify(data, true, about.at, &tell, &bad, err));
     if (bad == 0) { return RW_OK; }
-    return rw_fail(err, RW_E_ATTENTION, "%zu checks of %s failed", bad, from);
+    return rw_fail(err, RW_E_ATTENTION, "%zu check%s of %s failed", bad, rw_plural((int64_t)bad),
+                   from);
 }
 
 RW_RC server_cmd_check(int argc, char **argv, struct rw_err *err)

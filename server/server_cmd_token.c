@@ -99,8 +99,8 @@ static RW_RC work(const struct wanted *w, struct store *store, struct rw_err *er
     }
     if (w->revoke) {
         RW_TRY(api_token_revoke(store, w->name, by, rw_clock_wall(&clock), &revoked, err));
-        printf("%zu token(s) of '%s' revoked; a running server takes note at SIGHUP.\n", revoked,
-               w->name);
+        printf("%zu token%s of '%s' revoked; a running server takes note at SIGHUP.\n", revoked,
+               rw_plural((int64_t)revoked), w->name);
         return RW_OK;
     }
     RW_TRY(token_doc_role(w->role, &request.role, err));

@@ -1,5 +1,6 @@
 #include "server/server_verify.h"
 
+#include "common/base/num.h"
 #include "common/json/json_read.h"
 #include "common/tuf/tuf_client.h"
 #include "common/tuf/tuf_doc.h"
@@ -57,8 +58,9 @@ static RW_RC look_at_fleet(struct store *store, char found[static FOUND_BYTES], 
     RW_TRY(store_fold_load(store, &mark, &image, err));
     RW_TRY(store_journal_each(store, 0, count_stale, &mark, err));
     RW_TRY(fleet_state_open(store, &fleet, err));
-    (void)snprintf(found, FOUND_BYTES, "%zu endpoints, fold to row %lld",
-                   fleet_state_endpoints(fleet), (long long)mark);
+    (void)snprintf(found, FOUND_BYTES, "%zu endpoint%s, fold to row %lld",
+                   fleet_state_endpoints(fleet), rw_plural((int64_t)fleet_state_endpoints(fleet)),
+                   (long long)mark);
     fleet_state_drop(&fleet);
     return RW_OK;
 }
@@ -77,7 +79,8 @@ static void look_inside(struct verifying *v, const char *path)
     rc = look_at_fleet(&store, found, &err);
     tell(v, "journal", found, rc, &err);
     rc = audit_log_verify(&store, &count, &err);
-    (void)snprintf(found, sizeof(found), "%lld records in one chain", (long long)count);
+    (void)snprintf(found, sizeof(found), "%lld record%s in one chain", (long long)count,
+                   rw_plural(count));
     tell(v, "audit", found, rc, &err);
     store_close(&store);
 }
@@ -186,7 +189,8 @@ static RW_RC read_repository(struct verifying *v, char found[static FOUND_BYTES]
     struct rw_rc rc = begin_trust(v, dir, state, &client, err);
     if (rw_is_ok(rc)) { rc = look_at_roles(v, client, state, err); }
     tuf_client_drop(&client);
-    (void)snprintf(found, FOUND_BYTES, "signatures hold, %zu listed files are there", v->files);
+    (void)snprintf(found, FOUND_BYTES, "signatures hold, %zu listed file%s there", v->files,
+                   v->files == 1 ? " is" : "s are");
     return rc;
 }
 

@@ -49,7 +49,11 @@ int main(int argc, char **argv)
         if (rw_is_ok(verbs[i].run(argc - 1, argv + 1, &status, &err))) { return status; }
         return opt_report("ringward-box", &err);
     }
-    RW_IGNORE(rw_fail(&err, RW_E_USAGE, "'%.40s' is not a verb", name), "told by opt_report");
+    if (argc < 2) {
+        RW_IGNORE(rw_fail(&err, RW_E_USAGE, "a verb is missing"), "told by opt_report");
+    } else {
+        RW_IGNORE(rw_fail(&err, RW_E_USAGE, "'%.40s' is not a verb", name), "told by opt_report");
+    }
     RW_IGNORE(rw_hint(&err, "try 'ringward-box --help'"), "told by opt_report");
     return opt_report("ringward-box", &err);
 }

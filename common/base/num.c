@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { DURATION_BYTES = 32 };
+
 bool rw_add_i64(int64_t a, int64_t b, int64_t *out)
 {
     int64_t sum = 0;
@@ -152,14 +154,27 @@ static RW_RC parse_with_unit(struct rw_span s, const struct unit *units, size_t 
                    units[0].name, units[unit_count - 1].name);
 }
 
+/* "90d", "1500ms": the largest unit that says it exactly. */
+static void format_duration_ms(char *dst, size_t cap, int64_t ms)
+{
+    if (ms % 1000 == 0) {
+        rw_format_duration_s(dst, cap, ms / 1000);
+    } else {
+        (void)snprintf(dst, cap, "%lldms", (long long)ms);
+    }
+}
+
 RW_RC rw_parse_duration_ms(struct rw_span s, int64_t max_ms, const char *what, int64_t *ms_out,
                            struct rw_err *err)
 {
     int64_t ms = 0;
     RW_TRY(parse_with_unit(s, duration_units, RW_LEN(duration_units), what, &ms, err));
     if (ms > max_ms) {
-        return rw_fail(err, RW_E_RANGE, "%s: %lld ms is more than the limit of %lld ms", what,
-                       (long long)ms, (long long)max_ms);
+        char given[DURATION_BYTES];
+        char limit[DURATION_BYTES];
+        format_duration_ms(given, sizeof(given), ms);
+        format_duration_ms(limit, sizeof(limit), max_ms);
+        return rw_fail(err, RW_E_RANGE, "%s: %s is more than the limit of %s", what, given, limit);
     }
     *ms_out = ms;
     return RW_OK;
@@ -171,8 +186,11 @@ RW_RC rw_parse_duration_s(struct rw_span s, int64_t max_s, const char *what, int
     int64_t ms = 0;
     RW_TRY(parse_with_unit(s, duration_units + 1, RW_LEN(duration_units) - 1, what, &ms, err));
     if (ms / 1000 > max_s) {
-        return rw_fail(err, RW_E_RANGE, "%s: %lld s is more than the limit of %lld s", what,
-                       (long long)(ms / 1000), (long long)max_s);
+        char given[DURATION_BYTES];
+        char limit[DURATION_BYTES];
+        rw_format_duration_s(given, sizeof(given), ms / 1000);
+        rw_format_duration_s(limit, sizeof(limit), max_s);
+        return rw_fail(err, RW_E_RANGE, "%s: %s is more than the limit of %s", what, given, limit);
     }
     *s_out = ms / 1000;
     return RW_OK;
@@ -193,6 +211,31 @@ void rw_format_duration_s(char *dst, size_t cap, int64_t seconds)
         }
     }
     (void)snprintf(dst, cap, "%llds", (long long)seconds);
+}
+
+void rw_say_duration_s(char *dst, size_t cap, int64_t seconds)
+{
+    static const struct {
+        int64_t s;
+        char name;
+        char smaller;
+        int64_t smaller_s;
+    } units[] = {{86400, 'd', 'h', 3600}, {3600, 'h', 'm', 60}, {60, 'm', 's', 1}};
+    for (size_t i = 0; i < RW_LEN(units); i++) {
+        int64_t rest = seconds % units[i].s / units[i].smaller_s;
+        if (seconds < units[i].s) { continue; }
+        int n = snprintf(dst, cap, "%lld%c", (long long)(seconds / units[i].s), units[i].name);
+        if (rest > 0 && n > 0 && (size_t)n < cap) {
+            (void)snprintf(dst + n, cap - (size_t)n, " %lld%c", (long long)rest, units[i].smaller);
+        }
+        return;
+    }
+    (void)snprintf(dst, cap, "%llds", (long long)(seconds < 0 ? 0 : seconds));
+}
+
+const char *rw_plural(int64_t n)
+{
+    return n == 1 ? "" : "s";
 }
 
 RW_RC rw_parse_share_bp(struct rw_span s, const char *what, int64_t *bp_out, struct rw_err *err)

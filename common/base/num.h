@@ -36,6 +36,10 @@ RW_RC rw_parse_duration_s(struct rw_span s, int64_t max_s, const char *what, int
                           struct rw_err *err);
 /* Shortest exact form with one unit ("90s", "2h", "0s"). dst of 32 bytes is enough. */
 void rw_format_duration_s(char *dst, size_t cap, int64_t seconds);
+/* A time for people: "45s", "59m 59s", "1h 30m", "2d 3h": two units at most, rounded down; negative is "0s". */
+void rw_say_duration_s(char *dst, size_t cap, int64_t seconds);
+/* What a counted noun ends with: "" for one, else "s". */
+const char *rw_plural(int64_t n);
 
 /* "1%", "0.5%", "12.25%": a share in hundredths of a percent (basis points), 0..10000.
  * Fails with RW_E_SYNTAX or RW_E_RANGE. */

@@ -1,5 +1,7 @@
 #include "common/policy/gate_rule.h"
 
+#include "common/base/num.h"
+
 #include <math.h>
 #include <stdio.h>
 
@@ -107,7 +109,9 @@ enum gate_rule_verdict gate_rule_decide(const struct gate_rule_input *in,
         return GATE_NONE;
     }
     if (in->bake_left_s > 0) {
-        (void)snprintf(reason, cap, "bakes for another %lld s", (long long)in->bake_left_s);
+        char left[32];
+        rw_say_duration_s(left, sizeof(left), in->bake_left_s);
+        (void)snprintf(reason, cap, "bakes for another %s", left);
         return GATE_NONE;
     }
     if (!(in->log_e < log(20.0))) {
@@ -115,14 +119,14 @@ enum gate_rule_verdict gate_rule_decide(const struct gate_rule_input *in,
         return GATE_NONE;
     }
     if (in->healthy < in->min_healthy) {
-        (void)snprintf(reason, cap, "%lld healthy endpoints, needs %lld", (long long)in->healthy,
-                       (long long)in->min_healthy);
+        (void)snprintf(reason, cap, "%lld healthy endpoint%s, needs %lld", (long long)in->healthy,
+                       rw_plural(in->healthy), (long long)in->min_healthy);
         return GATE_NONE;
     }
     /* Some broken hosts are no news. More of them than have proven the release may be its doing. */
     if (in->unable > in->healthy) {
-        (void)snprintf(reason, cap, "%lld endpoints cannot try it, more than the %lld healthy ones",
-                       (long long)in->unable, (long long)in->healthy);
+        (void)snprintf(reason, cap, "%lld endpoint%s cannot try it, more than the %lld healthy",
+                       (long long)in->unable, rw_plural(in->unable), (long long)in->healthy);
         return GATE_NONE;
     }
     double upper = gate_rule_upper(in->failed, in->healthy + in->failed, GATE_RULE_ALPHA);

@@ -202,7 +202,13 @@ static RW_RC find_release(struct api_trust *t, const char *family, int64_t relea
     if (rw_is_ok(tuf_client_find(t->client, path, out, err))) { return RW_OK; }
     RW_TRY(api_trust_refresh(t, t->read_at, &changed, err));
     if (rw_is_ok(tuf_client_find(t->client, path, out, err))) { return RW_OK; }
-    return rw_wrap(err, "release %s/%lld", family, (long long)release);
+    if (err->code != RW_E_NOT_FOUND) {
+        return rw_wrap(err, "release %s/%lld", family, (long long)release);
+    }
+    RW_IGNORE(rw_fail(err, RW_E_NOT_FOUND, "release %s/%lld is not published, or was withdrawn",
+                      family, (long long)release),
+              "hint");
+    return rw_hint(err, "'ringward release list' shows how far it is");
 }
 
 RW_RC api_trust_release(struct api_trust *t, const char *family, int64_t release,

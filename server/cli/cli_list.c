@@ -3,12 +3,16 @@
 #include "server/cli/cli_api.h"
 #include "server/cli/cli_view.h"
 
+#include <stdio.h>
+
 static RW_RC show(const struct cli_list *what, const struct json *answer, const struct json *list,
                   enum cli_format format, struct rw_err *err)
 {
     if (format == CLI_NDJSON) { return cli_view_print_each(list, err); }
     if (format == CLI_JSON) { return cli_view_print_json(answer, err); }
-    return what->print(list, err);
+    if (json_count(list) > 0) { return what->print(list, err); }
+    printf("%s\n", what->empty);
+    return cli_view_flush(err);
 }
 
 RW_RC cli_list_run(const struct cli_list *what, int argc, char **argv, struct rw_err *err)

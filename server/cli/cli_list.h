@@ -15,6 +15,7 @@ struct cli_list {
     const char *examples;
     const char *path;   /* "/v1/rollouts" */
     const char *member; /* of the answer: the array */
+    const char *empty;  /* said in place of a table without rows */
     RW_RC (*print)(const struct json *list, struct rw_err *err);
     RW_RC (*judge)(const struct json *list, struct rw_err *err); /* the exit status; NULL: 0 */
 };

@@ -8,6 +8,20 @@
 
 enum { PRINT_BYTES_MAX = 32 * 1024 * 1024 };
 
+RW_RC cli_view_need(const char *value, const char *option, const char *program, struct rw_err *err)
+{
+    if (value != NULL && value[0] != '\0') { return RW_OK; }
+    RW_IGNORE(rw_fail(err, RW_E_USAGE, "%s is required", option), "hint");
+    return rw_hint(err, "try '%s --help'", program);
+}
+
+RW_RC cli_view_need_reason(const char *reason, struct rw_err *err)
+{
+    if (reason != NULL && reason[0] != '\0') { return RW_OK; }
+    RW_IGNORE(rw_fail(err, RW_E_USAGE, "a reason is required"), "hint");
+    return rw_hint(err, "add --reason \"...\"; it is kept in the audit log");
+}
+
 RW_RC cli_view_format(const char *name, enum cli_format *out, struct rw_err *err)
 {
     static const char *const names[] = {"table", "json", "ndjson"};
@@ -88,22 +102,7 @@ const char *cli_view_or_dash(const struct json *object, const char *name, char *
 
 const char *cli_view_duration(int64_t seconds, char *dst, size_t cap)
 {
-    static const struct unit {
-        int64_t s;
-        char name;
-        char smaller;
-        int64_t smaller_s;
-    } units[] = {{86400, 'd', 'h', 3600}, {3600, 'h', 'm', 60}, {60, 'm', 's', 1}};
-    for (size_t i = 0; i < RW_LEN(units); i++) {
-        int64_t rest = seconds % units[i].s / units[i].smaller_s;
-        if (seconds < units[i].s) { continue; }
-        int n = snprintf(dst, cap, "%lld%c", (long long)(seconds / units[i].s), units[i].name);
-        if (rest > 0 && n > 0 && (size_t)n < cap) {
-            (void)snprintf(dst + n, cap - (size_t)n, " %lld%c", (long long)rest, units[i].smaller);
-        }
-        return dst;
-    }
-    (void)snprintf(dst, cap, "%llds", (long long)(seconds < 0 ? 0 : seconds));
+    rw_say_duration_s(dst, cap, seconds);
     return dst;
 }
 

@@ -40,6 +40,12 @@ RW_RC cli_view_args(const struct opt_command *command, int argc, char **argv,
         "output", "FORMAT", "table, json or ndjson (short: -o)", &(variable), NULL                 \
     }
 
+/* What cannot be left out: `option` as in "--ring NAME", `program` as in "ringward drill start". Fails with
+ * RW_E_USAGE when the value is NULL or empty; the hint names the program's help. */
+RW_RC cli_view_need(const char *value, const char *option, const char *program, struct rw_err *err);
+/* The same for --reason. */
+RW_RC cli_view_need_reason(const char *reason, struct rw_err *err);
+
 /* NULL means table. Fails with RW_E_USAGE. */
 RW_RC cli_view_format(const char *name, enum cli_format *out, struct rw_err *err);
 

@@ -1,6 +1,7 @@
 #include "server/cli/cmd_audit.h"
 
 #include "common/base/file.h"
+#include "common/base/num.h"
 #include "server/cli/cli_api.h"
 #include "server/cli/cli_table.h"
 #include "server/cli/cli_verb.h"
@@ -164,8 +165,8 @@ static RW_RC report(const struct check *check, enum cli_format format, struct rw
                        check->remembered);
     }
     if (format == CLI_TABLE) {
-        printf("%lld records fit together; the last hash is %s\n", (long long)check->chain.seq,
-               hex);
+        printf("%lld record%s fit%s together; the last hash is %s\n", (long long)check->chain.seq,
+               rw_plural(check->chain.seq), check->chain.seq == 1 ? "s" : "", hex);
     } else {
         printf("{\"records\":%lld,\"hash\":\"%s\"}\n", (long long)check->chain.seq, hex);
     }

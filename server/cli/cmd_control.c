@@ -13,6 +13,9 @@
 
 enum { BODY_BYTES_MAX = 2048, TEXT_BYTES = 420, SPAN_BYTES = 32, SECONDS_MAX = 90 * 86400 };
 
+static const char none_set[] =
+    "no operator has set a control; endpoints may have their own (ringward-agent status)";
+
 static RW_RC print_list(const struct json *list, struct rw_err *err)
 {
     static const char *const header[] = {"OF",   "CONTROL", "STATE", "AGE",
@@ -35,12 +38,7 @@ static RW_RC print_list(const struct json *list, struct rw_err *err)
         RW_TRY(cli_table_add(&t, cli_view_or_dash(c, "set_by", text, sizeof(text)), err));
         RW_TRY(cli_table_add(&t, cli_view_or_dash(c, "reason", text, sizeof(text)), err));
     }
-    if (json_count(list) == 0) {
-        printf("no operator has set a control; endpoints may have their own (ringward-agent "
-               "status)\n");
-    } else {
-        (void)cli_table_print(&t);
-    }
+    (void)cli_table_print(&t);
     return cli_view_flush(err);
 }
 
@@ -50,7 +48,9 @@ static RW_RC print_answer(const struct json *answer, enum cli_format format, str
     RW_TRY(json_get(answer, "controls", JSON_ARRAY, &list, err));
     if (format == CLI_NDJSON) { return cli_view_print_each(list, err); }
     if (format == CLI_JSON) { return cli_view_print_json(answer, err); }
-    return print_list(list, err);
+    if (json_count(list) > 0) { return print_list(list, err); }
+    printf("%s\n", none_set);
+    return cli_view_flush(err);
 }
 
 static RW_RC run_list(int argc, char **argv, struct rw_err *err)
@@ -61,6 +61,7 @@ static RW_RC run_list(int argc, char **argv, struct rw_err *err)
         .examples = "  ringward control list\n",
         .path = "/v1/controls",
         .member = "controls",
+        .empty = none_set,
         .print = print_list,
     };
     return cli_list_run(&what, argc, argv, err);
@@ -107,12 +108,10 @@ static RW_RC put_control(struct json_writer *w, const struct wanted *x, struct r
 static RW_RC write_body(const struct wanted *x, bool set, struct rw_buf *body, struct rw_err *err)
 {
     if ((x->tenant == NULL) == (x->endpoint == NULL)) {
-        return rw_fail(err, RW_E_USAGE, "either --tenant or --endpoint is wanted");
+        RW_IGNORE(rw_fail(err, RW_E_USAGE, "either --tenant or --endpoint is wanted"), "hint");
+        return rw_hint(err, "try 'ringward control %s --help'", set ? "set" : "clear");
     }
-    if (x->reason == NULL || x->reason[0] == '\0') {
-        RW_IGNORE(rw_fail(err, RW_E_USAGE, "a reason is required"), "hint");
-        return rw_hint(err, "add --reason \"...\"; it is kept in the audit log");
-    }
+    RW_TRY(cli_view_need_reason(x->reason, err));
     struct json_writer w = json_begin(body);
     json_open_object(&w, NULL);
     json_put_str(&w, x->tenant != NULL ? "tenant" : "endpoint",

@@ -139,7 +139,7 @@ static RW_RC run_create(int argc, char **argv, struct rw_err *err)
     };
     RW_TRY(cli_view_args(&command, argc, argv, &c.args, err));
     if (c.args.help_shown) { return RW_OK; }
-    if (c.family == NULL) { return rw_fail(err, RW_E_USAGE, "--family NAME is required"); }
+    RW_TRY(cli_view_need(c.family, "--family NAME", command.program, err));
     return create(&c, err);
 }
 
@@ -160,11 +160,8 @@ static RW_RC write_start(const struct start *s, struct rw_buf *body, struct rw_e
     int64_t max = REACH;
     int64_t within_s = WITHIN_S;
     RW_TRY(cli_view_release_id(s->args.operands[0], family, &release, err));
-    if (s->ring == NULL) { return rw_fail(err, RW_E_USAGE, "--ring NAME is required"); }
-    if (s->reason == NULL || s->reason[0] == '\0') {
-        RW_IGNORE(rw_fail(err, RW_E_USAGE, "a reason is required"), "hint");
-        return rw_hint(err, "add --reason \"...\"; it is kept in the audit log");
-    }
+    RW_TRY(cli_view_need(s->ring, "--ring NAME", "ringward drill start", err));
+    RW_TRY(cli_view_need_reason(s->reason, err));
     if (s->max != NULL) {
         RW_TRY(rw_parse_i64(rw_span_str(s->max), 1, REACH_MAX, "--max", &max, err));
     }
@@ -267,10 +264,6 @@ static RW_RC print_list(const struct json *list, struct rw_err *err)
                                          "REPORTED", "DARK",  "TO HALT", "THEN BACK",
                                          "STARTED",  "BY",    "REASON"};
     RW_AUTO(cli_table) struct cli_table t = {0};
-    if (json_count(list) == 0) {
-        printf("no drill yet; 'ringward drill create --help' tells how to begin\n");
-        return cli_view_flush(err);
-    }
     RW_TRY(cli_table_begin(&t, header, RW_LEN(header), err));
     for (const struct json *r = json_first(list); r != NULL; r = json_next(r)) {
         const struct json *d = json_find(r, "drill");
@@ -291,6 +284,7 @@ static RW_RC run_list(int argc, char **argv, struct rw_err *err)
         .examples = "  ringward drill list\n  ringward drill list -o ndjson\n",
         .path = "/v1/drills",
         .member = "drills",
+        .empty = "no drill yet; 'ringward drill create --help' tells how to begin",
         .print = print_list,
     };
     return cli_list_run(&what, argc, argv, err);
@@ -313,8 +307,8 @@ static RW_RC print_one(const struct json *r, struct rw_err *err)
     printf("  %-18s %s\n", "started by", cli_view_str(d, "by", text, sizeof(text)));
     printf("  %-18s %s\n", "reason", cli_view_str(d, "reason", text, sizeof(text)));
     for (size_t i = 0; i < RW_LEN(counts); i++) {
-        printf("  %-18s %lld endpoints\n", counts[i].label,
-               (long long)cli_view_int(d, counts[i].name, 0));
+        int64_t n = cli_view_int(d, counts[i].name, 0);
+        printf("  %-18s %lld endpoint%s\n", counts[i].label, (long long)n, rw_plural(n));
     }
     printf("  %-18s %s\n", "time to halt", took(d, "to_halt_s", text, sizeof(text)));
     printf("  %-18s %s after it\n", "all back", took(d, "to_back_s", text, sizeof(text)));

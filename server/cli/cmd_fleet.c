@@ -138,7 +138,11 @@ static RW_RC list_as_table(struct cli_api *api, struct list_job *job, struct rw_
                                          "LAST SEEN", "GRADE", "TRUST"};
     RW_TRY(cli_table_begin(&job->t, header, RW_LEN(header), err));
     RW_TRY(take_all(api, job, err));
-    (void)cli_table_print(&job->t);
+    if (job->shown > 0) {
+        (void)cli_table_print(&job->t);
+    } else {
+        printf("no endpoint %s\n", job->ring != NULL || job->no_loader ? "is like that" : "yet");
+    }
     return cli_view_flush(err);
 }
 
@@ -184,7 +188,7 @@ static RW_RC run_list(int argc, char **argv, struct rw_err *err)
     RW_TRY(cli_api_open(job.args.profile, &api, err));
     RW_TRY(list_endpoints(api, &job, err));
     if (job.more) {
-        (void)fprintf(stderr, "ringward: there are more than these %lld endpoints; use --limit\n",
+        (void)fprintf(stderr, "ringward: there are more endpoints than these %lld; use --limit\n",
                       (long long)job.shown);
     }
     return RW_OK;

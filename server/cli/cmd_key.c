@@ -94,7 +94,7 @@ static RW_RC run_generate(int argc, char **argv, struct rw_err *err)
     };
     RW_TRY(cli_view_args(&command, argc, argv, &args, err));
     if (args.help_shown) { return RW_OK; }
-    if (out == NULL) { return rw_fail(err, RW_E_USAGE, "--out FILE is required"); }
+    RW_TRY(cli_view_need(out, "--out FILE", command.program, err));
     RW_TRY(parse_scheme(type, &scheme, err));
     RW_AUTO(key) struct key k = {0};
     RW_TRY(key_generate(scheme, &k, err));

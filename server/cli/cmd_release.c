@@ -16,6 +16,7 @@ static RW_RC run_list(int argc, char **argv, struct rw_err *err)
         .examples = "  ringward release list\n  ringward release list -o json\n",
         .path = "/v1/releases",
         .member = "releases",
+        .empty = "no releases yet; 'ringward release create --help' tells how to make one",
         .print = cmd_release_view_list,
     };
     return cli_list_run(&what, argc, argv, err);

@@ -46,22 +46,19 @@ struct create_job {
     char path[CLI_PATH_BYTES]; /* "/v1/releases/F/N" once the server gave the number */
 };
 
-static RW_RC require(const char *value, const char *option, struct rw_err *err)
-{
-    if (value != NULL && value[0] != '\0') { return RW_OK; }
-    RW_IGNORE(rw_fail(err, RW_E_USAGE, "%s is required", option), "hint");
-    return rw_hint(err, "try 'ringward release create --help'");
-}
+#define PROGRAM "ringward release create"
 
 static RW_RC check_arguments(struct create_job *job, struct rw_err *err)
 {
-    RW_TRY(require(job->family, "--family NAME", err));
-    RW_TRY(require(job->class_name, "--class NAME", err));
-    RW_TRY(require(job->content, "--content FILE", err));
-    RW_TRY(require(job->notes, "--notes TEXT", err));
+    RW_TRY(cli_view_need(job->family, "--family NAME", PROGRAM, err));
+    RW_TRY(cli_view_need(job->class_name, "--class NAME", PROGRAM, err));
+    RW_TRY(cli_view_need(job->content, "--content FILE", PROGRAM, err));
+    RW_TRY(cli_view_need(job->notes, "--notes TEXT", PROGRAM, err));
     RW_TRY(cli_view_name(job->family, "family", err));
     RW_TRY(cli_view_name(job->class_name, "class", err));
-    if (job->unchecked != NULL) { RW_TRY(require(job->unchecked, "--unchecked REASON", err)); }
+    if (job->unchecked != NULL) {
+        RW_TRY(cli_view_need(job->unchecked, "--unchecked REASON", PROGRAM, err));
+    }
     RW_TRY(rw_parse_i64(rw_span_str(job->engine_min_text), 0, ENGINE_MAX, "--engine-min",
                         &job->engine_min, err));
     RW_TRY(rw_parse_i64(rw_span_str(job->engine_max_text), job->engine_min, ENGINE_MAX,
@@ -297,7 +294,7 @@ RW_RC cmd_release_create(int argc, char **argv, struct rw_err *err)
          &job.drill},
     };
     const struct opt_command command = {
-        .program = "ringward release create",
+        .program = PROGRAM,
         .usage = "",
         .about =
             "Makes a release: checks the content in the box on this machine, sends it, waits for\n"

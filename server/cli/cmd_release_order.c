@@ -4,6 +4,7 @@
 #include "common/base/num.h"
 #include "common/json/json_write.h"
 #include "server/cli/cli_api.h"
+#include "server/cli/cli_list.h"
 #include "server/cli/cli_table.h"
 #include "server/cli/cli_view.h"
 
@@ -93,12 +94,6 @@ static RW_RC ask(const struct ask_job *job, struct rw_err *err)
     return cli_view_flush(err);
 }
 
-static RW_RC require(const char *value, const char *option, struct rw_err *err)
-{
-    if (value != NULL && value[0] != '\0') { return RW_OK; }
-    return rw_fail(err, RW_E_USAGE, "%s is required", option);
-}
-
 RW_RC cmd_release_withdraw(int argc, char **argv, struct rw_err *err)
 {
     struct ask_job job = {.kind = "withdraw"};
@@ -123,7 +118,7 @@ RW_RC cmd_release_withdraw(int argc, char **argv, struct rw_err *err)
     RW_TRY(cli_view_args(&command, argc, argv, &job.args, err));
     if (job.args.help_shown) { return RW_OK; }
     RW_TRY(cli_view_release_id(job.args.operands[0], job.family, &job.release, err));
-    RW_TRY(require(job.reason, "--reason TEXT", err));
+    RW_TRY(cli_view_need_reason(job.reason, err));
     return ask(&job, err);
 }
 
@@ -159,7 +154,7 @@ RW_RC cmd_release_renew(int argc, char **argv, struct rw_err *err)
     RW_TRY(cli_view_name(job.args.operands[0], "family", err));
     RW_TRY(rw_span_to_str(job.family, sizeof(job.family), rw_span_str(job.args.operands[0]),
                           "family", err));
-    if (job.floor_text != NULL) { RW_TRY(require(job.reason, "--reason TEXT", err)); }
+    if (job.floor_text != NULL) { RW_TRY(cli_view_need_reason(job.reason, err)); }
     return ask(&job, err);
 }
 
@@ -192,9 +187,9 @@ RW_RC cmd_release_expedite(int argc, char **argv, struct rw_err *err)
     RW_TRY(cli_view_args(&command, argc, argv, &job.args, err));
     if (job.args.help_shown) { return RW_OK; }
     RW_TRY(cli_view_release_id(job.args.operands[0], job.family, &job.release, err));
-    RW_TRY(require(job.rings, "--ring RING,...", err));
-    RW_TRY(require(job.until, "--until DURATION", err));
-    RW_TRY(require(job.reason, "--reason TEXT", err));
+    RW_TRY(cli_view_need(job.rings, "--ring RING,...", command.program, err));
+    RW_TRY(cli_view_need(job.until, "--until DURATION", command.program, err));
+    RW_TRY(cli_view_need_reason(job.reason, err));
     return ask(&job, err);
 }
 
@@ -220,35 +215,29 @@ static RW_RC add_order(struct cli_table *t, const struct json *o, struct rw_err 
     return cli_table_add(t, cli_view_or_dash(o, "reason", text, sizeof(text)), err);
 }
 
-RW_RC cmd_release_orders(int argc, char **argv, struct rw_err *err)
+static RW_RC print_orders(const struct json *list, struct rw_err *err)
 {
     static const char *const header[] = {"ORDER",   "ABOUT", "STATE", "SIGNATURES",
                                          "CREATED", "UNTIL", "REASON"};
-    struct cli_view_args args = {0};
-    const struct opt opts[] = {CLI_OPT_PROFILE(args.profile), CLI_OPT_OUTPUT(args.output)};
-    const struct opt_command command = {
-        .program = "ringward release orders",
-        .usage = "",
-        .about = "Lists orders to withdraw, renew or expedite: open ones wait for signatures.",
-        .examples = "  ringward release orders\n",
-        .opts = opts,
-        .opt_count = RW_LEN(opts),
-    };
-    RW_TRY(cli_view_args(&command, argc, argv, &args, err));
-    if (args.help_shown) { return RW_OK; }
-    RW_AUTO(cli_api) cli_api api = NULL;
-    RW_AUTO(json_tree) json_tree answer = NULL;
-    const struct json *list = NULL;
     RW_AUTO(cli_table) struct cli_table t = {0};
-    RW_TRY(cli_api_open(args.profile, &api, err));
-    RW_TRY(cli_api_get(api, "/v1/orders", &answer, err));
-    RW_TRY(json_get(answer, "orders", JSON_ARRAY, &list, err));
-    if (args.format == CLI_NDJSON) { return cli_view_print_each(list, err); }
-    if (args.format == CLI_JSON) { return cli_view_print_json(answer, err); }
     RW_TRY(cli_table_begin(&t, header, RW_LEN(header), err));
     for (const struct json *o = json_first(list); o != NULL; o = json_next(o)) {
         RW_TRY(add_order(&t, o, err));
     }
     (void)cli_table_print(&t);
     return cli_view_flush(err);
+}
+
+RW_RC cmd_release_orders(int argc, char **argv, struct rw_err *err)
+{
+    static const struct cli_list what = {
+        .program = "ringward release orders",
+        .about = "Lists orders to withdraw, renew or expedite: open ones wait for signatures.",
+        .examples = "  ringward release orders\n",
+        .path = "/v1/orders",
+        .member = "orders",
+        .empty = "no orders: nobody asked to withdraw, renew or expedite",
+        .print = print_orders,
+    };
+    return cli_list_run(&what, argc, argv, err);
 }

@@ -235,6 +235,6 @@ RW_RC cmd_release_sign(int argc, char **argv, struct rw_err *err)
     RW_TRY(cli_view_args(&command, argc, argv, &args, err));
     if (args.help_shown) { return RW_OK; }
     RW_TRY(take_operand(&which, args.operands[0], &job, err));
-    if (job.key.name == NULL) { return rw_fail(err, RW_E_USAGE, "--key KEY is required"); }
+    RW_TRY(cli_view_need(job.key.name, "--key KEY", command.program, err));
     return run(args.profile, args.format, &job, err);
 }

@@ -124,7 +124,8 @@ static RW_RC tell_diff(const char *profile, const char *path, struct rw_err *err
     if (d.changes == 0) {
         return rw_fail(err, RW_E_EXISTS, "%s says what is in force already", path);
     }
-    printf("%zu changes, %zu of them less careful\n\n", d.changes, d.looser);
+    printf("%zu change%s, %zu of them less careful\n\n", d.changes, rw_plural((int64_t)d.changes),
+           d.looser);
     return cli_view_flush(err);
 }
 

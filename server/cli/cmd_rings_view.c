@@ -1,5 +1,6 @@
 #include "server/cli/cmd_rings_view.h"
 
+#include "common/base/num.h"
 #include "common/policy/gate_rule.h"
 #include "common/policy/window_rule.h"
 #include "server/cli/cli_table.h"
@@ -182,8 +183,9 @@ static void print_window(const struct ring_policy *p, const struct cmd_rings_opt
            "makes room for\nitself and %lld.%03lld more.\n",
            (long long)p->alive_start, alive, (long long)(p->alive_per_survivor_m / 1000),
            (long long)(p->alive_per_survivor_m % 1000));
-    printf("Without a failure a ring of %lld endpoints takes %lld rounds of probation.\n",
-           (long long)hosts, (long long)rounds_until(p, hosts));
+    int64_t rounds = rounds_until(p, hosts);
+    printf("Without a failure a ring of %lld endpoint%s takes %lld round%s of probation.\n",
+           (long long)hosts, rw_plural(hosts), (long long)rounds, rw_plural(rounds));
     printf("The detector may halt %lld of %lld good releases.\n",
            (long long)p->false_halts_per_year, (long long)p->releases_per_year);
 }
@@ -201,19 +203,19 @@ static size_t warn_ring(const struct ring_policy *p, size_t i,
         warnings++;
     }
     if (!last && members >= 0 && options->hosts > 0 && members < needed) {
-        printf("warning: ring %s would hold about %lld endpoints; its gate needs %lld healthy ones "
+        printf("warning: ring %s would hold about %lld endpoint%s; its gate needs %lld healthy "
                "and could never\n         say PASS by itself (a person would have to promote it)\n",
-               r->name, (long long)members, (long long)needed);
+               r->name, (long long)members, rw_plural(members), (long long)needed);
         warnings++;
     }
     if (!last && r->select == RING_BY_HAND) {
         printf(
-            "note: ring %s is joined by hand: put at least %lld endpoints into it; with %lld, one "
+            "note: ring %s is joined by hand: put at least %lld endpoint%s into it; with %lld, one "
             "that fails or\n      falls silent does not keep it shut\n",
-            r->name, (long long)needed, (long long)cmd_rings_needed(r, 1));
+            r->name, (long long)needed, rw_plural(needed), (long long)cmd_rings_needed(r, 1));
     }
     if (!last && r->select == RING_BY_SHARE && options->hosts == 0) {
-        printf("note: ring %s answers by itself in fleets of %lld endpoints or more\n", r->name,
+        printf("note: ring %s answers by itself in fleets of %lld or more endpoints\n", r->name,
                (long long)(needed * RING_POLICY_BUCKETS / (r->bucket_hi - r->bucket_lo) + 1));
     }
     return warnings;
@@ -240,7 +242,8 @@ RW_RC cmd_rings_view(const struct ring_policy *policy, const struct cmd_rings_op
     for (size_t i = 0; i < policy->ring_count; i++) {
         warnings += warn_ring(policy, i, options);
     }
-    printf("%zu rings, %zu classes, %zu warnings\n", policy->ring_count, policy->class_count,
-           warnings);
+    printf("%zu ring%s, %zu class%s, %zu warning%s\n", policy->ring_count,
+           rw_plural((int64_t)policy->ring_count), policy->class_count,
+           policy->class_count == 1 ? "" : "es", warnings, rw_plural((int64_t)warnings));
     return cli_view_flush(err);
 }

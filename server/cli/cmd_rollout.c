@@ -127,10 +127,7 @@ static RW_RC write_order(const char *reason, const char *generation, struct rw_b
                          struct rw_err *err)
 {
     int64_t number = 0;
-    if (reason == NULL || reason[0] == '\0') {
-        RW_IGNORE(rw_fail(err, RW_E_USAGE, "a reason is required"), "hint");
-        return rw_hint(err, "add --reason \"...\"; it is kept in the audit log");
-    }
+    RW_TRY(cli_view_need_reason(reason, err));
     struct json_writer w = json_begin(body);
     json_open_object(&w, NULL);
     json_put_str(&w, "reason", reason);
@@ -259,6 +256,7 @@ static RW_RC run_history(int argc, char **argv, struct rw_err *err)
         .examples = "  ringward rollout history\n  ringward rollout history -o ndjson\n",
         .path = "/v1/rollouts",
         .member = "rollouts",
+        .empty = "no rollouts yet; 'ringward rollout start FAMILY/NUMBER' begins one",
         .print = print_history,
     };
     return cli_list_run(&what, argc, argv, err);

@@ -29,11 +29,7 @@ static RW_RC print_list(const struct json *list, struct rw_err *err)
             RW_TRY(cli_table_add(&t, cli_view_or_dash(r, members[i], text, sizeof(text)), err));
         }
     }
-    if (json_count(list) == 0) {
-        printf("nobody has asked for a second person yet\n");
-    } else {
-        (void)cli_table_print(&t);
-    }
+    (void)cli_table_print(&t);
     return cli_view_flush(err);
 }
 
@@ -46,6 +42,7 @@ static RW_RC run_list(int argc, char **argv, struct rw_err *err)
         .examples = "  ringward second list\n",
         .path = "/v1/second",
         .member = "requests",
+        .empty = "nobody has asked for a second person yet",
         .print = print_list,
     };
     return cli_list_run(&what, argc, argv, err);
@@ -63,10 +60,7 @@ struct deciding {
 static RW_RC write_body(const struct deciding *d, const char *reason, struct rw_buf *body,
                         struct rw_err *err)
 {
-    if (d->reason_needed && (reason == NULL || reason[0] == '\0')) {
-        RW_IGNORE(rw_fail(err, RW_E_USAGE, "a reason is required"), "hint");
-        return rw_hint(err, "add --reason \"...\"; it is kept in the audit log");
-    }
+    if (d->reason_needed) { RW_TRY(cli_view_need_reason(reason, err)); }
     struct json_writer w = json_begin(body);
     json_open_object(&w, NULL);
     if (reason != NULL) { json_put_str(&w, "reason", reason); }

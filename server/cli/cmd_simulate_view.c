@@ -1,5 +1,6 @@
 #include "server/cli/cmd_simulate_view.h"
 
+#include "common/base/num.h"
 #include "common/json/json_write.h"
 #include "server/cli/cli_table.h"
 
@@ -67,9 +68,10 @@ static RW_RC print_table(const struct sim_plan *plan, const struct sim_summary *
     static const char *const header[] = {"FAULT",   "WHAT",       "EXPOSED",   "HARMED",
                                          "STOPPED", "STOP AFTER", "95% AFTER", "FALSE STOPS"};
     RW_AUTO(cli_table) struct cli_table t = {0};
-    printf("SIMULATED: %lld endpoints, %lld runs of each fault, %lld h%s. Nothing here was "
+    printf("SIMULATED: %lld endpoint%s, %lld run%s of each fault, %lld h%s. Nothing here was "
            "measured.\n\n",
-           (long long)plan->endpoints, (long long)list[0].runs, (long long)(plan->horizon_min / 60),
+           (long long)plan->endpoints, rw_plural(plan->endpoints), (long long)list[0].runs,
+           rw_plural(list[0].runs), (long long)(plan->horizon_min / 60),
            plan->linear_min > 0 ? ", ramp by time alone" : "");
     RW_TRY(cli_table_begin(&t, header, RW_LEN(header), err));
     for (size_t i = 0; i < count; i++) {

@@ -1,5 +1,6 @@
 #include "server/cli/cmd_status.h"
 
+#include "common/base/num.h"
 #include "server/cli/cli_api.h"
 #include "server/cli/cli_table.h"
 #include "server/cli/cli_view.h"
@@ -74,6 +75,8 @@ static RW_RC print_status(const struct json *status, struct rw_err *err)
     char started[WORD_BYTES] = "";
     const struct json *server = json_find(status, "server");
     const struct json *rollouts = json_find(status, "rollouts");
+    int64_t endpoints = cli_view_int(status, "endpoints", 0);
+    int64_t releases = cli_view_int(status, "releases", 0);
     if (server != NULL) {
         (void)cli_view_str(server, "version", version, sizeof(version));
         (void)cli_view_str(server, "trust", trust, sizeof(trust));
@@ -88,8 +91,8 @@ static RW_RC print_status(const struct json *status, struct rw_err *err)
     } else {
         printf("trust: %s\n", trust);
     }
-    printf("%lld endpoints, %lld releases\n", (long long)cli_view_int(status, "endpoints", 0),
-           (long long)cli_view_int(status, "releases", 0));
+    printf("%lld endpoint%s, %lld release%s\n", (long long)endpoints, rw_plural(endpoints),
+           (long long)releases, rw_plural(releases));
     if (print_alarms(json_find(status, "alarms")) == 0) { printf("no alarms\n"); }
     if (rollouts == NULL || json_count(rollouts) == 0) {
         printf("no rollouts yet\n");

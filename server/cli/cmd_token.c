@@ -118,15 +118,12 @@ struct wanted {
 
 static RW_RC check_wanted(const struct wanted *x, struct rw_err *err)
 {
-    const char *missing = x->name == NULL ? "--name" : x->role == NULL ? "--role" : NULL;
-    if (missing != NULL) {
-        RW_IGNORE(rw_fail(err, RW_E_USAGE, "%s is required", missing), "hint follows");
-    } else if (x->valid != NULL && !x->once) {
-        RW_IGNORE(rw_fail(err, RW_E_USAGE, "--valid goes with --once"), "hint follows");
-    } else {
-        return cli_view_name(x->name, "token name", err);
+    RW_TRY(cli_view_need(x->name, "--name NAME", "ringward token create", err));
+    RW_TRY(cli_view_need(x->role, "--role ROLE", "ringward token create", err));
+    if (x->valid != NULL && !x->once) {
+        return rw_fail(err, RW_E_USAGE, "--valid goes with --once");
     }
-    return rw_hint(err, "try 'ringward token create --help'");
+    return cli_view_name(x->name, "token name", err);
 }
 
 static RW_RC write_new(const struct wanted *x, struct rw_buf *body, struct rw_err *err)
@@ -215,7 +212,7 @@ static RW_RC revoke(const char *name, const struct cli_view_args *args, struct r
     if (args->format != CLI_TABLE) { return cli_view_print_json(answer, err); }
     int64_t count = cli_view_int(answer, "revoked", 0);
     printf("%lld token%s of '%s' revoked; nobody gets in by %s any more\n", (long long)count,
-           count == 1 ? "" : "s", name, count == 1 ? "it" : "them");
+           rw_plural(count), name, count == 1 ? "it" : "them");
     return cli_view_flush(err);
 }
 

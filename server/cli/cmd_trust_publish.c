@@ -266,6 +266,6 @@ RW_RC cmd_trust_assemble(int argc, char **argv, struct rw_err *err)
     };
     RW_TRY(cli_view_args(&command, argc, argv, &args, err));
     if (args.help_shown) { return RW_OK; }
-    if (out == NULL) { return rw_fail(err, RW_E_USAGE, "--out DIR is required"); }
+    RW_TRY(cli_view_need(out, "--out DIR", command.program, err));
     return assemble(args.operands[0], out, err);
 }

@@ -64,7 +64,7 @@ RW_RC cmd_trust_sign(int argc, char **argv, struct rw_err *err)
     };
     RW_TRY(cli_view_args(&command, argc, argv, &args, err));
     if (args.help_shown) { return RW_OK; }
-    if (a.key.name == NULL) { return rw_fail(err, RW_E_USAGE, "--key KEY is required"); }
+    RW_TRY(cli_view_need(a.key.name, "--key KEY", command.program, err));
     a.file = args.operands[0];
     return run(&a, err);
 }

@@ -22,10 +22,6 @@ static RW_RC print_list(const struct json *list, struct rw_err *err)
     static const char *const counts[] = {"delivered", "waiting", "dropped"};
     char text[TEXT_BYTES];
     RW_AUTO(cli_table) struct cli_table t = {0};
-    if (json_count(list) == 0) {
-        printf("no webhooks: targets are files NAME.conf in DIR/webhooks of the server\n");
-        return cli_view_flush(err);
-    }
     RW_TRY(cli_table_begin(&t, header, RW_LEN(header), err));
     for (const struct json *h = json_first(list); h != NULL; h = json_next(h)) {
         for (size_t i = 0; i < RW_LEN(texts); i++) {
@@ -73,6 +69,7 @@ static RW_RC run_status(int argc, char **argv, struct rw_err *err)
         .examples = "  ringward webhook status\n  ringward webhook status -o json\n",
         .path = "/v1/webhooks",
         .member = "webhooks",
+        .empty = "no webhooks: targets are files NAME.conf in DIR/webhooks of the server",
         .print = print_list,
         .judge = outcome,
     };

@@ -1,5 +1,6 @@
 #include "server/release/release_order.h"
 
+#include "common/base/num.h"
 #include "common/json/json_canon.h"
 #include "common/tuf/tuf_write.h"
 #include "server/release/approval_rule.h"
@@ -390,8 +391,9 @@ static void tell_withdrawn(const struct release_order *o, const struct alarms *a
     char text[200];
     int64_t on = a->on == NULL ? 0 : a->on(a->ctx, o->id.release.family, o->id.release.number);
     if (on <= 0) { return; }
-    (void)snprintf(text, sizeof(text), "%lld endpoints still have %s/%lld, which was withdrawn",
-                   (long long)on, o->id.release.family, (long long)o->id.release.number);
+    (void)snprintf(text, sizeof(text), "%lld endpoint%s still %s %s/%lld, which was withdrawn",
+                   (long long)on, rw_plural(on), on == 1 ? "has" : "have", o->id.release.family,
+                   (long long)o->id.release.number);
     json_put_str(a->w, NULL, text);
 }
 

@@ -1,5 +1,6 @@
 #include "server/release/release_order_tosign.h"
 
+#include "common/base/num.h"
 #include "common/json/json_canon.h"
 #include "common/policy/entry_list.h"
 #include "common/tuf/tuf_make.h"
@@ -78,8 +79,9 @@ static RW_RC may_expedite(const struct release_repo *repo, const struct release_
         RW_TRY(ring_policy_find(&repo->policy, o->rings[i], &unused, err));
     }
     if (o->for_s > repo->policy.expedite_longest_s) {
-        return rw_fail(err, RW_E_POLICY, "the policy lets an expedite last %lld s at most",
-                       (long long)repo->policy.expedite_longest_s);
+        char longest[32];
+        rw_say_duration_s(longest, sizeof(longest), repo->policy.expedite_longest_s);
+        return rw_fail(err, RW_E_POLICY, "the policy lets an expedite last %s at most", longest);
     }
     if (release_repo_lists(repo, &o->id.release, payload->sha256)) { return RW_OK; }
     return rw_fail(err, RW_E_POLICY, "%s/%lld is not listed", o->id.release.family,

@@ -5,8 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { DAY_S = 86400 };
-
 static void put_scope(struct json_writer *w, const struct rollout_control_scope *s)
 {
     json_put_str(w, s->endpoint ? "endpoint" : "tenant", s->name);
@@ -42,16 +40,17 @@ static void put_alarm(struct json_writer *w, const struct rollout_control_scope 
 {
     char text[320];
     char control[CONTROL_TEXT_BYTES];
+    char span[32];
     char end[64] = "has lapsed";
     struct rw_wall ends;
     control_codec_text(&one->control, control);
     if (control_rule_life(&one->control, l, now, &ends) == CONTROL_IN_FORCE) {
-        (void)snprintf(end, sizeof(end), "lapses in %lld days",
-                       (long long)((ends.s - now.s) / DAY_S));
+        rw_say_duration_s(span, sizeof(span), ends.s - now.s);
+        (void)snprintf(end, sizeof(end), "lapses in %s", span);
     }
-    (void)snprintf(text, sizeof(text), "%s of %s %s: %lld days old, %s (set by %s)", control,
-                   s->endpoint ? "endpoint" : "tenant", s->name,
-                   (long long)((now.s - one->control.since.s) / DAY_S), end, one->by);
+    rw_say_duration_s(span, sizeof(span), now.s - one->control.since.s);
+    (void)snprintf(text, sizeof(text), "%s of %s %s: %s old, %s (set by %s)", control,
+                   s->endpoint ? "endpoint" : "tenant", s->name, span, end, one->by);
     json_put_str(w, NULL, text);
 }
 

@@ -1,5 +1,7 @@
 #include "server/rollout/rollout_facts.h"
 
+#include "common/base/num.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -258,8 +260,8 @@ static void judge(const struct rollout_facts_from *from, size_t index,
     if (f->gate == GATE_NONE && c->members < f->min_healthy && c->members == c->healthy &&
         f->bake_left_s == 0) {
         (void)snprintf(f->gate_reason, sizeof(f->gate_reason),
-                       "the ring has %lld endpoints, the gate needs %lld healthy ones",
-                       (long long)c->members, (long long)f->min_healthy);
+                       "the ring has %lld endpoint%s, the gate needs %lld healthy",
+                       (long long)c->members, rw_plural(c->members), (long long)f->min_healthy);
     }
     cover(from, index, p->select == RING_BY_HAND, f);
 }

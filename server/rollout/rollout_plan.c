@@ -1,5 +1,6 @@
 #include "server/rollout/rollout_live.h"
 
+#include "common/base/num.h"
 #include "server/report/audit_log.h"
 
 #include <math.h>
@@ -26,6 +27,7 @@ static bool is_ending(int state)
 static void as_drill(const struct rollout *ro, struct rw_wall now, struct rollout_rule_ring *to)
 {
     int64_t opened_s = ro->rings[0].opened.s;
+    char within[32];
     if (!ro->drill.on) { return; }
     if (to->gate == GATE_PASS) {
         to->gate = GATE_NONE;
@@ -33,9 +35,9 @@ static void as_drill(const struct rollout *ro, struct rw_wall now, struct rollou
     }
     if (to->gate == GATE_FAIL || opened_s == 0 || now.s - opened_s < ro->drill.within_s) { return; }
     to->gate = GATE_FAIL;
+    rw_say_duration_s(within, sizeof(within), ro->drill.within_s);
     (void)snprintf(to->gate_reason, sizeof(to->gate_reason),
-                   "the drill was not halted by evidence within %lld s",
-                   (long long)ro->drill.within_s);
+                   "the drill was not halted by evidence within %s", within);
 }
 
 static void gather(const struct rollout_run *r, const struct rollout *ro, struct rw_wall now,

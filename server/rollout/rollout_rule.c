@@ -1,5 +1,7 @@
 #include "server/rollout/rollout_rule.h"
 
+#include "common/base/num.h"
+
 #include <stdio.h>
 
 #define ACTIVE_NEXT                                                                                \
@@ -80,13 +82,16 @@ static void step_back(const struct rollout_rule_input *in, size_t i,
 {
     const struct rollout_rule_ring *r = &in->rings[i];
     char why[ROLLOUT_REASON_BYTES];
+    char limit[32];
     if (r->state == ROLLOUT_HALTED && !r->pointed) {
         move(out, i, ROLLOUT_ROLLING_BACK, "the ring points to the previous release again");
     } else if (r->state == ROLLOUT_ROLLING_BACK && r->still_on == 0 && r->pending == 0) {
         move(out, i, ROLLOUT_ROLLED_BACK, "no endpoint has the release any more");
     } else if (r->state == ROLLOUT_ROLLING_BACK && in->now.s - r->since.s >= in->rollback_limit_s) {
-        (void)snprintf(why, sizeof(why), "%lld endpoints have not reported back within %lld s",
-                       (long long)(r->still_on + r->pending), (long long)in->rollback_limit_s);
+        int64_t open = r->still_on + r->pending;
+        rw_say_duration_s(limit, sizeof(limit), in->rollback_limit_s);
+        (void)snprintf(why, sizeof(why), "%lld endpoint%s not reported back within %s",
+                       (long long)open, open == 1 ? " has" : "s have", limit);
         move(out, i, ROLLOUT_ROLLED_BACK, why);
     }
 }

@@ -34,6 +34,18 @@ def write(path, text, mode=0o644):
     path.chmod(mode)
 
 
+@pytest.mark.parametrize("words, status, says, hint", [
+    (["ringward-agent"], 2, "a command is missing", "--help"),
+    (["ringward-agent", "stat"], 2, "'stat' is not a command", "--help"),
+    (["ringward-agent", "status", "--config", "/nonexistent"], 7, "settings: '/nonexistent': No such file", "--config FILE"),
+    (["ringward-box"], 2, "a verb is missing", "--help"),
+    (["ringward-box", "rum"], 2, "'rum' is not a verb", "--help"),
+])
+def test_a_wrong_command_line_tells_what_is_missing(words, status, says, hint):
+    r = subprocess.run([str(BIN / words[0]), *words[1:]], capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL)
+    assert r.returncode == status and says in r.stderr and hint in r.stderr, r.stderr
+
+
 def test_later_file_wins_and_every_setting_tells_its_line(etc):
     write(etc / "conf.d" / "20-site.conf", "# site\npoll_interval = 10m\nproxy = http://user:secret@cache:3128\n")
     write(etc / "conf.d" / "10-ring.conf", "ring = canary\npoll_interval = 1m\n")

@@ -125,10 +125,10 @@ static const struct case_of_rule {
     {"ring hold", hold, INSTALL_HOLD, "ring hold", WHY_KEEP, -1, "the ring is on hold"},
     {"signed", dated_back, INSTALL_REFUSE, "signing date", WHY_KEEP, -1, "before an earlier one"},
     {"no time", no_bake_time, INSTALL_REFUSE, "bake", WHY_KEEP, -1, "no valid bake time"},
-    {"bake", early, INSTALL_WAIT, "bake", WHY_KEEP, 50, "at least 400 s after signing"},
-    {"spread", not_its_turn, INSTALL_WAIT, "spread", WHY_KEEP, 200, "700 s of 800 s"},
+    {"bake", early, INSTALL_WAIT, "bake", WHY_KEEP, 50, "at least 6m 40s after signing"},
+    {"spread", not_its_turn, INSTALL_WAIT, "spread", WHY_KEEP, 200, "11m 40s of 13m 20s"},
     {"back", back, INSTALL_REVERT, "bake", WHY_PASS, -1, "ran here before"},
-    {"back unknown", back_to_unknown, INSTALL_WAIT, "bake", WHY_KEEP, 50, "at least 400 s"},
+    {"back unknown", back_to_unknown, INSTALL_WAIT, "bake", WHY_KEEP, 50, "at least 6m 40s"},
     {"expedited", expedited_now, INSTALL_GO, "expedite", WHY_PASS, 200, "in force until"},
     {"expedited later", expedited_later, INSTALL_WAIT, "expedite", WHY_KEEP, 10, "begins at"},
 };

@@ -157,6 +157,24 @@ TEST(durations_are_written_in_the_largest_exact_unit)
     }
 }
 
+/* A limit is said in the unit that people write it in. */
+TEST(a_duration_above_its_limit_is_told_with_units)
+{
+    struct rw_err err;
+    int64_t got = 0;
+    MUST_FAIL(rw_parse_duration_s(rw_span_str("300d"), 7776000, "hold", &got, &err), RW_E_RANGE);
+    assert_string_equal(err.text, "hold: 300d is more than the limit of 90d");
+    MUST_FAIL(rw_parse_duration_ms(rw_span_str("1501ms"), 1500, "wait", &got, &err), RW_E_RANGE);
+    assert_string_equal(err.text, "wait: 1501ms is more than the limit of 1500ms");
+}
+
+TEST(one_is_counted_without_an_s)
+{
+    assert_string_equal(rw_plural(1), "");
+    assert_string_equal(rw_plural(0), "s");
+    assert_string_equal(rw_plural(2), "s");
+}
+
 static const struct share_row {
     const char *id;
     const char *text;
@@ -237,6 +255,8 @@ RUN_TESTS(cmocka_unit_test(whole_numbers_are_read_strictly),
           cmocka_unit_test(hex_is_lower_case_and_of_exact_length),
           cmocka_unit_test(durations_are_one_number_and_one_unit),
           cmocka_unit_test(durations_are_written_in_the_largest_exact_unit),
+          cmocka_unit_test(a_duration_above_its_limit_is_told_with_units),
+          cmocka_unit_test(one_is_counted_without_an_s),
           cmocka_unit_test(shares_are_exact_hundredths_of_a_percent),
           cmocka_unit_test(sizes_have_binary_units),
           cmocka_unit_test(a_hostile_value_is_shown_short_and_harmless))

@@ -101,7 +101,7 @@ static const struct request_case {
     {"expedite longer than the policy allows",
      "{\"kind\":\"expedite\",\"family\":\"yara\",\"release\":1,\"reason\":\"x\",\"rings\":"
      "[\"broad\"],\"for_s\":86401}",
-     RW_E_POLICY, "86400"},
+     RW_E_POLICY, "1d at most"},
 };
 
 TEST(what_cannot_be_is_refused_when_it_is_asked_for)

@@ -83,7 +83,7 @@ TEST(a_drill_never_passes_and_ends_by_its_time)
         minute(&w, 2, 0); /* nobody reports a failure: the gate alone would say PASS */
     }
     assert_true(the(&w, 2)->halt.there);
-    assert_non_null(strstr(the(&w, 2)->halt.reason, "not halted by evidence within 1800 s"));
+    assert_non_null(strstr(the(&w, 2)->halt.reason, "not halted by evidence within 30m"));
     assert_int_equal(w.pointer[0], 1);
     end(&w);
 }
