@@ -5,7 +5,7 @@
 #include <string.h>
 
 /* Frame types: requests have the number of their enum; answers follow. */
-enum { FRAME_GRANTED = 101, FRAME_REFUSED = 102 };
+enum { FRAME_GRANTED = 101, FRAME_REFUSED = 102, FRAME_MORE = 103 };
 
 /* --- requests --- */
 static RW_RC put_trust(const struct signer_request *r, struct frame_writer *w, struct rw_err *err)
@@ -19,6 +19,15 @@ static RW_RC put_trust(const struct signer_request *r, struct frame_writer *w, s
         RW_TRY(frame_put_bytes(w, r->contents[i].envelope, err));
     }
     return RW_OK;
+}
+
+static RW_RC put_look(const struct signer_request *r, struct frame_writer *w, struct rw_err *err)
+{
+    RW_ASSERT(r->release >= 0 && r->bytes >= 0);
+    RW_TRY(frame_put_str(w, r->family, err));
+    RW_TRY(frame_put_u64(w, (uint64_t)r->release, err));
+    RW_TRY(frame_put_u64(w, (uint64_t)r->bytes, err));
+    return frame_put_bytes(w, rw_span_of(r->sha256, sizeof(r->sha256)), err);
 }
 
 static RW_RC put_request(const struct signer_request *r, struct frame_writer *w, struct rw_err *err)
@@ -39,6 +48,8 @@ static RW_RC put_request(const struct signer_request *r, struct frame_writer *w,
         return put_trust(r, w, err);
     case SIGNER_EXPEDITE:
         return frame_put_bytes(w, r->envelope, err);
+    case SIGNER_LOOK:
+        return put_look(r, w, err);
     }
     return rw_fail(err, RW_E_PROTOCOL, "unknown type of request");
 }
@@ -65,17 +76,37 @@ static RW_RC get_bool(struct frame_reader *f, const char *what, bool *out, struc
     return RW_OK;
 }
 
+static RW_RC get_number(struct frame_reader *f, const char *what, int64_t *out, struct rw_err *err)
+{
+    uint64_t value = 0;
+    RW_TRY(frame_get_u64(f, what, &value, err));
+    if (value > (uint64_t)RW_JSON_INT_MAX) {
+        return rw_fail(err, RW_E_PROTOCOL, "%s is too large", what);
+    }
+    *out = (int64_t)value;
+    return RW_OK;
+}
+
 static RW_RC get_point(struct frame_reader *f, struct signer_request *r, struct rw_err *err)
 {
-    uint64_t release = 0;
     RW_TRY(frame_get_str(f, r->ring, sizeof(r->ring), "ring", err));
     RW_TRY(frame_get_str(f, r->family, sizeof(r->family), "family", err));
-    RW_TRY(frame_get_u64(f, "release", &release, err));
-    RW_TRY(get_bool(f, "hold", &r->hold, err));
-    if (release > (uint64_t)RW_JSON_INT_MAX) {
-        return rw_fail(err, RW_E_PROTOCOL, "the release number is too large");
+    RW_TRY(get_number(f, "release", &r->release, err));
+    return get_bool(f, "hold", &r->hold, err);
+}
+
+static RW_RC get_look(struct frame_reader *f, struct signer_request *r, struct rw_err *err)
+{
+    struct rw_span sha256;
+    RW_TRY(frame_get_str(f, r->family, sizeof(r->family), "family", err));
+    RW_TRY(get_number(f, "release", &r->release, err));
+    RW_TRY(get_number(f, "length", &r->bytes, err));
+    RW_TRY(frame_get_bytes(f, sizeof(r->sha256), "SHA-256", &sha256, err));
+    if (sha256.n != sizeof(r->sha256)) {
+        return rw_fail(err, RW_E_PROTOCOL, "a SHA-256 has %zu bytes, not %zu", sizeof(r->sha256),
+                       sha256.n);
     }
-    r->release = (int64_t)release;
+    rw_copy(r->sha256, sizeof(r->sha256), sha256.p, sha256.n);
     return RW_OK;
 }
 
@@ -123,6 +154,10 @@ RW_RC signer_request_read(struct frame_reader *frame, struct signer_request *out
         r.type = SIGNER_TRUST;
         RW_TRY(get_trust(frame, &r, err));
         break;
+    case SIGNER_LOOK:
+        r.type = SIGNER_LOOK;
+        RW_TRY(get_look(frame, &r, err));
+        break;
     default:
         return rw_fail(err, RW_E_PROTOCOL, "unknown type of request: %u", frame->type);
     }
@@ -154,8 +189,13 @@ static RW_RC put_files(const struct signer_answer *a, struct frame_writer *w, st
 RW_RC signer_answer_write(const struct signer_answer *a, struct frame_writer *out,
                           struct rw_err *err)
 {
-    struct frame_writer w = frame_begin(a->refused ? FRAME_REFUSED : FRAME_GRANTED);
-    struct rw_rc rc = a->refused ? put_refusal(a, &w, err) : put_files(a, &w, err);
+    RW_ASSERT(!a->more || (!a->refused && a->file_count == 0));
+    struct frame_writer w = frame_begin(a->refused ? FRAME_REFUSED
+                                        : a->more  ? FRAME_MORE
+                                                   : FRAME_GRANTED);
+    struct rw_rc rc = a->refused ? put_refusal(a, &w, err)
+                      : a->more  ? RW_OK
+                                 : put_files(a, &w, err);
     if (!rw_is_ok(rc)) {
         frame_writer_drop(&w);
         return rw_wrap(err, "signer's answer");
@@ -226,6 +266,8 @@ RW_RC signer_answer_read(struct frame_reader *frame, struct signer_answer *out, 
         RW_TRY(get_refusal(frame, out, err));
     } else if (frame->type == FRAME_GRANTED) {
         RW_TRY(get_files(frame, out, err));
+    } else if (frame->type == FRAME_MORE) {
+        out->more = true;
     } else {
         return rw_fail(err, RW_E_PROTOCOL, "unknown type of answer: %u", frame->type);
     }

@@ -22,6 +22,7 @@ enum {
     SIGNER_NAME_BYTES = 33,
     SIGNER_REASON_BYTES = 33,
     SIGNER_CONTENTS_MAX = 16,
+    SIGNER_SHA256_BYTES = 32,
 };
 
 enum signer_request_type {
@@ -31,6 +32,7 @@ enum signer_request_type {
     SIGNER_TRUST =
         4, /* a ceremony's root, targets or content roles take the place of the published ones */
     SIGNER_EXPEDITE = 5, /* a role that duty officers signed becomes part of the snapshot */
+    SIGNER_LOOK = 6,     /* a payload that will be published is hashed ahead, one slice of it */
 };
 
 /* A content role that a ceremony brings along. */
@@ -41,13 +43,15 @@ struct signer_content {
 
 struct signer_request {
     enum signer_request_type type;
-    char family[SIGNER_NAME_BYTES]; /* PUBLISH, POINT */
-    char ring[SIGNER_NAME_BYTES];   /* POINT */
-    int64_t release;                /* POINT; 0: no pointer any more */
-    bool hold;                      /* POINT */
-    struct rw_span envelope;        /* PUBLISH, EXPEDITE: the signed role, as agents will read it */
-    struct rw_span root;            /* TRUST: the next root; n 0: stays */
-    struct rw_span targets;         /* TRUST: the next targets; n 0: stay */
+    char family[SIGNER_NAME_BYTES];      /* PUBLISH, POINT, LOOK */
+    char ring[SIGNER_NAME_BYTES];        /* POINT */
+    int64_t release;                     /* POINT, LOOK; POINT with 0: no pointer any more */
+    bool hold;                           /* POINT */
+    int64_t bytes;                       /* LOOK: of the payload */
+    uint8_t sha256[SIGNER_SHA256_BYTES]; /* LOOK */
+    struct rw_span envelope; /* PUBLISH, EXPEDITE: the signed role, as agents will read it */
+    struct rw_span root;     /* TRUST: the next root; n 0: stays */
+    struct rw_span targets;  /* TRUST: the next targets; n 0: stay */
     struct signer_content contents[SIGNER_CONTENTS_MAX]; /* TRUST */
     size_t content_count;
 };
@@ -65,6 +69,7 @@ struct signer_answer {
     char text[RW_ERR_TEXT_BYTES];
     char hint[RW_ERR_HINT_BYTES];
     /* --- granted --- */
+    bool more; /* LOOK: sound so far, not all of it was read; no files then */
     struct signer_file files[SIGNER_FILES_MAX]; /* 0: everything is published already */
     size_t file_count;
 };

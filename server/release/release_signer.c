@@ -4,6 +4,7 @@
 #include "common/base/log.h"
 #include "common/wire/signer_codec.h"
 #include "server/release/release_signer_link.h"
+#include "server/release/release_signer_turn.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -17,6 +18,7 @@ enum { SIGNER_TIMEOUT_MS = 60000, RENEW_EVERY_S = 60 };
 static const char kept_name[] = "unfinished";
 
 struct release_signer {
+    struct release_signer_turn turn; /* of everything below but the directories */
     struct release_signer_link link;
     rw_fd repo;
     rw_fd metadata;
@@ -89,6 +91,11 @@ RW_RC release_signer_start(const struct release_signer_settings *settings,
 {
     struct release_signer *s = rw_mem_new(sizeof(*s));
     if (s == NULL) { return rw_fail(err, RW_E_NOMEM, "no memory for the signer's client"); }
+    struct rw_rc turn = release_signer_turn_make(&s->turn, err);
+    if (!rw_is_ok(turn)) {
+        rw_mem_free(s);
+        return turn;
+    }
     s->repo = s->metadata = s->targets = s->lock = -1;
     s->bytes = rw_buf_make(FRAME_BYTES_MAX);
     struct rw_rc rc = name_link(&s->link, settings, err);
@@ -120,6 +127,7 @@ void release_signer_drop(struct release_signer **s)
     rw_fd_drop(&(*s)->metadata);
     rw_fd_drop(&(*s)->targets);
     rw_buf_drop(&(*s)->bytes);
+    release_signer_turn_drop(&(*s)->turn);
     rw_mem_free(*s);
     *s = NULL;
 }
@@ -157,12 +165,15 @@ static RW_RC ensure_lock(struct release_signer *s, struct rw_err *err)
 void release_signer_leave(struct release_signer *s)
 {
     if (s->lock_path == NULL) { return; }
+    release_signer_turn_take(&s->turn);
     release_signer_link_drop(&s->link); /* before the lock: a child has ended when this returns */
     rw_fd_drop(&s->lock);
     s->renewed = (struct rw_wall){0};
+    release_signer_turn_give(&s->turn);
 }
 
-static RW_RC ask(struct release_signer *s, const struct signer_request *r, struct rw_err *err)
+/* With the turn. */
+static RW_RC ask_now(struct release_signer *s, const struct signer_request *r, struct rw_err *err)
 {
     RW_TRY(ensure_lock(s, err));
     RW_TRY(release_signer_link_ensure(&s->link, err));
@@ -185,11 +196,57 @@ static RW_RC ask(struct release_signer *s, const struct signer_request *r, struc
     return r->type == SIGNER_TRUST ? write_kept(s, err) : write_files(s, err);
 }
 
+static RW_RC ask(struct release_signer *s, const struct signer_request *r, struct rw_err *err)
+{
+    release_signer_turn_take(&s->turn);
+    struct rw_rc rc = ask_now(s, r, err);
+    release_signer_turn_give(&s->turn);
+    return rc;
+}
+
+/* --- hashing ahead --- */
+
+/* One slice. Without a session nothing is begun: a child must be the core thread's, since it dies with the thread that
+ * started it; and a node that has left the signer must not take it back from the next controller (INV-1). */
+static bool look_on(struct release_signer *s, const struct signer_request *r)
+{
+    struct rw_err err;
+    bool held = s->lock_path == NULL || s->lock >= 0;
+    if (!held || release_signer_link_lost(&s->link)) { return false; }
+    if (!rw_is_ok(exchange(s, r, &err))) {
+        release_signer_link_drop(&s->link); /* its answer must not be taken for the next one */
+        return false;
+    }
+    return s->answer.more;
+}
+
+/* Whatever comes of it, the signer looks for itself when it is asked to sign: then it says why it refuses, and hashes
+ * what it does not know. */
+static void look(struct release_signer *s, const struct release_place *payload)
+{
+    struct rw_err err;
+    struct signer_request r = {
+        .type = SIGNER_LOOK, .release = payload->id.number, .bytes = payload->declared.bytes};
+    struct rw_span hex = rw_span_str(payload->declared.sha256);
+    if (!rw_is_ok(rw_hex_decode(r.sha256, sizeof(r.sha256), hex, "payload", &err)) ||
+        !rw_is_ok(rw_span_to_str(r.family, sizeof(r.family), rw_span_str(payload->id.family),
+                                 "family", &err))) {
+        return;
+    }
+    for (bool more = true; more;) {
+        release_signer_turn_take_last(&s->turn);
+        more = look_on(s, &r);
+        release_signer_turn_give(&s->turn);
+    }
+}
+
 /* --- requests --- */
 RW_RC release_signer_place(void *ctx, const struct release_place *payload, struct rw_err *err)
 {
-    const struct release_signer *s = ctx;
-    return release_stage_publish(payload, s->targets, err);
+    struct release_signer *s = ctx;
+    RW_TRY(release_stage_publish(payload, s->targets, err));
+    look(s, payload);
+    return RW_OK;
 }
 
 RW_RC release_signer_publish_role(void *ctx, const char *family, struct rw_span envelope,
@@ -251,21 +308,39 @@ RW_RC release_signer_trust(struct release_signer *s, const struct release_signer
     return ask(s, &request, err);
 }
 
-bool release_signer_lost(const struct release_signer *s)
+/* With the turn. */
+static bool is_lost(const struct release_signer *s)
 {
     return s->link.path[0] != '\0' && release_signer_link_lost(&s->link);
+}
+
+bool release_signer_lost(struct release_signer *s)
+{
+    if (!release_signer_turn_try(&s->turn)) { return false; } /* it is being spoken with */
+    bool lost = is_lost(s);
+    release_signer_turn_give(&s->turn);
+    return lost;
+}
+
+static RW_RC renew(struct release_signer *s, struct rw_wall now, bool *signed_out,
+                   struct rw_err *err)
+{
+    const struct signer_request request = {.type = SIGNER_RENEW};
+    /* Verifying the repository costs the signer some disk writes: once a minute is plenty, unless it is gone. */
+    bool recent = now.s >= s->renewed.s && now.s < s->renewed.s + RENEW_EVERY_S;
+    if (recent && !is_lost(s)) { return RW_OK; }
+    RW_TRY(ask_now(s, &request, err));
+    s->renewed = now;
+    *signed_out = s->answer.file_count > 0;
+    return RW_OK;
 }
 
 RW_RC release_signer_renew(struct release_signer *s, struct rw_wall now, bool *signed_out,
                            struct rw_err *err)
 {
-    const struct signer_request request = {.type = SIGNER_RENEW};
     *signed_out = false;
-    /* Verifying the repository costs the signer some disk writes: once a minute is plenty, unless it is gone. */
-    bool recent = now.s >= s->renewed.s && now.s < s->renewed.s + RENEW_EVERY_S;
-    if (recent && !release_signer_lost(s)) { return RW_OK; }
-    RW_TRY(ask(s, &request, err));
-    s->renewed = now;
-    *signed_out = s->answer.file_count > 0;
-    return RW_OK;
+    release_signer_turn_take(&s->turn);
+    struct rw_rc rc = renew(s, now, signed_out, err);
+    release_signer_turn_give(&s->turn);
+    return rc;
 }

@@ -5,8 +5,9 @@
  * named reason; that reason comes back as the error's text.
  *
  * memory   a client owns socket and child until release_signer_drop
- * threads  the core thread, but release_signer_place; a call blocks for one round trip (a few ms; the signer hashes
- *          a new payload meanwhile), at most SIGNER_TIMEOUT_MS
+ * threads  the core thread, but release_signer_place; a call blocks for one round trip (a few ms, and the slice of a
+ *          payload that is being hashed for release_signer_place), at most SIGNER_TIMEOUT_MS. The signer hashes by
+ *          itself, in that call, a payload that it does not know: after its own restart
  * source   docs/trust.md "The checking signer"; common/wire/signer_codec.h
  */
 #ifndef RINGWARD_RELEASE_SIGNER_H
@@ -36,12 +37,13 @@ void release_signer_drop(struct release_signer **s);
 void release_signer_leave(struct release_signer *s);
 /* Whether the session with a signer that listens is gone, as far as that shows without a request; a renewal begins a
  * new one. False for a child: the next request starts it again, whatever became of it. */
-bool release_signer_lost(const struct release_signer *s);
+bool release_signer_lost(struct release_signer *s);
 
-/* The functions of struct release_publisher; ctx is the client. Puts a payload into repo/targets. Any thread. */
+/* The functions of struct release_publisher; ctx is the client. Puts a payload into repo/targets and has the signer
+ * hash it, slice by slice, so that the request behind it finds it known. Any thread. */
 RW_RC release_signer_place(void *ctx, const struct release_place *payload, struct rw_err *err);
 /* Has snapshot and timestamp signed over the new content role, writes them; the signer finds out by itself which
- * payloads are new, and hashes them. Publishing the same again succeeds. */
+ * payloads are new, and hashes those that it does not know. Publishing the same again succeeds. */
 RW_RC release_signer_publish_role(void *ctx, const char *family, struct rw_span envelope,
                                   struct rw_err *err);
 RW_RC release_signer_publish_expedite(void *ctx, struct rw_span envelope, struct rw_err *err);

@@ -5,6 +5,7 @@
 #include "server/signer/signer_check_expedite.h"
 #include "server/signer/signer_key.h"
 #include "server/signer/signer_lift.h"
+#include "server/signer/signer_payload.h"
 #include "server/signer/signer_rule.h"
 #include "server/signer/signer_sign.h"
 #include "server/signer/signer_trust.h"
@@ -61,7 +62,7 @@ RW_RC signer_open(const struct signer_settings *settings, struct signer **out, s
     struct signer *s = rw_mem_new(sizeof(*s));
     if (s == NULL) { return rw_fail(err, RW_E_NOMEM, "no memory for a signer"); }
     s->clock = settings->clock;
-    s->lock = s->keys = s->metadata = s->targets = s->state = s->trust = s->proof = -1;
+    s->look.fd = s->lock = s->keys = s->metadata = s->targets = s->state = s->trust = s->proof = -1;
     struct rw_rc rc = fill(s, settings, err);
     if (!rw_is_ok(rc)) {
         signer_drop(&s);
@@ -75,6 +76,7 @@ void signer_drop(struct signer **s)
 {
     if (*s == NULL) { return; }
     signer_batch_clear(&(*s)->batch);
+    signer_payload_drop_look(&(*s)->look);
     rw_fd_drop(&(*s)->metadata);
     rw_fd_drop(&(*s)->targets);
     rw_fd_drop(&(*s)->trust);
@@ -238,15 +240,18 @@ static RW_RC run_on(struct signer *s, const struct signer_view *v, const struct 
         return renew(s, v, err);
     case SIGNER_EXPEDITE:
         return expedite(s, v, r, err);
-    case SIGNER_TRUST:
-        break; /* has a view of its own */
+    case SIGNER_TRUST: /* has a view of its own */
+    case SIGNER_LOOK:  /* needs none */
+        break;
     }
     return rw_fail(err, RW_E_PROTOCOL, "request: unknown type");
 }
 
-static RW_RC run(struct signer *s, const struct signer_request *r, struct rw_err *err)
+static RW_RC run(struct signer *s, const struct signer_request *r, bool *more_out,
+                 struct rw_err *err)
 {
     struct signer_view v;
+    if (r->type == SIGNER_LOOK) { return signer_payload_look(s, r, more_out, err); }
     if (r->type == SIGNER_TRUST) { return signer_trust_change(s, r, err); }
     RW_TRY(signer_view_open(s, &v, err));
     struct rw_rc rc = signer_view_require_people(&v, err);
@@ -280,7 +285,7 @@ void signer_answer(struct signer *s, const struct signer_request *request,
     struct rw_err err = {.code = RW_E_NONE};
     signer_batch_clear(&s->batch);
     *out = (struct signer_answer){.refused = false};
-    if (!rw_is_ok(run(s, request, &err))) {
+    if (!rw_is_ok(run(s, request, &out->more, &err))) {
         /* Nothing of a change that was refused half-way may leave. */
         signer_batch_clear(&s->batch);
         signer_refusal(&err, out);

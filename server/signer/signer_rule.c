@@ -29,3 +29,10 @@ bool signer_rule_signed_now(struct rw_wall signed_at, struct rw_wall now)
     return signed_at.s >= now.s - SIGNER_CLOCK_SLACK_S &&
            signed_at.s <= now.s + SIGNER_DATED_AHEAD_S_MAX;
 }
+
+bool signer_rule_settled(int64_t changed_ns, int64_t now_ns)
+{
+    const int64_t second_ns = 1000000000;
+    bool whole_seconds = changed_ns % second_ns == 0;
+    return now_ns - changed_ns > (whole_seconds ? SIGNER_WHOLE_SECONDS_S * second_ns - 1 : 0);
+}

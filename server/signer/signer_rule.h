@@ -17,6 +17,8 @@ enum {
     SIGNER_CLOCK_SLACK_S = 600,
     /* How far ahead engineers may date a release, so that they need not sign within one quarter of an hour. */
     SIGNER_DATED_AHEAD_S_MAX = 86400,
+    /* Behind a write to a file whose times are whole seconds, or twos of them. */
+    SIGNER_WHOLE_SECONDS_S = 3,
 };
 
 /* The version after everything that was ever signed: max(published, floor) + 1. Versions never reach 2^31, so that
@@ -31,5 +33,10 @@ bool signer_rule_renew_due(struct rw_wall expires, int64_t life_s, struct rw_wal
 /* Whether a release that says it was signed at this time may become public now: its bake counts from then, so it is at
  * most the slack in the past; ahead it only delays, within a day. */
 bool signer_rule_signed_now(struct rw_wall signed_at, struct rw_wall now);
+
+/* Whether any write to a file from `now` on, by the clock that stamps files, shows in its time of change. Such times
+ * have the grain of that clock's tick: two writes within one look the same. A file system that keeps whole seconds
+ * needs longer. */
+bool signer_rule_settled(int64_t changed_ns, int64_t now_ns);
 
 #endif

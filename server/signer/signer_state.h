@@ -8,6 +8,7 @@
 #define RINGWARD_SIGNER_STATE_H
 
 #include "common/base/file.h"
+#include "common/crypto/digest.h"
 #include "common/crypto/key.h"
 #include "common/policy/ring_policy.h"
 #include "common/tuf/tuf_sigset.h"
@@ -18,6 +19,7 @@ enum {
     SIGNER_ROLE_BYTES = 64,
     SIGNER_FLOOR_BYTES = SIGNER_ROLE_BYTES + DIGEST_HEX_BYTES,
     SIGNER_PATH_BYTES = 4096,
+    SIGNER_PAYLOADS_MAX = 64,
 };
 
 /* The highest version that this signer ever signed for a role with one key: a new key begins anew, as it does for
@@ -38,6 +40,31 @@ struct signer_batch {
     size_t count;
 };
 
+/* What tells one state of a file from every other: whatever writes to it, or puts another one in its place, changes at
+ * least one of these. */
+struct signer_payload_file {
+    uint64_t device;
+    uint64_t inode;
+    int64_t bytes;
+    struct timespec written; /* st_mtim */
+    struct timespec changed; /* st_ctim: nobody but root and the clock can set it */
+};
+
+/* A payload that was hashed, so that the request behind that need not wait for it again. */
+struct signer_payload {
+    struct signer_payload_file file;
+    uint8_t sha256[DIGEST_BYTES];
+    struct rw_mono at; /* when */
+};
+
+/* A payload that is being hashed. */
+struct signer_look {
+    rw_fd fd; /* -1: none */
+    struct digest digest;
+    struct signer_payload_file file; /* as it was when the hashing began */
+    uint64_t done_bytes;
+};
+
 struct signer {
     char key_dir[SIGNER_PATH_BYTES];
     struct rw_clock clock;
@@ -50,8 +77,12 @@ struct signer {
     rw_fd proof;    /* state/proof: the new state as an agent would take it; emptied each time */
     struct signer_floor floors[SIGNER_FLOORS_MAX];
     size_t floor_count;
-    int64_t lift;              /* of a restored repository; 0: none */
-    struct signer_batch batch; /* of the last request; answers borrow from it */
+    struct signer_payload payloads[SIGNER_PAYLOADS_MAX]; /* in memory only */
+    size_t payload_next;     /* where the next one goes: the oldest goes when all are in use */
+    struct signer_look look; /* of the requests that hash ahead */
+    struct signer_request looking; /* which payload `look` is about */
+    int64_t lift;                  /* of a restored repository; 0: none */
+    struct signer_batch batch;     /* of the last request; answers borrow from it */
 };
 
 /* Fails with `code`; the text begins with the reason's fixed word, which the answer carries apart. */

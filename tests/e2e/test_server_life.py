@@ -3,6 +3,7 @@ and ends gracefully: what runs is answered, nobody new is let in."""
 import contextlib
 import http.client
 import json
+import os
 import shutil
 import signal
 import socket
@@ -11,13 +12,14 @@ import subprocess
 import threading
 import time
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 
 import pytest
 from conftest import BIN
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from lab import Lab, wait_for
+from lab import EXAMPLES, Lab, wait_for
 from load import Law, Load, check_exactly, metrics
 from test_hostile_clients import CONTEXT
 from test_kill_load import one_ring, rolled_out
@@ -127,9 +129,34 @@ def test_a_new_certificate_is_noticed_without_a_signal_and_a_refused_one_is_an_a
     assert alarms(lab) == []
 
 
-def test_reloads_under_load_drop_nothing_and_a_stop_answers_what_runs(other):
+def publish_while_the_signer_stands_still(lab, load):
+    """Nobody waits while the signer hashes: it stands still with the payload before it, permits and beacons go on."""
+    release, _ = lab.create(EXAMPLES / "good-2.yar", "waits for the signer")
+    lab.sign(release, "alice")
+    lab.sign(release, "bob")
+    children = [int(c) for t in Path(f"/proc/{lab.server.child.pid}/task").iterdir()
+                for c in (t / "children").read_text().split()]
+    signer, = [c for c in children if Path(f"/proc/{c}/comm").read_text().strip() == "ringward-signer"]
+    placed = lab.server_dir / "repo" / "targets" / "content" / "yara"
+    os.kill(signer, signal.SIGSTOP)
+    try:
+        publication = subprocess.Popen([lab.bin / "ringward", "release", "publish", release], env=lab.env,
+                                       stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        wait_for("the payload is placed", lambda: len(list(placed.glob("*.2.rwc"))) == 1)
+        before = load.alive
+        wait_for("the load goes on", lambda: load.alive > before + 100, 30)
+        assert publication.poll() is None, publication.stdout.read()
+    finally:
+        os.kill(signer, signal.SIGCONT)
+    assert publication.wait(60) == 0, publication.stdout.read()
+
+
+def test_reloads_and_a_publication_under_load_drop_nothing_and_a_stop_answers_what_runs(other):
     with Lab(BIN, policy=one_ring()) as lab:
-        lab.init().start_server()
+        lab.init()
+        with open(lab.server_dir / "server.conf", "a") as conf:
+            conf.write("renew = 1h\n")  # a renewal would have to wait for a signer that stands still
+        lab.start_server()
         tls = lab.server_dir / "tls"
         pairs = [(tls.parent / "own", tls), (tls.parent / "new", other)]
         for folder, source in pairs:
@@ -145,7 +172,8 @@ def test_reloads_under_load_drop_nothing_and_a_stop_answers_what_runs(other):
             wait_for("it is loaded", lambda: lab.server.log.read_text().count("certificate_loaded") > done)
         before = load.alive
         wait_for("the load goes on", lambda: load.alive > before + 20, 60)
-        assert load.unanswered == 0, "a reload dropped a request"
+        publish_while_the_signer_stands_still(lab, load)
+        assert load.unanswered == 0, "a reload or a publication dropped a request"
 
         # A request whose body is still on its way when the stop begins is answered; nobody new is let in.
         slow = CONTEXT.wrap_socket(socket.create_connection(("127.0.0.1", lab.port), timeout=30))

@@ -29,6 +29,7 @@ static void request(struct frame_reader frame)
     RW_ASSERT(strcmp(again.family, r.family) == 0 && strcmp(again.ring, r.ring) == 0);
     RW_ASSERT(rw_span_eq(again.envelope, r.envelope));
     RW_ASSERT(rw_span_eq(again.root, r.root) && rw_span_eq(again.targets, r.targets));
+    RW_ASSERT(again.bytes == r.bytes && memcmp(again.sha256, r.sha256, sizeof(r.sha256)) == 0);
     RW_ASSERT(again.content_count == r.content_count);
     for (size_t i = 0; i < r.content_count; i++) {
         RW_ASSERT(strcmp(again.contents[i].family, r.contents[i].family) == 0);
@@ -50,7 +51,8 @@ static void answer(struct frame_reader frame)
     RW_ASSERT(rw_is_ok(signer_answer_write(&a, &w, &err)));
     struct frame_reader second = reader_of(rw_buf_span(&w.buf));
     RW_ASSERT(rw_is_ok(signer_answer_read(&second, &again, &err)));
-    RW_ASSERT(again.refused == a.refused && again.file_count == a.file_count);
+    RW_ASSERT(again.refused == a.refused && again.more == a.more);
+    RW_ASSERT(again.file_count == a.file_count);
     RW_ASSERT(strcmp(again.text, a.text) == 0 && strcmp(again.reason, a.reason) == 0);
     frame_writer_drop(&w);
 }
@@ -58,7 +60,7 @@ static void answer(struct frame_reader frame)
 /* The first byte chooses type and direction, the rest are the fields. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const uint16_t types[] = {1, 2, 3, 4, 101, 102, 7};
+    static const uint16_t types[] = {1, 2, 3, 4, 101, 102, 7, 5, 6, 103};
     if (size < 1) { return 0; }
     const struct frame_reader frame = {.type = types[data[0] % RW_LEN(types)],
                                        .rest = rw_span_of(data + 1, size - 1)};

@@ -161,6 +161,32 @@ TEST_EACH(content_is_signed_over_only_when_every_check_holds, content_faults)
     assert_int_equal(agent_sees(&r, "canary", NULL), 0);
 }
 
+/* One request is one slice; what comes of it says nothing about signing. */
+TEST(a_payload_is_looked_at_ahead_and_signs_nothing)
+{
+    RW_AUTO(rig) struct rig r = rig_make(0);
+    struct rw_err err = {0};
+    struct plan p = good_plan();
+    struct signer_request q = {.type = SIGNER_LOOK,
+                               .family = "yara",
+                               .release = 1,
+                               .bytes = (int64_t)strlen(p.entries[0].text)};
+    MUST(digest_sha256(rw_span_str(p.entries[0].text), q.sha256, &err));
+    ask(&r, &q);
+    must_refuse(&r, "payload");
+    put_payload(&r, &p.entries[0], p.entries[0].text);
+    ask(&r, &q);
+    must_grant(&r);
+    assert_false(r.answer.more);
+    assert_int_equal(r.answer.file_count, 0);
+    q.bytes++;
+    ask(&r, &q);
+    must_refuse(&r, "payload");
+    publish(&r, &p);
+    must_grant(&r);
+    assert_int_equal(r.answer.file_count, 3);
+}
+
 TEST(publishing_the_same_role_again_needs_no_signature)
 {
     RW_AUTO(rig) struct rig r = rig_make(0);
@@ -379,6 +405,7 @@ TEST(a_pointer_to_a_payload_that_vanished_is_refused)
 }
 
 RUN_TESTS(cmocka_unit_test(content_is_signed_over_only_when_every_check_holds),
+          cmocka_unit_test(a_payload_is_looked_at_ahead_and_signs_nothing),
           cmocka_unit_test(publishing_the_same_role_again_needs_no_signature),
           cmocka_unit_test(a_new_release_below_a_listed_one_is_refused),
           cmocka_unit_test(a_listed_release_cannot_change),
