@@ -97,18 +97,17 @@ static void fill(struct arguments *a, const struct box_request *req)
     }
 }
 
-/* A program that is not there is named here: the box's own message is in the log alone. A validator or loader may be
- * no more than settings (PATH.conf) that name a program elsewhere. */
-static RW_RC check_installed(const char *what, const char *path, bool settings_do,
-                             struct rw_err *err)
+/* Why there is no verdict, when a program that is not there is the reason: the box's own message is in the log alone.
+ * A validator or loader may be no more than settings (PATH.conf) that name a program elsewhere. */
+static RW_RC check_installed(const char *role, const char *path, struct rw_err *err)
 {
     char settings[4096];
     if (access(path, X_OK) == 0) { return RW_OK; }
     int cause = errno;
     int n = snprintf(settings, sizeof(settings), "%s.conf", path);
     bool fits = n > 0 && (size_t)n < sizeof(settings);
-    if (settings_do && fits && access(settings, R_OK) == 0) { return RW_OK; }
-    return rw_fail(err, RW_E_NOT_FOUND, "cannot run the %s %.120s (%s): install it there", what,
+    if (fits && access(settings, R_OK) == 0) { return RW_OK; }
+    return rw_fail(err, RW_E_NOT_FOUND, "cannot run the %s %.120s (%s): install it there", role,
                    path, strerror(cause));
 }
 
@@ -116,10 +115,9 @@ static RW_RC run_box(struct arguments *a, const struct programs *p, int64_t wall
                      struct rw_buf *raw, struct rw_err *err)
 {
     struct proc_exit gone;
-    RW_TRY(check_installed("launcher", p->box, false, err));
-    RW_TRY(check_installed(p->role, p->judge, true, err));
     RW_TRY(box_program_run(p->box, a->at, wall_ms + BOX_PROGRAM_GRACE_MS, raw, &gone, err));
     if (raw->n > 0) { return RW_OK; }
+    RW_TRY(check_installed(p->role, p->judge, err));
     return rw_fail(err, RW_E_PROCESS,
                    "ringward-box ended by %s %d without a verdict: its message is in the log",
                    gone.signaled ? "signal" : "exit status", gone.status);
