@@ -39,6 +39,15 @@ enum api_auth {
 
 enum api_method { API_GET, API_HEAD, API_POST };
 
+/* Beside the core each lane has a thread of its own, so that what waits in one holds up nothing in the others. Within
+ * a lane one job runs at a time: no two write to the same file. */
+enum api_lane {
+    API_LANE_READ,    /* writes nothing */
+    API_LANE_UPLOAD,  /* writes below staging */
+    API_LANE_PUBLISH, /* writes into the repository, and waits for the signer */
+    API_LANES
+};
+
 struct api_identity {
     enum api_auth level;                  /* of the token; API_AUTH_NONE: none was asked for */
     char name[API_NAME_BYTES];            /* operator tokens: whose; else "" */
@@ -101,10 +110,11 @@ struct api_job {
     void (*prepared_drop)(void *); /* frees `prepared`; NULL: nothing to free */
     struct api_job *next;          /* free for the queue of whoever holds the job */
 
-    /* Set by `apply` in place of a reply, when what comes next takes long (not for batched routes): `aside` runs on the
+    /* Set by `apply` in place of a reply, when what comes next takes long (not for batched routes): `aside` runs on a
      * thread beside the core and sees nothing but the job; then, unless `aside` has answered, `resume` runs on
      * the core in the place of `apply`. Whatever `apply` found may have changed by then: it looks again. */
     void (*aside)(struct api_job *job);
+    enum api_lane lane;                              /* where `aside` runs */
     void (*resume)(void *core, struct api_job *job); /* NULL: `aside` answers */
 
     /* --- the connection's, not for handlers --- */

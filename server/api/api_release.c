@@ -63,10 +63,11 @@ static struct moving *moving_of(struct api_job *job)
 
 /* Goes on aside when rc is success, else answers. */
 static void go_aside(struct api_job *job, struct rw_rc rc, const struct rw_err *err,
-                     void (*aside)(struct api_job *job))
+                     enum api_lane lane, void (*aside)(struct api_job *job))
 {
     if (rw_is_ok(rc)) {
         job->aside = aside;
+        job->lane = lane;
     } else {
         api_core_answer(job, rc, err, 0);
     }
@@ -91,7 +92,7 @@ static void apply_payload(void *core, struct api_job *job)
     if (m == NULL) { return; }
     struct rw_rc rc = id_of(job, &id, &err);
     if (rw_is_ok(rc)) { rc = release_payload_place(&c->releases, &id, &m->at, &err); }
-    go_aside(job, rc, &err, open_aside);
+    go_aside(job, rc, &err, API_LANE_READ, open_aside);
 }
 
 static void apply_tosign(void *core, struct api_job *job)
@@ -162,7 +163,7 @@ static void upload(struct api_core *c, struct api_job *job, enum release_part pa
     if (rw_is_ok(rc)) { rc = id_of(job, &id, &err); }
     if (rw_is_ok(rc)) { rc = release_upload_place(&c->releases, &id, part, &m->at, &err); }
     job->resume = take_upload;
-    go_aside(job, rc, &err, write_aside);
+    go_aside(job, rc, &err, API_LANE_UPLOAD, write_aside);
 }
 
 static void apply_upload_payload(void *core, struct api_job *job)
@@ -232,7 +233,7 @@ static void apply_publish(void *core, struct api_job *job)
         return;
     }
     job->resume = publish;
-    go_aside(job, rc, &err, place_aside);
+    go_aside(job, rc, &err, API_LANE_PUBLISH, place_aside);
 }
 
 /* --- verdicts --- */

@@ -29,6 +29,11 @@ static void stand(struct api_job *job)
     (void)pthread_mutex_unlock(&gate.lock);
 }
 
+static void pass(struct api_job *job)
+{
+    (void)job;
+}
+
 static void open_gate(void)
 {
     (void)pthread_mutex_lock(&gate.lock);
@@ -135,6 +140,34 @@ TEST(an_end_works_off_what_waits)
     end(&r);
 }
 
+/* A publication waits for the signer, an upload for the disk: neither holds up what somebody fetches to sign. */
+TEST(a_lane_that_stands_still_holds_up_no_other)
+{
+    struct rw_err err;
+    struct rig r;
+    begin(&r);
+    r.jobs[0].lane = API_LANE_PUBLISH;
+    r.jobs[1].lane = API_LANE_UPLOAD;
+    r.jobs[2].lane = API_LANE_PUBLISH;
+    r.jobs[3].lane = API_LANE_READ;
+    r.jobs[3].aside = pass;
+    for (size_t i = 0; i < RW_LEN(r.jobs); i++) {
+        MUST(api_aside_submit(r.aside, &r.jobs[i], &err));
+    }
+    assert_ptr_equal(api_queue_take(r.back, FOREVER_MS), &r.jobs[3]);
+    wait_entered(2); /* and no third: within a lane they follow each other */
+    assert_int_equal(api_queue_depth(r.back), 0);
+    (void)pthread_mutex_lock(&gate.lock);
+    assert_int_equal(gate.entered, 2);
+    (void)pthread_mutex_unlock(&gate.lock);
+    open_gate();
+    assert_true(api_aside_end(r.aside));
+    assert_int_equal(gate.entered, 3);
+    assert_int_equal(api_queue_depth(r.back), 3);
+    end(&r);
+}
+
 RUN_TESTS(cmocka_unit_test(a_job_runs_on_another_thread_and_comes_back_to_be_resumed),
           cmocka_unit_test(more_than_may_wait_are_refused_and_left_with_the_caller),
-          cmocka_unit_test(an_end_works_off_what_waits))
+          cmocka_unit_test(an_end_works_off_what_waits),
+          cmocka_unit_test(a_lane_that_stands_still_holds_up_no_other))
