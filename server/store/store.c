@@ -52,6 +52,14 @@ RW_RC store_doc_put(struct store *s, const char *kind, const struct store_doc *d
     return s->backend->doc_put(s->ctx, kind, doc, err);
 }
 
+RW_RC store_doc_remove(struct store *s, const char *kind, const char *id, int64_t generation,
+                       struct rw_err *err)
+{
+    RW_ASSERT(s->in_transaction);
+    RW_ASSERT(generation >= 1);
+    return s->backend->doc_remove(s->ctx, kind, id, generation, err);
+}
+
 RW_RC store_doc_get(struct store *s, const char *kind, const char *id, struct rw_buf *body,
                     int64_t *generation_out, struct rw_err *err)
 {

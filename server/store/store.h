@@ -64,6 +64,8 @@ struct store_backend {
     RW_RC (*commit)(void *ctx, struct rw_err *err);
     void (*rollback)(void *ctx);
     RW_RC (*doc_put)(void *ctx, const char *kind, const struct store_doc *doc, struct rw_err *err);
+    RW_RC(*doc_remove)
+    (void *ctx, const char *kind, const char *id, int64_t generation, struct rw_err *err);
     RW_RC(*doc_get)
     (void *ctx, const char *kind, const char *id, struct rw_buf *body, int64_t *generation,
      struct rw_err *err);
@@ -121,6 +123,11 @@ void store_rollback(struct store *s); /* no-op outside a transaction */
  * generation n - 1 (RW_E_STALE when that is not the present one). Needs a transaction. */
 RW_RC store_doc_put(struct store *s, const char *kind, const struct store_doc *doc,
                     struct rw_err *err);
+/* Removes a document that is at `generation`. A node that shares the store hears of it when it reads it again only,
+ * so this is for what no decision rests on any more. Fails also with RW_E_STALE (it is not, or not there). Needs a
+ * transaction. */
+RW_RC store_doc_remove(struct store *s, const char *kind, const char *id, int64_t generation,
+                       struct rw_err *err);
 /* Appends the body to `body`. Fails also with RW_E_NOT_FOUND. */
 RW_RC store_doc_get(struct store *s, const char *kind, const char *id, struct rw_buf *body,
                     int64_t *generation_out, struct rw_err *err);

@@ -159,6 +159,20 @@ static RW_RC doc_put(void *ctx, const char *kind, const struct store_doc *doc, s
     return RW_OK;
 }
 
+static RW_RC doc_remove(void *ctx, const char *kind, const char *id, int64_t generation,
+                        struct rw_err *err)
+{
+    struct store_pg_values v = {.count = 0};
+    int64_t rows = 0;
+    store_pg_add_text(&v, kind);
+    store_pg_add_text(&v, id);
+    store_pg_add_i64(&v, generation);
+    RW_TRY(change(ctx, SQL_DOC_REMOVE, &v, &rows, err));
+    if (rows == 1) { return RW_OK; }
+    return rw_fail(err, RW_E_STALE, "%s '%s' is not at generation %lld any more", kind, id,
+                   (long long)generation);
+}
+
 static RW_RC doc_get(void *ctx, const char *kind, const char *id, struct rw_buf *body,
                      int64_t *generation, struct rw_err *err)
 {
@@ -425,6 +439,7 @@ static const struct store_backend pg_backend = {
     .commit = commit,
     .rollback = rollback,
     .doc_put = doc_put,
+    .doc_remove = doc_remove,
     .doc_get = doc_get,
     .doc_each = doc_each,
     .doc_count = doc_count,

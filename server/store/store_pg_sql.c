@@ -9,6 +9,7 @@ const struct store_pg_statement store_pg_sql[SQL_COUNT] = {
                         " VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING"),
     SQL(SQL_DOC_UPDATE, "UPDATE doc SET generation = $3, body = $4, change = $5"
                         " WHERE kind = $1 AND id = $2 AND generation = $3 - 1"),
+    SQL(SQL_DOC_REMOVE, "DELETE FROM doc WHERE kind = $1 AND id = $2 AND generation = $3"),
     SQL(SQL_DOC_GET, "SELECT generation, body FROM doc WHERE kind = $1 AND id = $2"),
     SQL(SQL_DOC_COUNT, "SELECT count(*) FROM doc WHERE kind = $1"),
     SQL(SQL_DOC_EACH, "SELECT id, generation, body FROM doc WHERE kind = $1 ORDER BY id"),

@@ -12,6 +12,7 @@
 enum store_pg_sql_index {
     SQL_DOC_INSERT,
     SQL_DOC_UPDATE,
+    SQL_DOC_REMOVE,
     SQL_DOC_GET,
     SQL_DOC_COUNT,
     SQL_DOC_EACH,

@@ -11,6 +11,7 @@ enum statement {
     SQL_COMMIT,
     SQL_DOC_INSERT,
     SQL_DOC_UPDATE,
+    SQL_DOC_REMOVE,
     SQL_DOC_GET,
     SQL_DOC_COUNT,
     SQL_DOC_EACH,
@@ -31,6 +32,7 @@ static const char *const statements[SQL_COUNT] = {
     [SQL_DOC_INSERT] = "INSERT INTO doc (kind, id, generation, body) VALUES (?1, ?2, ?3, ?4)",
     [SQL_DOC_UPDATE] =
         "UPDATE doc SET generation = ?3, body = ?4 WHERE kind=?1 AND id=?2 AND generation=?3-1",
+    [SQL_DOC_REMOVE] = "DELETE FROM doc WHERE kind = ?1 AND id = ?2 AND generation = ?3",
     [SQL_DOC_GET] = "SELECT generation, body FROM doc WHERE kind = ?1 AND id = ?2",
     [SQL_DOC_COUNT] = "SELECT count(*) FROM doc WHERE kind = ?1",
     [SQL_DOC_EACH] = "SELECT id, generation, body FROM doc WHERE kind = ?1 ORDER BY id",
@@ -127,6 +129,15 @@ static RW_RC commit(void *ctx, struct rw_err *err)
     return run(s, fresh(s, SQL_COMMIT), "commit", err);
 }
 
+/* Whether the last statement met its document. */
+static RW_RC require_changed(const struct sqlite_store *s, const char *kind, const char *id,
+                             int64_t generation, struct rw_err *err)
+{
+    if (sqlite3_changes(s->db) > 0) { return RW_OK; }
+    return rw_fail(err, RW_E_STALE, "%s '%s' is not at generation %lld any more", kind, id,
+                   (long long)generation);
+}
+
 static RW_RC doc_put(void *ctx, const char *kind, const struct store_doc *doc, struct rw_err *err)
 {
     struct sqlite_store *s = ctx;
@@ -144,11 +155,19 @@ static RW_RC doc_put(void *ctx, const char *kind, const struct store_doc *doc, s
     struct rw_rc rc = step == SQLITE_DONE ? RW_OK : sql_failed(s->db, "document", err);
     (void)sqlite3_reset(st);
     RW_TRY(rc);
-    if (!make && sqlite3_changes(s->db) == 0) {
-        return rw_fail(err, RW_E_STALE, "%s '%s' is not at generation %lld any more", kind, doc->id,
-                       (long long)doc->generation - 1);
-    }
-    return RW_OK;
+    return make ? RW_OK : require_changed(s, kind, doc->id, doc->generation - 1, err);
+}
+
+static RW_RC doc_remove(void *ctx, const char *kind, const char *id, int64_t generation,
+                        struct rw_err *err)
+{
+    struct sqlite_store *s = ctx;
+    sqlite3_stmt *st = fresh(s, SQL_DOC_REMOVE);
+    bind_text(st, 1, kind);
+    bind_text(st, 2, id);
+    (void)sqlite3_bind_int64(st, 3, generation);
+    RW_TRY(run(s, st, "document", err));
+    return require_changed(s, kind, id, generation, err);
 }
 
 static RW_RC doc_get(void *ctx, const char *kind, const char *id, struct rw_buf *body,
@@ -329,6 +348,7 @@ static const struct store_backend sqlite_backend = {
     .commit = commit,
     .rollback = rollback,
     .doc_put = doc_put,
+    .doc_remove = doc_remove,
     .doc_get = doc_get,
     .doc_each = doc_each,
     .doc_count = doc_count,

@@ -49,6 +49,13 @@ static RW_RC doc_put(void *ctx, const char *kind, const struct store_doc *doc, s
     return real->doc_put(ctx, kind, doc, err);
 }
 
+static RW_RC doc_remove(void *ctx, const char *kind, const char *id, int64_t generation,
+                        struct rw_err *err)
+{
+    RW_TRY(begin_real(ctx, err));
+    return real->doc_remove(ctx, kind, id, generation, err);
+}
+
 static RW_RC audit_append(void *ctx, const struct store_audit *a, struct rw_err *err)
 {
     RW_TRY(begin_real(ctx, err));

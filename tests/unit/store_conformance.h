@@ -45,6 +45,32 @@ TEST(a_document_changes_only_from_the_generation_that_the_writer_knew)
     end(&w);
 }
 
+TEST(a_document_is_removed_from_the_generation_that_the_writer_knew_only)
+{
+    struct world w;
+    struct rw_err err;
+    begin(&w);
+    MUST(store_begin(&w.store, &err));
+    MUST(put(&w, "a", 1, "one", &err));
+    MUST(put(&w, "a", 2, "two", &err));
+    MUST(put(&w, "b", 1, "other", &err));
+    MUST(store_commit(&w.store, &err));
+    MUST(store_begin(&w.store, &err));
+    MUST_FAIL(store_doc_remove(&w.store, "thing", "a", 1, &err), RW_E_STALE);
+    MUST_FAIL(store_doc_remove(&w.store, "other", "a", 2, &err), RW_E_STALE);
+    MUST(store_doc_remove(&w.store, "thing", "a", 2, &err));
+    MUST_FAIL(store_doc_remove(&w.store, "thing", "a", 2, &err), RW_E_STALE);
+    MUST(store_commit(&w.store, &err));
+    reopen(&w);
+    expect(&w, "a", 0, NULL);
+    expect(&w, "b", 1, "other");
+    MUST(store_begin(&w.store, &err));
+    MUST(store_doc_remove(&w.store, "thing", "b", 1, &err));
+    store_rollback(&w.store);
+    expect(&w, "b", 1, "other");
+    end(&w);
+}
+
 TEST(a_rolled_back_transaction_leaves_nothing)
 {
     struct world w;
@@ -284,6 +310,7 @@ TEST(bytes_of_every_value_and_none_at_all_are_kept)
 
 #define STORE_CONFORMANCE                                                                          \
     cmocka_unit_test(a_document_changes_only_from_the_generation_that_the_writer_knew),            \
+        cmocka_unit_test(a_document_is_removed_from_the_generation_that_the_writer_knew_only),     \
         cmocka_unit_test(a_rolled_back_transaction_leaves_nothing),                                \
         cmocka_unit_test(closing_in_a_transaction_rolls_it_back),                                  \
         cmocka_unit_test(an_audit_number_is_used_once),                                            \
