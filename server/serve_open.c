@@ -151,6 +151,7 @@ static RW_RC open_core(struct serve *s, const char *dir, struct rw_err *err)
         .auth = s->auth,
         .outside = serve_outside(s),
         .clock = clock,
+        .forget_s = s->conf.retention_records_ms / 1000,
         .started = rw_clock_wall(&clock),
     };
     RW_TRY(api_node_begin(&s->api, err));

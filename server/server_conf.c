@@ -12,6 +12,8 @@
 
 enum { WORKERS_BY_DEFAULT_MAX = 8 };
 
+#define RECORDS_MS_MIN (INT64_C(30) * 86400000)
+
 static const struct conf_setting settings[] = {
     {"listen", CONF_STR, FIELD(listen), SERVER_CONF_LISTEN_BYTES, 0, 0, "127.0.0.1:8443",
      "address and port, or unix:/path (without TLS, for a proxy on this host)"},
@@ -56,6 +58,9 @@ static const struct conf_setting settings[] = {
     {"retention_files", CONF_DURATION_MS, FIELD(retention_files_ms), 0, INT64_C(86400000),
      INT64_C(36500) * 86400000, "90d",
      "files of repo and staging go when they have been of no use for so long; at least 1d"},
+    {"retention_records", CONF_DURATION_MS, FIELD(retention_records_ms), 0, 0,
+     INT64_C(36500) * 86400000, "400d",
+     "records of the store that are over (rollouts, tokens, orders) go after so long; 0s: never"},
     {"retention_keep", CONF_INT, FIELD(retention_keep), 0, 1, 1000000, "3",
      "newest versions of metadata and measures of later releases that always stay"},
     {"log_level", CONF_STR, FIELD(log_level), 8, 0, 0, "info", "debug, info, warn or error"},
@@ -88,6 +93,10 @@ RW_RC server_conf_load(const char *dir, struct server_conf *out, struct rw_err *
                        path, out->log_level);
     }
     if (!rw_is_ok(server_conf_set_store(out, out->store, err))) { return rw_wrap(err, "%s", path); }
+    if (out->retention_records_ms > 0 && out->retention_records_ms < RECORDS_MS_MIN) {
+        return rw_fail(err, RW_E_CONFIG, "%s: retention_records is 0s (never) or at least 30d",
+                       path);
+    }
     struct rw_wall since;
     if (out->endpoint_tokens_since[0] != '\0') {
         RW_TRY(rw_wall_parse(rw_span_str(out->endpoint_tokens_since), "endpoint_tokens_since",

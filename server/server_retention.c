@@ -1,5 +1,8 @@
 #include "server/server_retention.h"
 
+#include "common/base/file.h"
+#include "server/api/api_forget.h"
+#include "server/prune_refs.h"
 #include "server/retention_rule.h"
 #include "server/server_prune.h"
 
@@ -58,12 +61,47 @@ static RW_RC remove_files(struct server_retention *r, struct store *store, struc
     return RW_OK;
 }
 
+static bool is_listed(const void *ctx, const uint8_t sha256[static DIGEST_BYTES])
+{
+    return prune_refs_name(ctx, sha256);
+}
+
+static RW_RC remove_records(struct server_retention *r, struct store *store,
+                            struct prune_refs *refs, struct rw_err *err)
+{
+    RW_AUTO(rw_fd) rw_fd repo = -1;
+    char path[SERVER_CONF_PATH_BYTES];
+    uint64_t done[API_FORGET_KINDS] = {0};
+    RW_TRY(server_conf_path(r->dir, "repo", path, err));
+    RW_TRY(rw_dir_open(path, &repo, err));
+    RW_TRY(prune_refs_read(repo, refs, err));
+    prune_refs_sort(refs);
+    const struct api_forget_settings settings = {
+        .store = store,
+        .limits = {.now_s = rw_clock_wall(&r->clock).s,
+                   .age_s = r->conf->retention_records_ms / 1000},
+        .listed = is_listed,
+        .listed_ctx = refs,
+        .stopping = is_stopping,
+        .stopping_ctx = r};
+    struct rw_rc rc = api_forget_run(&settings, done, err);
+    (void)pthread_mutex_lock(&r->lock);
+    for (enum api_forget_kind k = 0; k < API_FORGET_KINDS; k++) {
+        api_retention_add(&r->state, api_forget_name(k), done[k], 0);
+    }
+    (void)pthread_mutex_unlock(&r->lock);
+    return rc;
+}
+
 static RW_RC work(struct server_retention *r, int64_t term, struct rw_err *err)
 {
     struct store store = {.backend = NULL};
     RW_TRY(server_conf_store(r->conf, r->dir, &store, err));
     store.term = term;
+    struct prune_refs refs = {.hashes = NULL};
     struct rw_rc rc = remove_files(r, &store, err);
+    if (rw_is_ok(rc)) { rc = remove_records(r, &store, &refs, err); }
+    prune_refs_drop(&refs);
     store_close(&store);
     return rc;
 }

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { BATCH_RETRY_MS = 1000 };
+enum { BATCH_RETRY_MS = 1000, FORGET_MS = 60000 };
 
 /* --- the rollouts and what they need from outside --- */
 
@@ -324,6 +324,18 @@ static RW_RC fold(struct api_core *c, struct rw_err *err)
     return RW_OK;
 }
 
+/* A few at a time, so that nobody waits for it. */
+static RW_RC forget(struct api_core *c, struct rw_err *err)
+{
+    struct rw_mono now = rw_clock_mono(&c->clock);
+    size_t count = 0;
+    if (c->forget_s == 0 || now.ms < c->next_forget.ms) { return RW_OK; }
+    c->next_forget.ms = now.ms + FORGET_MS;
+    RW_TRY(rollout_run_forget(c->rollouts, c->forget_s, &count, err));
+    c->stats.forgotten += count;
+    return RW_OK;
+}
+
 static RW_RC turn(struct api_core *c, struct rw_err *err)
 {
     struct rw_wall now = rw_clock_wall(&c->clock);
@@ -337,7 +349,7 @@ static RW_RC turn(struct api_core *c, struct rw_err *err)
     RW_TRY(
         rollout_run_tick(c->rollouts, now, err)); /* after a failure it has loaded anew by itself */
     if (fleet_state_fold_due(c->fleet)) { RW_TRY(fold(c, err)); }
-    return RW_OK;
+    return forget(c, err);
 }
 
 void api_core_tick(struct api_core *c)

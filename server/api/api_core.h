@@ -50,6 +50,7 @@ struct api_core_stats {
     uint64_t reloads;         /* of the state from the store */
     uint64_t tick_failures;
     uint64_t folds;
+    uint64_t forgotten; /* rollouts whose records went */
 };
 
 struct api_core {
@@ -79,6 +80,8 @@ struct api_core {
     /* A change concerns what was published: look at trust before the next wait. */
     bool renew_wanted;
     bool controls_stale; /* another node changed customers' controls: load before the next use */
+    int64_t forget_s;    /* age at which records of rollouts go; 0: never */
+    struct rw_mono next_forget;           /* not looked for earlier */
     struct rw_mono batch_retry;           /* after a failed commit: no batch is tried earlier */
     char store_alarm[RW_ERR_TEXT_BYTES];  /* failure of the last batch; "": none */
     char tick_alarm[RW_ERR_TEXT_BYTES];   /* failure of the last tick; "": none */

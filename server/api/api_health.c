@@ -103,6 +103,8 @@ static RW_RC put_core(const struct api_core *c, struct rw_buf *into, struct rw_e
         {"ringward_tick_failures_total", "counter", "Turns of the controller that failed.",
          c->stats.tick_failures},
         {"ringward_folds_total", "counter", "Folds of the journal.", c->stats.folds},
+        {"ringward_rollouts_forgotten_total", "counter", "Rollouts whose records went.",
+         c->stats.forgotten},
         {"ringward_controller", "gauge", "Whether this node is the controller.",
          api_node_controls(c) ? 1 : 0},
         {"ringward_controller_term", "gauge", "Term of the controller as this node knows it.",

@@ -82,6 +82,7 @@ static RW_RC revoke_found(struct store *store, const struct search *s, const cha
         RW_AUTO(rw_buf) struct rw_buf body = rw_buf_make(TOKEN_DOC_BYTES_MAX);
         struct store_doc doc = {.generation = o->generation + 1};
         gone.revoked = true;
+        gone.revoked_at = now;
         RW_TRY(token_doc_write(&gone, &body, err));
         rw_copy(doc.id, sizeof(doc.id), o->id, sizeof(o->id));
         doc.body = rw_buf_span(&body);

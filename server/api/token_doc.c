@@ -76,6 +76,7 @@ RW_RC token_doc_write(const struct token_doc *t, struct rw_buf *into, struct rw_
     json_put_str(&w, "tenant", t->token.tenant);
     json_put_str(&w, "role", token_doc_role_name(t->token.role));
     if (t->revoked) { json_put_bool(&w, "revoked", true); }
+    if (t->revoked_at.s > 0) { put_time(&w, "revoked_at", t->revoked_at); }
     if (t->token.once) { put_time(&w, "once_until", t->until); }
     if (t->used) {
         put_hex(&w, "used_by", t->used_by, sizeof(t->used_by));
@@ -104,8 +105,9 @@ static RW_RC get_time(const struct json *o, const char *name, struct rw_wall *ou
 
 RW_RC token_doc_read(struct rw_span body, struct token_doc *out, struct rw_err *err)
 {
-    static const char *const known[] = {"sha256",     "name",    "tenant",     "role",   "revoked",
-                                        "once_until", "used_by", "used_proof", "used_at"};
+    static const char *const known[] = {"sha256",     "name",       "tenant",     "role",
+                                        "revoked",    "revoked_at", "once_until", "used_by",
+                                        "used_proof", "used_at"};
     char role[16];
     RW_AUTO(json_tree) json_tree tree = NULL;
     *out = (struct token_doc){.revoked = false};
@@ -117,6 +119,9 @@ RW_RC token_doc_read(struct rw_span body, struct token_doc *out, struct rw_err *
     RW_TRY(json_get_str(tree, "role", role, sizeof(role), err));
     if (json_find(tree, "revoked") != NULL) {
         RW_TRY(json_get_bool(tree, "revoked", &out->revoked, err));
+    }
+    if (json_find(tree, "revoked_at") != NULL) {
+        RW_TRY(get_time(tree, "revoked_at", &out->revoked_at, err));
     }
     out->token.once = json_find(tree, "once_until") != NULL;
     if (out->token.once) { RW_TRY(get_time(tree, "once_until", &out->until, err)); }

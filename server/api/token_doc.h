@@ -15,6 +15,7 @@ enum { TOKEN_DOC_BYTES_MAX = 1024, TOKEN_DOC_ID_BYTES = 33 };
 struct token_doc {
     struct http_token token;
     bool revoked;
+    struct rw_wall revoked_at;           /* 0: before that was noted */
     struct rw_wall until;                /* token.once: good before */
     bool used;                           /* token.once: an endpoint has enrolled with it ... */
     uint8_t used_by[API_ENDPOINT_BYTES]; /* ... this one ... */

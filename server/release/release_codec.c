@@ -126,6 +126,7 @@ static RW_RC read_declared(const struct json *tree, bool stored, struct release 
     }
     RW_TRY(opt_bool(tree, "unchecked", &r->unchecked, err));
     RW_TRY(opt_bool(tree, "drill", &r->drill, err));
+    if (stored) { RW_TRY(opt_bool(tree, "trimmed", &r->trimmed, err)); }
     if (json_find(tree, "sign_within_s") != NULL) {
         RW_TRY(json_get_int(tree, "sign_within_s", RELEASE_SIGN_WITHIN_S_MIN,
                             RELEASE_SIGN_WITHIN_S_MAX, &r->sign_within_s, err));
@@ -284,6 +285,7 @@ static void put_common(struct json_writer *w, const struct release *r, bool stor
     put_file(w, "samples", &r->samples, stored);
     json_put_bool(w, "unchecked", r->unchecked);
     if (r->drill) { json_put_bool(w, "drill", true); }
+    if (r->trimmed) { json_put_bool(w, "trimmed", true); }
     if (r->reason[0] != '\0') { json_put_str(w, "reason", r->reason); }
     put_raw(w, "check", &r->check);
     json_put_int(w, "threshold", r->threshold);

@@ -66,6 +66,7 @@ struct release {
     bool drill;        /* a rehearsal: signed as such, never a release that stays */
     bool unchecked;    /* goes without the server's box; shown everywhere, needs a reason */
     char reason[RELEASE_REASON_BYTES];
+    bool trimmed;        /* verdict and signed document went: it was over for long */
     struct rw_buf check; /* the box's verdict, JSON text; empty: none */
 
     /* --- the document that waits for signatures --- */

@@ -152,6 +152,14 @@ RW_RC rollout_doc_put(struct store *store, const struct rollout *r, struct rw_er
     return store_doc_put(store, ROLLOUT_DOC_KIND, &doc, err);
 }
 
+RW_RC rollout_doc_remove(struct store *store, const struct rollout *r, struct rw_err *err)
+{
+    char id[STORE_ID_BYTES];
+    (void)snprintf(id, sizeof(id), "%s/%010lld", r->family, (long long)r->release);
+    struct rw_rc rc = store_doc_remove(store, ROLLOUT_DOC_KIND, id, r->generation, err);
+    return rc.code == RW_E_STALE ? RW_OK : rc;
+}
+
 /* --- reading --- */
 
 static RW_RC get_time(const struct json *o, const char *name, struct rw_wall *out,

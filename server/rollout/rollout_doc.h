@@ -130,6 +130,8 @@ void rollout_doc_text(char *dst, size_t cap, const char *text);
 
 /* Writes it as generation `r->generation` into the store. Fails as store_doc_put. */
 RW_RC rollout_doc_put(struct store *store, const struct rollout *r, struct rw_err *err);
+/* Removes it from the store, where another node may have done so. Fails as store_doc_remove. */
+RW_RC rollout_doc_remove(struct store *store, const struct rollout *r, struct rw_err *err);
 /* Reads a stored document. Fails with RW_E_SYNTAX, RW_E_SCHEMA, RW_E_RANGE, RW_E_NOT_FOUND (unknown state). */
 RW_RC rollout_doc_read(const struct store_doc *doc, struct rollout *out, struct rw_err *err);
 

@@ -144,6 +144,16 @@ RW_RC rollout_evidence_put(struct store *store, const struct rollout *ro,
     return RW_OK;
 }
 
+RW_RC rollout_evidence_remove(struct store *store, const struct rollout *ro, struct rw_err *err)
+{
+    RW_AUTO(rw_buf) struct rw_buf body = rw_buf_make(STORED_BYTES_MAX);
+    struct store_doc doc = {.generation = 0};
+    id_of(ro, &doc);
+    struct rw_rc rc = store_doc_get(store, evidence_kind, doc.id, &body, &doc.generation, err);
+    if (rw_is_ok(rc)) { rc = store_doc_remove(store, evidence_kind, doc.id, doc.generation, err); }
+    return rc.code == RW_E_NOT_FOUND ? RW_OK : rc;
+}
+
 static RW_RC read_body(struct rw_span body, struct rollout_evidence *e, struct rw_err *err)
 {
     struct fleet_cursor c = {body};

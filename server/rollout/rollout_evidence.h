@@ -52,6 +52,8 @@ bool rollout_evidence_is(const struct rollout *ro, const char *kind, const char 
 /* Stores it; needs a transaction. */
 RW_RC rollout_evidence_put(struct store *store, const struct rollout *ro,
                            struct rollout_evidence *e, struct rw_err *err);
+/* Removes what is stored, if anything is; needs a transaction. */
+RW_RC rollout_evidence_remove(struct store *store, const struct rollout *ro, struct rw_err *err);
 
 /* The norm of the ring as a whole (cohort 0) or of a cohort (index + 1). */
 struct health_rule_norm rollout_evidence_norm(const struct rollout *ro, size_t cohort);

@@ -95,6 +95,12 @@ RW_RC rollout_run_generation(const struct rollout_run *r, const char *family, in
  * and the fleet has been reloaded, so requests whose records were in the batch are to be answered with the failure. */
 RW_RC rollout_run_tick(struct rollout_run *r, struct rw_wall now, struct rw_err *err);
 
+/* Removes some rollouts that ended `age_s` before the latest tick (0: none) and no decision rests on any more
+ * (forget_rule.h), with one audit record, in a transaction of its own. Gives their number. Fails with the store's codes.
+ */
+RW_RC rollout_run_forget(struct rollout_run *r, int64_t age_s, size_t *count_out,
+                         struct rw_err *err);
+
 /* Shared stores: a document that another node may have written; of other kinds nothing. *changed_out is set when memory
  * was older; then rollout_run_follow is due. Fails as rollout_doc_read, and with RW_E_NOMEM, RW_E_FULL. */
 RW_RC rollout_run_take(struct rollout_run *r, const char *kind, const struct store_doc *doc,

@@ -5,7 +5,7 @@
 
 #include <stdio.h>
 
-#define KIND "second"
+#define KIND SECOND_DOC_KIND
 
 enum { STORED_BYTES_MAX = 4096, RELEASE_MAX = 999999999 };
 
@@ -79,6 +79,11 @@ static RW_RC read_stored(struct rw_span body, int64_t generation, struct second 
     struct rw_rc rc = json_parse(body, &json_limits_small, &tree, err);
     if (rw_is_ok(rc)) { rc = read_members(tree, out, err); }
     return rw_is_ok(rc) ? rc : rw_wrap(err, "stored request for a second person");
+}
+
+RW_RC second_read(const struct store_doc *doc, struct second *out, struct rw_err *err)
+{
+    return read_stored(doc->body, doc->generation, out, err);
 }
 
 static void key_of(enum second_person_verb verb, const char *family, int64_t release,

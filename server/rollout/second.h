@@ -44,6 +44,9 @@ RW_RC second_ask(struct store *store, struct second *s, struct rw_err *err);
 RW_RC second_decide(struct store *store, struct second *s, bool confirms, const char *who,
                     const char *reason, struct rw_wall now, struct rw_err *err);
 
+#define SECOND_DOC_KIND "second"
+/* Reads a stored document. Fails with RW_E_SYNTAX, RW_E_SCHEMA, RW_E_RANGE. */
+RW_RC second_read(const struct store_doc *doc, struct second *out, struct rw_err *err);
 /* Writes one request as an object, its state as of `now`. */
 void second_write(const struct second *s, struct rw_wall now, struct json_writer *w);
 /* Calls `each` for every request, in order of verb, family and number. */

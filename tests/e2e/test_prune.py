@@ -174,6 +174,9 @@ def test_the_server_does_it_by_itself_and_waits_for_a_backup():
         withdraw(lab, bad)
         assert sample(lab, "ringward_retention_") is None
         lab.server.stop()
+        conf.write_text(settings + "retention_records = 7d\n")
+        refused = lab.run("ringward-server", "check-config", "--dir", lab.server_dir)
+        assert refused.returncode != 0 and "retention_records is 0s (never) or at least 30d" in refused.stderr
 
         conf.write_text(settings + "retention_every = 1s\nretention_keep = 1\n")
         held = os.open(lab.server_dir, os.O_RDONLY)
