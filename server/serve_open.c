@@ -3,6 +3,7 @@
 #include "common/base/file.h"
 #include "common/base/notify.h"
 #include "common/base/version.h"
+#include "server/api/api_release.h"
 #include "server/api/api_routes.h"
 #include "server/api/api_token.h"
 #include "server/api/http_listen.h"
@@ -143,6 +144,10 @@ static RW_RC open_core(struct serve *s, const char *dir, struct rw_err *err)
                      .staging_dir = s->staging_dir,
                      .repo_dir = s->repo_dir,
                      .clock = clock,
+                     .index = &s->index,
+                     .in_place = api_release_in_place,
+                     .halted = api_release_halted,
+                     .rollouts = &s->api,
                      .publisher = {.place = release_signer_place,
                                    .publish_role = release_signer_publish_role,
                                    .publish_expedite = release_signer_publish_expedite,
@@ -278,6 +283,7 @@ void serve_drop(struct serve *s)
     server_certificate_drop(&s->certificate);
     api_core_end(&s->api);
     rollout_control_drop(&s->api.controls);
+    release_index_drop(&s->index);
     clone_watch_drop(&s->api.shared);
     api_queue_free(s->queue);
     api_trust_drop(&s->trust);

@@ -42,6 +42,7 @@ struct serve {
     struct http_server *http; /* the main thread's */
     pthread_mutex_t counters_lock;
     struct http_server *counted; /* what metrics count; NULL before the start and in the stop */
+    struct release_index index;
     struct api_node node;
     struct api_core api;
     struct webhook *webhook;

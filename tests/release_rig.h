@@ -24,6 +24,7 @@ struct rig {
     struct store store;
     struct release_signer *signer;
     struct release_domain domain;
+    struct release_index index;
     struct rw_buf out;
     struct json *answer;
 };
@@ -67,6 +68,7 @@ static inline struct rig rig_make(void)
 static inline void rig_drop(struct rig *r)
 {
     release_signer_drop(&r->signer);
+    release_index_drop(&r->index);
     store_close(&r->store);
     rw_buf_drop(&r->out);
     json_tree_drop(&r->answer);
@@ -76,6 +78,7 @@ static inline void rig_drop(struct rig *r)
 static inline struct release_domain *domain(struct rig *r)
 {
     r->domain.store = &r->store; /* the rig may have moved */
+    r->domain.index = &r->index;
     rw_buf_clear(&r->out);
     return &r->domain;
 }

@@ -76,6 +76,7 @@ RW_RC api_core_heal(struct api_core *c, struct rw_err *err)
         RW_TRY(store_look(c->store, err));
         c->node->change = c->store->now.change;
     }
+    release_index_forget(c->releases.index);
     if (c->fleet_stale) { RW_TRY(fleet_state_reload(c->fleet, err)); }
     c->fleet_stale = false;
     if (c->rollouts_stale) {

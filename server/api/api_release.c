@@ -5,12 +5,26 @@
 #include "server/release/release_delta.h"
 
 #include <stdio.h>
+#include <string.h>
 
 enum {
+    PAGE_DEFAULT = 200,
     CREATE_BODY_BYTES_MAX = 32 * 1024,
     SIGNATURE_BODY_BYTES_MAX = 4096,
     SMALL_BODY_BYTES = 4096
 };
+
+int64_t api_release_in_place(const void *core, const char *family)
+{
+    const struct api_core *c = core;
+    return c->rollouts == NULL ? 0 : rollout_run_in_place(c->rollouts, family);
+}
+
+bool api_release_halted(const void *core, const struct release_id *id)
+{
+    const struct api_core *c = core;
+    return c->rollouts != NULL && rollout_run_halted(c->rollouts, id->family, id->number);
+}
 
 static RW_RC id_of(const struct api_job *job, struct release_id *out, struct rw_err *err)
 {
@@ -30,11 +44,44 @@ static void log_release(const char *event, const struct api_job *job, const stru
 
 /* --- reading --- */
 
+/* "yara/12", as people write it. */
+static RW_RC read_cursor(struct rw_span text, struct release_id *out, struct rw_err *err)
+{
+    const uint8_t *slash = memchr(text.p, '/', text.n);
+    if (slash == NULL) { return rw_fail(err, RW_E_SCHEMA, "'after' is not FAMILY/NUMBER"); }
+    size_t n = (size_t)(slash - text.p);
+    return release_id_parse(rw_span_of(text.p, n), rw_span_of(slash + 1, text.n - n - 1), out, err);
+}
+
+static RW_RC read_page(const struct api_request *req, struct release_page *page, struct rw_err *err)
+{
+    struct rw_span value;
+    char state[32];
+    if (api_query_find(req, "family", &value)) {
+        RW_TRY(rw_span_to_str(page->family, sizeof(page->family), value, "'family'", err));
+        RW_TRY(ring_policy_check_name(page->family, "'family'", err));
+    }
+    if (api_query_find(req, "state", &value)) {
+        RW_TRY(rw_span_to_str(state, sizeof(state), value, "'state'", err));
+        RW_TRY(sm_find(&release_rule_states, state, &page->state, err));
+    }
+    if (api_query_find(req, "order", &value)) {
+        page->newest_first = rw_span_is(value, "newest");
+        if (!page->newest_first && !rw_span_is(value, "oldest")) {
+            return rw_fail(err, RW_E_SCHEMA, "'order' is neither oldest nor newest");
+        }
+    }
+    if (api_query_find(req, "after", &value)) { RW_TRY(read_cursor(value, &page->after, err)); }
+    return api_query_i64(req, "limit", 1, RELEASE_PAGE_MAX, &page->limit, err);
+}
+
 static void apply_list(void *core, struct api_job *job)
 {
     struct api_core *c = core;
     struct rw_err err;
-    struct rw_rc rc = release_list(&c->releases, &job->reply.body, &err);
+    struct release_page page = {.state = -1, .limit = PAGE_DEFAULT};
+    struct rw_rc rc = read_page(&job->req, &page, &err);
+    if (rw_is_ok(rc)) { rc = release_list(&c->releases, &page, &job->reply.body, &err); }
     api_core_answer(job, rc, &err, 200);
 }
 

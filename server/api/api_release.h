@@ -19,4 +19,8 @@ RW_RC api_release_take_verdict(struct api_core *c, const struct release_id *id,
 /* After a start: queues every check that was cut off. */
 RW_RC api_release_resume_checks(struct api_core *c, struct rw_err *err);
 
+/* What struct release_domain asks about rollouts; `core` is a struct api_core. */
+int64_t api_release_in_place(const void *core, const char *family);
+bool api_release_halted(const void *core, const struct release_id *id);
+
 #endif

@@ -1,6 +1,7 @@
 #include "server/cli/cli_list.h"
 
 #include "server/cli/cli_api.h"
+#include "server/cli/cli_pages.h"
 #include "server/cli/cli_view.h"
 
 #include <stdio.h>
@@ -29,12 +30,18 @@ RW_RC cli_list_run(const struct cli_list *what, int argc, char **argv, struct rw
     };
     RW_TRY(cli_view_args(&command, argc, argv, &args, err));
     if (args.help_shown) { return RW_OK; }
+    return cli_list_show(what, &args, err);
+}
+
+RW_RC cli_list_show(const struct cli_list *what, const struct cli_view_args *args,
+                    struct rw_err *err)
+{
     RW_AUTO(cli_api) cli_api api = NULL;
     RW_AUTO(json_tree) json_tree answer = NULL;
     const struct json *list = NULL;
-    RW_TRY(cli_api_open(args.profile, &api, err));
-    RW_TRY(cli_api_get(api, what->path, &answer, err));
+    RW_TRY(cli_api_open(args->profile, &api, err));
+    RW_TRY(cli_pages_get(api, what->path, what->member, &answer, err));
     RW_TRY(json_get(answer, what->member, JSON_ARRAY, &list, err));
-    RW_TRY(show(what, answer, list, args.format, err));
+    RW_TRY(show(what, answer, list, args->format, err));
     return what->judge != NULL ? what->judge(list, err) : RW_OK;
 }

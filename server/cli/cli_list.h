@@ -8,12 +8,13 @@
 #define RINGWARD_CLI_LIST_H
 
 #include "common/json/json_read.h"
+#include "server/cli/cli_view.h"
 
 struct cli_list {
     const char *program; /* "ringward rollout history" */
     const char *about;
     const char *examples;
-    const char *path;   /* "/v1/rollouts" */
+    const char *path;   /* "/v1/rollouts"; may be given in pages, all of which are shown */
     const char *member; /* of the answer: the array */
     const char *empty;  /* said in place of a table without rows */
     RW_RC (*print)(const struct json *list, struct rw_err *err);
@@ -22,5 +23,8 @@ struct cli_list {
 
 /* Fails with RW_E_USAGE, with what the server answers and with what `print` and `judge` say. */
 RW_RC cli_list_run(const struct cli_list *what, int argc, char **argv, struct rw_err *err);
+/* The same behind its command line. */
+RW_RC cli_list_show(const struct cli_list *what, const struct cli_view_args *args,
+                    struct rw_err *err);
 
 #endif

@@ -1,5 +1,6 @@
 #include "server/cli/cmd_release.h"
 
+#include "common/policy/ring_policy.h"
 #include "server/cli/cli_api.h"
 #include "server/cli/cli_list.h"
 #include "server/cli/cli_verb.h"
@@ -8,18 +9,46 @@
 
 #include <stdio.h>
 
+enum { PAGE = 100 };
+
 static RW_RC run_list(int argc, char **argv, struct rw_err *err)
 {
-    static const struct cli_list what = {
+    const char *family = NULL;
+    const char *state = NULL;
+    char path[CLI_PATH_BYTES];
+    struct cli_view_args args = {0};
+    const struct opt opts[] = {
+        CLI_OPT_PROFILE(args.profile),
+        CLI_OPT_OUTPUT(args.output),
+        {"family", "F", "only releases of this family", &family, NULL},
+        {"state", "STATE", "only draft, checking, checked, refused, approved, published, withdrawn",
+         &state, NULL},
+    };
+    const struct opt_command command = {
         .program = "ringward release list",
-        .about = "Lists all releases, the oldest first. BOX says NO where every check was skipped.",
-        .examples = "  ringward release list\n  ringward release list -o json\n",
-        .path = "/v1/releases",
+        .usage = "",
+        .about = "Lists releases, the oldest first. BOX says NO where every check was skipped.",
+        .examples = "  ringward release list\n"
+                    "  ringward release list --family yara --state published -o json\n",
+        .opts = opts,
+        .opt_count = RW_LEN(opts),
+    };
+    RW_TRY(cli_view_args(&command, argc, argv, &args, err));
+    if (args.help_shown) { return RW_OK; }
+    if (family != NULL) { RW_TRY(ring_policy_check_name(family, "--family", err)); }
+    if (state != NULL) { RW_TRY(ring_policy_check_name(state, "--state", err)); }
+    (void)snprintf(path, sizeof(path), "/v1/releases?limit=%d%s%s%s%s", PAGE,
+                   family == NULL ? "" : "&family=", family == NULL ? "" : family,
+                   state == NULL ? "" : "&state=", state == NULL ? "" : state);
+    const struct cli_list what = {
+        .path = path,
         .member = "releases",
-        .empty = "no releases yet; 'ringward release create --help' tells how to make one",
+        .empty = family != NULL || state != NULL
+                     ? "no such releases"
+                     : "no releases yet; 'ringward release create --help' tells how to make one",
         .print = cmd_release_view_list,
     };
-    return cli_list_run(&what, argc, argv, err);
+    return cli_list_show(&what, &args, err);
 }
 
 /* One request about one release; `post` sends an empty object. */

@@ -9,6 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
+enum { PAGE = 100 };
+
 void cmd_release_before_drop(struct cmd_release_before *b)
 {
     if (b->made) { (void)unlink(b->path); }
@@ -18,7 +20,8 @@ void cmd_release_before_drop(struct cmd_release_before *b)
 struct looking {
     const struct json *rollouts;
     const char *family;
-    bool in_place; /* only what a rollout has brought everywhere */
+    bool in_place;   /* only what a rollout has brought everywhere */
+    int64_t highest; /* number of the family: the new release will be the one above it */
 };
 
 /* The newest 100 rollouts are known; one that is older than these was neither the last to be halted nor to complete. */
@@ -37,23 +40,43 @@ static bool rollout_allows(const struct looking *l, int64_t release)
     return !l->in_place;
 }
 
-/* NULL: there is none. Also the family's highest number: the new release will be the one above it. */
-static const struct json *find_newest(const struct looking *l, const struct json *list,
-                                      int64_t *highest)
+/* The first of a page that counts; NULL: there is none. The newest come first. */
+static const struct json *find_newest(struct looking *l, const struct json *list)
 {
-    const struct json *newest = NULL;
-    *highest = 0;
     for (const struct json *r = json_first(list); r != NULL; r = json_next(r)) {
         char text[64];
         int64_t number = cli_view_int(r, "release", 0);
-        if (strcmp(cli_view_str(r, "family", text, sizeof(text)), l->family) != 0) { continue; }
-        if (number > *highest) { *highest = number; }
+        if (number > l->highest) { l->highest = number; }
         bool published = strcmp(cli_view_str(r, "state", text, sizeof(text)), "published") == 0;
         bool counts = published && !cli_view_bool(r, "unchecked") && !cli_view_bool(r, "drill");
-        bool newer = newest == NULL || number > cli_view_int(newest, "release", 0);
-        if (counts && newer && rollout_allows(l, number)) { newest = r; }
+        if (counts && rollout_allows(l, number)) { return r; }
     }
-    return newest;
+    return NULL;
+}
+
+/* From the newest release of the family on, page by page, until one counts. */
+static RW_RC look_back(struct cli_api *api, struct looking *l, struct cmd_release_before *out,
+                       int64_t *number_out, struct rw_err *err)
+{
+    char next[64] = "";
+    do {
+        char path[CLI_PATH_BYTES];
+        const struct json *list = NULL;
+        RW_AUTO(json_tree) json_tree page = NULL;
+        (void)snprintf(path, sizeof(path), "/v1/releases?order=newest&limit=%d&family=%s%s%s", PAGE,
+                       l->family, next[0] == '\0' ? "" : "&after=", next);
+        RW_TRY(cli_api_get(api, path, &page, err));
+        RW_TRY(json_get(page, "releases", JSON_ARRAY, &list, err));
+        const struct json *newest = find_newest(l, list);
+        if (newest != NULL) {
+            *number_out = cli_view_int(newest, "release", 0);
+            (void)cli_view_str(newest, "class", out->class_name, sizeof(out->class_name));
+            return RW_OK;
+        }
+        if (json_count(list) == 0) { return RW_OK; }
+        (void)cli_view_str(page, "next", next, sizeof(next));
+    } while (next[0] != '\0');
+    return RW_OK;
 }
 
 static RW_RC keep(struct rw_span bytes, struct cmd_release_before *out, struct rw_err *err)
@@ -74,27 +97,21 @@ static RW_RC fetch(struct cli_api *api, struct looking *l, struct cmd_release_be
                    struct rw_err *err)
 {
     char path[CLI_PATH_BYTES];
-    int64_t highest = 0;
-    const struct json *list = NULL;
-    RW_AUTO(json_tree) json_tree releases = NULL;
+    int64_t number = 0;
     RW_AUTO(json_tree) json_tree rollouts = NULL;
     RW_AUTO(rw_buf) struct rw_buf bytes = rw_buf_make(CLI_PAYLOAD_BYTES_MAX);
     *out = (struct cmd_release_before){.steps = 1};
-    RW_TRY(cli_api_get(api, "/v1/releases", &releases, err));
-    RW_TRY(json_get(releases, "releases", JSON_ARRAY, &list, err));
     RW_TRY(cli_api_get(api, "/v1/rollouts", &rollouts, err));
     RW_TRY(json_get(rollouts, "rollouts", JSON_ARRAY, &l->rollouts, err));
-    const struct json *newest = find_newest(l, list, &highest);
-    if (newest == NULL) { return RW_OK; }
-    int64_t number = cli_view_int(newest, "release", 0);
-    (void)cli_view_str(newest, "class", out->class_name, sizeof(out->class_name));
+    RW_TRY(look_back(api, l, out, &number, err));
+    if (number == 0) { return RW_OK; }
     (void)snprintf(path, sizeof(path), "/v1/releases/%s/%lld/payload", l->family,
                    (long long)number);
     struct rw_rc rc = cli_api_download(api, path, CLI_PAYLOAD_BYTES_MAX, &bytes, err);
     /* The server has no copy: nothing to measure. */
     if (rc.code == RW_E_NOT_FOUND) { return RW_OK; }
     RW_TRY(rc);
-    out->steps = highest + 1 - number;
+    out->steps = l->highest + 1 - number;
     return keep(rw_buf_span(&bytes), out, err);
 }
 

@@ -7,37 +7,23 @@
 #include <string.h>
 
 /* --- create --- */
-struct newest {
-    const char *family;
-    int64_t number;
-};
-
-static RW_RC look_at_number(void *arg, const struct store_doc *doc, struct rw_err *err)
-{
-    struct newest *n = arg;
-    const char *slash = strchr(doc->id, '/');
-    size_t family = strlen(n->family);
-    int64_t number = 0;
-    if (slash == NULL || (size_t)(slash - doc->id) != family ||
-        memcmp(doc->id, n->family, family) != 0) {
-        return RW_OK;
-    }
-    const char *digits = slash + 1 + strspn(slash + 1, "0");
-    RW_TRY(rw_parse_i64(rw_span_str(digits), 1, RELEASE_NUMBER_MAX, "release", &number, err));
-    if (number > n->number) { n->number = number; }
-    return RW_OK;
-}
-
 /* Numbers rise strictly and are never used again, whatever became of the release before. */
 static RW_RC next_number(struct release_domain *d, const struct release_repo *repo,
                          const char *family, int64_t *out, struct rw_err *err)
 {
-    struct newest n = {.family = family, .number = release_repo_newest(repo, family)};
-    RW_TRY(store_doc_each(d->store, "release", look_at_number, &n, err));
-    if (n.number >= RELEASE_NUMBER_MAX) {
+    struct release_id last = {.number = RELEASE_NUMBER_MAX + 1};
+    int64_t newest = release_repo_newest(repo, family);
+    RW_TRY(release_index_load(d->index, d->store, err));
+    RW_TRY(rw_span_to_str(last.family, sizeof(last.family), rw_span_str(family), "family", err));
+    size_t at = release_index_seek(d->index, &last);
+    if (at > 0 && strcmp(d->index->at[at - 1].id.family, family) == 0 &&
+        d->index->at[at - 1].id.number > newest) {
+        newest = d->index->at[at - 1].id.number;
+    }
+    if (newest >= RELEASE_NUMBER_MAX) {
         return rw_fail(err, RW_E_RANGE, "family '%s' has used up its numbers", family);
     }
-    *out = n.number + 1;
+    *out = newest + 1;
     return RW_OK;
 }
 
@@ -65,10 +51,7 @@ RW_RC release_create(struct release_domain *d, const char *author, struct rw_spa
     RW_TRY(release_stage_make(d->staging_dir, &r.id, err));
     const struct release_record_act act = {
         .actor = author, .action = "release.create", .reason = r.reason};
-    rc = release_record_save(d, &r, &act, err);
-    bool counted = rw_is_ok(rc) && d->count > 0;
-    d->count = counted ? d->count + 1 : 0; /* after a failure nobody knows */
-    RW_TRY(rc);
+    RW_TRY(release_record_save(d, &r, &act, err));
     return release_record_answer(&r, out, err);
 }
 
@@ -149,23 +132,79 @@ RW_RC release_show(struct release_domain *d, const struct release_id *id, struct
     return release_record_answer(&r, out, err);
 }
 
-static RW_RC put_one(void *arg, const struct store_doc *doc, struct rw_err *err)
+/* --- lists --- */
+struct listing {
+    const struct release_page *page;
+    const struct release_index *index;
+    size_t next; /* in the order of the page; one above the entry when the newest come first */
+    int64_t written;
+};
+
+/* The next release that is wanted; NULL: there is none. */
+static const struct release_index_entry *step(struct listing *l)
 {
-    RW_AUTO(release) struct release r = release_make();
-    RW_TRY(release_read_stored(doc->body, doc->generation, &r, err));
-    release_put_public(arg, NULL, &r);
+    const struct release_page *p = l->page;
+    while (p->newest_first ? l->next > 0 : l->next < l->index->count) {
+        const struct release_index_entry *e =
+            p->newest_first ? &l->index->at[--l->next] : &l->index->at[l->next++];
+        bool family = p->family[0] == '\0' || strcmp(e->id.family, p->family) == 0;
+        if (family && (p->state < 0 || e->state == p->state)) { return e; }
+    }
+    return NULL;
+}
+
+static void seek(struct listing *l)
+{
+    struct release_id from = l->page->after;
+    if (from.number == 0) {
+        l->next = l->page->newest_first ? l->index->count : 0;
+        return;
+    }
+    if (!l->page->newest_first) { from.number++; }
+    l->next = release_index_seek(l->index, &from);
+}
+
+static RW_RC put_releases(struct release_domain *d, struct listing *l, const struct rw_buf *out,
+                          struct json_writer *w, struct rw_err *err)
+{
+    struct release_id last = l->page->after;
+    const struct release_index_entry *e = step(l);
+    for (; e != NULL && l->written < l->page->limit && out->n < RELEASE_PAGE_BYTES; e = step(l)) {
+        RW_AUTO(release) struct release r = release_make();
+        RW_TRY(release_record_load(d, &e->id, &r, err));
+        release_put_public(w, NULL, &r);
+        l->written++;
+        last = e->id;
+    }
+    json_close_array(w);
+    if (e == NULL) { return RW_OK; }
+    char next[RELEASE_KEY_BYTES];
+    (void)snprintf(next, sizeof(next), "%s/%lld", last.family, (long long)last.number);
+    json_put_str(w, "next", next);
     return RW_OK;
 }
 
-RW_RC release_list(struct release_domain *d, struct rw_buf *out, struct rw_err *err)
+RW_RC release_list(struct release_domain *d, const struct release_page *page, struct rw_buf *out,
+                   struct rw_err *err)
 {
+    RW_ASSERT(page->limit >= 1 && page->limit <= RELEASE_PAGE_MAX);
+    RW_TRY(release_index_load(d->index, d->store, err));
+    struct listing l = {.page = page, .index = d->index};
     struct json_writer w = json_begin(out);
+    seek(&l);
     json_open_object(&w, NULL);
     json_open_array(&w, "releases");
-    RW_TRY(store_doc_each(d->store, "release", put_one, &w, err));
-    json_close_array(&w);
+    RW_TRY(put_releases(d, &l, out, &w, err));
     json_close_object(&w);
     return json_done(&w, err);
+}
+
+RW_RC release_take(struct release_domain *d, const struct store_doc *doc, struct rw_err *err)
+{
+    RW_AUTO(release) struct release r = release_make();
+    RW_TRY(release_read_stored(doc->body, doc->generation, &r, err));
+    release_index_note(d->index, &r);
+    return RW_OK;
 }
 
 RW_RC release_find(struct release_domain *d, const struct release_id *id,
@@ -197,8 +236,7 @@ RW_RC release_payload_place(struct release_domain *d, const struct release_id *i
 
 RW_RC release_count(struct release_domain *d, int64_t *out, struct rw_err *err)
 {
-    bool shared = store_is_shared(d->store);
-    if (shared || d->count == 0) { RW_TRY(store_doc_count(d->store, "release", &d->count, err)); }
-    *out = d->count;
+    RW_TRY(release_index_load(d->index, d->store, err));
+    *out = (int64_t)d->index->count;
     return RW_OK;
 }

@@ -12,6 +12,7 @@
 #define RINGWARD_RELEASE_H
 
 #include "server/release/release_codec.h"
+#include "server/release/release_index.h"
 #include "server/release/release_stage.h"
 #include "server/store/store.h"
 
@@ -34,7 +35,12 @@ struct release_domain {
     int repo_dir;    /* DIR/repo */
     struct rw_clock clock;
     struct release_publisher publisher;
-    int64_t count; /* releases in a store that nobody shares; 0: to be counted. release_count's */
+    struct release_index *index; /* borrowed; of a shared store kept by release_take, too */
+    /* What of the family is in place: the release of its newest complete rollout; 0: none. NULL: nobody knows. */
+    int64_t (*in_place)(const void *ctx, const char *family);
+    /* Whether this release was halted. NULL: nobody knows. */
+    bool (*halted)(const void *ctx, const struct release_id *id);
+    const void *rollouts; /* of both */
 };
 
 /* What the box needs, and what its verdict must speak of. */
@@ -44,8 +50,8 @@ struct release_check_job {
     char samples_path[RELEASE_PATH_BYTES]; /* "": no samples */
     char payload_sha256[DIGEST_HEX_BYTES];
     char before_path
-        [RELEASE_PATH_BYTES]; /* payload of the newest published release below; "": none */
-    int64_t before_steps;     /* releases from that one to this */
+        [RELEASE_PATH_BYTES]; /* payload of the release that new content is measured against; "": none */
+    int64_t before_steps; /* releases from that one to this */
 };
 
 /* What the rollout side needs to know of a release. */
@@ -104,16 +110,28 @@ RW_RC release_abandon(struct release_domain *d, const struct release_id *id, con
 
 RW_RC release_show(struct release_domain *d, const struct release_id *id, struct rw_buf *out,
                    struct rw_err *err);
-/* {"releases":[...]} in order of family and number. */
-RW_RC release_list(struct release_domain *d, struct rw_buf *out, struct rw_err *err);
+/* Which releases, and from where on. */
+struct release_page {
+    char family[RELEASE_NAME_BYTES]; /* "": all */
+    int state;                       /* enum release_state; -1: all */
+    struct release_id after;         /* number 0: from the beginning */
+    bool newest_first;
+    int64_t limit; /* 1..RELEASE_PAGE_MAX */
+};
+enum { RELEASE_PAGE_MAX = 1000, RELEASE_PAGE_BYTES = 4 * 1024 * 1024 };
+/* {"releases":[...],"next":"FAMILY/NUMBER"?} in order of family and number, or the other way round: what follows
+ * `after`. A page ends behind RELEASE_PAGE_BYTES, too. `next` is there when more may follow. */
+RW_RC release_list(struct release_domain *d, const struct release_page *page, struct rw_buf *out,
+                   struct rw_err *err);
+/* Shared stores: a document of kind "release" that another node wrote. Fails as reading it. */
+RW_RC release_take(struct release_domain *d, const struct store_doc *doc, struct rw_err *err);
 /* Fails with RW_E_NOT_FOUND. */
 RW_RC release_find(struct release_domain *d, const struct release_id *id,
                    struct release_facts *facts_out, struct rw_err *err);
 /* GET .../payload: what release_stage_open opens, on whichever thread. Fails with RW_E_NOT_FOUND. */
 RW_RC release_payload_place(struct release_domain *d, const struct release_id *id,
                             struct release_place *out, struct rw_err *err);
-/* How many there are, of any state. Counted once: the store reads all of them for it. In a shared one other nodes
- * make some, too, so it is asked each time. */
+/* How many there are, of any state. */
 RW_RC release_count(struct release_domain *d, int64_t *out, struct rw_err *err);
 
 #endif

@@ -17,35 +17,39 @@ static void fill_job(const struct release *r, struct release_check_job *out)
 }
 
 /* --- the release before, which new content is measured against --- */
-struct before {
-    const struct release_id *of;
-    struct release_id id; /* number 0: none */
-};
 
-static RW_RC note_published(void *arg, const struct store_doc *doc, struct rw_err *err)
+/* What runs everywhere, when a box saw it; else the newest published one that was not halted. One that no box ever saw
+ * is no measure, and a drill is no release before. 0: there is none. */
+static int64_t choose_before(const struct release_domain *d, const struct release_id *of)
 {
-    struct before *b = arg;
-    RW_AUTO(release) struct release r = release_make();
-    RW_TRY(release_read_stored(doc->body, doc->generation, &r, err));
-    bool below = strcmp(r.id.family, b->of->family) == 0 && r.id.number < b->of->number;
-    /* One that no box ever saw is no measure, and a drill is no release before. */
-    bool counts = r.state == RELEASE_PUBLISHED && !r.unchecked && !r.drill;
-    if (below && counts && r.id.number > b->id.number) { b->id = r.id; }
-    return RW_OK;
+    const struct release_index *x = d->index;
+    int64_t in_place = d->in_place == NULL ? 0 : d->in_place(d->rollouts, of->family);
+    int64_t newest = 0;
+    for (size_t i = release_index_seek(x, of); i > 0; i--) {
+        const struct release_index_entry *e = &x->at[i - 1];
+        if (strcmp(e->id.family, of->family) != 0) { break; }
+        if (!e->measure) { continue; }
+        if (e->id.number == in_place) { return in_place; }
+        bool bad = newest == 0 && d->halted != NULL && d->halted(d->rollouts, &e->id);
+        if (newest == 0 && !bad) { newest = e->id.number; }
+        if (in_place == 0 && newest > 0) { break; }
+    }
+    return newest;
 }
 
 /* A payload that is not there any more is no reason to hold up the next: there is nothing to compare with then. */
 static RW_RC find_before(struct release_domain *d, struct release_check_job *job,
                          struct rw_err *err)
 {
-    struct before b = {.of = &job->id};
+    struct release_id before = job->id;
     char path[RELEASE_PATH_BYTES];
-    RW_TRY(store_doc_each(d->store, "release", note_published, &b, err));
-    if (b.id.number == 0) { return RW_OK; }
-    release_stage_path(&b.id, RELEASE_PAYLOAD, path);
+    RW_TRY(release_index_load(d->index, d->store, err));
+    before.number = choose_before(d, &job->id);
+    if (before.number == 0) { return RW_OK; }
+    release_stage_path(&before, RELEASE_PAYLOAD, path);
     if (faccessat(d->staging_dir, path, R_OK, 0) != 0) { return RW_OK; }
     rw_copy(job->before_path, sizeof(job->before_path), path, sizeof(path));
-    job->before_steps = job->id.number - b.id.number;
+    job->before_steps = job->id.number - before.number;
     return RW_OK;
 }
 
@@ -119,16 +123,17 @@ static void jobs_drop(struct jobs *j)
     rw_mem_free(j->at);
 }
 
-static RW_RC gather(void *arg, const struct store_doc *doc, struct rw_err *err)
+static RW_RC gather(struct release_domain *d, struct jobs *j, struct rw_err *err)
 {
-    struct jobs *j = arg;
-    RW_AUTO(release) struct release r = release_make();
-    RW_TRY(release_read_stored(doc->body, doc->generation, &r, err));
-    if (r.state != RELEASE_CHECKING) { return RW_OK; }
-    void *grown = rw_mem_grow(j->at, j->count + 1, sizeof(*j->at));
-    if (grown == NULL) { return rw_fail(err, RW_E_NOMEM, "no memory for checks"); }
-    j->at = grown;
-    fill_job(&r, &j->at[j->count++]);
+    for (size_t i = 0; i < d->index->count; i++) {
+        if (d->index->at[i].state != RELEASE_CHECKING) { continue; }
+        RW_AUTO(release) struct release r = release_make();
+        RW_TRY(release_record_load(d, &d->index->at[i].id, &r, err));
+        void *grown = rw_mem_grow(j->at, j->count + 1, sizeof(*j->at));
+        if (grown == NULL) { return rw_fail(err, RW_E_NOMEM, "no memory for checks"); }
+        j->at = grown;
+        fill_job(&r, &j->at[j->count++]);
+    }
     return RW_OK;
 }
 
@@ -139,7 +144,8 @@ RW_RC release_each_checking(struct release_domain *d,
 {
     RW_AUTO(jobs) struct jobs j = {.at = NULL};
     /* Gathered first: `each` may use the store. */
-    RW_TRY(store_doc_each(d->store, "release", gather, &j, err));
+    RW_TRY(release_index_load(d->index, d->store, err));
+    RW_TRY(gather(d, &j, err));
     for (size_t i = 0; i < j.count; i++) {
         RW_TRY(find_before(d, &j.at[i], err));
         RW_TRY(each(arg, &j.at[i], err));

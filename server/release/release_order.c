@@ -104,11 +104,12 @@ static RW_RC save(struct session *s, const struct release_record_act *act, struc
     RW_TRY(release_order_write_stored(&s->o, &body, err));
     RW_TRY(store_begin(s->d->store, err));
     struct rw_rc rc = put_all(s, rw_buf_span(&body), act, err);
+    if (rw_is_ok(rc)) { rc = store_commit(s->d->store, err); }
     if (!rw_is_ok(rc)) {
         store_rollback(s->d->store);
+        release_index_forget(s->d->index); /* nobody knows what was kept */
         return rc;
     }
-    RW_TRY(store_commit(s->d->store, err));
     s->o.generation++;
     return RW_OK;
 }

@@ -36,7 +36,9 @@ RW_RC release_record_put(struct release_domain *d, const struct release *r,
                                           .reason = act->reason,
                                           .details = act->details};
     RW_TRY(store_doc_put(d->store, "release", &doc, err));
-    return audit_log_append(d->store, &entry, rw_clock_wall(&d->clock), err);
+    RW_TRY(audit_log_append(d->store, &entry, rw_clock_wall(&d->clock), err));
+    release_index_note(d->index, r); /* whoever ends the transaction badly has it forgotten */
+    return RW_OK;
 }
 
 RW_RC release_record_save(struct release_domain *d, struct release *r,
@@ -44,11 +46,12 @@ RW_RC release_record_save(struct release_domain *d, struct release *r,
 {
     RW_TRY(store_begin(d->store, err));
     struct rw_rc rc = release_record_put(d, r, act, err);
+    if (rw_is_ok(rc)) { rc = store_commit(d->store, err); }
     if (!rw_is_ok(rc)) {
         store_rollback(d->store);
+        release_index_forget(d->index); /* nobody knows what was kept */
         return rc;
     }
-    RW_TRY(store_commit(d->store, err));
     r->generation++;
     return RW_OK;
 }

@@ -149,6 +149,24 @@ struct rollout *rollout_live_of(const struct rollout_run *r, const char *family)
     return NULL;
 }
 
+int64_t rollout_run_in_place(const struct rollout_run *r, const char *family)
+{
+    for (size_t i = r->count; i > 0; i--) {
+        const struct rollout *ro = r->all[i - 1];
+        if (strcmp(ro->family, family) == 0 && !ro->drill.on &&
+            rollout_doc_overall(ro) == ROLLOUT_COMPLETE) {
+            return ro->release;
+        }
+    }
+    return 0;
+}
+
+bool rollout_run_halted(const struct rollout_run *r, const char *family, int64_t release)
+{
+    const struct rollout *ro = rollout_live_find(r, family, release);
+    return ro != NULL && ro->halt.there;
+}
+
 bool rollout_live_serves(const struct rollout_run *r, const struct rollout *ro)
 {
     const struct rollout *live = rollout_live_of(r, ro->family);

@@ -95,9 +95,14 @@ RW_RC rollout_run_generation(const struct rollout_run *r, const char *family, in
  * and the fleet has been reloaded, so requests whose records were in the batch are to be answered with the failure. */
 RW_RC rollout_run_tick(struct rollout_run *r, struct rw_wall now, struct rw_err *err);
 
+/* The release of the family's newest rollout that went through and was no drill: what runs everywhere. 0: none. */
+int64_t rollout_run_in_place(const struct rollout_run *r, const char *family);
+/* Whether a rollout of this release was halted, for good. */
+bool rollout_run_halted(const struct rollout_run *r, const char *family, int64_t release);
+
 /* Removes some rollouts that ended `age_s` before the latest tick (0: none) and no decision rests on any more
- * (forget_rule.h), with one audit record, in a transaction of its own. Gives their number. Fails with the store's codes.
- */
+ * (forget_rule.h), with one audit record, in a transaction of its own. Gives their number. Fails with the store's
+ * codes. */
 RW_RC rollout_run_forget(struct rollout_run *r, int64_t age_s, size_t *count_out,
                          struct rw_err *err);
 

@@ -42,7 +42,9 @@ static struct store store;
 static struct api_core fresh_core(void)
 {
     struct rw_err err;
-    struct api_core c = {.store = &store, .clock = rw_clock_system()};
+    static struct release_index index;
+    struct api_core c = {
+        .store = &store, .releases = {.index = &index}, .clock = rw_clock_system()};
     store = (struct store){.backend = &backend};
     fails = '\0';
     memory = durable = 0;

@@ -63,6 +63,50 @@ TEST(the_newest_published_release_is_the_measure_however_far_back)
     assert_int_equal(job.before_steps, 2);
 }
 
+/* What the rollouts say: the release in place, and the one that was halted. */
+static int64_t said_in_place;
+static int64_t said_halted;
+
+static int64_t in_place(const void *ctx, const char *family)
+{
+    (void)ctx;
+    assert_string_equal(family, "yara");
+    return said_in_place;
+}
+
+static bool halted(const void *ctx, const struct release_id *id)
+{
+    (void)ctx;
+    return id->number == said_halted;
+}
+
+static const struct measure_case {
+    const char *id;
+    int64_t in_place;
+    int64_t halted;
+    const char *want;
+} measures[] = {
+    {"the_one_in_place", 1, 0, "yara/1/payload"},
+    {"nothing_was_rolled_out", 0, 0, "yara/3/payload"},
+    {"a_halted_one_is_none", 0, 3, "yara/2/payload"},
+    {"in_place_though_newer_ones_are_there", 2, 3, "yara/2/payload"},
+    {"in_place_is_newer_than_the_list_knows", 9, 3, "yara/2/payload"},
+};
+
+TEST_EACH(new_content_is_measured_against_what_runs, measures)
+{
+    RW_AUTO(rig) struct rig r = rig_make();
+    for (int i = 0; i < 3; i++) {
+        (void)published(&r, &plain);
+    }
+    said_in_place = it->in_place;
+    said_halted = it->halted;
+    r.domain.in_place = in_place;
+    r.domain.halted = halted;
+    struct release_check_job job = next_job(&r);
+    assert_string_equal(job.before_path, it->want);
+}
+
 TEST(what_no_box_saw_is_no_measure)
 {
     static const struct wish unseen = {.class_name = "data", .text = payload, .unchecked = true};
@@ -83,7 +127,8 @@ TEST(a_payload_that_is_gone_holds_nobody_up)
     assert_string_equal(job.before_path, "");
 }
 
-RUN_TESTS(cmocka_unit_test(the_first_release_has_nothing_before_it),
+RUN_TESTS(cmocka_unit_test(new_content_is_measured_against_what_runs),
+          cmocka_unit_test(the_first_release_has_nothing_before_it),
           cmocka_unit_test(drafts_and_checked_releases_are_no_measure),
           cmocka_unit_test(the_newest_published_release_is_the_measure_however_far_back),
           cmocka_unit_test(what_no_box_saw_is_no_measure),

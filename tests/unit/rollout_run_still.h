@@ -34,4 +34,29 @@ RW_RC rollout_run_take(struct rollout_run *r, const char *kind, const struct sto
     return RW_OK;
 }
 
+RW_RC rollout_run_forget(struct rollout_run *r, int64_t age_s, size_t *count_out,
+                         struct rw_err *err)
+{
+    (void)r;
+    (void)age_s;
+    (void)err;
+    *count_out = 0;
+    return RW_OK;
+}
+
+int64_t rollout_run_in_place(const struct rollout_run *r, const char *family)
+{
+    (void)r;
+    (void)family;
+    return 0;
+}
+
+bool rollout_run_halted(const struct rollout_run *r, const char *family, int64_t release)
+{
+    (void)r;
+    (void)family;
+    (void)release;
+    return false;
+}
+
 #endif

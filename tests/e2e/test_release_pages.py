@@ -1,0 +1,76 @@
+"""Goal: lists of releases come in pages, by family and state, from both ends; the command line shows all of them, and finds
+the release before however many drafts lie between."""
+import contextlib
+import http.client
+import json
+
+import pytest
+from conftest import BIN
+from lab import Lab
+from test_hostile_clients import CONTEXT
+from test_prune import rule
+
+DRAFTS = 105  # more than the command line asks for at once
+DECLARED = {"family": "yara", "class": "rules", "notes": "one of many", "engine": {"min": 0, "max": 999999},
+            "platforms": ["linux-x86_64"], "payload": {"sha256": "0" * 64, "bytes": 1}}
+
+
+class Api:
+    def __init__(self, lab):
+        self.connection = http.client.HTTPSConnection("127.0.0.1", lab.port, context=CONTEXT, timeout=30)
+        token = (lab.server_dir / "tokens" / "admin.token").read_text().strip()
+        self.headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+
+    def __call__(self, method, path, body=None):
+        self.connection.request(method, path, None if body is None else json.dumps(body), self.headers)
+        r = self.connection.getresponse()
+        return r.status, json.loads(r.read())
+
+
+@pytest.fixture(scope="module")
+def many():
+    with Lab(BIN, clean_files=4) as lab:
+        lab.init().start_server()
+        lab.api = Api(lab)
+        lab.publish(rule(lab, "first"), "published before them")
+        for _ in range(DRAFTS):
+            assert lab.api("POST", "/v1/releases", DECLARED)[0] == 201
+        yield lab
+        with contextlib.suppress(OSError):
+            lab.api.connection.close()
+
+
+def numbers(page):
+    return [r["release"] for r in page["releases"]]
+
+
+def test_pages_follow_each_other_from_both_ends(many):
+    status, page = many.api("GET", "/v1/releases?limit=50")
+    assert status == 200 and numbers(page) == list(range(1, 51)) and page["next"] == "yara/50"
+    page = many.api("GET", "/v1/releases?limit=100&after=yara/50")[1]
+    assert numbers(page) == list(range(51, DRAFTS + 2)) and "next" not in page
+    page = many.api("GET", "/v1/releases?order=newest&limit=2&family=yara")[1]
+    assert numbers(page) == [DRAFTS + 1, DRAFTS] and page["next"] == f"yara/{DRAFTS}"
+    assert numbers(many.api("GET", "/v1/releases?state=published")[1]) == [1]
+    assert numbers(many.api("GET", "/v1/releases?family=ids")[1]) == []
+
+
+@pytest.mark.parametrize("query", ["limit=0", "limit=1001", "state=good", "order=up", "after=yara", "after=yara/0", "family=Y"])
+def test_a_bad_query_is_refused(many, query):
+    status, answer = many.api("GET", f"/v1/releases?{query}")
+    assert 400 <= status < 500 and "error" in answer, answer
+
+
+def test_the_command_line_shows_all_of_them(many):
+    assert numbers(many.json("release", "list")) == list(range(1, DRAFTS + 2))
+    lines = many.cli("release", "list", "-o", "ndjson", check=True).stdout.splitlines()
+    assert len(lines) == DRAFTS + 1
+    assert numbers(many.json("release", "list", "--state", "published")) == [1]
+    assert many.cli("release", "list", "--state", "good").returncode != 0
+
+
+def test_the_release_before_is_found_behind_them(many):
+    release, _ = many.create(rule(many, "second"), "the next")
+    assert release == f"yara/{DRAFTS + 2}"
+    checks = many.json("release", "show", release)["check"]["checks"]
+    assert any("before" in c for c in checks), checks
