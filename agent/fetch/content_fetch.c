@@ -112,12 +112,22 @@ static RW_RC hash_part(struct fetch *f, int64_t length, struct rw_err *err)
     }
 }
 
+static int open_to_write(const struct fetch *f)
+{
+    return rw_open_at(f->dir, f->part, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+}
+
 /* What an earlier attempt left is hashed once, so that the new bytes can be hashed as they come. */
 static RW_RC open_part(struct fetch *f, const struct content_store_want *want, struct rw_err *err)
 {
     rw_hex_encode(f->name, sizeof(f->name), want->sha256, DIGEST_BYTES);
     part_name(want->sha256, f->part);
-    f->fd = rw_open_at(f->dir, f->part, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+    f->fd = open_to_write(f);
+    if (f->fd < 0 &&
+        errno == EACCES) { /* whole, read only, and interrupted before it got its name */
+        RW_TRY(rw_file_remove_at(f->dir, f->part, err));
+        f->fd = open_to_write(f);
+    }
     if (f->fd < 0) { return rw_fail_errno(err, RW_E_IO, errno, "store file '%s'", f->part); }
     RW_TRY(digest_begin(&f->digest, err));
     return hash_part(f, want->length, err);

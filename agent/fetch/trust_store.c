@@ -48,6 +48,8 @@ static RW_RC open_client(struct trust_store *t, struct rw_span root, bool *reset
     const struct tuf_fetch fetch = {.get = fetch_metadata, .ctx = t};
     struct rw_rc rc = tuf_client_open(t->dir, fetch, &t->tuf, err);
     if (rw_is_ok(rc)) { return RW_OK; }
+    /* What may go by itself is no damage: the installer's root would bring keys back that were rotated out. */
+    if (rw_code_retry(rc.code)) { return rw_wrap(err, "trusted root"); }
     *reset_out = rc.code != RW_E_NOT_FOUND;
     if (!rw_is_ok(tuf_client_init(t->dir, root, err))) { return rw_wrap(err, "trusted root"); }
     return tuf_client_open(t->dir, fetch, &t->tuf, err);

@@ -262,6 +262,30 @@ TEST(a_whole_part_needs_no_request)
     end();
 }
 
+TEST(a_part_that_was_interrupted_before_it_got_its_name_is_fetched_anew)
+{
+    struct rw_err err;
+    char name[DIGEST_HEX_BYTES];
+    char part[DIGEST_HEX_BYTES + 8];
+    const struct server_plan p = {.body = content, .ranges = true};
+    const uid_t nobody = 65534; /* without rights here */
+    begin(&p);
+    rw_hex_encode(name, sizeof(name), sha256, DIGEST_BYTES);
+    (void)snprintf(part, sizeof(part), ".%s.part", name);
+    MUST(rw_file_replace_at(store, part, 0400, rw_span_str(content), &err));
+    bool root = geteuid() == 0; /* to whom modes mean nothing */
+    if (root) {
+        assert_int_equal(fchown(store, nobody, (gid_t)-1), 0);
+        assert_int_equal(fchownat(store, part, nobody, (gid_t)-1, 0), 0);
+        assert_int_equal(seteuid(nobody), 0);
+    }
+    struct rw_rc rc = fetch(CONTENT_BYTES, &err);
+    if (root) { assert_int_equal(seteuid(0), 0); }
+    assert_int_equal(rc.code, RW_E_NONE);
+    assert_true(content_store_has(store, sha256, CONTENT_BYTES));
+    end();
+}
+
 TEST(the_budget_counts_everything_in_the_store_and_what_is_there_of_this_file)
 {
     struct rw_err err;
@@ -298,6 +322,7 @@ RUN_TESTS(
     cmocka_unit_test(a_poisoned_beginning_costs_one_more_download_and_nothing_else),
     cmocka_unit_test(a_part_that_is_longer_than_signed_is_begun_anew),
     cmocka_unit_test(a_whole_part_needs_no_request),
+    cmocka_unit_test(a_part_that_was_interrupted_before_it_got_its_name_is_fetched_anew),
     cmocka_unit_test(the_budget_counts_everything_in_the_store_and_what_is_there_of_this_file),
     cmocka_unit_test(what_came_in_a_call_is_told),
     cmocka_unit_test(whole_content_is_named_after_its_hash_and_asked_for_once),

@@ -7,6 +7,8 @@
 #include "tests/fakes/web.h"
 #include "tests/harness.h"
 
+#include <sys/resource.h>
+
 #define TIMESTAMP "/repo/metadata/timestamp.json"
 
 /* A repository behind a web server, and one agent's store. */
@@ -293,6 +295,32 @@ TEST(a_damaged_root_is_taken_anew_from_the_installer_and_told)
     (void)poll(b, RW_E_NONE, true);
 }
 
+TEST(a_root_that_cannot_be_read_just_now_is_not_replaced_by_the_installers)
+{
+    RW_AUTO(bench_ref) struct bench *b = begin();
+    struct rw_err err;
+    bool reset = false;
+    struct rlimit all;
+    (void)poll(b, RW_E_NONE, true);
+    close_store(b);
+    const struct http_client_options o = {.base_url = web_url(b->web)};
+    MUST(http_client_open(&o, &b->http, &err));
+    int lowest = dup(b->dir.fd);
+    assert_int_equal(close(lowest), 0);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &all), 0);
+    const struct rlimit one = {.rlim_cur = (rlim_t)lowest + 1, .rlim_max = all.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &one),
+                     0); /* the folder can be opened, the file in it not */
+    struct rw_rc rc = trust_store_open(b->dir.fd, rw_buf_span(tuf_repo_get(b->repo, "1.root.json")),
+                                       b->http, &b->store, &reset, &err);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &all), 0);
+    assert_int_equal(rc.code, RW_E_IO);
+    assert_false(reset);
+    MUST(trust_store_open(b->dir.fd, rw_span_str("the installer's root is not looked at"), b->http,
+                          &b->store, &reset, &err));
+    assert_false(reset);
+}
+
 TEST(what_a_timestamp_claims_is_kept_for_reports_even_when_it_is_refused)
 {
     RW_AUTO(bench_ref) struct bench *b = begin();
@@ -316,4 +344,5 @@ RUN_TESTS(cmocka_unit_test(nothing_new_costs_one_conditional_request),
           cmocka_unit_test(a_busy_server_says_when_to_come_back),
           cmocka_unit_test(a_missing_role_file_is_a_fault_of_the_server_and_no_answer),
           cmocka_unit_test(a_damaged_root_is_taken_anew_from_the_installer_and_told),
+          cmocka_unit_test(a_root_that_cannot_be_read_just_now_is_not_replaced_by_the_installers),
           cmocka_unit_test(what_a_timestamp_claims_is_kept_for_reports_even_when_it_is_refused))
