@@ -24,6 +24,7 @@ void api_alarm_write(const struct api_core *c, struct rw_wall now, struct json_w
     api_retention_write_alarms(&retention, w);
     rollout_run_write_alarms(c->rollouts, w);
     clone_watch_write_alarms(&c->shared, w);
+    fleet_state_write_alarms(c->fleet, w);
 }
 
 static RW_RC record(struct api_core *c, struct rw_err *err)

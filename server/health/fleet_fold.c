@@ -1,6 +1,7 @@
 #include "server/health/fleet_fold.h"
 
 #include "common/wire/beacon_codec.h"
+#include "server/health/fleet_cohorts.h"
 #include "server/health/fleet_control.h"
 #include "server/health/verdict_rule.h"
 
@@ -88,6 +89,7 @@ static void move_endpoint(struct fleet_table *t, struct fleet_endpoint *e,
     if (e->ring != r->ring || e->cohort != r->cohort) {
         fleet_control_leave(t, e, r->now_s);
         count_member(t, e, -1);
+        fleet_cohorts_move(t, e->cohort, r->cohort);
         e->ring = r->ring;
         e->cohort = r->cohort;
         count_member(t, e, 1);
@@ -348,10 +350,12 @@ static RW_RC check_numbers(const struct fleet_table *t, const struct fleet_recor
 {
     bool beacon = r->type == FLEET_BEACON;
     bool placed = beacon || r->type == FLEET_PERMIT;
+    bool in_cohort = placed || r->type == FLEET_REUSE;
     bool named = placed || r->type == FLEET_ENROL || r->type == FLEET_MUTE;
-    bool about = placed || r->type >= FLEET_EXPIRE || r->type == FLEET_WATCH;
+    bool about = placed || r->type == FLEET_WATCH || r->type == FLEET_EXPIRE ||
+                 r->type == FLEET_MUTE || r->type == FLEET_CLOSE;
     bool good = (!named || known(t, FLEET_TENANTS, r->tenant, false)) &&
-                (!placed || known(t, FLEET_COHORTS, r->cohort, false)) &&
+                (!in_cohort || known(t, FLEET_COHORTS, r->cohort, false)) &&
                 (!placed || known(t, FLEET_RINGS, r->ring, beacon)) &&
                 (!about || known(t, FLEET_FAMILIES, r->family, beacon)) &&
                 (!about || beacon || r->release > 0);
@@ -362,15 +366,27 @@ static RW_RC check_numbers(const struct fleet_table *t, const struct fleet_recor
     return RW_OK;
 }
 
+static RW_RC apply_define(struct fleet_table *t, const struct fleet_record *r, struct rw_err *err)
+{
+    enum fleet_space space = (enum fleet_space)r->space;
+    if (fleet_table_name(t, space, r->name) != FLEET_NO_NAME) {
+        return rw_fail(err, RW_E_PROTOCOL, "journal: '%s' is defined twice", r->name);
+    }
+    RW_TRY(fleet_table_define(t, space, r->name, err));
+    if (space == FLEET_COHORTS) {
+        fleet_cohorts_named(t, (uint16_t)(t->names[FLEET_COHORTS].count - 1));
+    }
+    return RW_OK;
+}
+
 RW_RC fleet_fold_apply(struct fleet_table *t, const struct fleet_record *r, struct rw_err *err)
 {
     RW_TRY(check_numbers(t, r, err));
     switch (r->type) {
     case FLEET_DEFINE:
-        if (fleet_table_name(t, (enum fleet_space)r->space, r->name) != FLEET_NO_NAME) {
-            return rw_fail(err, RW_E_PROTOCOL, "journal: '%s' is defined twice", r->name);
-        }
-        return fleet_table_define(t, (enum fleet_space)r->space, r->name, err);
+        return apply_define(t, r, err);
+    case FLEET_REUSE:
+        return fleet_cohorts_reuse(t, r, err);
     case FLEET_WATCH:
         return apply_watch(t, r, err);
     case FLEET_ENROL:
@@ -427,5 +443,6 @@ RW_RC fleet_fold_reopen(struct fleet_table *t, struct rw_err *err)
             RW_TRY(open_again(t, i, at - 1, err));
         }
     }
+    fleet_cohorts_recount(t);
     return RW_OK;
 }

@@ -22,11 +22,14 @@ struct fleet_state {
         open_kept; /* open permits when those that are closed were last taken out while following */
 };
 
-/* Number of a name, defined now if need be; cohorts beyond the limit become "other". */
+/* Number of a name, defined now if need be. */
 RW_RC fleet_hot_name(struct fleet_state *f, enum fleet_space space, const char *text,
                      uint16_t *number_out, struct rw_err *err);
-RW_RC fleet_hot_cohort(struct fleet_state *f, const struct beacon_cohort *cohort,
-                       uint16_t *number_out, struct rw_err *err);
+/* The same of the cohort that an endpoint of `who` is in, whose tenant has a number; a new one that may not have a
+ * place of its own (cohort_rule.h) is "other". */
+RW_RC fleet_hot_cohort(struct fleet_state *f, const struct fleet_who *who,
+                       const struct beacon_cohort *cohort, struct rw_wall now, uint16_t *number_out,
+                       struct rw_err *err);
 /* The stored form of a cohort, and back. */
 void fleet_hot_cohort_text(const struct beacon_cohort *cohort,
                            char dst[static FLEET_JOURNAL_NAME_BYTES]);

@@ -37,6 +37,7 @@ static const unsigned fields_of[] = {
     [FLEET_EXPIRE] = F_ENDPOINT | F_FAMILY | F_RELEASE | F_NOW,
     [FLEET_MUTE] = F_TENANT | F_FAMILY | F_RELEASE,
     [FLEET_CLOSE] = F_FAMILY | F_RELEASE | F_NOW,
+    [FLEET_REUSE] = F_NAME | F_PLACE,
 };
 
 /* A record while it is written. */
@@ -235,7 +236,7 @@ RW_RC fleet_journal_next(struct fleet_journal_reader *r, struct fleet_record *ou
     struct fleet_record record = {.type = FLEET_DEFINE};
     uint64_t type = 0;
     RW_TRY(fleet_bytes_get(&c, 1, &type, err));
-    if (type < FLEET_DEFINE || type > FLEET_CLOSE) {
+    if (type < FLEET_DEFINE || type > FLEET_REUSE) {
         return rw_fail(err, RW_E_PROTOCOL, "journal record of type %llu is not known",
                        (unsigned long long)type);
     }

@@ -13,7 +13,8 @@
 
 enum {
     FLEET_JOURNAL_VERSION = 2,
-    FLEET_JOURNAL_NAME_BYTES = 112, /* three cohort words and a NUL, or one name */
+    FLEET_JOURNAL_NAME_BYTES =
+        112, /* three cohort words, a tenant's number and a NUL, or one name */
     FLEET_NO_NAME = 0xffff,
     /* Beside the word of trust in one byte, so that journals and images of before mean what they meant. */
     FLEET_NO_LOADER = 0x10,
@@ -30,6 +31,8 @@ enum fleet_record_type {
     FLEET_EXPIRE = 6, /* endpoint, family, release: its permit's deadline has passed */
     FLEET_MUTE = 7,   /* tenant, family, release: that tenant's votes on it do not count any more */
     FLEET_CLOSE = 8,  /* family, release: it went through healthy; strikes are given */
+    FLEET_REUSE =
+        9, /* space (cohorts), name, cohort: a place that nothing needs has this name now */
 };
 
 struct fleet_record {

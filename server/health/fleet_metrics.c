@@ -1,3 +1,4 @@
+#include "server/health/fleet_cohorts.h"
 #include "server/health/fleet_hot.h"
 
 #include <string.h>
@@ -55,6 +56,48 @@ static RW_RC put_groups(const struct groups *g, struct rw_buf *into, struct rw_e
                           (long long)g->no_loader);
 }
 
+/* INV-12: endpoints without a cohort of their own have no window and no halt of their own either. */
+static int64_t in_other(const struct fleet_table *t)
+{
+    int64_t members = 0;
+    for (size_t i = 0; i < t->names[FLEET_RINGS].count; i++) {
+        const struct fleet_counts *c = fleet_table_counts(t, 0, (uint16_t)i, 0);
+        members += c == NULL ? 0 : c->members;
+    }
+    return members;
+}
+
+static RW_RC put_cohorts(const struct fleet_table *t, struct rw_buf *into, struct rw_err *err)
+{
+    RW_TRY(rw_buf_appendf(into, err,
+                          "# HELP ringward_cohorts Names of cohorts in use, of %d.\n"
+                          "# TYPE ringward_cohorts gauge\n"
+                          "ringward_cohorts %zu\n"
+                          "# HELP ringward_endpoints_cohort_other Endpoints in a ring whose cohort "
+                          "has no place of its own.\n"
+                          "# TYPE ringward_endpoints_cohort_other gauge\n"
+                          "ringward_endpoints_cohort_other %lld\n"
+                          "# HELP ringward_cohorts_refused_total New names of cohorts that were "
+                          "not taken, by reason.\n"
+                          "# TYPE ringward_cohorts_refused_total counter\n",
+                          FLEET_COHORTS_MAX - 1, fleet_cohorts_held(t), (long long)in_other(t)));
+    for (int i = COHORT_RULE_OFTEN; i < COHORT_RULES; i++) {
+        RW_TRY(rw_buf_appendf(into, err, "ringward_cohorts_refused_total{why=\"%s\"} %llu\n",
+                              cohort_rule_word((enum cohort_rule)i),
+                              (unsigned long long)t->cohorts.turned_away[i]));
+    }
+    return RW_OK;
+}
+
+void fleet_state_write_alarms(const struct fleet_state *f, struct json_writer *w)
+{
+    if (f->lost || in_other(&f->table) == 0) { return; }
+    json_put_str(
+        w, NULL,
+        "cohorts: endpoints count as 'other', without a window and a halt of their own: "
+        "ringward_endpoints_cohort_other says how many, ringward_cohorts_refused_total why");
+}
+
 static int64_t open_permits(const struct fleet_table *t)
 {
     int64_t open = 0;
@@ -80,6 +123,7 @@ RW_RC fleet_state_metrics(const struct fleet_state *f, struct rw_buf *into, stru
     }
     RW_TRY(put_rings(t, &g, into, err));
     RW_TRY(put_groups(&g, into, err));
+    RW_TRY(put_cohorts(t, into, err));
     RW_TRY(rw_buf_appendf(into, err,
                           "# HELP ringward_endpoints_muted Endpoints whose votes do not count.\n"
                           "# TYPE ringward_endpoints_muted gauge\n"

@@ -120,7 +120,7 @@ RW_RC fleet_state_permit_grant(struct fleet_state *f, const struct fleet_ask *as
         return rw_fail(err, RW_E_POLICY, "no permit may be granted to this endpoint");
     }
     RW_TRY(fleet_hot_name(f, FLEET_TENANTS, who->tenant, &r.tenant, err));
-    RW_TRY(fleet_hot_cohort(f, &request->cohort, &r.cohort, err));
+    RW_TRY(fleet_hot_cohort(f, who, &request->cohort, ask->now, &r.cohort, err));
     rw_copy(r.endpoint, sizeof(r.endpoint), who->endpoint, sizeof(who->endpoint));
     r.number = f->table.next_permit;
     RW_TRY(fleet_hot_change(f, &r, err));
@@ -154,9 +154,7 @@ static uint16_t cohort_number_of(const struct fleet_table *t, const struct beaco
     char text[FLEET_JOURNAL_NAME_BYTES];
     if (cohort == NULL) { return FLEET_WHOLE_RING; }
     fleet_hot_cohort_text(cohort, text);
-    uint16_t number = fleet_table_name(t, FLEET_COHORTS, text);
-    bool full = t->names[FLEET_COHORTS].count >= FLEET_COHORTS_MAX;
-    return number == FLEET_NO_NAME && full ? 0 : number;
+    return fleet_table_name(t, FLEET_COHORTS, text);
 }
 
 struct fleet_counts fleet_state_counts(const struct fleet_state *f, const char *family,

@@ -61,6 +61,9 @@ struct fleet_ask {
 /* Fails with RW_E_FORBIDDEN when the endpoint is another tenant's. */
 RW_RC fleet_state_permit_look(const struct fleet_state *f, const struct fleet_ask *ask,
                               struct fleet_permit *out, struct rw_err *err);
+/* The cohort that a permit granted now would be booked under: the request's, or "other" (INV-1: room must be looked
+ * for in the very counts that grow). */
+struct beacon_cohort fleet_state_cohort_for(struct fleet_state *f, const struct fleet_ask *ask);
 /* Grants the next permit; the caller has looked and found room. Ring known, release watched.
  * Fails with RW_E_FULL, RW_E_NOMEM, RW_E_POLICY; nothing changed then. */
 RW_RC fleet_state_permit_grant(struct fleet_state *f, const struct fleet_ask *ask,

@@ -189,59 +189,11 @@ RW_RC fleet_hot_name(struct fleet_state *f, enum fleet_space space, const char *
     if (f->lost) { RW_TRY(fleet_state_reload(f, err)); }
     uint16_t number = fleet_table_name(&f->table, space, text);
     if (number == FLEET_NO_NAME) {
-        struct rw_rc rc = define(f, space, text, err);
-        if (rc.code == RW_E_FULL && space == FLEET_COHORTS) {
-            *number_out = 0;
-            return RW_OK;
-        }
-        RW_TRY(rc);
+        RW_TRY(define(f, space, text, err));
         number = fleet_table_name(&f->table, space, text);
     }
     *number_out = number;
     return RW_OK;
-}
-
-/* The words stand between unit separators, which sort and show nowhere else. */
-void fleet_hot_cohort_text(const struct beacon_cohort *cohort,
-                           char dst[static FLEET_JOURNAL_NAME_BYTES])
-{
-    const char *const words[] = {cohort->os, cohort->arch, cohort->engine};
-    size_t n = 0;
-    _Static_assert(FLEET_JOURNAL_NAME_BYTES >= 3 * BEACON_COHORT_BYTES, "three words fit");
-    for (size_t i = 0; i < RW_LEN(words); i++) {
-        size_t length = strlen(words[i]);
-        if (i > 0) { dst[n++] = '\x1f'; }
-        rw_copy(&dst[n], FLEET_JOURNAL_NAME_BYTES - n - 1, words[i], length);
-        n += length;
-    }
-    dst[n] = '\0';
-}
-
-static const char *take_word(const char *text, char dst[static BEACON_COHORT_BYTES])
-{
-    size_t n = strcspn(text, "\x1f");
-    if (n >= BEACON_COHORT_BYTES) { n = BEACON_COHORT_BYTES - 1; }
-    rw_copy(dst, BEACON_COHORT_BYTES, text, n);
-    dst[n] = '\0';
-    text += n;
-    return *text == '\x1f' ? text + 1 : text;
-}
-
-struct beacon_cohort fleet_hot_cohort_of(const char *text)
-{
-    struct beacon_cohort c = {.os = ""};
-    text = take_word(text, c.os);
-    text = take_word(text, c.arch);
-    (void)take_word(text, c.engine);
-    return c;
-}
-
-RW_RC fleet_hot_cohort(struct fleet_state *f, const struct beacon_cohort *cohort,
-                       uint16_t *number_out, struct rw_err *err)
-{
-    char text[FLEET_JOURNAL_NAME_BYTES];
-    fleet_hot_cohort_text(cohort, text);
-    return fleet_hot_name(f, FLEET_COHORTS, text, number_out, err);
 }
 
 RW_RC fleet_hot_check_owner(const struct fleet_state *f, const struct fleet_who *who,
@@ -284,8 +236,9 @@ static bool is_repeat(const struct fleet_endpoint *e, uint64_t id)
 static RW_RC record_of(struct fleet_state *f, const struct fleet_who *who, const struct beacon *b,
                        struct fleet_record *r, struct rw_err *err)
 {
+    const struct rw_wall now = {r->now_s};
     RW_TRY(fleet_hot_name(f, FLEET_TENANTS, who->tenant, &r->tenant, err));
-    RW_TRY(fleet_hot_cohort(f, &b->cohort, &r->cohort, err));
+    RW_TRY(fleet_hot_cohort(f, who, &b->cohort, now, &r->cohort, err));
     /* Rings and families are named by policy and releases, never by beacons: a beacon cannot fill these tables. */
     r->ring = fleet_table_name(&f->table, FLEET_RINGS, b->ring);
     r->family = fleet_table_name(&f->table, FLEET_FAMILIES, b->family);

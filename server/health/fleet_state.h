@@ -73,5 +73,7 @@ RW_RC fleet_state_write_one(const struct fleet_state *f, const char *tenant,
                             struct fleet_who *who_out, struct json_writer *w, struct rw_err *err);
 /* Prometheus samples: endpoints by ring, sandbox grade and trust (INV-12), permits open, beacons by kind. */
 RW_RC fleet_state_metrics(const struct fleet_state *f, struct rw_buf *into, struct rw_err *err);
+/* Into an open array: endpoints that count as cohort "other" (INV-12). */
+void fleet_state_write_alarms(const struct fleet_state *f, struct json_writer *w);
 
 #endif

@@ -12,10 +12,10 @@
 #include "server/health/fleet_window.h"
 
 enum {
-    FLEET_RECENT = 32,        /* beacon ids kept per endpoint: a whole batch may be repeated */
-    FLEET_SLOTS = 4,          /* releases remembered per endpoint and family */
-    FLEET_COHORTS_MAX = 1024, /* then "other": endpoints name cohorts, so the number is capped */
-    FLEET_NAMES_MAX = 4096,   /* rings, families, tenants */
+    FLEET_RECENT = 32,             /* beacon ids kept per endpoint: a whole batch may be repeated */
+    FLEET_SLOTS = 4,               /* releases remembered per endpoint and family */
+    FLEET_COHORTS_MAX = 1024,      /* in use at once, then "other": endpoints name cohorts */
+    FLEET_NAMES_MAX = 4096,        /* rings, families, tenants */
     FLEET_WATCHED_PER_FAMILY = 64, /* older releases lose their counts */
     FLEET_WHOLE_RING = 0xfffe,     /* as cohort of a count: all of them */
     FLEET_OF_TENANT = 0x8000,      /* as cohort of a count, plus its number: those of one tenant */
@@ -82,6 +82,7 @@ struct fleet_endpoint {
     uint8_t muted;        /* too many of them: its votes do not count until clean releases follow */
     uint8_t control_seen; /* its control window */
     uint32_t track;       /* first track: index + 1; 0: none */
+    uint32_t named_s; /* when it brought the latest new name of a cohort; 0: never, not stored */
     int64_t seen_s;
     int64_t control_end_s;  /* of its open or latest control window; 0: none */
     int64_t control_look_s; /* heard of from here on it is seen */
@@ -101,9 +102,20 @@ struct fleet_open_permit {
     int64_t deadline_s;
 };
 
+/* Of each place of the table of cohorts; follows from the rest, not stored (fleet_cohorts.h). */
+struct fleet_cohorts {
+    uint32_t members[FLEET_COHORTS_MAX]; /* endpoints in it, in any ring or none */
+    uint16_t owner[FLEET_COHORTS_MAX];   /* tenant that brought the name; FLEET_NO_NAME: unknown */
+    bool held[FLEET_COHORTS_MAX];        /* in use, as of the latest look, and what came since */
+    bool looked;
+    int64_t looked_s;
+    uint64_t turned_away[4]; /* new names that count as "other", by enum cohort_rule */
+};
+
 struct fleet_table {
     uint64_t seed; /* of the hash: ids come from outside */
     struct fleet_names names[FLEET_SPACES];
+    struct fleet_cohorts cohorts;
     struct fleet_release *releases; /* oldest first */
     size_t release_count;
     size_t release_cap;
@@ -145,6 +157,9 @@ RW_RC fleet_table_reserve(struct fleet_table *t, struct rw_err *err);
 uint16_t fleet_table_name(const struct fleet_table *t, enum fleet_space space, const char *text);
 RW_RC fleet_table_define(struct fleet_table *t, enum fleet_space space, const char *text,
                          struct rw_err *err);
+/* Another text for a number that is defined. */
+void fleet_table_rename(struct fleet_table *t, enum fleet_space space, uint16_t number,
+                        const char *text);
 const char *fleet_table_text(const struct fleet_table *t, enum fleet_space space, uint16_t number);
 
 /* NULL when it is not there. */

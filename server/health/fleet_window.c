@@ -59,6 +59,15 @@ RW_RC fleet_windows_forget(struct fleet_windows *w, uint32_t serial, struct rw_e
     return w->used == 0 ? RW_OK : rehash(w, w->cap, serial, err);
 }
 
+void fleet_windows_empty(struct fleet_windows *w, uint16_t cohort)
+{
+    for (size_t i = 0; i < w->cap; i++) {
+        struct fleet_window_entry *e = &w->entries[i];
+        if (e->key == 0 || (uint16_t)(e->key - 1) != cohort) { continue; }
+        *e = (struct fleet_window_entry){.key = e->key};
+    }
+}
+
 const struct fleet_window_entry *fleet_windows_find(const struct fleet_windows *w, uint64_t key)
 {
     if (w->cap == 0) { return NULL; }

@@ -44,6 +44,9 @@ RW_RC fleet_windows_reserve(struct fleet_windows *w, size_t more, struct rw_err 
 /* Forgets the entries of one serial. Fails with RW_E_NOMEM. */
 RW_RC fleet_windows_forget(struct fleet_windows *w, uint32_t serial, struct rw_err *err);
 
+/* Forgets what stands in the buckets of one cohort, of all rings and releases. */
+void fleet_windows_empty(struct fleet_windows *w, uint16_t cohort);
+
 /* NULL when there is none. */
 const struct fleet_window_entry *fleet_windows_find(const struct fleet_windows *w, uint64_t key);
 /* Made when it is missing; room was reserved. */

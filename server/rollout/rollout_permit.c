@@ -132,8 +132,9 @@ static bool within_reach(const struct rollout_run *r, const struct rollout *ro, 
 static bool has_room(const struct rollout_run *r, const struct rollout *ro, size_t ring,
                      const struct fleet_ask *ask, struct beacon_permit_answer *a)
 {
+    const struct beacon_cohort cohort = fleet_state_cohort_for(r->fleet, ask);
     return within_reach(r, ro, ring, a) && has_place(r, ro, ring, ask, NULL, a) &&
-           has_place(r, ro, ring, ask, &ask->request->cohort, a);
+           has_place(r, ro, ring, ask, &cohort, a);
 }
 
 /* A cohort or a tenant that is stopped alone. */
