@@ -77,7 +77,8 @@ struct rollout_plan {
 void rollout_plan_make(const struct rollout_run *r, const struct rollout *ro,
                        enum rollout_rule_command command, const struct rollout_run_actor *actor,
                        struct rw_wall now, struct rollout_plan *plan);
-/* Writes document and audit records of a changed plan; needs a transaction (INV-9). */
+/* Writes document and audit records of a changed plan; needs a transaction (INV-9). Fails with RW_E_STALE when the
+ * plan was made from an older document than the stored one: it is made inside the transaction. */
 RW_RC rollout_plan_store(struct rollout_run *r, const struct rollout *ro, struct rollout_plan *plan,
                          const char *who, struct rw_err *err);
 

@@ -191,6 +191,7 @@ void rollout_plan_make(const struct rollout_run *r, const struct rollout *ro,
 {
     struct rollout_rule_input in = {.command = command};
     plan->next = *ro;
+    plan->next.generation = ro->generation + 1; /* of what it was made from */
     plan->changed = false;
     plan->closes = false;
     for (size_t i = 0; i < ROLLOUT_RINGS_MAX; i++) {
@@ -339,7 +340,6 @@ static RW_RC audit_drill(struct rollout_run *r, const struct rollout *ro, struct
 RW_RC rollout_plan_store(struct rollout_run *r, const struct rollout *ro, struct rollout_plan *plan,
                          const char *who, struct rw_err *err)
 {
-    plan->next.generation = ro->generation + 1;
     RW_TRY(rollout_doc_put(r->store, &plan->next, err));
     for (size_t i = 0; i < ro->ring_count; i++) {
         if (plan->out.moved[i]) { RW_TRY(audit_move(r, ro, plan, i, who, err)); }

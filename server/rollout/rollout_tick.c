@@ -41,19 +41,6 @@ static bool point_all(struct rollout_run *r, struct rollout *ro,
     return good;
 }
 
-static RW_RC commit_plan(struct rollout_run *r, const struct rollout *ro, struct rollout_plan *plan,
-                         struct rw_err *err)
-{
-    RW_TRY(store_begin(r->store, err));
-    struct rw_rc rc = rollout_plan_store(r, ro, plan, "controller", err);
-    if (rw_is_ok(rc)) { rc = fleet_state_flush(r->fleet, err); }
-    if (!rw_is_ok(rc)) {
-        store_rollback(r->store);
-        return rc;
-    }
-    return store_commit(r->store, err);
-}
-
 /* Closes at once what the rule wants closed: before the commit, and long before anything is signed. */
 static void close_rings(struct rollout *ro, const struct rollout_rule_output *out)
 {
@@ -69,6 +56,31 @@ static void take_over(struct rollout *ro, const struct rollout_plan *plan)
         next.rings[i].open = ro->rings[i].open;
     }
     *ro = next;
+}
+
+static RW_RC plan_and_store(struct rollout_run *r, struct rollout *ro, struct rollout_plan *plan,
+                            struct rw_err *err)
+{
+    rollout_plan_make(r, ro, ROLLOUT_NO_COMMAND, NULL, r->now, plan);
+    close_rings(ro, &plan->out);
+    RW_TRY(rollout_plan_store(r, ro, plan, "controller", err));
+    return fleet_state_flush(r->fleet, err);
+}
+
+/* Plans anew inside the transaction, which brings what other nodes committed: while a pointer was signed, somebody may
+ * have halted, and a plan from before would be stored over the halt (INV-1, INV-9). */
+static RW_RC commit_plan(struct rollout_run *r, struct rollout *ro, struct rollout_plan *plan,
+                         struct rw_err *err)
+{
+    RW_TRY(store_begin(r->store, err));
+    struct rw_rc rc = plan_and_store(r, ro, plan, err);
+    if (!rw_is_ok(rc)) {
+        store_rollback(r->store);
+        return rc;
+    }
+    RW_TRY(store_commit(r->store, err));
+    take_over(ro, plan);
+    return RW_OK;
 }
 
 void rollout_live_open_rings(struct rollout *ro, const struct rollout_rule_output *out)
@@ -88,16 +100,15 @@ void rollout_live_open_served(const struct rollout_run *r, struct rollout *ro)
 
 /* Steps one rollout until nothing moves any more, so that a published pointer opens its ring in the same tick. */
 static RW_RC step_rollout(struct rollout_run *r, struct rollout *ro, struct rollout_plan *plan,
-                          struct rw_wall now, struct rw_err *err)
+                          struct rw_err *err)
 {
     bool dirty = false;
     for (int turn = 0; turn < TURNS_MAX; turn++) {
-        rollout_plan_make(r, ro, ROLLOUT_NO_COMMAND, NULL, now, plan);
+        rollout_plan_make(r, ro, ROLLOUT_NO_COMMAND, NULL, r->now, plan);
         close_rings(ro, &plan->out);
         bool changed = plan->changed || dirty;
         if (changed) {
             RW_TRY(commit_plan(r, ro, plan, err));
-            take_over(ro, plan);
             dirty = false;
         }
         bool good = point_all(r, ro, &plan->out, &dirty);
@@ -105,13 +116,7 @@ static RW_RC step_rollout(struct rollout_run *r, struct rollout *ro, struct roll
         if (!good || (!changed && !dirty)) { break; }
     }
     /* A pointer that changed although another failed: stored now, else a restart signs it again. */
-    if (dirty) {
-        rollout_plan_make(r, ro, ROLLOUT_NO_COMMAND, NULL, now, plan);
-        close_rings(ro, &plan->out);
-        RW_TRY(commit_plan(r, ro, plan, err));
-        take_over(ro, plan);
-    }
-    return RW_OK;
+    return dirty ? commit_plan(r, ro, plan, err) : RW_OK;
 }
 
 static RW_RC record_fleet(struct rollout_run *r, struct rw_wall now, struct rw_err *err)
@@ -155,10 +160,24 @@ static bool is_watched(const struct rollout_run *r, const struct rollout *ro)
     return ro->ended.s == 0 || r->now.s - ro->ended.s <= for_s;
 }
 
-static RW_RC put_evidence(struct rollout_run *r, const struct rollout *ro, struct rw_err *err)
+static RW_RC open_evidence(struct rollout_run *r, struct rollout *ro, struct rw_err *err)
+{
+    if (ro->evidence != NULL) { return RW_OK; }
+    return rollout_evidence_open(r->store, ro, r->now, &ro->evidence, err);
+}
+
+/* The transaction first: it may bring evidence that another node stored, and then this one is read anew. */
+static RW_RC look_inside(struct rollout_run *r, struct rollout *ro, struct rw_err *err)
+{
+    RW_TRY(open_evidence(r, ro, err));
+    rollout_evidence_look(ro->evidence, ro, r->fleet, r->now);
+    return rollout_evidence_put(r->store, ro, ro->evidence, err);
+}
+
+static RW_RC look_and_store(struct rollout_run *r, struct rollout *ro, struct rw_err *err)
 {
     RW_TRY(store_begin(r->store, err));
-    struct rw_rc rc = rollout_evidence_put(r->store, ro, ro->evidence, err);
+    struct rw_rc rc = look_inside(r, ro, err);
     if (!rw_is_ok(rc)) {
         store_rollback(r->store);
         return rc;
@@ -169,14 +188,11 @@ static RW_RC put_evidence(struct rollout_run *r, const struct rollout *ro, struc
 /* Once a minute: what grows with time, before anything is decided by it. */
 static RW_RC look(struct rollout_run *r, struct rollout *ro, struct rw_err *err)
 {
-    if (ro->evidence == NULL) {
-        RW_TRY(rollout_evidence_open(r->store, ro, r->now, &ro->evidence, err));
-    }
+    RW_TRY(open_evidence(r, ro, err));
     if (!is_watched(r, ro) || !rollout_evidence_due(ro->evidence, ro, r->fleet, r->now)) {
         return RW_OK;
     }
-    rollout_evidence_look(ro->evidence, ro, r->fleet, r->now);
-    return put_evidence(r, ro, err);
+    return look_and_store(r, ro, err);
 }
 
 /* A rollout keeps the rings of the policy that it began with: found by name. What cannot be asked shortens nothing. */
@@ -208,7 +224,7 @@ static RW_RC tick(struct rollout_run *r, struct rollout_plan *plan, struct rw_er
         if (live) { rollout_live_ask_expedite(r, ro); }
         if (live) { RW_TRY(look(r, ro, err)); }
         if (live || following) {
-            RW_TRY(step_rollout(r, ro, plan, r->now, err));
+            RW_TRY(step_rollout(r, ro, plan, err));
             continue;
         }
         rollout_live_open_served(r, ro);

@@ -1,12 +1,12 @@
 /* Goal: INV-1, INV-2, INV-8 over several nodes on one store. Three nodes with the server's own code take permits and
  * beacons in random turns; commits fail, or hold although their answer is lost; nodes crash, start again, are cut off
- * from the store, and stand still between looking at the lease and deciding; leases end; somebody halts. The store is
- * SQLite below and adds what PostgreSQL has: the one row that all transactions lock.
+ * from the store, and stand still between looking at the lease and deciding, or while a pointer is signed; leases end;
+ * somebody halts. The store is SQLite below and adds what PostgreSQL has: the one row that all transactions lock.
  *
  * A model keeps what was committed. After every commit
  *     exposed - survived <= U + k * survived      in each ring and in each cohort of it
- * must hold, no permit may follow a halt, a stale term may write nothing, and in the end every node counts exactly what
- * the model does: nothing lost, nothing twice. */
+ * must hold, a halt must stay (INV-9), no permit may follow it, a stale term may write nothing, and in the end every
+ * node counts exactly what the model does: nothing lost, nothing twice. */
 #include "server/api/api_core.h"
 #include "server/rollout/lease_rule.h"
 #include "tests/sim/nodes_world.h"
@@ -23,6 +23,7 @@ static RW_RC point(void *ctx, const char *ring, const char *family, int64_t rele
     (void)release;
     (void)hold;
     assert_false(n->store.in_transaction);
+    if (n->w->meanwhile != NULL) { n->w->meanwhile(n); }
     return !n->w->calm && draw(n->w, 6) == 0 ? rw_fail(err, RW_E_PROCESS, "the signer is away")
                                              : RW_OK;
 }
@@ -187,7 +188,7 @@ static void batch(struct node *n)
 
 /* --- controller --- */
 
-static void step(struct world *w);
+static void others_go_on(struct node *n);
 
 static void try_fold(struct node *n)
 {
@@ -213,32 +214,56 @@ static void turn(struct node *n, bool may_stall)
     }
     if (may_stall && draw(w, 5) == 0) { /* believes to be controller while the others go on */
         w->now_ms += 20000;
-        for (unsigned i = 0; i < 6; i++) {
-            struct node *other = &w->nodes[draw(w, NODES)];
-            if (other == n || !other->up) { continue; }
-            turn(other, false);
-            batch(other);
-        }
+        others_go_on(n);
     }
     struct rw_rc rc = rollout_run_tick(n->core.rollouts, wall(w), &err);
     if (rc.code == RW_E_STALE) { n->core.fleet_stale = n->core.rollouts_stale = true; }
     if (rw_is_ok(rc) && draw(w, 8) == 0) { try_fold(n); }
 }
 
-static void steer(struct node *n)
+static void command(struct node *n, enum rollout_rule_command what)
 {
-    static const enum rollout_rule_command commands[] = {ROLLOUT_PAUSE, ROLLOUT_RESUME,
-                                                         ROLLOUT_RESUME, ROLLOUT_RESUME};
     const struct rollout_run_actor ada = {.name = "ada", .reason = "why not"};
     struct world *w = n->w;
     struct rw_err err;
-    enum rollout_rule_command what =
-        draw(w, 30) == 0 ? ROLLOUT_HALT : commands[draw(w, RW_LEN(commands))];
     if (!rw_is_ok(heal(n, &err)) || !rw_is_ok(store_begin(&n->store, &err))) { return; }
     struct rw_rc rc = api_core_finish(
         &n->core, rollout_run_command(n->core.rollouts, "yara", 1, what, 0, &ada, wall(w), &err),
         &err);
     (void)rc; /* refused, or lost: the model reads what is stored */
+}
+
+static void steer(struct node *n)
+{
+    static const enum rollout_rule_command commands[] = {ROLLOUT_PAUSE, ROLLOUT_RESUME,
+                                                         ROLLOUT_RESUME, ROLLOUT_RESUME};
+    command(n, draw(n->w, 30) == 0 ? ROLLOUT_HALT : commands[draw(n->w, RW_LEN(commands))]);
+}
+
+static void others_go_on(struct node *n)
+{
+    struct world *w = n->w;
+    for (unsigned i = 0; i < 6; i++) {
+        struct node *other = &w->nodes[draw(w, NODES)];
+        if (other == n || !other->up) { continue; }
+        turn(other, false);
+        batch(other);
+    }
+}
+
+/* Signing takes its time: another node answers an operator, or is controller before it is done. */
+static void while_signing(struct node *n)
+{
+    struct world *w = n->w;
+    struct node *other = &w->nodes[draw(w, NODES)];
+    if (w->calm || other == n || !other->up) { return; }
+    w->meanwhile = NULL; /* not within itself */
+    if (draw(w, 3) == 0) {
+        w->now_ms += 20000;
+        others_go_on(n);
+    }
+    steer(other);
+    w->meanwhile = while_signing;
 }
 
 static void step(struct world *w)
@@ -315,6 +340,39 @@ static void begin_rollout(struct world *w)
     w->calm = false;
 }
 
+static struct world *make_world(uint32_t seed)
+{
+    struct rw_err err;
+    struct world *w = rw_mem_new(sizeof(*w));
+    assert_non_null(w);
+    w->seed = seed;
+    w->next_id = 1;
+    w->changes = rw_mem_new_array(CHANGES_MAX, sizeof(*w->changes));
+    assert_non_null(w->changes);
+    /* In memory where there is such a place: it is not the disk that is tried here. */
+    (void)snprintf(w->dir, sizeof(w->dir), "%s/rw-nodes-XXXXXX",
+                   access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
+    assert_non_null(mkdtemp(w->dir));
+    (void)snprintf(w->path, sizeof(w->path), "%s/db", w->dir);
+    MUST(ring_policy_parse(rw_span_str(policy_text), &w->policy, &err));
+    for (size_t i = 0; i < NODES; i++) {
+        w->nodes[i].w = w;
+        start(&w->nodes[i]);
+    }
+    begin_rollout(w);
+    return w;
+}
+
+static void drop_world(struct world *w)
+{
+    for (size_t i = 0; i < NODES; i++) {
+        crash(&w->nodes[i]);
+    }
+    (void)nftw(w->dir, harness_remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    rw_mem_free(w->changes);
+    rw_mem_free(w);
+}
+
 TEST(inv_1_no_permit_beyond_the_window_whatever_happens_to_nodes_and_store)
 {
     uint32_t seed = harness_seed();
@@ -322,42 +380,56 @@ TEST(inv_1_no_permit_beyond_the_window_whatever_happens_to_nodes_and_store)
     unsigned takeovers = 0;
     unsigned permits = 0;
     for (unsigned run = 0; run < RUNS; run++) {
-        struct rw_err err;
-        struct world *w = rw_mem_new(sizeof(*w));
-        assert_non_null(w);
-        w->seed = seed + run;
-        w->next_id = 1;
-        w->changes = rw_mem_new_array(CHANGES_MAX, sizeof(*w->changes));
-        assert_non_null(w->changes);
-        /* In memory where there is such a place: it is not the disk that is tried here. */
-        (void)snprintf(w->dir, sizeof(w->dir), "%s/rw-nodes-XXXXXX",
-                       access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
-        assert_non_null(mkdtemp(w->dir));
-        (void)snprintf(w->path, sizeof(w->path), "%s/db", w->dir);
-        MUST(ring_policy_parse(rw_span_str(policy_text), &w->policy, &err));
-        for (size_t i = 0; i < NODES; i++) {
-            w->nodes[i].w = w;
-            start(&w->nodes[i]);
-        }
-        begin_rollout(w);
+        struct world *w = make_world(seed + run);
+        w->meanwhile = while_signing;
         for (unsigned i = 0; i < STEPS; i++) {
             step(w);
         }
         check_end(w);
-        for (size_t i = 0; i < NODES; i++) {
-            crash(&w->nodes[i]);
-        }
         stale += w->stale_refused;
         takeovers += w->takeovers;
         permits += w->permits;
-        (void)nftw(w->dir, harness_remove_one, 16, FTW_DEPTH | FTW_PHYS);
-        rw_mem_free(w->changes);
-        rw_mem_free(w);
+        drop_world(w);
     }
     print_message(
         "           %u permits, %u changes of controller, %u writes of stale terms refused\n",
         permits, takeovers, stale);
     assert_true(permits > 20 && takeovers > 5 && stale > 0); /* else it tried nothing */
+}
+
+static void another_halts(struct node *n)
+{
+    n->w->meanwhile = NULL;
+    /* Twice: behind a fold a node loads anew first. */
+    for (int tries = 0; tries < 2 && !n->w->halted; tries++) {
+        command(&n->w->nodes[1], ROLLOUT_HALT);
+    }
+    assert_true(n->w->halted);
+}
+
+/* INV-1, INV-9: it was answered and recorded while the controller was busy with what it had planned before. */
+TEST(a_halt_at_another_node_while_a_pointer_is_signed_stays)
+{
+    struct rw_err err;
+    struct world *w = make_world(harness_seed());
+    w->calm = true;
+    w->meanwhile = another_halts;
+    MUST(rollout_run_tick(w->nodes[0].core.rollouts, wall(w), &err));
+    assert_null(w->meanwhile);               /* something was signed */
+    assert_true(w->halted);                  /* the last commit left it there: note_halt */
+    for (size_t i = 0; i < 2 * NODES; i++) { /* twice: as above */
+        turn(&w->nodes[i % NODES], false);
+    }
+    for (size_t k = 0; k < NODES; k++) {
+        const struct rollout *ro = rollout_live_find(w->nodes[k].core.rollouts, "yara", 1);
+        assert_non_null(ro);
+        assert_true(ro->halt.there);
+        for (size_t ring = 0; ring < ro->ring_count; ring++) {
+            assert_int_equal(ro->rings[ring].pointer, ROLLOUT_POINTER_OLD);
+            assert_false(ro->rings[ring].open);
+        }
+    }
+    drop_world(w);
 }
 
 static const struct lease_case {
@@ -383,5 +455,6 @@ TEST_EACH(a_lease_is_taken_only_when_nobody_holds_it, lease_cases)
     assert_int_equal(lease_rule_decide(&it->in), it->want);
 }
 
-RUN_TESTS(cmocka_unit_test(a_lease_is_taken_only_when_nobody_holds_it),
+RUN_TESTS(cmocka_unit_test(a_halt_at_another_node_while_a_pointer_is_signed_stays),
+          cmocka_unit_test(a_lease_is_taken_only_when_nobody_holds_it),
           cmocka_unit_test(inv_1_no_permit_beyond_the_window_whatever_happens_to_nodes_and_store))

@@ -83,6 +83,8 @@ struct world {
     struct known promised[ENDPOINTS]; /* what endpoints were told */
     bool halted;
     bool calm;
+    void (*meanwhile)(
+        struct node *n); /* what others do while this node signs a pointer; NULL: nothing */
     uint64_t next_id;
     struct {
         size_t endpoint;
@@ -186,7 +188,9 @@ static void note_halt(struct node *n)
     RW_AUTO(rw_buf) struct rw_buf body = rw_buf_make(1 << 18);
     struct rw_rc rc = n->base.backend->doc_get(n->base.ctx, ROLLOUT_DOC_KIND, "yara/0000000001",
                                                &body, &generation, &err);
-    n->w->halted = n->w->halted || (rw_is_ok(rc) && strstr(rw_buf_str(&body), "\"halt\"") != NULL);
+    bool halted = rw_is_ok(rc) && strstr(rw_buf_str(&body), "\"halt\"") != NULL;
+    if (n->w->halted && !halted) { fail_msg("INV-9: a halt that was committed is lost"); }
+    n->w->halted = halted;
 }
 
 static RW_RC commit(void *ctx, struct rw_err *err)
