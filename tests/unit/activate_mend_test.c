@@ -230,6 +230,34 @@ TEST(a_sensor_that_dies_meanwhile_never_loads_what_is_damaged)
     bench_remove();
 }
 
+/* INV-5: better no sensor for a while than one that loads what nobody proved. */
+TEST(while_no_intact_set_can_be_named_the_sensor_stays_down)
+{
+    struct rw_clock clock = rw_clock_system();
+    char link[160];
+    steady_on_two();
+    flip_a_byte();
+    assert_int_equal(check_round(), 1);
+    /* A folder in the link's place: no rename takes it, for neither of the sets to go back to. */
+    (void)snprintf(link, sizeof(link), "%s/current", bench.path);
+    assert_int_equal(unlink(link), 0);
+    assert_int_equal(mkdir(link, 0700), 0);
+    assert_int_equal(kill(bench.a.sensor.proc.pid, SIGKILL), 0);
+    int64_t end_ms = rw_clock_mono(&clock).ms + 10000;
+    while (!bench.a.unstarted && rw_clock_mono(&clock).ms < end_ms) {
+        activate_step(&bench.a);
+        (void)poll(NULL, 0, 10);
+    }
+    assert_true(bench.a.unstarted);
+    assert_false(sensor_running(&bench.a.sensor));
+    assert_true(bench.a.damage.found);
+    assert_int_equal(rmdir(link), 0);
+    bench_until(ACTIVATE_STEADY);
+    assert_true(sensor_running(&bench.a.sensor));
+    assert_int_not_equal(bench_active_release("yara"), 2);
+    bench_remove();
+}
+
 TEST(nobody_waits_for_the_server_for_ever)
 {
     steady_on_two();
@@ -291,6 +319,7 @@ RUN_TESTS(cmocka_unit_test(found_while_running_and_repaired),
           cmocka_unit_test(found_at_a_start_and_repaired_or_left),
           cmocka_unit_test(without_any_copy_the_set_before_then_the_empty_one_is_active),
           cmocka_unit_test(a_sensor_that_dies_meanwhile_never_loads_what_is_damaged),
+          cmocka_unit_test(while_no_intact_set_can_be_named_the_sensor_stays_down),
           cmocka_unit_test(nobody_waits_for_the_server_for_ever),
           cmocka_unit_test(the_set_before_is_watched_too),
           cmocka_unit_test(what_is_under_way_is_not_checked),

@@ -258,13 +258,12 @@ TEST(without_a_box_new_content_goes_no_further_than_the_store)
     assert_int_equal(web_count_of(b->web, 0, "/v1/permits"), 0);
 }
 
-/* Lets a fake box judge what is in the store, with what it is told to get wrong. */
-static enum poll_action boxed(const char *lie)
+/* A fake box judges what is in the store, and the dry run of the whole set. */
+static void give_box(struct bench *b)
 {
     struct rw_err err;
-    char box_dir[128];
-    char store[128];
-    RW_AUTO(bench_ref) struct bench *b = begin();
+    static char box_dir[128];
+    static char store[128];
     (void)snprintf(box_dir, sizeof(box_dir), "%s/box", b->dir.path);
     (void)snprintf(store, sizeof(store), "%s/store", b->dir.path);
     MUST(rw_dir_make(box_dir, 0700, &err));
@@ -274,8 +273,14 @@ static enum poll_action boxed(const char *lie)
     poll_drop(&b->poll);
     b->o.box_dir = box_dir;
     b->o.store_path = store;
+    b->o.loader = "/usr/sbin/loader";
     open_poll(b);
-    add_pointer(b, "yara", 2, "go");
+}
+
+/* What comes of a release when the box is told to get this wrong. */
+static enum poll_action boxed(struct bench *b, int release, const char *lie)
+{
+    add_pointer(b, "yara", release, "go");
     publish(b);
     assert_int_equal(setenv("RW_FAKE_BOX", lie, 1), 0);
     enum poll_action action = family(run(b), "yara")->action;
@@ -283,10 +288,42 @@ static enum poll_action boxed(const char *lie)
     return action;
 }
 
-TEST(inv_3_a_verdict_about_other_bytes_opens_nothing)
+static const struct lie {
+    const char *id;
+} box_lies[] = {
+    {"other"},  {"shorter"}, {"refused"},      {"timed_out"},
+    {"silent"}, {"blind"},   {"load_refused"}, {"load_silent"},
+};
+
+TEST_EACH(inv_3_inv_5_only_a_whole_acceptance_of_these_very_bytes_opens, box_lies)
 {
-    assert_int_equal(boxed("nothing"), POLL_ACTIVATE);
-    assert_int_equal(boxed("other"), POLL_NONE);
+    RW_AUTO(bench_ref) struct bench *b = begin();
+    give_box(b);
+    assert_int_equal(boxed(b, 2, it->id), POLL_NONE);
+    assert_int_equal(web_count_of(b->web, 0, "/v1/permits"), 0);
+}
+
+TEST(a_dry_run_that_cannot_even_be_prepared_opens_nothing)
+{
+    RW_AUTO(bench_ref) struct bench *b = begin();
+    char path[128];
+    struct rw_err err;
+    give_box(b);
+    (void)snprintf(path, sizeof(path), "%s/dry-run", b->dir.path); /* where its folder has to be */
+    MUST(rw_file_replace(path, 0600, rw_span_str(""), &err));
+    assert_int_equal(boxed(b, 2, "nothing"), POLL_NONE);
+}
+
+TEST(what_was_proven_is_remembered_for_its_own_bytes_and_set_alone)
+{
+    static const char *const lies[] = {"refused", "load_refused"};
+    for (size_t i = 0; i < RW_LEN(lies); i++) {
+        RW_AUTO(bench_ref) struct bench *b = begin();
+        give_box(b);
+        assert_int_equal(boxed(b, 1, "nothing"), POLL_ACTIVATE);
+        assert_int_equal(boxed(b, 1, lies[i]), POLL_ACTIVATE); /* not asked again */
+        assert_int_equal(boxed(b, 2, lies[i]), POLL_NONE);     /* INV-5 */
+    }
 }
 
 TEST(the_clock_at_a_good_refresh_is_a_floor_for_expiry_and_never_for_a_bake)
@@ -372,7 +409,9 @@ RUN_TESTS(cmocka_unit_test(a_token_is_renewed_and_a_lost_answer_locks_nobody_out
           cmocka_unit_test(no_server_no_permit_no_activation),
           cmocka_unit_test(content_is_fetched_ahead_while_the_bake_lasts),
           cmocka_unit_test(without_a_box_new_content_goes_no_further_than_the_store),
-          cmocka_unit_test(inv_3_a_verdict_about_other_bytes_opens_nothing),
+          cmocka_unit_test(inv_3_inv_5_only_a_whole_acceptance_of_these_very_bytes_opens),
+          cmocka_unit_test(a_dry_run_that_cannot_even_be_prepared_opens_nothing),
+          cmocka_unit_test(what_was_proven_is_remembered_for_its_own_bytes_and_set_alone),
           cmocka_unit_test(the_clock_at_a_good_refresh_is_a_floor_for_expiry_and_never_for_a_bake),
           cmocka_unit_test(signed_at_of_engineers_lifts_the_floor),
           cmocka_unit_test(a_clock_that_is_years_ahead_is_told_and_installs_nothing),
