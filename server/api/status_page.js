@@ -111,6 +111,9 @@
     return l;
   };
 
+  const keptOut = (r) => (r.cohorts_halted || []).map((c) => 'cohort ' + [c.os, c.arch, c.engine].join(' / '))
+    .concat((r.tenants_held || []).map((t) => 'tenant ' + t));
+
   const card = (r) => {
     const name = `${r.family}/${r.release}`;
     const head = add(el('div', 'head'), el('h2', '', r.drill ? `${name}: a drill` : name), pill(r.state),
@@ -118,12 +121,18 @@
     const c = add(el('article', 'card'), head);
     if (r.reason && !r.halt) add(c, el('div', 'muted', r.reason));
     if (r.halt) add(c, haltBox(r.halt));
+    if (keptOut(r).length) add(c, el('div', 'halt', 'gets no permits: ' + keptOut(r).join(', ')));
     for (const ring of Array.isArray(r.rings) ? r.rings : []) add(c, ringRow(ring));
     if (r.health) add(c, evidence(r.health));
-    return add(c, add(el('div', 'foot'), legend(), el('span', 'grow'), el('code', '', `ringward rollout watch ${name}`)));
+    // A halt is to be understood, not watched.
+    const next = r.halt ? 'explain' : r.state === 'held' ? 'rollout resume --reason TEXT' :
+      OPEN.includes(r.state) || r.state === 'pending' ? 'rollout watch' : 'rollout status';
+    return add(c, add(el('div', 'foot'), legend(), el('span', 'grow'), el('code', '', `ringward ${next} ${name}`)));
   };
 
   const tile = (value, label) => add(el('div', 'tile'), el('b', '', value), el('span', 'muted', label));
+
+  const count = (n, noun, more) => tile(shown(n), noun + (num(n) === 1 ? '' : 's') + (more || ''));
 
   const draw = (s) => {
     const rollouts = Array.isArray(s.rollouts) ? s.rollouts : [];
@@ -132,8 +141,8 @@
     const trust = at('trust');
     trust.hidden = s.server.trust !== 'development';
     trust.textContent = 'development trust: not for production';
-    at('tiles').replaceChildren(tile(shown(s.endpoints), 'endpoints'), tile(shown(s.releases), 'releases'),
-      tile(shown(live), 'rollouts under way'), tile(shown(alarms.length), alarms.length === 1 ? 'alarm' : 'alarms'));
+    at('tiles').replaceChildren(count(s.endpoints, 'endpoint'), count(s.releases, 'release'),
+      count(live, 'rollout', ' under way'), count(alarms.length, 'alarm'));
     at('alarms').replaceChildren(...alarms.map((a) => el('div', 'alarm', a)));
     const cards = rollouts.slice().reverse().map(card);
     if (!cards.length) cards.push(add(el('article', 'card'), el('span', 'muted', 'No rollout yet. Begin one: '),

@@ -245,10 +245,11 @@ static void print_controls(const struct json *list)
         char state[WORD_BYTES];
         char since[WORD_BYTES];
         char ends[WORD_BYTES];
-        printf("  %-8s %s: %s since %s, ends %s\n", "control",
-               cli_view_str(c, "control", text, sizeof(text)),
-               cli_view_str(c, "state", state, sizeof(state)),
+        (void)cli_view_str(c, "state", state, sizeof(state));
+        printf("  %-8s %s: %s, set %s, %s %s\n", "control",
+               cli_view_str(c, "control", text, sizeof(text)), state,
                cli_view_str(c, "since", since, sizeof(since)),
+               strcmp(state, "lapsed") == 0 ? "ended" : "ends",
                cli_view_or_dash(c, "ends", ends, sizeof(ends)));
     }
 }

@@ -180,6 +180,32 @@ static void previous_text(int64_t previous, char *dst, size_t cap)
     }
 }
 
+static void append_name(char *dst, size_t cap, const char *kind, const char *name)
+{
+    size_t n = strlen(dst);
+    (void)snprintf(dst + n, cap - n, "%s%s %s", n > 0 ? ", " : "", kind, name);
+}
+
+void cmd_rollout_view_kept_out(const struct json *rollout, char *dst, size_t cap)
+{
+    char name[WORD_BYTES];
+    const struct json *cohorts = json_find(rollout, "cohorts_halted");
+    const struct json *tenants = json_find(rollout, "tenants_held");
+    dst[0] = '\0';
+    for (const struct json *c = cohorts == NULL ? NULL : json_first(cohorts); c != NULL;
+         c = json_next(c)) {
+        append_name(dst, cap, "cohort", cli_view_cohort(c, name, sizeof(name)));
+    }
+    for (const struct json *t = tenants == NULL ? NULL : json_first(tenants); t != NULL;
+         t = json_next(t)) {
+        if (json_type(t) != JSON_STR) { continue; }
+        struct rw_span s = json_str(t);
+        (void)snprintf(name, sizeof(name), "%.*s", (int)(s.n < 40 ? s.n : 40), s.p);
+        cli_view_clean(name);
+        append_name(dst, cap, "tenant", name);
+    }
+}
+
 RW_RC cmd_rollout_view_print(const struct json *rollout, size_t columns, size_t *lines_out,
                              struct rw_err *err)
 {
@@ -205,6 +231,9 @@ RW_RC cmd_rollout_view_print(const struct json *rollout, size_t columns, size_t 
     }
     cmd_rollout_view_why(rollout, why, sizeof(why));
     if (why[0] != '\0') { lines += print_line(columns, "%s", why); }
+    cmd_rollout_view_kept_out(rollout, why, sizeof(why));
+    /* INV-12: a rollout that goes on without them must not look whole. */
+    if (why[0] != '\0') { lines += print_line(columns, "gets no permits: %s", why); }
     RW_TRY(print_rings(rings, columns, &lines, err));
     lines += print_ring_reasons(rings, columns);
     lines += print_evidence(rollout, columns);

@@ -17,6 +17,8 @@ RW_RC cmd_rollout_view_print(const struct json *rollout, size_t columns, size_t 
 void cmd_rollout_view_next(const struct json *rollout);
 /* Why it stands where it stands, in one sentence: a halt with value, limit and n; else the rollout's reason. */
 void cmd_rollout_view_why(const struct json *rollout, char *dst, size_t cap);
+/* Whom a halt of one cohort, or of one tenant's endpoints, keeps out while the rest goes on; "" for nobody. */
+void cmd_rollout_view_kept_out(const struct json *rollout, char *dst, size_t cap);
 /* One line that changes only when something worth a log line changed. Copies into dst. */
 void cmd_rollout_view_line(const struct json *rollout, char *dst, size_t cap);
 /* True when nothing will move any more without a hand. */

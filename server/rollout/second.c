@@ -171,8 +171,9 @@ static RW_RC refuse_decision(const struct second *s, enum second_rule_state stat
 {
     const char *verb = second_person_name(s->verb);
     if (answer == SECOND_SAME_PERSON) {
-        RW_IGNORE(rw_fail(err, RW_E_SECOND, "%s has asked to %s %s/%lld and cannot confirm it, too",
-                          s->asked_by, verb, s->family, (long long)s->release),
+        RW_IGNORE(rw_fail(err, RW_E_SECOND,
+                          "%s has asked to %s %s/%lld and cannot confirm it as well", s->asked_by,
+                          verb, s->family, (long long)s->release),
                   "hint");
         return rw_hint(err, "another operator has to run: ringward second confirm %s %s/%lld", verb,
                        s->family, (long long)s->release);

@@ -45,7 +45,7 @@ TEST(a_marked_verb_waits_for_another_person_and_happens_then)
 {
     ask_to_promote();
     answers(decide("ada", SECOND "/confirm", "{}"), 409,
-            SAYS("\"SECOND\"", "cannot confirm it, too", "another operator"));
+            SAYS("\"SECOND\"", "cannot confirm it as well", "another operator"));
     assert_int_equal(commanded, ROLLOUT_NO_COMMAND);
     answers(decide("bob", SECOND "/confirm", "{}"), 200, SAYS("held"));
     assert_int_equal(commanded, ROLLOUT_PROMOTE);

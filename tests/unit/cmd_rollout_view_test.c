@@ -67,6 +67,24 @@ TEST(a_halt_by_hand_shows_who_and_why)
     assert_string_equal(why, "halted at 2026-11-22T05:34:16Z by alice: ticket 4711");
 }
 
+TEST(who_is_kept_out_is_told_while_the_rest_goes_on)
+{
+    char text[200];
+    char little[30];
+    RW_AUTO(json_tree) json_tree tree = NULL;
+    RW_AUTO(json_tree) json_tree nobody = NULL;
+    parse(ROLLOUT("ramping", "\"cohorts_halted\":[{\"os\":\"windows-11\",\"arch\":\"x86_64\","
+                             "\"engine\":\"yara-4.1\"}],\"tenants_held\":[\"acme\"],"),
+          &tree);
+    cmd_rollout_view_kept_out(tree, text, sizeof(text));
+    assert_string_equal(text, "cohort windows-11/x86_64/yara-4.1, tenant acme");
+    cmd_rollout_view_kept_out(tree, little, sizeof(little));
+    assert_int_equal(strlen(little), sizeof(little) - 1);
+    parse(ROLLOUT("ramping", ""), &nobody);
+    cmd_rollout_view_kept_out(nobody, text, sizeof(text));
+    assert_string_equal(text, "");
+}
+
 TEST(a_long_reason_is_cut_and_never_overruns)
 {
     char why[40];
@@ -127,6 +145,7 @@ TEST_EACH(explain_begins_with_a_sentence, sentences)
 RUN_TESTS(cmocka_unit_test(every_state_has_its_exit_status),
           cmocka_unit_test(a_halt_by_the_detector_shows_value_limit_and_n),
           cmocka_unit_test(a_halt_by_hand_shows_who_and_why),
+          cmocka_unit_test(who_is_kept_out_is_told_while_the_rest_goes_on),
           cmocka_unit_test(a_long_reason_is_cut_and_never_overruns),
           cmocka_unit_test(the_line_of_a_pipe_holds_counts_and_cause),
           cmocka_unit_test(explain_begins_with_a_sentence))
