@@ -110,6 +110,15 @@ RW_RC store_audit_append(struct store *s, const struct store_audit *a, struct rw
     return s->backend->audit_append(s->ctx, a, err);
 }
 
+RW_RC store_audit_drop(struct store *s, int64_t up_to, struct rw_err *err)
+{
+    struct store_audit_tip tip;
+    RW_ASSERT(s->in_transaction);
+    RW_TRY(s->backend->audit_tip(s->ctx, &tip, err));
+    RW_ASSERT(up_to < tip.seq);
+    return s->backend->audit_drop(s->ctx, up_to, err);
+}
+
 RW_RC store_audit_tip(struct store *s, struct store_audit_tip *out, struct rw_err *err)
 {
     return s->backend->audit_tip(s->ctx, out, err);

@@ -83,6 +83,7 @@ struct store_backend {
     RW_RC (*fold_load)(void *ctx, int64_t *mark, struct rw_buf *image, struct rw_err *err);
     RW_RC (*audit_append)(void *ctx, const struct store_audit *a, struct rw_err *err);
     RW_RC (*audit_tip)(void *ctx, struct store_audit_tip *out, struct rw_err *err);
+    RW_RC (*audit_drop)(void *ctx, int64_t up_to, struct rw_err *err);
     RW_RC(*audit_each)
     (void *ctx, int64_t after, int64_t limit,
      RW_RC (*each)(void *arg, const struct store_audit *a, struct rw_err *err), void *arg,
@@ -153,6 +154,8 @@ RW_RC store_fold_load(struct store *s, int64_t *mark_out, struct rw_buf *image, 
 
 /* Needs a transaction. audit_log.h computes records and hashes. */
 RW_RC store_audit_append(struct store *s, const struct store_audit *a, struct rw_err *err);
+/* Removes records 1 to `up_to`, never the newest one: numbers go on from it. Needs a transaction. */
+RW_RC store_audit_drop(struct store *s, int64_t up_to, struct rw_err *err);
 RW_RC store_audit_tip(struct store *s, struct store_audit_tip *out, struct rw_err *err);
 RW_RC store_audit_each(struct store *s, int64_t after, int64_t limit,
                        RW_RC (*each)(void *arg, const struct store_audit *a, struct rw_err *err),

@@ -341,6 +341,14 @@ static RW_RC audit_append(void *ctx, const struct store_audit *a, struct rw_err 
     return rw_fail(err, RW_E_STORE, "audit record %lld exists already", (long long)a->seq);
 }
 
+static RW_RC audit_drop(void *ctx, int64_t up_to, struct rw_err *err)
+{
+    struct store_pg_values v = {.count = 0};
+    int64_t rows = 0;
+    store_pg_add_i64(&v, up_to);
+    return change(ctx, SQL_AUDIT_DROP, &v, &rows, err);
+}
+
 static RW_RC read_hash(const PGresult *r, int row, int column, int64_t seq, uint8_t hash[static 32],
                        struct rw_err *err)
 {
@@ -448,6 +456,7 @@ static const struct store_backend pg_backend = {
     .fold = fold,
     .fold_load = fold_load,
     .audit_append = audit_append,
+    .audit_drop = audit_drop,
     .audit_tip = audit_tip,
     .audit_each = audit_each,
     .look = look,

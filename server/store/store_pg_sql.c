@@ -24,6 +24,7 @@ const struct store_pg_statement store_pg_sql[SQL_COUNT] = {
     SQL(SQL_FOLD_GET, "SELECT mark, image FROM fold WHERE part = $1"),
     SQL(SQL_AUDIT_APPEND, "INSERT INTO audit (seq, at_s, record, hash) VALUES ($1, $2, $3, $4)"
                           " ON CONFLICT DO NOTHING"),
+    SQL(SQL_AUDIT_DROP, "DELETE FROM audit WHERE seq <= $1"),
     SQL(SQL_AUDIT_TIP, "SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1"),
     SQL(SQL_AUDIT_EACH, "SELECT seq, at_s, record, hash FROM audit WHERE seq > $1"
                         " ORDER BY seq LIMIT $2"),

@@ -24,6 +24,7 @@ enum store_pg_sql_index {
     SQL_FOLD_PUT,
     SQL_FOLD_GET,
     SQL_AUDIT_APPEND,
+    SQL_AUDIT_DROP,
     SQL_AUDIT_TIP,
     SQL_AUDIT_EACH,
     SQL_LOOK,

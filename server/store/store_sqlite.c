@@ -21,6 +21,7 @@ enum statement {
     SQL_FOLD_PUT,
     SQL_FOLD_GET,
     SQL_AUDIT_APPEND,
+    SQL_AUDIT_DROP,
     SQL_AUDIT_TIP,
     SQL_AUDIT_EACH,
     SQL_COUNT,
@@ -42,6 +43,7 @@ static const char *const statements[SQL_COUNT] = {
     [SQL_FOLD_PUT] = "REPLACE INTO fold (one, mark, image) VALUES (1, ?1, ?2)",
     [SQL_FOLD_GET] = "SELECT mark, image FROM fold",
     [SQL_AUDIT_APPEND] = "INSERT INTO audit (seq, at_s, record, hash) VALUES (?1, ?2, ?3, ?4)",
+    [SQL_AUDIT_DROP] = "DELETE FROM audit WHERE seq <= ?1",
     [SQL_AUDIT_TIP] = "SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1",
     [SQL_AUDIT_EACH] =
         "SELECT seq, at_s, record, hash FROM audit WHERE seq > ?1 ORDER BY seq LIMIT ?2",
@@ -291,6 +293,14 @@ static RW_RC audit_append(void *ctx, const struct store_audit *a, struct rw_err 
     return run(s, st, "audit", err);
 }
 
+static RW_RC audit_drop(void *ctx, int64_t up_to, struct rw_err *err)
+{
+    struct sqlite_store *s = ctx;
+    sqlite3_stmt *st = fresh(s, SQL_AUDIT_DROP);
+    (void)sqlite3_bind_int64(st, 1, up_to);
+    return run(s, st, "audit", err);
+}
+
 static RW_RC read_hash(sqlite3_stmt *st, int at, int64_t seq, uint8_t hash[static 32],
                        struct rw_err *err)
 {
@@ -357,6 +367,7 @@ static const struct store_backend sqlite_backend = {
     .fold = fold,
     .fold_load = fold_load,
     .audit_append = audit_append,
+    .audit_drop = audit_drop,
     .audit_tip = audit_tip,
     .audit_each = audit_each,
 };

@@ -62,6 +62,12 @@ static RW_RC audit_append(void *ctx, const struct store_audit *a, struct rw_err 
     return real->audit_append(ctx, a, err);
 }
 
+static RW_RC audit_drop(void *ctx, int64_t up_to, struct rw_err *err)
+{
+    RW_TRY(begin_real(ctx, err));
+    return real->audit_drop(ctx, up_to, err);
+}
+
 static RW_RC journal_append(void *ctx, struct rw_span batch, int64_t *row, struct rw_err *err)
 {
     (void)ctx;
@@ -100,7 +106,9 @@ RW_RC __wrap_store_sqlite_open(const char *path, struct store *out, struct rw_er
     backend.commit = commit;
     backend.rollback = rollback;
     backend.doc_put = doc_put;
+    backend.doc_remove = doc_remove;
     backend.audit_append = audit_append;
+    backend.audit_drop = audit_drop;
     backend.journal_append = journal_append;
     backend.fold = fold;
     out->backend = &backend;

@@ -281,6 +281,33 @@ TEST(many_rows_and_records_come_in_their_order_and_limits_hold)
     end(&w);
 }
 
+TEST(old_audit_records_go_and_numbers_go_on)
+{
+    struct world w;
+    struct rw_err err;
+    struct store_audit_tip tip;
+    int64_t seen = 3;
+    begin(&w);
+    MUST(store_begin(&w.store, &err));
+    for (int64_t i = 1; i <= 5; i++) {
+        const struct store_audit a = {.seq = i, .record = rw_span_str("{}")};
+        MUST(store_audit_append(&w.store, &a, &err));
+    }
+    MUST(store_commit(&w.store, &err));
+    MUST(store_begin(&w.store, &err));
+    MUST(store_audit_drop(&w.store, 4, &err));
+    store_rollback(&w.store);
+    MUST(store_begin(&w.store, &err));
+    MUST(store_audit_drop(&w.store, 3, &err));
+    MUST(store_commit(&w.store, &err));
+    reopen(&w);
+    MUST(store_audit_each(&w.store, 0, INT64_MAX, count_record, &seen, &err));
+    assert_int_equal(seen, 5);
+    MUST(store_audit_tip(&w.store, &tip, &err));
+    assert_int_equal(tip.seq, 5);
+    end(&w);
+}
+
 TEST(bytes_of_every_value_and_none_at_all_are_kept)
 {
     struct world w;
@@ -319,6 +346,7 @@ TEST(bytes_of_every_value_and_none_at_all_are_kept)
         cmocka_unit_test(a_document_above_the_limit_is_refused),                                   \
         cmocka_unit_test(a_large_image_comes_back_as_it_was),                                      \
         cmocka_unit_test(many_rows_and_records_come_in_their_order_and_limits_hold),               \
+        cmocka_unit_test(old_audit_records_go_and_numbers_go_on),                                  \
         cmocka_unit_test(bytes_of_every_value_and_none_at_all_are_kept)
 
 #endif
