@@ -21,6 +21,7 @@ static const struct rule {
     {"repo/", "", BACKUP_RULE_FILE},
     {"staging/", "", BACKUP_RULE_FILE},
     {"trust/", "", BACKUP_RULE_FILE},
+    {"audit/", ".ndjson", BACKUP_RULE_FILE},
     {"webhooks/", ".conf", BACKUP_RULE_FILE},
     {"signer/state/proof/", "", BACKUP_RULE_QUIET},
     {"signer/state/lock", "", BACKUP_RULE_QUIET},

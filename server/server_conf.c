@@ -61,6 +61,9 @@ static const struct conf_setting settings[] = {
     {"retention_records", CONF_DURATION_MS, FIELD(retention_records_ms), 0, 0,
      INT64_C(36500) * 86400000, "400d",
      "records of the store that are over (rollouts, tokens, orders) go after so long; 0s: never"},
+    {"retention_audit", CONF_DURATION_MS, FIELD(retention_audit_ms), 0, 0,
+     INT64_C(36500) * 86400000, "0s",
+     "audit records that are so old move into files in DIR/audit, kept for good; 0s: never"},
     {"retention_keep", CONF_INT, FIELD(retention_keep), 0, 1, 1000000, "3",
      "newest versions of metadata and measures of later releases that always stay"},
     {"log_level", CONF_STR, FIELD(log_level), 8, 0, 0, "info", "debug, info, warn or error"},
@@ -96,6 +99,9 @@ RW_RC server_conf_load(const char *dir, struct server_conf *out, struct rw_err *
     if (out->retention_records_ms > 0 && out->retention_records_ms < RECORDS_MS_MIN) {
         return rw_fail(err, RW_E_CONFIG, "%s: retention_records is 0s (never) or at least 30d",
                        path);
+    }
+    if (out->retention_audit_ms > 0 && out->retention_audit_ms < RECORDS_MS_MIN) {
+        return rw_fail(err, RW_E_CONFIG, "%s: retention_audit is 0s (never) or at least 30d", path);
     }
     struct rw_wall since;
     if (out->endpoint_tokens_since[0] != '\0') {

@@ -40,6 +40,7 @@ struct server_conf {
     char endpoint_tokens_since[RW_TIME_TEXT_BYTES]; /* "": none were called in */
     int64_t retention_every_ms;                     /* 0: nothing is removed by itself */
     int64_t retention_files_ms;                     /* without use for so long */
+    int64_t retention_audit_ms;   /* audit records that are so old go into files; 0: never */
     int64_t retention_records_ms; /* of the store: over for so long; 0: they stay */
     int64_t retention_keep;       /* newest ones that stay whatever their age */
     char log_level[8];

@@ -3,6 +3,8 @@
 #include "common/base/file.h"
 #include "server/api/api_forget.h"
 #include "server/prune_refs.h"
+#include "server/report/audit_segment.h"
+#include "server/report/webhook.h"
 #include "server/retention_rule.h"
 #include "server/server_prune.h"
 
@@ -93,6 +95,44 @@ static RW_RC remove_records(struct server_retention *r, struct store *store,
     return rc;
 }
 
+/* What a webhook has not taken yet stays in the store. */
+static RW_RC first_wanted(const struct server_retention *r, struct store *store, int64_t *out,
+                          struct rw_err *err)
+{
+    char folder[SERVER_CONF_PATH_BYTES];
+    RW_TRY(server_conf_path(r->dir, "webhooks", folder, err));
+    struct webhook_conf *conf = rw_mem_new(sizeof(*conf));
+    if (conf == NULL) { return rw_fail(err, RW_E_NOMEM, "no memory for webhooks"); }
+    struct rw_rc rc = webhook_conf_load(folder, conf, err);
+    if (rw_is_ok(rc)) { rc = webhook_first_wanted(store, conf, out, err); }
+    webhook_conf_wipe(conf);
+    rw_mem_free(conf);
+    return rc;
+}
+
+static RW_RC move_audit(struct server_retention *r, struct store *store, struct rw_err *err)
+{
+    RW_AUTO(rw_fd) rw_fd top = -1;
+    RW_AUTO(rw_fd) rw_fd dir = -1;
+    int64_t count = 0;
+    struct audit_segment_settings s = {.store = store,
+                                       .now = rw_clock_wall(&r->clock),
+                                       .age_s = r->conf->retention_audit_ms / 1000,
+                                       .most = AUDIT_SEGMENT_RECORDS_MAX};
+    if (s.age_s == 0) { return RW_OK; }
+    RW_TRY(rw_dir_open(r->dir, &top, err));
+    RW_TRY(rw_dir_make_at(top, "audit", 0750, &dir, err));
+    s.dir = dir;
+    RW_TRY(first_wanted(r, store, &s.before, err));
+    do {
+        RW_TRY(audit_segment_move(&s, &count, err));
+        (void)pthread_mutex_lock(&r->lock);
+        api_retention_add(&r->state, "audit", (uint64_t)count, 0);
+        (void)pthread_mutex_unlock(&r->lock);
+    } while (count == s.most && !is_stopping(r));
+    return RW_OK;
+}
+
 static RW_RC work(struct server_retention *r, int64_t term, struct rw_err *err)
 {
     struct store store = {.backend = NULL};
@@ -102,6 +142,7 @@ static RW_RC work(struct server_retention *r, int64_t term, struct rw_err *err)
     struct rw_rc rc = remove_files(r, &store, err);
     if (rw_is_ok(rc)) { rc = remove_records(r, &store, &refs, err); }
     prune_refs_drop(&refs);
+    if (rw_is_ok(rc)) { rc = move_audit(r, &store, err); }
     store_close(&store);
     return rc;
 }

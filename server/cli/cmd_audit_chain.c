@@ -26,6 +26,26 @@ static RW_RC record_text(const struct json *record, struct rw_buf *into, struct 
     return json_done(&w, err);
 }
 
+RW_RC cmd_audit_chain_anchor(struct cmd_audit_chain *chain, const struct json *o,
+                             const char *seq_name, struct rw_err *err)
+{
+    uint8_t hash[DIGEST_BYTES];
+    struct rw_span hex;
+    int64_t seq = 0;
+    RW_TRY(json_get_int(o, seq_name, 0, RW_JSON_INT_MAX, &seq, err));
+    RW_TRY(json_get_span(o, "hash", &hex, err));
+    RW_TRY(rw_hex_decode(hash, sizeof(hash), hex, "hash", err));
+    if (chain->seq == 0 && seq > 0) {
+        chain->seq = chain->from = seq;
+        rw_copy(chain->hash, sizeof(chain->hash), hash, sizeof(hash));
+        return RW_OK;
+    }
+    if (seq == chain->seq && digest_same(hash, chain->hash, sizeof(hash))) { return RW_OK; }
+    return rw_fail(err, RW_E_TUF_HASH,
+                   "what begins behind audit record %lld does not follow record %lld",
+                   (long long)seq, (long long)chain->seq);
+}
+
 RW_RC cmd_audit_chain_add(struct cmd_audit_chain *chain, const struct json *record,
                           struct rw_err *err)
 {

@@ -1,11 +1,13 @@
 #include "server/report/audit_log.h"
 
-#include "common/crypto/digest.h"
-
 enum {
     AUDIT_RECORD_BYTES_MAX = 32 * 1024,
     AUDIT_PAGE_MAX = 1000,
+    ANCHOR_BYTES_MAX = 256,
 };
+
+#define ANCHOR_KIND "audit"
+#define ANCHOR_ID   "anchor"
 
 static RW_RC put_details(struct json_writer *w, struct rw_span details, struct rw_err *err)
 {
@@ -99,6 +101,66 @@ static RW_RC page_record(void *arg, const struct store_audit *a, struct rw_err *
     return put_record(page->w, a, err);
 }
 
+/* --- the anchor --- */
+
+RW_RC audit_log_anchor(struct store *store, struct audit_log_anchor *out, struct rw_err *err)
+{
+    RW_AUTO(rw_buf) struct rw_buf body = rw_buf_make(ANCHOR_BYTES_MAX);
+    RW_AUTO(json_tree) json_tree tree = NULL;
+    struct audit_log_anchor a = {.seq = 0};
+    struct rw_span hex;
+    struct rw_rc rc = store_doc_get(store, ANCHOR_KIND, ANCHOR_ID, &body, &a.generation, err);
+    if (rc.code == RW_E_NOT_FOUND) {
+        *out = (struct audit_log_anchor){.seq = 0};
+        return RW_OK;
+    }
+    RW_TRY(rc);
+    RW_TRY(json_parse(rw_buf_span(&body), &json_limits_small, &tree, err));
+    RW_TRY(json_get_int(tree, "seq", 1, RW_JSON_INT_MAX, &a.seq, err));
+    RW_TRY(json_get_span(tree, "hash", &hex, err));
+    RW_TRY(rw_hex_decode(a.hash, sizeof(a.hash), hex, "hash of the audit log's anchor", err));
+    *out = a;
+    return RW_OK;
+}
+
+static void put_anchor(struct json_writer *w, const char *name, const struct audit_log_anchor *a)
+{
+    char hex[DIGEST_HEX_BYTES];
+    rw_hex_encode(hex, sizeof(hex), a->hash, sizeof(a->hash));
+    json_open_object(w, name);
+    json_put_int(w, "seq", a->seq);
+    json_put_str(w, "hash", hex);
+    json_close_object(w);
+}
+
+RW_RC audit_log_put_anchor(struct store *store, const struct audit_log_anchor *a,
+                           struct rw_err *err)
+{
+    RW_AUTO(rw_buf) struct rw_buf body = rw_buf_make(ANCHOR_BYTES_MAX);
+    struct store_doc doc = {.id = ANCHOR_ID, .generation = a->generation + 1};
+    struct json_writer w = json_begin(&body);
+    put_anchor(&w, NULL, a);
+    RW_TRY(json_done(&w, err));
+    doc.body = rw_buf_span(&body);
+    return store_doc_put(store, ANCHOR_KIND, &doc, err);
+}
+
+RW_RC audit_log_follows(const struct audit_log_anchor *before, const struct store_audit *a,
+                        struct rw_err *err)
+{
+    uint8_t want[DIGEST_BYTES];
+    if (a->seq != before->seq + 1) {
+        return rw_fail(err, RW_E_TUF_HASH, "audit record %lld is missing",
+                       (long long)before->seq + 1);
+    }
+    RW_TRY(chain(before->hash, a->record, want, err));
+    if (digest_same(want, a->hash, sizeof(want))) { return RW_OK; }
+    return rw_fail(err, RW_E_TUF_HASH, "audit record %lld does not fit its hash and predecessor",
+                   (long long)a->seq);
+}
+
+/* --- reading --- */
+
 RW_RC audit_log_write_page(struct store *store, int64_t after, int64_t limit, struct json_writer *w,
                            struct rw_err *err)
 {
@@ -107,7 +169,10 @@ RW_RC audit_log_write_page(struct store *store, int64_t after, int64_t limit, st
                        AUDIT_PAGE_MAX);
     }
     struct page page = {.w = w, .limit = limit};
+    struct audit_log_anchor anchor;
+    RW_TRY(audit_log_anchor(store, &anchor, err));
     json_open_object(w, NULL);
+    if (after < anchor.seq) { put_anchor(w, "anchor", &anchor); }
     json_open_array(w, "records");
     RW_TRY(store_audit_each(store, after, limit + 1, page_record, &page, err));
     json_close_array(w);
@@ -116,34 +181,20 @@ RW_RC audit_log_write_page(struct store *store, int64_t after, int64_t limit, st
     return RW_OK;
 }
 
-struct walk {
-    int64_t count;
-    uint8_t hash[DIGEST_BYTES]; /* of the last record that fits */
-};
-
 static RW_RC verify_record(void *arg, const struct store_audit *a, struct rw_err *err)
 {
-    struct walk *walk = arg;
-    uint8_t want[DIGEST_BYTES];
-    if (a->seq != walk->count + 1) {
-        return rw_fail(err, RW_E_TUF_HASH, "audit record %lld is missing",
-                       (long long)walk->count + 1);
-    }
-    RW_TRY(chain(walk->hash, a->record, want, err));
-    if (!digest_same(want, a->hash, sizeof(want))) {
-        return rw_fail(err, RW_E_TUF_HASH,
-                       "audit record %lld does not fit its hash and predecessor",
-                       (long long)a->seq);
-    }
-    walk->count++;
-    rw_copy(walk->hash, sizeof(walk->hash), want, sizeof(want));
+    struct audit_log_anchor *last = arg;
+    RW_TRY(audit_log_follows(last, a, err));
+    last->seq = a->seq;
+    rw_copy(last->hash, sizeof(last->hash), a->hash, sizeof(a->hash));
     return RW_OK;
 }
 
 RW_RC audit_log_verify(struct store *store, int64_t *count_out, struct rw_err *err)
 {
-    struct walk walk = {.count = 0};
-    RW_TRY(store_audit_each(store, 0, INT64_MAX, verify_record, &walk, err));
-    *count_out = walk.count;
+    struct audit_log_anchor last;
+    RW_TRY(audit_log_anchor(store, &last, err));
+    RW_TRY(store_audit_each(store, last.seq, INT64_MAX, verify_record, &last, err));
+    *count_out = last.seq;
     return RW_OK;
 }

@@ -60,6 +60,21 @@ static RW_RC load_cursor(struct store *store, struct target *t, int64_t tip, str
     return RW_OK;
 }
 
+RW_RC webhook_first_wanted(struct store *store, const struct webhook_conf *conf, int64_t *out,
+                           struct rw_err *err)
+{
+    int64_t first = INT64_MAX;
+    for (size_t i = 0; i < conf->count; i++) {
+        struct target t = {.generation = 0};
+        rw_copy(t.conf.name, sizeof(t.conf.name), conf->targets[i].name,
+                sizeof(conf->targets[i].name));
+        RW_TRY(load_cursor(store, &t, INT64_MAX - 1, err));
+        if (t.cursor + 1 < first) { first = t.cursor + 1; }
+    }
+    *out = first;
+    return RW_OK;
+}
+
 static RW_RC put_cursor(struct store *store, const struct target *t, struct rw_err *err)
 {
     RW_AUTO(rw_buf) struct rw_buf body = rw_buf_make(STORED_BYTES_MAX);

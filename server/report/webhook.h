@@ -48,4 +48,9 @@ RW_RC webhook_metrics(const struct webhook *w, struct rw_buf *into, struct rw_er
 RW_RC webhook_test(struct webhook *w, const char *name, const char *actor, struct rw_wall now,
                    struct rw_err *err);
 
+/* The lowest number of a record that some target of these has not taken yet; INT64_MAX: none waits. For whoever is
+ * about to move records out of the store; any connection. Fails with the store's codes. */
+RW_RC webhook_first_wanted(struct store *store, const struct webhook_conf *conf, int64_t *out,
+                           struct rw_err *err);
+
 #endif

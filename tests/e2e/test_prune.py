@@ -1,9 +1,11 @@
 """Goal: `ringward-server prune` beside a running server takes old files and nothing that an endpoint, the signer or a
 later release needs; what it does not understand stays, and damaged metadata stop it before the first file goes."""
+import contextlib
 import copy
 import fcntl
 import json
 import os
+import sqlite3
 import ssl
 import subprocess
 import time
@@ -178,7 +180,9 @@ def test_the_server_does_it_by_itself_and_waits_for_a_backup():
         refused = lab.run("ringward-server", "check-config", "--dir", lab.server_dir)
         assert refused.returncode != 0 and "retention_records is 0s (never) or at least 30d" in refused.stderr
 
-        conf.write_text(settings + "retention_every = 1s\nretention_keep = 1\n")
+        conf.write_text(settings + "retention_every = 1s\nretention_keep = 1\nretention_audit = 30d\n")
+        with contextlib.closing(sqlite3.connect(lab.server_dir / "store" / "ringward.db")) as db, db:
+            moved = db.execute("UPDATE audit SET at_s = at_s - 40 * 86400 WHERE seq < (SELECT max(seq) FROM audit)").rowcount
         held = os.open(lab.server_dir, os.O_RDONLY)
         fcntl.flock(held, fcntl.LOCK_SH)  # as a backup does
         lab.start_server()
@@ -196,6 +200,25 @@ def test_the_server_does_it_by_itself_and_waits_for_a_backup():
         mine = [r for r in records if r["action"] == "server.prune"]
         assert len(mine) == 1 and mine[0]["actor"] == "server" and mine[0]["details"]["payload"]["files"] == 1
 
+        # The old part of the audit log is in a file, and the chain holds over both (INV-9).
+        wait_for("records move", lambda: sample(lab, 'ringward_retention_removed_total{kind="audit"}') == moved, 60)
+        [segment] = (lab.server_dir / "audit").glob("*.ndjson")
+        alone = lab.json("audit", "verify", segment)
+        assert (alone["records"], alone["after"]) == (moved, 0)
+        here = lab.json("audit", "verify")
+        assert here["after"] == moved and lab.json("audit", "verify", "--live", segment)["after"] == 0
+        assert "records 1 to" in lab.cli("audit", "verify", check=True).stdout
+        lab.cli("audit", "verify", "--remembered", alone["hash"], check=True)
+        export = lab.dir / "export.ndjson"
+        export.write_text(lab.cli("audit", "export", check=True).stdout)
+        lab.cli("audit", "verify", segment, export, check=True)
+        bent = lab.dir / "bent.ndjson"
+        bent.write_text(segment.read_text().replace('"reason":"harms"', '"reason":"helps"'))
+        assert bent.read_text() != segment.read_text() and lab.cli("audit", "verify", bent).returncode == 9
+        cut = lab.dir / "cut.ndjson"
+        cut.write_text("".join(segment.read_text().splitlines(keepends=True)[:-1]))
+        assert lab.cli("audit", "verify", cut).returncode == 0 and lab.cli("audit", "verify", "--live", cut).returncode == 9
+
         # What it does not understand stops it, is an alarm, and is gone from there when it is in order again.
         path = lab.server_dir / "repo" / "metadata" / current(lab, "content-yara")
         good = path.read_bytes()
@@ -203,6 +226,9 @@ def test_the_server_does_it_by_itself_and_waits_for_a_backup():
         wait_for("it fails", lambda: sample(lab, 'ringward_retention_runs_total{result="failed"}'), 60)
         assert any(a.startswith("retention: nothing is removed") for a in lab.json("status")["alarms"])
         path.write_bytes(good)
+        lab.run("ringward-server", "backup", "--dir", lab.server_dir, "--to", lab.dir / "backup", check=True)
+        lab.run("ringward-server", "restore", "--from", lab.dir / "backup", "--dir", lab.dir / "again", check=True)
+        assert (lab.dir / "again" / "audit" / segment.name).read_bytes() == segment.read_bytes()
         wait_for("it works again", lambda: not [a for a in lab.json("status")["alarms"] if a.startswith("retention")], 60)
         lab.cli("audit", "verify", check=True)
         lab.run("ringward-server", "check", "--dir", lab.server_dir, check=True)

@@ -145,7 +145,43 @@ TEST(a_record_that_does_not_end_with_its_hash_is_refused)
     }
 }
 
-RUN_TESTS(cmocka_unit_test(an_honest_log_fits_together),
+static struct rw_rc anchor(struct cmd_audit_chain *chain, const char *text, struct rw_err *err)
+{
+    RW_AUTO(json_tree) json_tree tree = NULL;
+    RW_TRY(json_parse(rw_span_str(text), &json_limits_small, &tree, err));
+    return cmd_audit_chain_anchor(chain, tree, "after", err);
+}
+
+TEST(what_was_moved_must_be_what_came_before)
+{
+    char lines[RECORDS][LINE_BYTES];
+    char text[256];
+    char hex[DIGEST_HEX_BYTES];
+    struct rw_err err = {0};
+    struct cmd_audit_chain chain = {0};
+    RW_AUTO(json_tree) json_tree first = NULL;
+    RW_AUTO(json_tree) json_tree second = NULL;
+    make_log(lines);
+    MUST(json_parse(rw_span_str(lines[0]), &json_limits_small, &first, &err));
+    MUST(json_parse(rw_span_str(lines[1]), &json_limits_small, &second, &err));
+    MUST(cmd_audit_chain_add(&chain, first, &err));
+    rw_hex_encode(hex, sizeof(hex), chain.hash, DIGEST_BYTES);
+    (void)snprintf(text, sizeof(text), "{\"after\":1,\"hash\":\"%s\"}", hex);
+    MUST(anchor(&chain, text, &err)); /* a segment behind the one that was seen */
+    struct cmd_audit_chain fresh = {0};
+    MUST(anchor(&fresh, text, &err)); /* or one alone */
+    assert_int_equal(fresh.from, 1);
+    MUST(cmd_audit_chain_add(&fresh, second, &err));
+    MUST_FAIL(anchor(&fresh, text, &err), RW_E_TUF_HASH); /* the same one again */
+    (void)snprintf(text, sizeof(text), "{\"after\":2,\"hash\":\"%s\"}", hex);
+    MUST_FAIL(anchor(&chain, text, &err), RW_E_TUF_HASH); /* a gap */
+    (void)snprintf(text, sizeof(text), "{\"after\":0,\"hash\":\"%s\"}", hex);
+    struct cmd_audit_chain begun = {0};
+    MUST_FAIL(anchor(&begun, text, &err), RW_E_TUF_HASH); /* record 1 follows zeros */
+}
+
+RUN_TESTS(cmocka_unit_test(what_was_moved_must_be_what_came_before),
+          cmocka_unit_test(an_honest_log_fits_together),
           cmocka_unit_test(a_missing_record_is_found),
           cmocka_unit_test(records_in_another_order_are_found),
           cmocka_unit_test(a_changed_record_is_found),
