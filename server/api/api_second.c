@@ -190,6 +190,7 @@ static void apply_refuse(void *core, struct api_job *job)
 struct view {
     struct json_writer *w;
     struct rw_wall now;
+    const struct rollout_run *rollouts; /* of alarms */
 };
 
 static RW_RC list_one(void *arg, const struct second *s, struct rw_err *err)
@@ -226,6 +227,8 @@ static RW_RC alarm_one(void *arg, const struct second *s, struct rw_err *err)
     struct rw_err text;
     (void)err;
     if (second_rule_now(s->state, s->until, v->now) != SECOND_OPEN) { return RW_OK; }
+    /* A halt is for good: nobody can confirm it any more, so nobody need be called. */
+    if (rollout_run_halted(v->rollouts, s->family, s->release)) { return RW_OK; }
     rw_wall_format(until, s->until);
     RW_IGNORE(rw_fail(&text, RW_E_SECOND,
                       "%s asks to %s %s/%lld: waits for a second person until %s", s->asked_by,
@@ -238,7 +241,7 @@ static RW_RC alarm_one(void *arg, const struct second *s, struct rw_err *err)
 RW_RC api_second_write_alarms(const struct api_core *c, struct rw_wall now, struct json_writer *w,
                               struct rw_err *err)
 {
-    struct view v = {.w = w, .now = now};
+    struct view v = {.w = w, .now = now, .rollouts = c->rollouts};
     return second_each(c->store, alarm_one, &v, err);
 }
 

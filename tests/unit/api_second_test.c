@@ -1,6 +1,7 @@
 /* Goal: what the policy marks happens by the word of two persons only, both of whom the audit log names; a request
  * that lapsed, was refused or is about an older generation moves nothing; refusals say what to do. */
 #include "server/api/api_core.h"
+#include "server/api/api_second.h"
 #include "server/report/audit_log.h"
 #include "tests/unit/api_operator_rig.h"
 
@@ -56,6 +57,28 @@ TEST(a_marked_verb_waits_for_another_person_and_happens_then)
     answers(decide("bob", SECOND "/confirm", "{}"), 409,
             SAYS("\"POLICY\"", "is confirmed", "ask anew"));
     assert_int_equal(commanded, ROLLOUT_NO_COMMAND);
+}
+
+static bool is_an_alarm(void)
+{
+    struct rw_err err;
+    RW_AUTO(rw_buf) struct rw_buf text = rw_buf_make(4096);
+    struct json_writer w = json_begin(&text);
+    json_open_array(&w, NULL);
+    MUST(api_second_write_alarms(&core, rw_clock_wall(&core.clock), &w, &err));
+    json_close_array(&w);
+    MUST(json_done(&w, &err));
+    return strstr(rw_buf_str(&text), "waits for a second person") != NULL;
+}
+
+TEST(a_request_is_no_alarm_any_more_when_its_rollout_was_halted)
+{
+    assert_false(is_an_alarm());
+    ask_to_promote();
+    assert_true(is_an_alarm());
+    still_halted = true;
+    assert_false(is_an_alarm());
+    still_halted = false;
 }
 
 static RW_RC count_words(void *arg, const struct store_audit *a, struct rw_err *err)
@@ -171,7 +194,8 @@ TEST(what_was_never_asked_for_is_not_found)
 
 #define FRESH(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
-RUN_TESTS(FRESH(a_marked_verb_waits_for_another_person_and_happens_then),
+RUN_TESTS(FRESH(a_request_is_no_alarm_any_more_when_its_rollout_was_halted),
+          FRESH(a_marked_verb_waits_for_another_person_and_happens_then),
           FRESH(the_audit_log_names_both),
           FRESH(a_confirmation_that_is_not_carried_out_leaves_nothing),
           FRESH(a_second_request_does_not_replace_one_that_waits), FRESH(a_request_lapses),
