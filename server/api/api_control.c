@@ -1,6 +1,7 @@
 #include "server/api/api_control.h"
 
 #include "server/api/api_core.h"
+#include "server/release/release_repo.h"
 #include "server/rollout/rollout_control.h"
 #include "server/rollout/rollout_doc.h"
 
@@ -143,6 +144,39 @@ static RW_RC show(struct api_core *c, struct api_job *job, struct rw_err *err)
     return json_done(&w, err);
 }
 
+static RW_RC check_family(const struct api_core *c, const char *family, struct rw_err *err)
+{
+    struct release_repo repo;
+    struct rw_rc rc = release_repo_read(c->releases.repo_dir, family, &repo, err);
+    if (rw_is_ok(rc)) {
+        release_repo_drop(&repo);
+        return rc;
+    }
+    if (rc.code != RW_E_TUF_ROLE) { return rc; }
+    RW_IGNORE(rw_fail(err, RW_E_NOT_FOUND, "there is no family '%s'", family), "hint follows");
+    return rw_hint(err, "families stand in the signed targets role: ringward trust show");
+}
+
+/* What nothing fits would be shown as set, and would hold nobody back. */
+static RW_RC check_meant(struct api_core *c, const struct control *one, struct rw_err *err)
+{
+    struct release_id id = {.number = one->amount};
+    struct release_facts facts;
+    if (one->family[0] == '\0') { return RW_OK; }
+    RW_TRY(check_family(c, one->family, err));
+    if (one->kind != CONTROL_RELEASE) { return RW_OK; }
+    RW_TRY(rw_span_to_str(id.family, sizeof(id.family), rw_span_str(one->family), "family", err));
+    struct rw_rc rc = release_find(&c->releases, &id, &facts, err);
+    if (rc.code == RW_E_NOT_FOUND) {
+        return rw_hint(err, "what there is: ringward release list --family %s", id.family);
+    }
+    RW_TRY(rc);
+    /* Behind a withdrawn one a pin goes on to the one before. */
+    if (facts.state == RELEASE_PUBLISHED || facts.state == RELEASE_WITHDRAWN) { return RW_OK; }
+    return rw_fail(err, RW_E_POLICY, "release %s/%lld is %s: no endpoint can have it yet",
+                   id.family, (long long)id.number, sm_name(&release_rule_states, facts.state));
+}
+
 static RW_RC set(struct api_core *c, struct api_job *job, struct rw_err *err)
 {
     const struct wish *w = job->prepared;
@@ -156,6 +190,7 @@ static RW_RC set(struct api_core *c, struct api_job *job, struct rw_err *err)
     }
     RW_TRY(check_owner(c, job, &w->scope, err));
     RW_TRY(control_codec_check(&one, l, err));
+    RW_TRY(check_meant(c, &w->control, err));
     RW_TRY(rollout_control_check(c->rollouts, &one, err));
     RW_TRY(rollout_control_put(c->controls, &w->scope, &one, &actor, err));
     return show(c, job, err);

@@ -123,6 +123,11 @@ def test_operators_hold_keeps_agents_and_is_seen_and_unpausable_class_is_not_kep
     refused = world.cli("control", "set", "--tenant", tenant, "--hold", "30d", "--reason", "too long")
     assert refused.returncode == 9 and "longer than the policy allows (1d)" in refused.stderr
     assert world.cli("control", "set", "--tenant", tenant, "--hold", "1h").returncode == 2, "a reason is required"
+    # What nothing fits would be shown as set and hold nobody back.
+    nobody = world.cli("control", "set", "--tenant", tenant, "--family", "yarra", "--hold", "1h", "--reason", "a slip")
+    assert nobody.returncode == 7 and "there is no family 'yarra'" in nobody.stderr, nobody.stderr
+    nothing = world.cli("control", "set", "--tenant", tenant, "--pin", "yara/999", "--reason", "a slip")
+    assert nothing.returncode == 7 and "there is no release yara/999" in nothing.stderr, nothing.stderr
     world.cli("control", "set", "--tenant", tenant, "--hold", "1h", "--reason", "change freeze", check=True)
     one = world.release(1, complete=False)
     free = world.agents[0]
