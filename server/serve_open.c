@@ -103,7 +103,7 @@ static RW_RC open_trust(struct serve *s, const char *dir, struct rw_err *err)
     char view[SERVER_CONF_NODE_BYTES + 16] = "trust"; /* each node verifies for itself */
     if (shares_store(s)) { (void)snprintf(view, sizeof(view), "trust-%s", s->conf.node); }
     RW_TRY(api_trust_open(dir, view, &s->trust, err));
-    if (shares_store(s) && rw_is_ok(api_trust_refresh(s->trust, now, &flag, &first))) {
+    if (shares_store(s) && rw_is_ok(api_trust_refresh(s->trust, now, &first))) {
         return RW_OK; /* the controller sees to it */
     }
     if (!rw_is_ok(release_signer_renew(s->signer, now, &flag, &first))) {
@@ -113,7 +113,7 @@ static RW_RC open_trust(struct serve *s, const char *dir, struct rw_err *err)
         rw_log_end(&l);
     }
     release_signer_leave(s->signer); /* of several nodes the controller takes it again */
-    return api_trust_refresh(s->trust, now, &flag, err);
+    return api_trust_refresh(s->trust, now, err);
 }
 
 /* After the queue, which their threads wake. */

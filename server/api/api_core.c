@@ -17,11 +17,23 @@ static RW_RC point(void *ctx, const char *ring, const char *family, int64_t rele
     return c->outside.point(c->outside.ctx, ring, family, release, hold, err);
 }
 
+/* INV-12: whichever call of trust read another policy, and whatever failed behind it. */
+static void follow_policy(struct api_core *c)
+{
+    uint64_t serial = api_trust_policy_serial(c->trust);
+    if (c->rollouts == NULL || c->policy_serial == serial) { return; }
+    rollout_run_set_policy(c->rollouts, api_trust_policy(c->trust));
+    c->policy_serial = serial;
+    rw_log(RW_LOG_INFO, "policy_changed", NULL, NULL);
+}
+
 static RW_RC expedited(void *ctx, const char *family, int64_t release, struct rw_wall now,
                        struct rw_wall out[static RING_POLICY_RINGS_MAX], struct rw_err *err)
 {
     struct api_core *c = ctx;
-    return api_trust_expedited(c->trust, family, release, now, out, err);
+    struct rw_rc rc = api_trust_expedited(c->trust, family, release, now, out, err);
+    follow_policy(c); /* the times are in its order of rings */
+    return rc;
 }
 
 static RW_RC release_sha256(void *ctx, const char *family, int64_t release,
@@ -44,6 +56,7 @@ static RW_RC release_info(void *ctx, const char *family, int64_t release,
 {
     struct api_core *c = ctx;
     struct rw_rc rc = api_trust_release(c->trust, family, release, class_out, not_before, err);
+    follow_policy(c); /* the times are in its order of rings */
     if (rc.code != RW_E_NOT_FOUND) { return rc; }
     RW_IGNORE(rw_fail(err, RW_E_NOT_FOUND, "%s/%lld is not published", family, (long long)release),
               "a hint follows");
@@ -60,7 +73,9 @@ RW_RC api_core_begin(struct api_core *c, struct rw_err *err)
                                                 .ctx = c};
     const struct ring_policy *policy = api_trust_policy(c->trust);
     if (policy == NULL) { return rw_fail(err, RW_E_POLICY, "no verified policy is in force"); }
-    return rollout_run_open(c->store, c->fleet, policy, effects, &c->rollouts, err);
+    RW_TRY(rollout_run_open(c->store, c->fleet, policy, effects, &c->rollouts, err));
+    c->policy_serial = api_trust_policy_serial(c->trust);
+    return RW_OK;
 }
 
 void api_core_end(struct api_core *c)
@@ -345,6 +360,7 @@ static RW_RC turn(struct api_core *c, struct rw_err *err)
         api_node_leave(c, err->text); /* the heir needs the signer, however long this lasts */
         return rc;
     }
+    follow_policy(c);
     RW_TRY(api_node_turn(c, err));
     if (!api_node_controls(c)) { return rollout_run_follow(c->rollouts, now, err); }
     RW_TRY(
@@ -394,16 +410,9 @@ void api_core_renew(struct api_core *c)
 {
     struct rw_err err;
     struct rw_wall now = rw_clock_wall(&c->clock);
-    bool changed = false;
     if (api_node_controls(c)) { renew_signatures(c, now); }
-    if (!rw_is_ok(api_trust_refresh(c->trust, now, &changed, &err))) {
-        log_failure("trust_refresh", &err);
-        return;
-    }
-    if (changed && c->rollouts != NULL) {
-        rollout_run_set_policy(c->rollouts, api_trust_policy(c->trust));
-        rw_log(RW_LOG_INFO, "policy_changed", NULL, NULL);
-    }
+    if (!rw_is_ok(api_trust_refresh(c->trust, now, &err))) { log_failure("trust_refresh", &err); }
+    follow_policy(c);
 }
 
 void api_core_fold(struct api_core *c)

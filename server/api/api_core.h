@@ -79,8 +79,9 @@ struct api_core {
     bool signer_answers; /* the last renewal succeeded */
     /* A change concerns what was published: look at trust before the next wait. */
     bool renew_wanted;
-    bool controls_stale; /* another node changed customers' controls: load before the next use */
-    int64_t forget_s;    /* age at which records of rollouts go; 0: never */
+    bool controls_stale;    /* another node changed customers' controls: load before the next use */
+    uint64_t policy_serial; /* of the policy that the rollouts go by (api_trust_policy_serial) */
+    int64_t forget_s;       /* age at which records of rollouts go; 0: never */
     struct rw_mono next_forget;           /* not looked for earlier */
     struct rw_mono batch_retry;           /* after a failed commit: no batch is tried earlier */
     char store_alarm[RW_ERR_TEXT_BYTES];  /* failure of the last batch; "": none */

@@ -30,7 +30,7 @@ struct api_trust {
     int state;    /* DIR/trust, or another view */
     struct tuf_client *client;
     struct ring_policy policy;
-    bool has_policy;
+    uint64_t policy_serial; /* 0: there is none yet */
     struct rw_buf policy_text;
     struct rw_wall read_at;            /* of the last refresh that was tried */
     char failure[RW_ERR_TEXT_BYTES];   /* of the last refresh; "": none */
@@ -93,7 +93,7 @@ void api_trust_drop(struct api_trust **trust)
     *trust = NULL;
 }
 
-static RW_RC read_policy(struct api_trust *t, bool *changed_out, struct rw_err *err)
+static RW_RC read_policy(struct api_trust *t, struct rw_err *err)
 {
     struct tuf_target target;
     char path[TUF_PATH_BYTES + DIGEST_HEX_BYTES];
@@ -107,13 +107,13 @@ static RW_RC read_policy(struct api_trust *t, bool *changed_out, struct rw_err *
     if ((int64_t)text.n != target.length || !digest_same(sha256, target.sha256, DIGEST_BYTES)) {
         return rw_fail(err, RW_E_TUF_HASH, "%s: not the file that targets lists", path);
     }
-    *changed_out = !rw_span_eq(rw_buf_span(&text), rw_buf_span(&t->policy_text));
-    if (!*changed_out) { return RW_OK; }
+    if (rw_span_eq(rw_buf_span(&text), rw_buf_span(&t->policy_text))) { return RW_OK; }
     RW_TRY(ring_policy_parse(rw_buf_span(&text), &policy, err));
-    rw_buf_clear(&t->policy_text);
-    RW_TRY(rw_buf_append(&t->policy_text, rw_buf_span(&text), err));
+    rw_buf_drop(&t->policy_text);
+    t->policy_text = text;
+    text = rw_buf_make(1); /* handed over */
     t->policy = policy;
-    t->has_policy = true;
+    t->policy_serial++;
     return RW_OK;
 }
 
@@ -157,26 +157,28 @@ static RW_RC load_roles(struct api_trust *t, struct rw_err *err)
     return RW_OK;
 }
 
-RW_RC api_trust_refresh(struct api_trust *t, struct rw_wall now, bool *policy_changed_out,
-                        struct rw_err *err)
+RW_RC api_trust_refresh(struct api_trust *t, struct rw_wall now, struct rw_err *err)
 {
-    bool changed = false;
     t->read_at = now;
     struct rw_rc rc = tuf_client_refresh(t->client, now, err);
-    if (rw_is_ok(rc)) { rc = read_policy(t, &changed, err); }
+    if (rw_is_ok(rc)) { rc = read_policy(t, err); }
     if (rw_is_ok(rc)) { rc = load_roles(t, err); }
     if (!rw_is_ok(rc)) {
         (void)snprintf(t->failure, sizeof(t->failure), "%s", err->text);
         return rw_wrap(err, "own repository");
     }
     t->failure[0] = '\0';
-    *policy_changed_out = changed;
     return RW_OK;
 }
 
 const struct ring_policy *api_trust_policy(const struct api_trust *t)
 {
-    return t->has_policy ? &t->policy : NULL;
+    return t->policy_serial > 0 ? &t->policy : NULL;
+}
+
+uint64_t api_trust_policy_serial(const struct api_trust *t)
+{
+    return t->policy_serial;
 }
 
 struct rw_span api_trust_policy_text(const struct api_trust *t)
@@ -197,10 +199,9 @@ static RW_RC find_release(struct api_trust *t, const char *family, int64_t relea
                           struct tuf_target *out, struct rw_err *err)
 {
     char path[TUF_PATH_BYTES];
-    bool changed = false;
     RW_TRY(entry_codec_content_path(family, release, path, err));
     if (rw_is_ok(tuf_client_find(t->client, path, out, err))) { return RW_OK; }
-    RW_TRY(api_trust_refresh(t, t->read_at, &changed, err));
+    RW_TRY(api_trust_refresh(t, t->read_at, err));
     if (rw_is_ok(tuf_client_find(t->client, path, out, err))) { return RW_OK; }
     if (err->code != RW_E_NOT_FOUND) {
         return rw_wrap(err, "release %s/%lld", family, (long long)release);
@@ -312,7 +313,9 @@ RW_RC api_trust_expedited(struct api_trust *t, const char *family, int64_t relea
     for (size_t i = 0; i < RING_POLICY_RINGS_MAX; i++) {
         out[i] = (struct rw_wall){0};
     }
-    if (!t->has_policy || !rw_is_ok(find_expedite(t, family, release, &e, &none))) { return RW_OK; }
+    if (t->policy_serial == 0 || !rw_is_ok(find_expedite(t, family, release, &e, &none))) {
+        return RW_OK;
+    }
     RW_TRY(find_release(t, family, release, &e.content, err));
     for (size_t i = 0; i < t->policy.ring_count; i++) {
         struct install_rule_result r;

@@ -22,12 +22,13 @@ struct api_trust;
 RW_RC api_trust_open(const char *dir, const char *view, struct api_trust **out, struct rw_err *err);
 void api_trust_drop(struct api_trust **t);
 
-/* Reads the published metadata and the policy anew; *policy_changed_out tells whether it is another one.
- * After a failure the former policy stays in force and the failure is an alarm. */
-RW_RC api_trust_refresh(struct api_trust *t, struct rw_wall now, bool *policy_changed_out,
-                        struct rw_err *err);
+/* Reads the published metadata and the policy anew. A policy that verifies is taken even when something behind it
+ * fails; else the former one stays in force. A failure is an alarm. */
+RW_RC api_trust_refresh(struct api_trust *t, struct rw_wall now, struct rw_err *err);
 /* The policy in force; NULL before the first successful refresh. */
 const struct ring_policy *api_trust_policy(const struct api_trust *t);
+/* Rises with each other policy that is read, by whichever call; 0: there is none. Who keeps a copy compares. */
+uint64_t api_trust_policy_serial(const struct api_trust *t);
 struct rw_span api_trust_policy_text(const struct api_trust *t);
 /* Whether root says that this is a development trust. */
 bool api_trust_development(const struct api_trust *t);

@@ -295,9 +295,8 @@ static inline void world_make(void)
     RW_ASSERT(rw_is_ok(rw_dir_open(part, &world.repo, &err)));
     (void)snprintf(part, sizeof(part), "%s/staging", dir);
     RW_ASSERT(rw_is_ok(rw_dir_open(part, &world.staging, &err)));
-    bool changed = false;
     RW_ASSERT(rw_is_ok(api_trust_open(dir, "trust", &world.trust, &err)));
-    RW_ASSERT(rw_is_ok(api_trust_refresh(world.trust, world.now, &changed, &err)));
+    RW_ASSERT(rw_is_ok(api_trust_refresh(world.trust, world.now, &err)));
     RW_ASSERT(rw_is_ok(api_queue_new(16, &world.queue, &err)));
     world_make_tokens();
     world_make_worker();

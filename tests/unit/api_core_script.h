@@ -18,6 +18,7 @@ static int durable;
 static size_t pending;
 static bool fold_due;
 static bool rollouts_there;
+static uint64_t policy_serial = 1; /* of what trust has read */
 static char last_body[64];
 
 static void step(char c)
@@ -142,14 +143,17 @@ const struct ring_policy *api_trust_policy(const struct api_trust *t)
     return &policy;
 }
 
-RW_RC api_trust_refresh(struct api_trust *t, struct rw_wall now, bool *policy_changed_out,
-                        struct rw_err *err)
+uint64_t api_trust_policy_serial(const struct api_trust *t)
+{
+    (void)t;
+    return policy_serial;
+}
+
+RW_RC api_trust_refresh(struct api_trust *t, struct rw_wall now, struct rw_err *err)
 {
     (void)t;
     (void)now;
-    (void)err;
-    *policy_changed_out = false;
-    return RW_OK;
+    return fails == 'p' ? rw_fail(err, RW_E_IO, "the repository cannot be read") : RW_OK;
 }
 
 RW_RC api_trust_expedited(struct api_trust *t, const char *family, int64_t release,

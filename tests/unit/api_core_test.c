@@ -221,6 +221,48 @@ TEST_EACH(a_turn_keeps_its_order_and_tells_its_failures, tick_cases)
     api_core_end(&c);
 }
 
+static const struct policy_case {
+    const char *id;
+    char fails;
+    bool by_tick;
+} policy_cases[] = {
+    {"at_the_next_look_at_trust", 0, false},
+    {"though_what_was_read_behind_it_failed", 'p', false},
+    {"by_the_next_turn_when_an_operators_request_read_it", 0, true},
+};
+
+/* INV-12: a policy that was read is put in force, once, whoever read it and whatever failed then. */
+TEST_EACH(another_policy_reaches_the_rollouts, policy_cases)
+{
+    struct api_core c = fresh_core();
+    api_core_renew(&c);
+    policies_set = 0;
+    policy_serial++;
+    fails = it->fails;
+    for (int times = 0; times < 2; times++) {
+        if (it->by_tick) {
+            api_core_tick(&c);
+        } else {
+            api_core_renew(&c);
+        }
+    }
+    assert_int_equal(policies_set, 1);
+    api_core_end(&c);
+}
+
+/* Opened anew, they begin with it. */
+TEST(rollouts_that_are_loaded_again_have_the_policy_already)
+{
+    struct api_core c = fresh_core();
+    policies_set = 0;
+    policy_serial++;
+    c.rollouts_stale = true;
+    api_core_tick(&c);
+    assert_string_equal(trace, "DOt");
+    assert_int_equal(policies_set, 0);
+    api_core_end(&c);
+}
+
 TEST(ready_needs_a_turn_and_a_signer_that_answers)
 {
     struct api_core c = fresh_core();
@@ -357,6 +399,8 @@ RUN_TESTS(
     cmocka_unit_test(nothing_is_served_while_the_state_cannot_be_loaded),
     cmocka_unit_test(a_controller_that_cannot_load_the_state_lets_go_of_the_signer),
     cmocka_unit_test(a_turn_keeps_its_order_and_tells_its_failures),
+    cmocka_unit_test(another_policy_reaches_the_rollouts),
+    cmocka_unit_test(rollouts_that_are_loaded_again_have_the_policy_already),
     cmocka_unit_test(ready_needs_a_turn_and_a_signer_that_answers),
     cmocka_unit_test(a_change_of_the_rollouts_that_was_not_kept_is_forgotten),
     cmocka_unit_test(a_job_that_goes_aside_is_answered_after_it_came_back_and_holds_nobody_up),

@@ -68,12 +68,12 @@ static void alarms(const struct api_trust *t, struct rw_wall now, struct rw_buf 
 TEST(a_new_directory_has_the_built_in_policy_and_says_development)
 {
     struct rw_err err;
-    bool changed = false;
     RW_AUTO(api_trust) struct api_trust *t = open_view();
     RW_AUTO(rw_buf) struct rw_buf text = rw_buf_make(65536);
     assert_null(api_trust_policy(t));
-    MUST(api_trust_refresh(t, after(60), &changed, &err));
-    assert_true(changed);
+    assert_int_equal(api_trust_policy_serial(t), 0);
+    MUST(api_trust_refresh(t, after(60), &err));
+    assert_int_equal(api_trust_policy_serial(t), 1);
     assert_non_null(api_trust_policy(t));
     assert_true(rw_span_eq(api_trust_policy_text(t), server_init_policy()));
     assert_true(api_trust_development(t));
@@ -81,30 +81,28 @@ TEST(a_new_directory_has_the_built_in_policy_and_says_development)
     assert_non_null(strstr(rw_buf_str(&text), "development trust")); /* INV-12 */
     assert_null(strstr(rw_buf_str(&text), "expire"));
     assert_null(strstr(rw_buf_str(&text), "cannot be read"));
-    MUST(api_trust_refresh(t, after(120), &changed, &err));
-    assert_false(changed);
+    MUST(api_trust_refresh(t, after(120), &err));
+    assert_int_equal(api_trust_policy_serial(t), 1); /* the same one */
 }
 
 TEST(a_release_that_is_not_published_is_not_found)
 {
     struct rw_err err;
-    bool changed = false;
     char class_name[RING_POLICY_NAME_BYTES];
     struct rw_wall not_before[RING_POLICY_RINGS_MAX];
     RW_AUTO(api_trust) struct api_trust *t = open_view();
-    MUST(api_trust_refresh(t, after(60), &changed, &err));
+    MUST(api_trust_refresh(t, after(60), &err));
     MUST_FAIL(api_trust_release(t, "yara", 1, class_name, not_before, &err), RW_E_NOT_FOUND);
 }
 
 TEST(metadata_that_expired_are_an_alarm_and_the_policy_stays)
 {
     struct rw_err err;
-    bool changed = false;
     RW_AUTO(api_trust) struct api_trust *t = open_view();
     RW_AUTO(rw_buf) struct rw_buf text = rw_buf_make(65536);
     struct rw_wall late = after(INT64_C(3650) * 86400);
-    MUST(api_trust_refresh(t, after(60), &changed, &err));
-    MUST_FAIL(api_trust_refresh(t, late, &changed, &err), RW_E_TUF_EXPIRED);
+    MUST(api_trust_refresh(t, after(60), &err));
+    MUST_FAIL(api_trust_refresh(t, late, &err), RW_E_TUF_EXPIRED);
     assert_non_null(api_trust_policy(t));
     alarms(t, late, &text);
     assert_non_null(strstr(rw_buf_str(&text), "does not verify"));
@@ -114,24 +112,22 @@ TEST(metadata_that_expired_are_an_alarm_and_the_policy_stays)
 TEST(a_policy_file_that_targets_does_not_list_is_refused)
 {
     struct rw_err err;
-    bool changed = false;
     char path[512];
     RW_AUTO(api_trust) struct api_trust *t = open_view();
     char hex[DIGEST_HEX_BYTES];
     MUST(digest_sha256_hex(server_init_policy(), hex, &err));
     (void)snprintf(path, sizeof(path), "%s/repo/targets/policy/%s.rings.json", dir, hex);
     MUST(rw_file_replace(path, 0600, rw_span_str("{}"), &err));
-    MUST_FAIL(api_trust_refresh(t, after(60), &changed, &err), RW_E_TUF_HASH);
+    MUST_FAIL(api_trust_refresh(t, after(60), &err), RW_E_TUF_HASH);
     assert_null(api_trust_policy(t));
 }
 
 TEST(metrics_tell_the_mode_and_the_time_left)
 {
     struct rw_err err;
-    bool changed = false;
     RW_AUTO(api_trust) struct api_trust *t = open_view();
     RW_AUTO(rw_buf) struct rw_buf text = rw_buf_make(65536);
-    MUST(api_trust_refresh(t, after(60), &changed, &err));
+    MUST(api_trust_refresh(t, after(60), &err));
     MUST(api_trust_metrics(t, after(60), &text, &err));
     assert_non_null(strstr(rw_buf_str(&text), "\nringward_trust{mode=\"development\"} 1\n"));
     assert_non_null(strstr(rw_buf_str(&text), "\nringward_repository_ok 1\n"));
