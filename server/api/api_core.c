@@ -43,6 +43,12 @@ static RW_RC release_sha256(void *ctx, const char *family, int64_t release,
     return api_trust_release_sha256(c->trust, family, release, sha256_out, err);
 }
 
+static bool gone(void *ctx, const char *family, int64_t release)
+{
+    const struct api_core *c = ctx;
+    return api_trust_gone(c->trust, family, release);
+}
+
 static RW_RC is_drill(void *ctx, const char *family, int64_t release, bool *out, struct rw_err *err)
 {
     struct api_core *c = ctx;
@@ -69,6 +75,7 @@ RW_RC api_core_begin(struct api_core *c, struct rw_err *err)
                                                 .release_info = release_info,
                                                 .release_sha256 = release_sha256,
                                                 .expedited = expedited,
+                                                .gone = gone,
                                                 .is_drill = is_drill,
                                                 .ctx = c};
     const struct ring_policy *policy = api_trust_policy(c->trust);

@@ -233,6 +233,17 @@ RW_RC api_trust_release(struct api_trust *t, const char *family, int64_t release
     return RW_OK;
 }
 
+bool api_trust_gone(struct api_trust *t, const char *family, int64_t release)
+{
+    struct rw_err err;
+    struct tuf_target target;
+    char path[TUF_PATH_BYTES];
+    /* The search would read a role that is missing from the disk, each time anew. */
+    if (t->policy_serial == 0 || t->failure[0] != '\0' || t->roles_bad[0] != '\0') { return false; }
+    if (!rw_is_ok(entry_codec_content_path(family, release, path, &err))) { return false; }
+    return tuf_client_find(t->client, path, &target, &err).code == RW_E_NOT_FOUND;
+}
+
 RW_RC api_trust_release_sha256(struct api_trust *t, const char *family, int64_t release,
                                uint8_t sha256_out[static DIGEST_BYTES], struct rw_err *err)
 {

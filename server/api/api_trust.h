@@ -40,6 +40,10 @@ RW_RC api_trust_release(struct api_trust *t, const char *family, int64_t release
                         struct rw_wall not_before[static RING_POLICY_RINGS_MAX],
                         struct rw_err *err);
 
+/* Whether what was read last lists the release no more. Reads and verifies nothing, since endpoints ask: while that is
+ * not known, because the last look failed, the answer is no. */
+bool api_trust_gone(struct api_trust *t, const char *family, int64_t release);
+
 /* SHA-256 of its payload as the content role lists it. Fails as api_trust_release. */
 /* Whether the release was signed as a drill. Fails with RW_E_NOT_FOUND. */
 RW_RC api_trust_drill(struct api_trust *t, const char *family, int64_t release, bool *out,

@@ -48,15 +48,10 @@ static const struct rollout *find(const struct rollout_run *r, const char *famil
 /* What an endpoint runs is no place to be held at when it was halted, or is listed no more. */
 static bool runs_bad(const struct rollout_run *r, const struct beacon_permit_request *q)
 {
-    char class_name[RING_POLICY_NAME_BYTES];
-    struct rw_wall unused[RING_POLICY_RINGS_MAX];
-    struct rw_err err;
     const struct rollout *ro = find(r, q->family, q->from);
     if (q->from == 0) { return false; }
     if (ro != NULL && has_ended_badly(ro)) { return true; }
-    struct rw_rc rc =
-        r->effects.release_info(r->effects.ctx, q->family, q->from, class_name, unused, &err);
-    return rc.code == RW_E_NOT_FOUND;
+    return r->effects.gone(r->effects.ctx, q->family, q->from);
 }
 
 static const struct ring_policy_class *class_of(const struct rollout_run *r,

@@ -100,7 +100,7 @@ RW_RC rollout_run_open(struct store *store, struct fleet_state *fleet,
                        struct rollout_run **out, struct rw_err *err)
 {
     RW_ASSERT(effects.point != NULL && effects.release_info != NULL);
-    RW_ASSERT(effects.release_sha256 != NULL);
+    RW_ASSERT(effects.release_sha256 != NULL && effects.gone != NULL);
     struct rollout_run *r = rw_mem_new(sizeof(*r));
     if (r == NULL) { return rw_fail(err, RW_E_NOMEM, "no memory for the controller"); }
     r->store = store;

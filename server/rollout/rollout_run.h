@@ -35,6 +35,8 @@ struct rollout_run_effects {
     RW_RC(*expedited)
     (void *ctx, const char *family, int64_t release, struct rw_wall now,
      struct rw_wall out[static RING_POLICY_RINGS_MAX], struct rw_err *err);
+    /* Whether it is listed no more, as far as known: it reads nothing, since each endpoint may ask. Required. */
+    bool (*gone)(void *ctx, const char *family, int64_t release);
     /* Whether it was signed as a drill. NULL: there never is one. */
     RW_RC(*is_drill)
     (void *ctx, const char *family, int64_t release, bool *out, struct rw_err *err);

@@ -138,6 +138,12 @@ static inline RW_RC world_info(void *ctx, const char *family, int64_t release,
     return RW_OK;
 }
 
+static inline bool world_gone(void *ctx, const char *family, int64_t release)
+{
+    (void)ctx;
+    return strcmp(family, "yara") != 0 || release > WORLD_RELEASES;
+}
+
 static inline RW_RC world_renew(void *ctx, struct rw_wall now, bool *signed_out, struct rw_err *err)
 {
     (void)ctx;
@@ -331,8 +337,10 @@ static inline void world_begin(void)
                     .counters = world_counters,
                     .queue_depth = world_depth},
     };
-    const struct rollout_run_effects effects = {
-        .point = world_point, .release_info = world_info, .release_sha256 = world_sha256};
+    const struct rollout_run_effects effects = {.point = world_point,
+                                                .release_info = world_info,
+                                                .release_sha256 = world_sha256,
+                                                .gone = world_gone};
     struct api_core *c = &world.core;
     RW_ASSERT(rw_is_ok(rollout_control_open(&world.store, &c->controls, &err)));
     RW_ASSERT(rw_is_ok(rollout_run_open(&world.store, world.fleet, api_trust_policy(world.trust),

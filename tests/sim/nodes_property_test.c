@@ -45,7 +45,7 @@ static void crash(struct node *n)
 static RW_RC open_rollouts(struct node *n, struct rw_err *err)
 {
     const struct rollout_run_effects effects = {
-        .point = point, .release_info = info, .release_sha256 = bytes_of, .ctx = n};
+        .point = point, .release_info = info, .release_sha256 = bytes_of, .gone = gone, .ctx = n};
     rollout_run_drop(&n->core.rollouts);
     return rollout_run_open(&n->store, n->fleet, &n->w->policy, effects, &n->core.rollouts, err);
 }

@@ -20,6 +20,14 @@ static RW_RC info(void *ctx, const char *family, int64_t release,
     return RW_OK;
 }
 
+static bool gone(void *ctx, const char *family, int64_t release)
+{
+    (void)ctx;
+    (void)family;
+    (void)release;
+    return false;
+}
+
 static RW_RC bytes_of(void *ctx, const char *family, int64_t release, uint8_t sha256_out[static 32],
                       struct rw_err *err)
 {

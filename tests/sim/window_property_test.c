@@ -110,7 +110,7 @@ static void reopen(struct world *w)
     w->store.backend = &w->faulty;
     MUST(fleet_state_open(&w->store, &w->fleet, &err));
     const struct rollout_run_effects effects = {
-        .point = point, .release_info = info, .release_sha256 = bytes_of, .ctx = w};
+        .point = point, .release_info = info, .release_sha256 = bytes_of, .gone = gone, .ctx = w};
     MUST(rollout_run_open(&w->store, w->fleet, &w->policy, effects, &w->run, &err));
     rw_copy(w->memory, sizeof(w->memory), w->promised, sizeof(w->promised));
 }

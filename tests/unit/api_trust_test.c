@@ -95,6 +95,25 @@ TEST(a_release_that_is_not_published_is_not_found)
     MUST_FAIL(api_trust_release(t, "yara", 1, class_name, not_before, &err), RW_E_NOT_FOUND);
 }
 
+/* An endpoint says which release it runs: no number that it makes up may cost a look at the repository. */
+TEST(whether_a_release_is_gone_is_told_without_reading_anything)
+{
+    struct rw_err err;
+    char path[256];
+    char class_name[RING_POLICY_NAME_BYTES];
+    struct rw_wall not_before[RING_POLICY_RINGS_MAX];
+    RW_AUTO(api_trust) struct api_trust *t = open_view();
+    assert_false(api_trust_gone(t, "yara", 1)); /* not known yet */
+    MUST(api_trust_refresh(t, after(60), &err));
+    assert_true(api_trust_gone(t, "yara", 1));
+    assert_false(api_trust_gone(t, "../yara", 1)); /* no name */
+    (void)snprintf(path, sizeof(path), "%s/repo/metadata/timestamp.json", dir);
+    MUST(rw_file_replace(path, 0644, rw_span_str("{}"), &err));
+    assert_true(api_trust_gone(t, "yara", 1)); /* as before: it has not looked */
+    MUST_FAIL(api_trust_release(t, "yara", 1, class_name, not_before, &err), RW_E_SCHEMA);
+    assert_false(api_trust_gone(t, "yara", 1)); /* not known any more */
+}
+
 TEST(metadata_that_expired_are_an_alarm_and_the_policy_stays)
 {
     struct rw_err err;
@@ -140,6 +159,7 @@ TEST(metrics_tell_the_mode_and_the_time_left)
 
 RUN_TESTS(FRESH(a_new_directory_has_the_built_in_policy_and_says_development),
           FRESH(a_release_that_is_not_published_is_not_found),
+          FRESH(whether_a_release_is_gone_is_told_without_reading_anything),
           FRESH(metadata_that_expired_are_an_alarm_and_the_policy_stays),
           FRESH(a_policy_file_that_targets_does_not_list_is_refused),
           FRESH(metrics_tell_the_mode_and_the_time_left))

@@ -100,9 +100,12 @@ TEST(nobody_is_kept_at_what_was_halted_or_is_not_listed)
     tick(&w);
     run_good(&w, 3);
     struct control c = hold(&w);
+    int infos = w.infos;
     assert_true(keeps(&w, &c, 0, 3, 1, &a));
     assert_false(keeps(&w, &c, 0, 3, 2, &a));  /* halted */
     assert_false(keeps(&w, &c, 0, 3, 10, &a)); /* not listed */
+    assert_int_equal(w.infos,
+                     infos); /* whatever an endpoint says it runs, nothing is read for it */
     end(&w);
 }
 

@@ -49,6 +49,7 @@ struct world {
     struct rw_wall expedited[RINGS]; /* 0: none */
     int64_t drill;                   /* the release that was signed as one; 0: none */
     int points;
+    int infos; /* how often a release was asked for, which may read the repository */
     uint64_t next_id;
     struct endpoint endpoints[RINGS][PER_RING];
 };
@@ -83,11 +84,19 @@ static inline RW_RC info(void *ctx, const char *family, int64_t release,
                          struct rw_err *err)
 {
     struct world *w = ctx;
+    w->infos++;
     if (release > 9) { return rw_fail(err, RW_E_NOT_FOUND, "there is no %s/9", family); }
     (void)snprintf(class_out, RING_POLICY_NAME_BYTES, "rules");
     not_before[0] = w->now;
     not_before[1] = (struct rw_wall){w->now.s + 3600};
     return RW_OK;
+}
+
+static inline bool gone(void *ctx, const char *family, int64_t release)
+{
+    (void)ctx;
+    (void)family;
+    return release > 9;
 }
 
 static inline RW_RC expedited(void *ctx, const char *family, int64_t release, struct rw_wall now,
@@ -138,6 +147,7 @@ static inline void restart(struct world *w)
                                                 .release_info = info,
                                                 .release_sha256 = bytes_of,
                                                 .expedited = expedited,
+                                                .gone = gone,
                                                 .is_drill = is_drill,
                                                 .ctx = w};
     MUST(rollout_run_open(&w->store, w->fleet, &w->policy, effects, &w->run, &err));
