@@ -136,7 +136,8 @@ static RW_RC open_webhooks(struct serve *s, const char *dir, struct rw_err *err)
 static RW_RC open_core(struct serve *s, const char *dir, struct rw_err *err)
 {
     char staging[SERVER_CONF_PATH_BYTES];
-    struct rw_clock clock = rw_clock_system();
+    RW_TRY(api_clock_open(&s->clock, rw_clock_system(), err));
+    const struct rw_clock clock = api_clock_of(&s->clock);
     s->api = (struct api_core){
         .store = &s->store,
         .node = shares_store(s) ? &s->node : NULL,
@@ -156,6 +157,7 @@ static RW_RC open_core(struct serve *s, const char *dir, struct rw_err *err)
         .auth = s->auth,
         .outside = serve_outside(s),
         .clock = clock,
+        .steady = &s->clock,
         .forget_s = s->conf.retention_records_ms / 1000,
         .started = rw_clock_wall(&clock),
     };
@@ -282,6 +284,7 @@ void serve_drop(struct serve *s)
     webhook_close(&s->webhook);
     server_certificate_drop(&s->certificate);
     api_core_end(&s->api);
+    api_clock_close(&s->clock);
     rollout_control_drop(&s->api.controls);
     release_index_drop(&s->index);
     clone_watch_drop(&s->api.shared);

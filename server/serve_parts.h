@@ -44,6 +44,7 @@ struct serve {
     struct http_server *counted; /* what metrics count; NULL before the start and in the stop */
     struct release_index index;
     struct api_node node;
+    struct api_clock clock;
     struct api_core api;
     struct webhook *webhook;
     atomic_bool told; /* a webhook's thread has a result */

@@ -17,6 +17,7 @@ void api_alarm_write(const struct api_core *c, struct rw_wall now, struct json_w
     const struct api_retention retention = api_core_retention(c);
     api_trust_write_alarms(c->trust, now, w);
     api_certificate_write_alarms(&certificate, now, w);
+    api_clock_write_alarms(c->steady, w);
     put(w, "signer", c->signer_alarm);
     put(w, "store", c->store_alarm);
     put(w, "controller", c->tick_alarm);

@@ -9,6 +9,7 @@
 #define RINGWARD_API_CORE_H
 
 #include "server/api/api_certificate.h"
+#include "server/api/api_clock.h"
 #include "server/api/api_node.h"
 #include "server/api/api_retention.h"
 #include "server/api/api_trust.h"
@@ -66,6 +67,7 @@ struct api_core {
     struct api_node *node;   /* NULL: the only process of its store */
     struct api_core_outside outside;
     struct rw_clock clock;
+    struct api_clock *steady; /* that `clock` reads; NULL: it reads the machine's */
     struct rw_wall started;
     uint64_t integrity; /* beacons that tell of damaged content on an endpoint's disk (INV-12) */
     uint64_t clocks_behind; /* beacons of endpoints whose clock cannot be believed (INV-12) */

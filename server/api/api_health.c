@@ -154,6 +154,7 @@ static RW_RC write_metrics(const struct api_core *c, struct rw_buf *into, struct
                           "ringward_beacons_integrity_total %llu\n",
                           (unsigned long long)c->clocks_behind, (unsigned long long)c->clocks_ahead,
                           (unsigned long long)c->integrity));
+    RW_TRY(api_clock_metrics(c->steady, into, err));
     RW_TRY(webhook_metrics(c->webhook, into, err));
     RW_TRY(rw_buf_appendf(
         into, err,

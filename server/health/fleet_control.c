@@ -64,6 +64,7 @@ static void book_all(struct fleet_table *t, const struct fleet_endpoint *e, int6
 
 void fleet_control_heard(struct fleet_table *t, struct fleet_endpoint *e, int64_t now_s)
 {
+    if (e->control_end_s - now_s > FLEET_AHEAD_S) { e->control_end_s = 0; }
     if (now_s < e->control_end_s) {
         if (e->control_seen != 0 || now_s < e->control_look_s) { return; }
         e->control_seen = 1;

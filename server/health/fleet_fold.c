@@ -94,9 +94,9 @@ static void move_endpoint(struct fleet_table *t, struct fleet_endpoint *e,
         e->cohort = r->cohort;
         count_member(t, e, 1);
     }
-    if (e->ring != FLEET_NO_NAME && r->now_s > t->ring_seen_s[e->ring]) {
-        t->ring_seen_s[e->ring] = r->now_s;
-    }
+    if (e->ring == FLEET_NO_NAME) { return; }
+    int64_t *seen_s = &t->ring_seen_s[e->ring];
+    if (r->now_s > *seen_s || *seen_s - r->now_s > FLEET_AHEAD_S) { *seen_s = r->now_s; }
 }
 
 static struct fleet_endpoint *endpoint_of(struct fleet_table *t, const struct fleet_record *r)

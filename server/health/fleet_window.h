@@ -17,6 +17,7 @@
 enum {
     FLEET_BUCKETS = 32, /* kept at once: those of one window, and some time to read them */
     FLEET_BUCKETS_PER_WINDOW = 15, /* one minute each, of windows of 15 minutes */
+    FLEET_AHEAD_S = 86400,         /* what is dated later than this is of a clock that was ahead */
 };
 
 struct fleet_bucket {
@@ -55,7 +56,7 @@ struct fleet_window_entry *fleet_windows_at(struct fleet_windows *w, uint64_t ke
 /* Seconds that one bucket covers. */
 int64_t fleet_window_width_s(int64_t window_s);
 /* The bucket of windows that close at `end_s`; an older one in its place is forgotten. NULL when there is a newer one:
- * these windows have been read, or were missed. */
+ * these windows have been read, or were missed; one that is a day ahead is forgotten too. */
 struct fleet_bucket *fleet_window_bucket(struct fleet_window_entry *e, int64_t end_s,
                                          int64_t width_s);
 /* The same without making one; NULL when it is not there. */

@@ -189,6 +189,16 @@ static RW_RC load(struct store *store, const struct rollout *ro, struct rollout_
     return rw_is_ok(rc) ? rc : rw_wrap(err, "stored evidence '%s'", doc.id);
 }
 
+static int64_t least(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static int64_t most(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
 RW_RC rollout_evidence_open(struct store *store, const struct rollout *ro, struct rw_wall now,
                             struct rollout_evidence **out, struct rw_err *err)
 {
@@ -206,6 +216,8 @@ RW_RC rollout_evidence_open(struct store *store, const struct rollout *ro, struc
             e->scopes[i].late = late_rule_begin();
         }
         rc = load(store, ro, e, err);
+        /* INV-3: written by a clock that was ahead, it would look at nothing until that time has come. */
+        if (rw_is_ok(rc)) { e->at_s = least(e->at_s, now.s); }
     }
     if (!rw_is_ok(rc)) {
         rollout_evidence_drop(&e);
@@ -229,16 +241,6 @@ bool rollout_evidence_due(const struct rollout_evidence *e, const struct rollout
 {
     int64_t width = width_s(ro, fleet, now);
     return now.s - e->at_s >= (width < LOOK_S ? width : LOOK_S);
-}
-
-static int64_t least(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
-static int64_t most(int64_t a, int64_t b)
-{
-    return a > b ? a : b;
 }
 
 struct look {
@@ -312,6 +314,8 @@ void rollout_evidence_look(struct rollout_evidence *e, const struct rollout *ro,
     int64_t drips = (now.s - ro->started.s) / LATE_RULE_DRIP_S;
     if (now.s <= e->at_s) { return; }
     l.last_bucket = now.s / width_s(ro, fleet, now) - 1; /* closed: deadlines were expired before */
+    /* Buckets of a clock that was far ahead: those that come now were never read. */
+    if (e->bucket > l.last_bucket + FLEET_BUCKETS) { e->bucket = l.last_bucket; }
     for (size_t ring = 0; ring < e->ring_count; ring++) {
         l.place = (struct fleet_place){ro->family, ro->release, ro->rings[ring].name};
         for (size_t k = 0; k < e->scope_count; k++) {

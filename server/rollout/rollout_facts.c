@@ -253,7 +253,9 @@ static void judge(const struct rollout_facts_from *from, size_t index,
         .min_healthy = f->min_healthy,
         .log_e = f->log_e,
         .log_threshold = f->threshold,
-        .telemetry_fresh = seen.s > 0 && from->now.s - seen.s <= fresh_s,
+        /* Heard of in the future, by a clock that was ahead, is not heard of (INV-3). */
+        .telemetry_fresh =
+            seen.s > 0 && from->now.s - seen.s <= fresh_s && seen.s - from->now.s <= fresh_s,
         .spared = spared[0] == '\0' ? NULL : spared,
     };
     f->gate = gate_rule_decide(&in, f->gate_reason);

@@ -91,6 +91,35 @@ TEST(late_crashes_that_control_has_too_say_nothing)
     end(&w);
 }
 
+/* A clock that was a month ahead wrote the evidence, and the server was started anew with the right one (INV-3). */
+TEST(evidence_of_a_clock_that_was_ahead_does_not_blind_the_detector)
+{
+    struct world w;
+    begin(&w);
+    keep_control(&w);
+    all_alive(&w, 0);
+    start(&w, 1);
+    tick(&w);
+    minutes(&w, 1, 45, nobody);
+    int64_t right_s = w.now.s;
+    w.now.s += (int64_t)30 * 86400;
+    all_alive(&w, 0);
+    tick(&w);
+    assert_false(the(&w, 1)->halt.there);
+    w.now.s = right_s + 60;
+    restart(&w);
+    tick(&w);
+    minutes(&w, 1, 5, nobody);
+    for (size_t i = 0; i < PER_RING && !the(&w, 1)->halt.there; i++) {
+        if (!w.endpoints[0][i].done) { continue; }
+        send(&w, 0, i, BEACON_CRASH, 1);
+        minutes(&w, 1, 1, nobody);
+    }
+    assert_true(the(&w, 1)->halt.there);
+    assert_string_equal(the(&w, 1)->halt.term, "crash_control");
+    end(&w);
+}
+
 TEST(evidence_is_the_same_after_a_restart)
 {
     struct world w;
@@ -142,5 +171,6 @@ RUN_TESTS(
     cmocka_unit_test(late_crashes_are_found_against_control),
     cmocka_unit_test(late_crashes_of_a_whole_ring_are_found_without_control_and_history),
     cmocka_unit_test(late_crashes_that_control_has_too_say_nothing),
+    cmocka_unit_test(evidence_of_a_clock_that_was_ahead_does_not_blind_the_detector),
     cmocka_unit_test(evidence_is_the_same_after_a_restart),
     cmocka_unit_test(what_history_made_normal_is_frozen_and_older_rollouts_go_by_the_cold_start))
