@@ -1,4 +1,5 @@
-/* Opening, guard, begin and end of a run. The steps of a change: activate_switch.c; the watch: activate_run.c. */
+/* Opening, begin and end of a run. The boot-loop guard: activate_guard.c. The steps of a change: activate_switch.c; the
+ * watch: activate_run.c. */
 #include "agent/activate/activate_steps.h"
 
 #include "common/base/log.h"
@@ -54,6 +55,29 @@ static void begin_anew(struct activate *a, int64_t active)
     if (rw_is_ok(set_store_check(&a->sets, active, &m, &err))) { a->slots.current = active; }
 }
 
+/* Slots are saved before the link is flipped, and a change flips it to its own set only. So a link that names the
+ * empty or the previous set although another one is current was flipped by a way back that could not be saved: what
+ * was left must not come back by itself. */
+static bool was_left_unsaved(const struct activate *a, int64_t active)
+{
+    const struct slot_state *s = &a->slots;
+    return s->trial.change == SLOT_NO_CHANGE && active != s->current && !a->sets.relinked &&
+           (active == 0 || active == s->previous);
+}
+
+static void adopt(struct activate *a, int64_t active)
+{
+    struct slot_state *s = &a->slots;
+    rw_log(RW_LOG_WARN, "way_back_was_not_saved", NULL, NULL);
+    s->stable = active != 0 && s->previous_stable;
+    s->current = active;
+    s->previous = 0;
+    s->previous_stable = false;
+    s->committed = (struct rw_wall){0};
+    a->collect_due = true;
+    (void)activate_save(a); /* else the next start finds the same */
+}
+
 /* Finds where the last life ended between two durable steps (see activate_switch.c). */
 static RW_RC reconcile(struct activate *a, int64_t active, struct rw_err *err)
 {
@@ -64,6 +88,7 @@ static RW_RC reconcile(struct activate *a, int64_t active, struct rw_err *err)
         a->collect_due = true;
         (void)activate_save(a);
     }
+    if (was_left_unsaved(a, active)) { adopt(a, active); }
     if (t->change == SLOT_NO_CHANGE) { activate_unmark(a); } /* killed right after a commit */
     int64_t wanted = t->change != SLOT_NO_CHANGE ? t->set : a->slots.current;
     if (active != wanted) { RW_TRY(set_store_switch(&a->sets, wanted, err)); }
@@ -113,65 +138,13 @@ void activate_drop(struct activate *a)
     set_store_drop(&a->sets);
 }
 
-/* Looked at twice before it counts as damaged: one read that fails is no reason to leave a set. */
-static bool is_whole(const struct activate *a, int64_t set, struct manifest *out)
-{
-    struct rw_err unused;
-    bool whole = false;
-    for (int look = 0; look < 2 && !whole; look++) {
-        whole = rw_is_ok(set_store_check(&a->sets, set, out, &unused));
-    }
-    return whole;
-}
-
-static struct boot_rule_evidence boot_evidence(const struct activate *a)
-{
-    const struct slot_state *s = &a->slots;
-    bool trial = s->trial.change != SLOT_NO_CHANGE;
-    struct manifest active;
-    struct manifest fallback;
-    struct boot_rule_evidence e = {
-        .open = s->boot.open,
-        .guarded = s->boot.guarded,
-        .unclean = s->boot.unclean,
-        .active = trial ? s->trial.set : s->current,
-        .fallback = trial ? s->current : s->previous,
-        .trial = trial,
-        .active_stable = !trial && s->stable,
-    };
-    e.active_valid = is_whole(a, e.active, &active);
-    /* After a way back two sets may hold the same: loading the other one would be a third try of what kills. */
-    e.fallback_valid = is_whole(a, e.fallback, &fallback) &&
-                       !(e.active_valid && manifest_same_content(&active, &fallback));
-    return e;
-}
-
-RW_RC activate_guard(struct activate *a, struct rw_err *err)
-{
-    activate_mend_at_start(a);
-    const struct boot_rule_evidence e = boot_evidence(a);
-    const struct boot_rule_result r = boot_rule_decide(&e);
-    char detail[BOOT_RULE_REASON_BYTES + 40];
-    struct rw_log_line l;
-    /* Counted before anything is loaded: a start that kills the host has left its trace (INV-6). With a set to leave
-     * the count reaches the disk together with the choice: "guarded" must never stand beside the set that was left. */
-    a->slots.boot = (struct slot_boot){.open = true, .guarded = true, .unclean = r.unclean};
-    if (r.slot == BOOT_ACTIVE) { (void)activate_save(a); }
-    rw_log_begin(&l, r.slot == BOOT_ACTIVE ? RW_LOG_INFO : RW_LOG_WARN, "boot_guard");
-    rw_log_i64(&l, "set", r.set);
-    rw_log_i64(&l, "unclean", r.unclean);
-    rw_log_str(&l, "reason", r.reason);
-    rw_log_end(&l);
-    if (r.slot == BOOT_ACTIVE) { return RW_OK; }
-    (void)snprintf(detail, sizeof(detail), "boot guard: %s", r.reason);
-    a->fell_back = true;
-    RW_TRY(activate_fall_back(a, r.set, r.blame, detail, err));
-    report_flush(a->report); /* this process may end now */
-    return RW_OK;
-}
-
 static bool start_allowed(struct activate *a)
 {
+    if (!activate_counted(a)) {
+        rw_log(RW_LOG_ERROR, "sensor_not_started", "text",
+               "this start can be neither counted nor spared");
+        return false; /* INV-6: it would load what the last start may have died of, untold */
+    }
     if (a->damage.found) { activate_leave_damaged(a); }
     if (!a->damage.found) { return true; }
     rw_log(RW_LOG_ERROR, "sensor_not_started", "text", "no intact set is left");
@@ -206,7 +179,9 @@ void activate_start(struct activate *a)
     RW_ASSERT(a->phase == ACTIVATE_STOPPED);
     a->slots.boot.open = true;
     a->slots.boot.guarded = false;
-    (void)activate_save(a); /* a full disk is no reason to leave the host without its sensor */
+    /* What the guard has just gone back to had no try yet. */
+    a->uncounted = !activate_save(a) && !a->fell_back;
+    (void)activate_counted(a); /* tried again before a sensor starts */
     a->begun = activate_now(a);
     a->settled = false;
     a->begun_set = a->slots.trial.change != SLOT_NO_CHANGE ? -1 : a->slots.current;

@@ -68,6 +68,7 @@ struct activate {
     struct rw_mono begun;   /* start of this run */
     bool settled;           /* the sensor has proven the active set */
     int64_t begun_set;      /* proven set with which this run began; -1: it began with a trial */
+    bool uncounted;         /* the begin of this run is not on the disk yet: no sensor may load */
     bool fell_back;         /* the boot guard left a set in this start */
     bool aborted;           /* the ring's entry went back during a trial */
     bool reach_back;        /* the server was reachable when the change on trial began */
@@ -104,7 +105,8 @@ RW_RC activate_open(struct activate *a, const struct activate_options *o, struct
 void activate_drop(struct activate *a);
 
 /* The boot-loop guard: counts this start durably, then chooses the set, before any sensor loads. May be
- * called as a step of its own (`guard`) and again at the begin of a run: one start counts once. */
+ * called as a step of its own (`guard`) and again at the begin of a run: one start counts once. A start behind an
+ * unclean one that cannot be counted leaves the set. Fails when that cannot be done either: no sensor may load. */
 RW_RC activate_guard(struct activate *a, struct rw_err *err);
 /* Begins a run after the guard: starts the sensor, resumes a change that was under way. */
 void activate_start(struct activate *a);

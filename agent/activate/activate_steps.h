@@ -17,6 +17,8 @@ void activate_log(const char *event, const struct rw_err *err);
 
 /* Saves the slots; a failure is logged and told. */
 bool activate_save(struct activate *a);
+/* Is the begin of this run on the disk, or its set left, so that a sensor may load? Tries both again. */
+bool activate_counted(struct activate *a);
 /* Starts the sensor when it is down, with back-off; a failure is logged. */
 void activate_start_sensor(struct activate *a);
 /* Makes the sensor load what the link names: reload when it is there, else a fresh start. */

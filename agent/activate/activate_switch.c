@@ -3,7 +3,8 @@
  *   begin      1 intent into the slots  2 build sets/N  3 flip the link  4 tell the sensor
  *   commit     1 beacon  2 slots: N is current
  *   go back    1 slots: failed, abandoned  2 flip the link back  3 beacon  4 slots: no change under way
- *   fall back  1 beacons (repeated by the next guard with the same ids)  2 slots: the other set  3 flip the link
+ *   fall back  1 beacons (repeated by the next guard with the same ids)  2 slots: the other set  3 flip the link,
+ *              which tells the next start enough when 2 has failed
  *
  * After a kill between any two of them activate_open finds the place and goes on or back (INV-6).
  */
@@ -333,7 +334,8 @@ RW_RC activate_fall_back(struct activate *a, int64_t set, bool blame, const char
     a->slots.previous = 0;
     a->slots.committed = (struct rw_wall){0};
     a->slots.trial = (struct slot_trial){.change = SLOT_NO_CHANGE};
-    (void)activate_save(a);
+    (void)activate_save(
+        a); /* unsaved, the link alone tells the next start (activate_open): the set must be left anyhow */
     RW_TRY(set_store_switch(&a->sets, set, err));
     a->active = to;
     a->fresh = false;

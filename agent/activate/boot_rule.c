@@ -35,26 +35,37 @@ static bool has_fallback(const struct boot_rule_evidence *e)
 static bool is_to_blame(const struct boot_rule_evidence *e, const struct boot_rule_result *r)
 {
     if (r->slot == BOOT_ACTIVE) { return false; }
+    if (e->uncounted && r->unclean < UNCLEAN_FALLBACK) { return false; } /* it had a try left */
     bool first_fall = r->slot == BOOT_FALLBACK || r->unclean < UNCLEAN_EMPTY;
     return e->trial || (first_fall && e->active_valid && !e->active_stable);
+}
+
+/* INV-3, INV-6: a count that does not reach the disk would give the set one more try for ever. After a clean end a
+ * proven set is loaded all the same: a full disk alone is no reason to leave the host without its sensor. */
+static bool is_untold_risk(const struct boot_rule_evidence *e, int64_t unclean)
+{
+    return e->uncounted && e->active != 0 && (unclean > 0 || e->trial);
 }
 
 static struct boot_rule_result choose_slot(const struct boot_rule_evidence *e)
 {
     int64_t unclean = e->open ? e->unclean + 1 : 0;
-    /* What a guard of its own has chosen for this start is active now: going back once more would leave a good set. */
-    if (e->guarded && e->active_valid) {
-        return choose(e, e->unclean, BOOT_ACTIVE, "the guard has chosen already");
-    }
     if (e->guarded) { unclean = e->unclean; }
+    bool untold = is_untold_risk(e, unclean);
+    /* What a guard of its own has chosen for this start is active now: going back once more would leave a good set. */
+    if (e->guarded && e->active_valid && !untold) {
+        return choose(e, unclean, BOOT_ACTIVE, "the guard has chosen already");
+    }
     if (unclean >= UNCLEAN_EMPTY) {
         return choose(e, unclean, BOOT_EMPTY, "%lld unclean starts in a row", (long long)unclean);
     }
     bool tired = unclean >= UNCLEAN_FALLBACK;
-    if (!tired && e->active_valid) {
+    if (!tired && !untold && e->active_valid) {
         return choose(e, unclean, BOOT_ACTIVE, unclean == 0 ? "clean start" : "one more try");
     }
-    const char *why = tired ? "unclean starts in a row" : "the active set is damaged";
+    const char *why = "the active set is damaged";
+    if (untold) { why = "this start cannot be counted on the disk"; }
+    if (tired) { why = "unclean starts in a row"; }
     return choose(e, unclean, has_fallback(e) ? BOOT_FALLBACK : BOOT_EMPTY, "%s", why);
 }
 

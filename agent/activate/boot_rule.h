@@ -2,7 +2,8 @@
  *
  * memory   values only
  * threads  pure
- * source   INV-6: after unclean starts one more try at most, then the previous set, then the empty one
+ * source   INV-6: after unclean starts one more try at most, then the previous set, then the empty one; a start
+ *          behind an unclean one that cannot be counted is not risked with the same set
  */
 #ifndef RINGWARD_BOOT_RULE_H
 #define RINGWARD_BOOT_RULE_H
@@ -19,6 +20,8 @@ struct boot_rule_evidence {
     bool fallback_valid;
     bool trial;         /* the active set is on trial */
     bool active_stable; /* the host has started with the active set before, and that start lasted */
+    bool
+        uncounted; /* that this start began cannot be written: if it kills the host, nobody will know */
 };
 
 enum boot_rule_slot { BOOT_ACTIVE, BOOT_FALLBACK, BOOT_EMPTY };

@@ -295,6 +295,7 @@ RW_RC set_store_open(int state_dir, struct set_store *out, struct rw_err *err)
     }
     struct rw_rc rc = set_store_active(&s, &active, err);
     if (rc.code == RW_E_NOT_FOUND || rc.code == RW_E_SYNTAX || rc.code == RW_E_RANGE) {
+        s.relinked = true;
         rc = set_store_switch(&s, 0, err);
     }
     RW_TRY(rc);

@@ -15,9 +15,10 @@
 #include <stdatomic.h>
 
 struct set_store {
-    int state; /* borrowed: the state directory */
-    int sets;  /* owned: "sets" */
-    int store; /* owned: "store" */
+    int state;     /* borrowed: the state directory */
+    int sets;      /* owned: "sets" */
+    int store;     /* owned: "store" */
+    bool relinked; /* there was no link that could be understood: it names the empty set since */
 };
 
 /* Makes directories, set 0 and the link where they are missing. */

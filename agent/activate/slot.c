@@ -4,7 +4,9 @@
 
 #include <string.h>
 
-enum { SLOT_FORMAT = 1, SLOT_BYTES_MAX = 32768 };
+/* SLOT_BYTES: of each copy, filled up with spaces, so that a save needs no room on a full disk (INV-6). The largest
+ * state is smaller; one that were not would be saved as a new file. */
+enum { SLOT_FORMAT = 1, SLOT_BYTES = 8192, SLOT_BYTES_MAX = 32768 };
 
 static const char slot_name[] = "slots";
 static const char *const change_names[] = {"none", "trial", "revert", "remove"};
@@ -248,5 +250,12 @@ RW_RC slot_save(int state_dir, const struct slot_state *s, struct rw_err *err)
 {
     RW_AUTO(rw_buf) struct rw_buf text = rw_buf_make(SLOT_BYTES_MAX);
     RW_TRY(slot_write(s, &text, err));
+    if (text.n < SLOT_BYTES) {
+        size_t room = SLOT_BYTES - text.n;
+        uint8_t *at = NULL;
+        RW_TRY(rw_buf_reserve(&text, room, &at, err));
+        memset(at, ' ', room);
+        rw_buf_commit(&text, room);
+    }
     return rw_alt_save(state_dir, slot_name, rw_buf_span(&text), err);
 }

@@ -65,6 +65,7 @@ struct slot_state {
 /* A fresh state when there is none (*fresh_out). Fails with RW_E_SCHEMA and the like when the newest valid
  * copy cannot be understood. */
 RW_RC slot_load(int state_dir, struct slot_state *out, bool *fresh_out, struct rw_err *err);
+/* Durable on RW_OK. Once both copies have been made it needs no room on the disk: they are written over in turn. */
 RW_RC slot_save(int state_dir, const struct slot_state *s, struct rw_err *err);
 /* Text forms, for tests and fuzzing. */
 RW_RC slot_write(const struct slot_state *s, struct rw_buf *into, struct rw_err *err);

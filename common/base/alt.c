@@ -1,7 +1,8 @@
 /* A copy is: magic "RWALT1\n\0", serial u64, length u32, CRC-32 u32 over serial, length and payload,
  * then the payload; integers little endian. Torn or bit-flipped copies fail the checksum and the
- * other one is used. The newest copy is never written: the older one is replaced
- * atomically, so at every instant one complete copy exists (INV-6).
+ * other one is used. The newest copy is never written: a torn write damages the older one only, so
+ * at every instant one complete copy exists (INV-6). The older one is written over in place when it has
+ * the same size, which needs no room on a full disk; else it is replaced by a new file.
  */
 #include "common/base/alt.h"
 
@@ -90,6 +91,18 @@ static void copy_load(int dir, const char *name, char which, struct alt_copy *c)
     c->valid = true;
 }
 
+static void copies_load(int dir, const char *name, struct alt_copy *a, struct alt_copy *b)
+{
+    copy_load(dir, name, 'a', a);
+    copy_load(dir, name, 'b', b);
+}
+
+/* Another process may write meanwhile: one copy was looked at while it was written, then the other one. */
+static bool seen_in_between(const struct alt_copy *a, const struct alt_copy *b)
+{
+    return !a->valid && !b->valid && a->file.n > 0 && b->file.n > 0;
+}
+
 /* Without a valid copy, one that cannot be read must not pass for missing: the caller would begin anew, and
  * the new state would lose against the old one when that is readable again. */
 static RW_RC check_readable(const struct alt_copy *a, const struct alt_copy *b, const char *name,
@@ -102,10 +115,15 @@ static RW_RC check_readable(const struct alt_copy *a, const struct alt_copy *b, 
 RW_RC rw_alt_load(int dir, const char *name, struct rw_buf *into, uint64_t *serial_out,
                   struct rw_err *err)
 {
+    enum { LOOKS_MAX = 3 };
     RW_AUTO(alt_copy) struct alt_copy a;
     RW_AUTO(alt_copy) struct alt_copy b;
-    copy_load(dir, name, 'a', &a);
-    copy_load(dir, name, 'b', &b);
+    copies_load(dir, name, &a, &b);
+    for (int look = 1; look < LOOKS_MAX && seen_in_between(&a, &b); look++) {
+        alt_copy_drop(&a);
+        alt_copy_drop(&b);
+        copies_load(dir, name, &a, &b);
+    }
     RW_TRY(check_readable(&a, &b, name, err));
     if (!a.valid && !b.valid) {
         return rw_fail(err, RW_E_NOT_FOUND, "state '%s': no valid copy", name);
@@ -124,8 +142,7 @@ RW_RC rw_alt_save(int dir, const char *name, struct rw_span payload, struct rw_e
     }
     RW_AUTO(alt_copy) struct alt_copy a;
     RW_AUTO(alt_copy) struct alt_copy b;
-    copy_load(dir, name, 'a', &a);
-    copy_load(dir, name, 'b', &b);
+    copies_load(dir, name, &a, &b);
     RW_TRY(check_readable(&a, &b, name, err));
     bool a_is_newest = a.valid && (!b.valid || a.serial > b.serial);
     uint64_t serial = (a_is_newest ? a.serial : b.serial) + 1;
@@ -139,5 +156,10 @@ RW_RC rw_alt_save(int dir, const char *name, struct rw_span payload, struct rw_e
     RW_TRY(rw_buf_append(&whole, payload, err));
     char file[256];
     (void)snprintf(file, sizeof(file), "%s.%c", name, a_is_newest ? 'b' : 'a');
+    /* A part of the disk that cannot be written is no reason to fail: the new file lies elsewhere. */
+    if ((a_is_newest ? b : a).file.n == whole.n &&
+        rw_is_ok(rw_file_overwrite_at(dir, file, rw_buf_span(&whole), err))) {
+        return RW_OK;
+    }
     return rw_file_replace_at(dir, file, 0600, rw_buf_span(&whole), err);
 }

@@ -15,7 +15,8 @@
 /* Fails with RW_E_NOT_FOUND when neither copy is valid, RW_E_IO when that cannot be told. */
 RW_RC rw_alt_load(int dir, const char *name, struct rw_buf *into, uint64_t *serial_out,
                   struct rw_err *err);
-/* Writes the copy that is not the newest one, with serial + 1; durable on RW_OK. */
+/* Writes the copy that is not the newest one, with serial + 1; durable on RW_OK. A payload of always the same size
+ * needs no room on the disk once both copies exist. Fails with RW_E_TOO_BIG, RW_E_FULL, RW_E_IO. */
 RW_RC rw_alt_save(int dir, const char *name, struct rw_span payload, struct rw_err *err);
 
 #endif

@@ -218,6 +218,21 @@ RW_RC rw_file_replace_at(int dir, const char *name, mode_t mode, struct rw_span 
     return RW_OK;
 }
 
+RW_RC rw_file_overwrite_at(int dir, const char *name, struct rw_span content, struct rw_err *err)
+{
+    struct stat st;
+    RW_AUTO(rw_fd)
+    rw_fd fd = rw_open_at(dir, name, O_WRONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0);
+    if (fd < 0) { return rw_fail_errno(err, code_of_open(errno), errno, "file '%s'", name); }
+    if (fstat(fd, &st) != 0) { return rw_fail_errno(err, RW_E_IO, errno, "file '%s'", name); }
+    if (!S_ISREG(st.st_mode) || (uintmax_t)st.st_size != content.n) {
+        return rw_fail(err, RW_E_NOT_FOUND, "no regular file '%s' of %zu bytes", name, content.n);
+    }
+    struct rw_rc rc = rw_fd_write_all(fd, content, err);
+    if (rw_is_ok(rc)) { rc = rw_fd_sync(fd, "it", err); }
+    return rw_is_ok(rc) ? RW_OK : rw_wrap(err, "file '%s'", name);
+}
+
 RW_RC rw_file_replace(const char *path, mode_t mode, struct rw_span content, struct rw_err *err)
 {
     char for_dir[PATH_BYTES_MAX];

@@ -44,6 +44,11 @@ RW_RC rw_file_replace_at(int dir, const char *name, mode_t mode, struct rw_span 
                          struct rw_err *err);
 RW_RC rw_file_replace(const char *path, mode_t mode, struct rw_span content, struct rw_err *err);
 
+/* Writes over the regular file, which must have as many bytes as the content, and syncs it: that needs no room, and no
+ * file of another name, on a full disk. Not atomic: a crash, or a failure, leaves any mixture of old and new.
+ * Fails with RW_E_NOT_FOUND when there is no such file of that size, RW_E_FULL, RW_E_IO. */
+RW_RC rw_file_overwrite_at(int dir, const char *name, struct rw_span content, struct rw_err *err);
+
 /* Writes all of it, resuming after short writes and EINTR. Fails with RW_E_FULL, RW_E_IO. */
 RW_RC rw_fd_write_all(int fd, struct rw_span content, struct rw_err *err);
 RW_RC rw_fd_sync(int fd, const char *what, struct rw_err *err);

@@ -5,8 +5,22 @@
 #include "common/base/file.h"
 #include "tests/harness.h"
 
+#include <errno.h>
 #include <signal.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+
+/* No new file gets its name: a full disk. */
+static bool disk_is_full;
+
+int renameat(int from_dir, const char *from, int to_dir, const char *to)
+{
+    if (disk_is_full) {
+        errno = ENOSPC;
+        return -1;
+    }
+    return (int)syscall(SYS_renameat2, from_dir, from, to_dir, to, 0);
+}
 
 static void save(const struct harness_dir *d, const char *text)
 {
@@ -113,6 +127,56 @@ TEST(a_state_above_the_limit_is_refused)
     MUST_FAIL(rw_alt_load(d.fd, "slots", &small, &serial, &err), RW_E_TOO_BIG);
 }
 
+/* INV-3: what must be counted before a risk is counted on a full disk too. */
+TEST(a_full_disk_takes_a_state_of_the_same_size)
+{
+    RW_AUTO(harness_dir) struct harness_dir d = harness_dir();
+    struct rw_err err = {0};
+    save(&d, "state 1");
+    save(&d, "state 2");
+    disk_is_full = true;
+    for (uint64_t i = 3; i < 9; i++) {
+        char text[16];
+        (void)snprintf(text, sizeof(text), "state %d", (int)i);
+        save(&d, text);
+        expect(&d, text, i);
+    }
+    MUST_FAIL(rw_alt_save(d.fd, "slots", rw_span_str("a longer state"), &err), RW_E_FULL);
+    expect(&d, "state 8", 8);
+    disk_is_full = false;
+    save(&d, "a longer state");
+    expect(&d, "a longer state", 9);
+}
+
+/* Written over in place, a copy may be any mixture of what was and what should be: the newest one was not touched. */
+TEST(a_copy_torn_at_any_byte_leaves_the_newest_state)
+{
+    RW_AUTO(harness_dir) struct harness_dir d = harness_dir();
+    struct rw_err err = {0};
+    RW_AUTO(rw_buf) struct rw_buf was = rw_buf_make(1000);
+    RW_AUTO(rw_buf) struct rw_buf new = rw_buf_make(1000);
+    save(&d, "aaaaaaaa");
+    save(&d, "bbbbbbbb");
+    MUST(rw_file_read_at(d.fd, "slots.a", 1000, &was, &err));
+    save(&d, "cccccccc");
+    MUST(rw_file_read_at(d.fd, "slots.a", 1000, &new, &err));
+    assert_int_equal(was.n, new.n);
+    for (size_t n = 0; n < new.n; n++) {
+        RW_AUTO(rw_buf) struct rw_buf torn = rw_buf_make(1000);
+        MUST(rw_buf_append(&torn, rw_span_of(new.p, n), &err));
+        MUST(rw_buf_append(&torn, rw_span_of(was.p + n, was.n - n), &err));
+        MUST(rw_file_replace_at(d.fd, "slots.a", 0600, rw_buf_span(&torn), &err));
+        expect(&d, "bbbbbbbb", 2);
+    }
+    for (size_t n = 1; n < new.n; n++) { /* the end reached the disk before the begin */
+        RW_AUTO(rw_buf) struct rw_buf torn = rw_buf_make(1000);
+        MUST(rw_buf_append(&torn, rw_span_of(was.p, n), &err));
+        MUST(rw_buf_append(&torn, rw_span_of(new.p + n, new.n - n), &err));
+        MUST(rw_file_replace_at(d.fd, "slots.a", 0600, rw_buf_span(&torn), &err));
+        expect(&d, n <= 8 ? "cccccccc" : "bbbbbbbb", n <= 8 ? 3 : 2); /* the magic is the same */
+    }
+}
+
 /* Killed at any moment while it saves, the writer leaves the former or the new state. */
 TEST(a_writer_killed_at_any_time_leaves_a_whole_state)
 {
@@ -150,4 +214,6 @@ RUN_TESTS(cmocka_unit_test(the_last_saved_state_is_loaded),
           cmocka_unit_test(both_copies_damaged_is_told_and_can_be_written_anew),
           cmocka_unit_test(an_unreadable_state_does_not_pass_for_a_missing_one),
           cmocka_unit_test(a_state_above_the_limit_is_refused),
+          cmocka_unit_test(a_full_disk_takes_a_state_of_the_same_size),
+          cmocka_unit_test(a_copy_torn_at_any_byte_leaves_the_newest_state),
           cmocka_unit_test(a_writer_killed_at_any_time_leaves_a_whole_state))

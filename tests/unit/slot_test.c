@@ -3,6 +3,8 @@
 
 #include "tests/harness.h"
 
+#include <sys/stat.h>
+
 static struct slot_state full(void)
 {
     struct slot_state s = {.current = 7, .previous = 6, .next = 9, .committed = {1700000000}};
@@ -50,6 +52,35 @@ TEST(slots_survive_writing_and_reading)
     assert_int_equal(back.abandoned_count, 3);
     assert_int_equal(back.left_count, 2);
     assert_string_equal(back.seen_ring, "broad");
+}
+
+/* INV-3: a save must need no room on a full disk, however much there is to remember. */
+TEST(copies_of_the_least_and_the_largest_state_have_one_size)
+{
+    RW_AUTO(harness_dir) struct harness_dir d = harness_dir();
+    struct rw_err err;
+    struct slot_state least = {.next = 1};
+    struct slot_state most = full();
+    struct slot_state back;
+    struct stat st[2];
+    bool fresh = true;
+    for (uint8_t i = 0; i < INSTALL_ABANDONED_MAX; i++) {
+        uint8_t hash[DIGEST_BYTES] = {9, i};
+        slot_abandon(&most, hash);
+        slot_leave(&most, hash);
+    }
+    most.current = most.previous = most.trial.set = RW_JSON_INT_MAX;
+    memset(most.trial.detail, '"', sizeof(most.trial.detail) - 1);
+    MUST(slot_save(d.fd, &least, &err));
+    MUST(slot_save(d.fd, &most, &err));
+    assert_int_equal(fstatat(d.fd, "slots.a", &st[0], 0), 0);
+    assert_int_equal(fstatat(d.fd, "slots.b", &st[1], 0), 0);
+    assert_int_equal(st[0].st_size, st[1].st_size);
+    assert_true(st[0].st_blocks * 512 >= st[0].st_size); /* no hole, which would want room later */
+    MUST(slot_load(d.fd, &back, &fresh, &err));
+    assert_false(fresh);
+    assert_int_equal(back.left_count, INSTALL_ABANDONED_MAX);
+    assert_string_equal(back.trial.detail, most.trial.detail);
 }
 
 TEST(the_oldest_abandoned_hash_makes_room)
@@ -118,6 +149,7 @@ TEST(a_manifest_survives_writing_and_reading)
 }
 
 RUN_TESTS(cmocka_unit_test(slots_survive_writing_and_reading),
+          cmocka_unit_test(copies_of_the_least_and_the_largest_state_have_one_size),
           cmocka_unit_test(the_oldest_abandoned_hash_makes_room),
           cmocka_unit_test(manifests_are_read_strictly),
           cmocka_unit_test(a_manifest_survives_writing_and_reading))
