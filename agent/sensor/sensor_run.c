@@ -236,7 +236,8 @@ static void alive_if_due(struct sensor *s)
     send_message(s, &m);
 }
 
-static void quarantine(struct sensor *s, const struct sensor_scan_taken *taken, const char *name,
+/* False: it should be in quarantine, and is not. */
+static bool quarantine(struct sensor *s, const struct sensor_scan_taken *taken, const char *name,
                        const struct stat *st)
 {
     struct rw_err err = {.code = RW_E_NONE};
@@ -247,10 +248,10 @@ static void quarantine(struct sensor *s, const struct sensor_scan_taken *taken, 
                                                   .trial = taken->trial,
                                                   .name = name,
                                                   .found = st};
-    if (s->quarantine.files < 0) { return; } /* it only tells */
+    if (s->quarantine.files < 0) { return true; } /* it only tells */
     if (!rw_is_ok(sensor_quarantine_take(&s->quarantine, &order, &err))) {
         log_failure("not_quarantined", &err);
-        return;
+        return false;
     }
     rw_log_begin(&line, RW_LOG_WARN, "quarantined");
     rw_log_str(&line, "file", name);
@@ -258,16 +259,19 @@ static void quarantine(struct sensor *s, const struct sensor_scan_taken *taken, 
     rw_log_str(&line, "family", order.family);
     rw_log_i64(&line, "release", order.release);
     rw_log_end(&line);
+    return true;
 }
 
-/* An order to load or to end does not wait for the rest of the files: after it they are looked at anew. */
+/* An order to load or to end does not wait for the rest of the files: after it they are looked at. */
 static bool is_called(const struct sensor *s)
 {
     struct pollfd p = {.fd = s->signals, .events = POLLIN};
     return poll(&p, 1, 0) > 0;
 }
 
-static void on_file(void *ctx, int dir, const char *name, const struct stat *st)
+/* INV-3: only what was scanned, and moved if it must be, counts as seen. A file that is gone, or too large for any
+ * scan, would fail the same way until it changes. */
+static enum sensor_watch_result on_file(void *ctx, int dir, const char *name, const struct stat *st)
 {
     struct sensor *s = ctx;
     char shown[4096];
@@ -275,23 +279,40 @@ static void on_file(void *ctx, int dir, const char *name, const struct stat *st)
     struct rw_err err = {.code = RW_E_NONE};
     if (s->skip || is_called(s)) {
         s->skip = true;
-        return;
+        return SENSOR_WATCH_LATER;
     }
     (void)snprintf(shown, sizeof(shown), "%s/%s", s->options->watch, name);
     struct rw_rc rc = sensor_scan_at(&s->scan, &s->set, dir, name, shown, &taken, &err);
     if (!rw_is_ok(rc) && rc.code != RW_E_NOT_FOUND) { log_failure("not_scanned", &err); }
-    if (rw_is_ok(rc) && taken.family != NULL) { quarantine(s, &taken, name, st); }
+    bool done = rw_is_ok(rc) || rc.code == RW_E_NOT_FOUND || rc.code == RW_E_TOO_BIG;
+    if (rw_is_ok(rc) && taken.family != NULL) { done = quarantine(s, &taken, name, st); }
     alive_if_due(s); /* many files must not look like a hang */
+    return done ? SENSOR_WATCH_DONE : SENSOR_WATCH_FAILED;
+}
+
+/* INV-12: what cannot be watched as it should is told when it begins, and when it is over. */
+static void tell_beyond(const struct sensor *s, size_t before)
+{
+    struct rw_log_line line;
+    size_t now = s->watch.beyond;
+    if ((before == 0) == (now == 0)) { return; }
+    rw_log_begin(&line, now > 0 ? RW_LOG_ERROR : RW_LOG_INFO,
+                 now > 0 ? "watch_degraded" : "watch_whole");
+    rw_log_i64(&line, "files_remembered", (int64_t)s->watch.count);
+    rw_log_i64(&line, "files_in_turn", (int64_t)now);
+    rw_log_end(&line);
 }
 
 static void look(struct sensor *s)
 {
     struct rw_err err = {.code = RW_E_NONE};
+    size_t before = s->watch.beyond;
     s->skip = false;
-    if (s->options->watch != NULL && !rw_is_ok(sensor_watch_look(&s->watch, on_file, s, &err))) {
+    if (s->options->watch != NULL &&
+        !rw_is_ok(sensor_watch_look(&s->watch, rw_clock_mono(&s->clock), on_file, s, &err))) {
         log_failure("watch_failed", &err);
     }
-    if (s->skip) { sensor_watch_forget(&s->watch); }
+    tell_beyond(s, before);
     if (s->options->follow != NULL &&
         !rw_is_ok(sensor_events_pump(&s->events, &s->scan, &s->set, false, &err))) {
         log_failure("events_failed", &err);

@@ -170,46 +170,164 @@ TEST(a_meta_is_found_in_any_rule)
 struct found {
     int count;
     char last[64];
+    enum sensor_watch_result result; /* to give */
+    bool names[1000];                /* found so far */
+    int different;
 };
 
-static void on_file(void *ctx, int dir, const char *name, const struct stat *st)
+static enum sensor_watch_result on_file(void *ctx, int dir, const char *name, const struct stat *st)
 {
     struct found *f = ctx;
+    int64_t number = 0;
     assert_true(dir >= 0 && S_ISREG(st->st_mode));
     f->count++;
     (void)snprintf(f->last, sizeof(f->last), "%s", name);
+    if (rw_is_ok(rw_parse_i64(rw_span_str(name), 0, RW_LEN(f->names) - 1, "name", &number, &err))) {
+        f->different += f->names[number] ? 0 : 1;
+        f->names[number] = true;
+    }
+    return f->result;
+}
+
+static void open_inbox(struct sensor_watch *w)
+{
+    char path[128];
+    (void)snprintf(path, sizeof(path), "%s/inbox", folder);
+    assert_int_equal(mkdir(path, 0700), 0);
+    MUST(sensor_watch_open(path, w, &err));
+}
+
+static RW_RC remove_one(void *ctx, const char *name, struct rw_err *e)
+{
+    return rw_file_remove_at(*(const int *)ctx, name, e);
+}
+
+static void remove_inbox(struct sensor_watch *w)
+{
+    char path[128];
+    (void)snprintf(path, sizeof(path), "%s/inbox", folder);
+    MUST(rw_dir_each(w->dir, remove_one, &w->dir, &err));
+    assert_int_equal(rmdir(path), 0);
+}
+
+/* Looks once, at this time; gives how many files were found. */
+static int look(struct sensor_watch *w, struct found *f, int64_t now_ms)
+{
+    f->count = 0;
+    MUST(sensor_watch_look(w, (struct rw_mono){now_ms}, on_file, f, &err));
+    return f->count;
 }
 
 TEST(a_watch_finds_new_and_changed_files_once)
 {
-    char path[128];
     struct found f = {.count = 0};
     RW_AUTO(sensor_watch) struct sensor_watch w = {.dir = -1};
-    (void)snprintf(path, sizeof(path), "%s/inbox", folder);
-    assert_int_equal(mkdir(path, 0700), 0);
+    open_inbox(&w);
     put("inbox/a", "1");
     put("inbox/b", "1");
-    MUST(sensor_watch_open(path, &w, &err));
-    MUST(sensor_watch_look(&w, on_file, &f, &err));
-    assert_int_equal(f.count, 2);
-    MUST(sensor_watch_look(&w, on_file, &f, &err));
-    assert_int_equal(f.count, 2); /* nothing is new */
+    assert_int_equal(look(&w, &f, 0), 2);
+    assert_int_equal(look(&w, &f, 0), 0); /* nothing is new */
     put("inbox/c", "1");
-    MUST(sensor_watch_look(&w, on_file, &f, &err));
-    assert_int_equal(f.count, 3);
+    assert_int_equal(look(&w, &f, 0), 1);
     assert_string_equal(f.last, "c");
     put("inbox/a", "12");
-    MUST(sensor_watch_look(&w, on_file, &f, &err));
-    assert_int_equal(f.count, 4);
+    assert_int_equal(look(&w, &f, 0), 1);
     assert_string_equal(f.last, "a");
-    for (const char *name = "abc"; *name != '\0'; name++) {
-        (void)snprintf(path, sizeof(path), "%s/inbox/%c", folder, *name);
-        assert_int_equal(unlink(path), 0);
-    }
-    MUST(sensor_watch_look(&w, on_file, &f, &err));
+    remove_inbox(&w);
+    assert_int_equal(look(&w, &f, 0), 0);
     assert_int_equal(w.count, 0);
-    (void)snprintf(path, sizeof(path), "%s/inbox", folder);
-    assert_int_equal(rmdir(path), 0);
+}
+
+/* As an attacker would: other bytes, as many of them, the old time. */
+TEST(a_file_changed_in_place_with_its_time_set_back_is_found)
+{
+    struct found f = {.count = 0};
+    struct stat was;
+    struct stat is;
+    RW_AUTO(sensor_watch) struct sensor_watch w = {.dir = -1};
+    open_inbox(&w);
+    put("inbox/a", "harmless");
+    assert_int_equal(look(&w, &f, 0), 1);
+    RW_AUTO(rw_fd) rw_fd fd = openat(w.dir, "a", O_WRONLY | O_CLOEXEC);
+    assert_int_equal(fstat(fd, &was), 0);
+    do { /* until the clock of the file system has moved */
+        const struct timespec times[] = {was.st_atim, was.st_mtim};
+        assert_int_equal(pwrite(fd, "virulent", 8, 0), 8);
+        assert_int_equal(futimens(fd, times), 0);
+        assert_int_equal(fstat(fd, &is), 0);
+    } while (is.st_ctim.tv_sec == was.st_ctim.tv_sec && is.st_ctim.tv_nsec == was.st_ctim.tv_nsec);
+    assert_int_equal(is.st_mtim.tv_nsec, was.st_mtim.tv_nsec);
+    assert_int_equal(look(&w, &f, 0), 1);
+    assert_int_equal(look(&w, &f, 0), 0);
+    remove_inbox(&w);
+}
+
+/* INV-3: what was not scanned, or not put away, is not seen. */
+TEST(a_file_that_failed_comes_again_with_back_off)
+{
+    struct found f = {.result = SENSOR_WATCH_FAILED};
+    RW_AUTO(sensor_watch) struct sensor_watch w = {.dir = -1};
+    open_inbox(&w);
+    put("inbox/a", "1");
+    int64_t at = 1000;
+    int64_t wait = 2000;
+    assert_int_equal(look(&w, &f, at), 1);
+    for (int i = 0; i < 12; i++) {
+        assert_int_equal(look(&w, &f, at + wait - 1), 0);
+        at += wait;
+        assert_int_equal(look(&w, &f, at), 1);
+        wait = wait * 2 < 600000 ? wait * 2 : 600000;
+    }
+    put("inbox/a", "12"); /* what has changed does not wait */
+    assert_int_equal(look(&w, &f, at + 1), 1);
+    f.result = SENSOR_WATCH_DONE;
+    assert_int_equal(look(&w, &f, at + 2001), 1);
+    assert_int_equal(look(&w, &f, at + 10000000), 0);
+    remove_inbox(&w);
+}
+
+TEST(a_file_that_must_wait_comes_in_the_next_look_and_alone)
+{
+    struct found f = {.result = SENSOR_WATCH_DONE};
+    RW_AUTO(sensor_watch) struct sensor_watch w = {.dir = -1};
+    open_inbox(&w);
+    put("inbox/a", "1");
+    assert_int_equal(look(&w, &f, 0), 1);
+    put("inbox/b", "1");
+    f.result = SENSOR_WATCH_LATER;
+    assert_int_equal(look(&w, &f, 0), 1);
+    f.result = SENSOR_WATCH_DONE;
+    assert_int_equal(look(&w, &f, 0), 1);
+    assert_string_equal(f.last, "b");
+    assert_int_equal(look(&w, &f, 0), 0);
+    remove_inbox(&w);
+}
+
+/* None is left out for ever, and what is remembered is not scanned again. */
+TEST(files_above_the_limit_have_their_turns)
+{
+    enum { FILES = 450, MAX = 50 };
+    struct found f = {.result = SENSOR_WATCH_DONE};
+    RW_AUTO(sensor_watch) struct sensor_watch w = {.dir = -1};
+    open_inbox(&w);
+    w.files_max = MAX;
+    for (int i = 0; i < FILES; i++) {
+        char name[32];
+        (void)snprintf(name, sizeof(name), "inbox/%d", i);
+        put(name, "1");
+    }
+    assert_int_equal(look(&w, &f, 0), MAX + SENSOR_WATCH_TURN_FILES);
+    assert_int_equal(w.count, MAX);
+    assert_int_equal(w.beyond, FILES - MAX);
+    assert_int_equal(look(&w, &f, 0), SENSOR_WATCH_TURN_FILES);
+    assert_int_equal(f.different, FILES);
+    assert_int_equal(look(&w, &f, 0), SENSOR_WATCH_TURN_FILES); /* from the first of them again */
+    assert_int_equal(w.count, MAX);
+    w.files_max = FILES;
+    assert_int_equal(look(&w, &f, 0), FILES - MAX);
+    assert_int_equal(w.beyond, 0);
+    assert_int_equal(look(&w, &f, 0), 0);
+    remove_inbox(&w);
 }
 
 TEST(a_long_foreign_text_makes_a_message_that_still_fits)
@@ -256,6 +374,10 @@ int main(void)
         cmocka_unit_test(a_fault_is_what_its_name_says),
         cmocka_unit_test(a_meta_is_found_in_any_rule),
         cmocka_unit_test(a_watch_finds_new_and_changed_files_once),
+        cmocka_unit_test(a_file_changed_in_place_with_its_time_set_back_is_found),
+        cmocka_unit_test(a_file_that_failed_comes_again_with_back_off),
+        cmocka_unit_test(a_file_that_must_wait_comes_in_the_next_look_and_alone),
+        cmocka_unit_test(files_above_the_limit_have_their_turns),
         cmocka_unit_test(a_long_foreign_text_makes_a_message_that_still_fits),
     };
     return cmocka_run_group_tests(tests, begin, end);

@@ -15,8 +15,10 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define SENSOR         RW_BIN_DIR "/ringward-sensor"
-#define GOOD           "rule needle { strings: $a = \"needle 4711\" condition: $a }"
+#define SENSOR RW_BIN_DIR "/ringward-sensor"
+#define GOOD   "rule needle { strings: $a = \"needle 4711\" condition: $a }"
+#define TAKING                                                                                     \
+    "rule taking { meta: action = \"quarantine\" strings: $a = \"needle 4711\" condition: $a }"
 #define BETTER         GOOD " rule pin { strings: $a = \"pin 4711\" condition: $a }"
 #define CRASHING       "rule a { meta: rehearse = \"crash-on-load\" condition: false }"
 #define CRASHING_LATER "rule a { meta: rehearse = \"crash-after-5s\" condition: false }"
@@ -27,6 +29,7 @@ enum { PATIENCE_MS = 20000 };
 static struct rw_err err;
 static char folder[64];
 static int listener = -1;
+static const char *quarantine; /* of sensors that are started from now on; NULL: none */
 
 static void put(const char *name, const char *text)
 {
@@ -59,12 +62,16 @@ static struct proc start(bool rehearse, const char *watch, int out_fd)
     static char active[96];
     static char address[96];
     struct proc p;
-    char *argv[6] = {"ringward-sensor"};
+    char *argv[8] = {"ringward-sensor"};
     size_t n = 1;
     if (rehearse) { argv[n++] = "--rehearse"; }
     if (watch != NULL) {
         argv[n++] = "--watch";
         argv[n++] = (char *)(uintptr_t)watch;
+    }
+    if (quarantine != NULL) {
+        argv[n++] = "--quarantine";
+        argv[n++] = (char *)(uintptr_t)quarantine;
     }
     (void)snprintf(active, sizeof(active), "RINGWARD_ACTIVE=%s", folder);
     (void)snprintf(address, sizeof(address), "RINGWARD_SOCKET=%s/socket", folder);
@@ -193,6 +200,62 @@ TEST(a_bad_set_is_reported_and_the_old_one_stays_in_force)
     assert_int_equal(rmdir(inbox), 0);
 }
 
+static RW_RC remove_one(void *ctx, const char *name, struct rw_err *e)
+{
+    return rw_file_remove_at(*(const int *)ctx, name, e);
+}
+
+static bool gone_within(const char *path, int64_t patience_ms)
+{
+    struct rw_clock clock = rw_clock_system();
+    int64_t end_ms = rw_clock_mono(&clock).ms + patience_ms;
+    while (access(path, F_OK) == 0) {
+        const struct timespec pause = {.tv_nsec = 20000000};
+        if (rw_clock_mono(&clock).ms >= end_ms) { return false; }
+        (void)nanosleep(&pause, NULL);
+    }
+    return true;
+}
+
+/* INV-3: a failed quarantine is no quarantine, and the file has not been dealt with. */
+TEST(a_file_that_could_not_be_put_away_is_put_away_later)
+{
+    static const char *const parts[] = {"q/manifest/yara-1", "q/manifest", "q/files", "q", "inbox"};
+    char paths[RW_LEN(parts)][96];
+    char suspect[96];
+    int pair[2];
+    char line[1024];
+    for (size_t i = RW_LEN(parts); i-- > 0;) {
+        (void)snprintf(paths[i], sizeof(paths[i]), "%s/%s", folder, parts[i]);
+        assert_int_equal(mkdir(paths[i], 0700), 0);
+    }
+    assert_int_equal(pipe(pair), 0);
+    put_set(1, TAKING);
+    put("inbox/suspect", "a needle 4711 in hay");
+    (void)snprintf(suspect, sizeof(suspect), "%s/inbox/suspect", folder);
+    quarantine = paths[3];
+    RW_AUTO(proc) struct proc p = start(false, paths[4], pair[1]);
+    quarantine = NULL;
+    assert_true(read(pair[0], line, sizeof(line)) >
+                0); /* found; a directory is in the way of its line */
+    assert_int_equal(access(suspect, F_OK), 0);
+    drain();
+    (void)await(SENSOR_ALIVE); /* that look is over */
+    assert_int_equal(access(suspect, F_OK), 0);
+    assert_int_equal(rmdir(paths[0]), 0);
+    assert_true(gone_within(suspect, PATIENCE_MS));
+    stop(&p);
+    (void)close(pair[0]);
+    (void)close(pair[1]);
+    assert_int_equal(unlink(paths[0]), 0);
+    for (size_t i = 1; i < RW_LEN(parts); i++) {
+        RW_AUTO(rw_fd) rw_fd dir = -1;
+        MUST(rw_dir_open(paths[i], &dir, &err));
+        MUST(rw_dir_each(dir, remove_one, &dir, &err));
+        assert_int_equal(rmdir(paths[i]), 0);
+    }
+}
+
 TEST(a_rehearsed_crash_on_load_comes_before_the_proof)
 {
     struct proc_exit gone;
@@ -289,6 +352,7 @@ int main(void)
         cmocka_unit_test(the_empty_set_is_proven_too),
         cmocka_unit_test(a_hangup_loads_the_new_set),
         cmocka_unit_test(a_bad_set_is_reported_and_the_old_one_stays_in_force),
+        cmocka_unit_test(a_file_that_could_not_be_put_away_is_put_away_later),
         cmocka_unit_test(a_rehearsed_crash_on_load_comes_before_the_proof),
         cmocka_unit_test(without_the_switch_a_rehearsal_is_a_comment),
         cmocka_unit_test(a_rehearsed_late_crash_comes_after_the_proof),
