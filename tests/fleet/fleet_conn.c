@@ -11,6 +11,8 @@
 #include <openssl/x509v3.h>
 #include <string.h>
 
+enum { RENEW_AT_LEAST = 500, RENEW_SPREAD = 500 }; /* of 1,000 that the server allows */
+
 void fleet_conn_tls_drop(struct ssl_ctx_st **tls)
 {
     SSL_CTX_free(*tls);
@@ -111,7 +113,7 @@ static void on_read(struct bufferevent *bev, void *arg)
                             .body = rw_buf_span(body),
                             .etag = c->head.etag,
                             .retry_after_s = c->head.retry_after_s};
-    if (c->head.close) { fleet_conn_close(c); }
+    if (c->head.close || c->requests >= c->renew_at) { fleet_conn_close(c); }
     finish(c, &r);
 }
 
@@ -157,10 +159,19 @@ static struct bufferevent *make_tls(struct fleet_http *h)
     return bev;
 }
 
+/* Connections of a pool are used in turn, so all of them would reach the server's limit of requests together, and every
+ * request would wait for hundreds of handshakes at once. Endpoints of their own have no such step. */
+static uint32_t requests_until_renewed(const struct fleet_http *h)
+{
+    uint32_t spread = (uint32_t)h->counters.connects * 2654435761U >> 16;
+    return h->own ? UINT32_MAX : RENEW_AT_LEAST + spread % RENEW_SPREAD;
+}
+
 static bool connect_now(struct fleet_conn *c)
 {
     struct fleet_http *h = c->pool;
     const int one = 1;
+    c->renew_at = requests_until_renewed(h);
     c->bev =
         h->tls == NULL ? bufferevent_socket_new(h->base, -1, BEV_OPT_CLOSE_ON_FREE) : make_tls(h);
     if (c->bev == NULL) { return false; }

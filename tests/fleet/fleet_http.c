@@ -104,8 +104,11 @@ void fleet_pool_release(struct fleet_conn *c)
         fleet_conn_start(c, &job);
         return;
     }
-    c->next_idle = h->idle;
-    h->idle = (uint32_t)(c - h->conns);
+    uint32_t self = (uint32_t)(c - h->conns);
+    c->next_idle = FLEET_POOL_NONE;
+    if (h->idle == FLEET_POOL_NONE) { h->idle = self; }
+    if (h->idle_last != FLEET_POOL_NONE) { h->conns[h->idle_last].next_idle = self; }
+    h->idle_last = self;
 }
 
 RW_RC fleet_http_push(struct fleet_http *h, const struct fleet_job *job, struct rw_err *err)
@@ -119,6 +122,7 @@ RW_RC fleet_http_push(struct fleet_http *h, const struct fleet_job *job, struct 
     if (h->idle != FLEET_POOL_NONE) {
         struct fleet_conn *c = &h->conns[h->idle];
         h->idle = c->next_idle;
+        if (h->idle == FLEET_POOL_NONE) { h->idle_last = FLEET_POOL_NONE; }
         h->open_jobs++;
         fleet_conn_start(c, job);
         return RW_OK;
@@ -158,12 +162,11 @@ static RW_RC start(struct fleet_http *h, const struct fleet_http_options *o, str
     if (h->conns == NULL || h->sweep == NULL || event_add(h->sweep, &every) != 0) {
         return rw_fail(err, RW_E_NOMEM, "no memory for %u connections", o->connections);
     }
-    for (unsigned i = o->connections; i > 0; i--) {
-        h->conns[i - 1].pool = h;
-        h->conns[i - 1].next_idle = h->idle;
-        h->idle = i - 1;
-    }
     h->count = o->connections;
+    for (unsigned i = 0; i < o->connections; i++) {
+        h->conns[i].pool = h;
+        fleet_pool_release(&h->conns[i]);
+    }
     return RW_OK;
 }
 
@@ -178,7 +181,7 @@ RW_RC fleet_http_open(struct event_base *base, const struct fleet_http_options *
     h->calls = *calls;
     h->own = o->own;
     h->timeout_us = o->timeout_ms * 1000;
-    h->idle = FLEET_POOL_NONE;
+    h->idle = h->idle_last = FLEET_POOL_NONE;
     struct rw_rc rc = start(h, o, err);
     if (!rw_is_ok(rc)) {
         fleet_http_drop(&h);

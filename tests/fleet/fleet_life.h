@@ -82,6 +82,7 @@ struct fleet_run {
     int32_t now_ms;
     int64_t views_failed, too_late, spool_dropped, bricked;
     struct fleet_http_counters http_counters; /* at the end */
+    bool warming;                             /* connections are opened, nobody lives yet */
     struct rw_err *err;
     bool failed;
 };

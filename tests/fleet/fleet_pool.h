@@ -25,6 +25,7 @@ struct fleet_conn {
     struct fleet_job job;
     int64_t sent_us;
     uint32_t requests;  /* on this connection */
+    uint32_t renew_at;  /* so many: it is closed then */
     uint32_t next_idle; /* index; FLEET_POOL_NONE: last */
     bool busy;
     bool heard; /* the first byte of the answer came */
@@ -46,8 +47,8 @@ struct fleet_http {
     unsigned count;
     bool own;
     int64_t timeout_us;
-    uint32_t idle;           /* first of the list */
-    struct fleet_job *queue; /* ring */
+    uint32_t idle, idle_last; /* the list: the one that has rested longest goes first */
+    struct fleet_job *queue;  /* ring */
     size_t queue_cap, queue_at, queue_n;
     size_t open_jobs;
     struct rw_buf body; /* of the answer that is told now */

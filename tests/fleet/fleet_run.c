@@ -30,12 +30,21 @@ void fleet_run_ask(struct fleet_run *f, uint32_t who, enum fleet_kind kind)
 static RW_RC build(void *ctx, const struct fleet_job *job, struct fleet_request *out,
                    struct rw_err *err)
 {
+    const struct fleet_run *f = ctx;
+    if (f->warming) {
+        fleet_wire_poll("", out);
+        return RW_OK;
+    }
     return fleet_say_build(ctx, job, out, err);
 }
 
 static void done(void *ctx, const struct fleet_job *job, const struct fleet_reply *r)
 {
     struct fleet_run *f = ctx;
+    if (f->warming) {
+        if (fleet_http_open_jobs(f->http) == 0) { (void)event_base_loopbreak(f->base); }
+        return;
+    }
     f->now_ms = now_ms(f);
     fleet_stat_answer(&f->stats[job->kind], r->status, r->took_us);
     fleet_life_answer(f, job, r);
@@ -107,6 +116,21 @@ static RW_RC loop(struct fleet_run *f, struct event *events[static EVENTS], stru
     return f->failed ? rw_failed((struct rw_rc){err->code}) : RW_OK;
 }
 
+/* One request on every connection of the pool before time is taken: hundreds of handshakes in one moment would be what
+ * the first endpoints wait for, and nothing that a fleet does. */
+static RW_RC warm_up(struct fleet_run *f, const struct fleet_http_options *http, struct rw_err *err)
+{
+    const struct fleet_job job = {.due_us = fleet_http_now_us(), .kind = FLEET_POLL};
+    if (http->own) { return RW_OK; }
+    f->warming = true;
+    for (unsigned i = 0; i < http->connections; i++) {
+        RW_TRY(fleet_http_push(f->http, &job, err));
+    }
+    (void)event_base_dispatch(f->base);
+    f->warming = false;
+    return RW_OK;
+}
+
 static RW_RC open_all(struct fleet_run *f, const struct fleet_http_options *http,
                       struct rw_err *err)
 {
@@ -119,6 +143,7 @@ static RW_RC open_all(struct fleet_run *f, const struct fleet_http_options *http
     }
     RW_TRY(fleet_wheel_open(f->book->count, &f->wheel, err));
     RW_TRY(fleet_http_open(f->base, http, &calls, &f->http, err));
+    RW_TRY(warm_up(f, http, err));
     f->begun_us = fleet_http_now_us();
     f->now_ms = now_ms(f);
     for (uint32_t i = 0; i < f->book->count; i++) {
