@@ -25,12 +25,14 @@ static sigset_t block_signals(void)
     return ours;
 }
 
-static void run_until_stopped(const struct serve *s, const sigset_t *signals)
+/* True: it is to be opened anew. */
+static bool run_until_stopped(const struct serve *s, const char *dir, const sigset_t *signals)
 {
     const struct timespec look = {.tv_sec = SERVER_CERTIFICATE_LOOK_MS / 1000};
     for (;;) {
         int number = sigtimedwait(signals, NULL, &look);
         if (number < 0) {
+            if (serve_is_left(s, dir)) { return true; }
             server_certificate_look(s->certificate);
             continue;
         }
@@ -43,7 +45,7 @@ static void run_until_stopped(const struct serve *s, const sigset_t *signals)
         rw_log(RW_LOG_INFO, "stopping", "signal", number == SIGTERM ? "TERM" : "INT");
         struct rw_err err;
         RW_IGNORE(notify_say("STOPPING=1", &err), "nobody waits for it");
-        return;
+        return false;
     }
 }
 
@@ -55,6 +57,22 @@ static void make_room_for_boxes(void)
     if (!rw_is_ok(cgroup_leaf_settle(&moved, &err))) {
         rw_log(RW_LOG_WARN, "no_control_groups", "text", err.text);
     }
+}
+
+/* INV-8: whatever was answered is in the files that the path leads to now, as after a crash; what memory knows beyond
+ * that was answered to nobody. The listening socket of a service manager is kept. */
+static RW_RC open_again(struct serve *s, const struct serve_options *o, struct rw_err *err)
+{
+    struct serve_options again = *o;
+    rw_log(RW_LOG_WARN, "opened_anew", "why", "the directory lies on another file system now");
+    int inherited = s->inherited;
+    s->inherited = -1;
+    serve_drop(s);
+    *s = serve_parts_none();
+    s->inherited = inherited;
+    again.again = true;
+    RW_TRY(server_conf_load(o->dir, &s->conf, err));
+    return serve_open(s, &again, err);
 }
 
 static RW_RC run(const struct serve_options *o, struct rw_err *err)
@@ -72,7 +90,9 @@ static RW_RC run(const struct serve_options *o, struct rw_err *err)
     make_room_for_boxes();
     sigset_t signals = block_signals();
     RW_TRY(serve_open(&s, o, err));
-    run_until_stopped(&s, &signals);
+    while (run_until_stopped(&s, o->dir, &signals)) {
+        RW_TRY(open_again(&s, o, err));
+    }
     return RW_OK;
 }
 

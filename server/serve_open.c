@@ -10,8 +10,11 @@
 #include "server/server_node.h"
 #include "server/server_notify.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static bool shares_store(const struct serve *s)
@@ -240,13 +243,15 @@ static RW_RC tell_ready(const struct serve *s, const struct serve_options *o, st
 {
     unsigned port = http_server_port(s->http);
     if (o->port_file != NULL) { RW_TRY(server_notify_port_file(o->port_file, port, err)); }
+    if (o->again) { return RW_OK; }
     if (o->ready_fd >= 0) { RW_TRY(server_notify_fd((int)o->ready_fd, port, err)); }
     return notify_say("READY=1", err);
 }
 
 RW_RC serve_open(struct serve *s, const struct serve_options *o, struct rw_err *err)
 {
-    RW_TRY(notify_take_socket(&s->inherited, err)); /* before the first child is started */
+    /* Before the first child is started. */
+    if (!o->again) { RW_TRY(notify_take_socket(&s->inherited, err)); }
     RW_TRY(server_conf_set_store(&s->conf, o->store, err));
     RW_TRY(server_node_name(&s->conf, o->node, err));
     s->node = (struct api_node){
@@ -262,6 +267,31 @@ RW_RC serve_open(struct serve *s, const struct serve_options *o, struct rw_err *
     RW_TRY(open_core(s, o->dir, err));
     RW_TRY(open_http(s, o, err));
     return tell_ready(s, o, err);
+}
+
+/* 0 or an errno of making a file there, which leaves none. After an error of the device flags may still say that all is
+ * well: only trying tells. */
+static int try_write(int dir)
+{
+    RW_AUTO(rw_fd) rw_fd fd = openat(dir, ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
+    if (fd >= 0) { return 0; }
+    if (errno != EOPNOTSUPP && errno != EISDIR) { return errno; }
+    return faccessat(dir, ".", W_OK, 0) == 0 ? 0 : errno; /* a file system without such files */
+}
+
+bool serve_is_left(const struct serve *s, const char *dir)
+{
+    struct stat held;
+    struct stat there;
+    char path[SERVER_CONF_PATH_BYTES];
+    struct rw_err err;
+    RW_AUTO(rw_fd) rw_fd fresh = -1;
+    if (!rw_is_ok(server_conf_path(dir, "repo", path, &err))) { return false; }
+    if (fstat(s->repo_dir, &held) != 0 || stat(path, &there) != 0) { return false; }
+    if (held.st_dev == there.st_dev) { return false; }
+    int ours = try_write(s->repo_dir);
+    if (ours != EROFS && ours != EIO) { return false; }
+    return rw_is_ok(rw_dir_open(path, &fresh, &err)) && try_write(fresh) == 0;
 }
 
 struct serve serve_parts_none(void)

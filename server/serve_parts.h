@@ -24,6 +24,7 @@ struct serve_options {
     const char *node;      /* NULL: the setting */
     const char *store;     /* NULL: the setting */
     int64_t ready_fd;      /* -1: none */
+    bool again; /* opened anew in the same process: whoever waited for the start was told */
 };
 
 struct serve {
@@ -62,6 +63,9 @@ RW_RC serve_open(struct serve *s, const struct serve_options *o, struct rw_err *
 /* In the order that loses nothing: no new requests, running ones answered by the core, last commit and fold, then what
  * the core used. */
 void serve_drop(struct serve *s);
+/* The file system that holds its files is read-only for good, and the directory's path leads to another one that can be
+ * written: the kernel lets nobody write to the first one again, a server that is opened anew can go on. */
+bool serve_is_left(const struct serve *s, const char *dir);
 
 /* What the core needs from outside, answered by the parts of `s`. */
 struct api_core_outside serve_outside(struct serve *s);

@@ -4,6 +4,7 @@ import contextlib
 import http.client
 import json
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -43,7 +44,10 @@ class Disk:
         (Path("/sys/fs/ext4") / device / "trigger_fs_error").write_text("a test")
 
     def repair(self):
-        run("umount", self.at)
+        run("umount", "-l", self.at)  # the server still has files open there
+        # A device of its own: mounting the same one again would give the file system that nobody may write.
+        broken = self.image.rename(self.image.with_suffix(".broken"))
+        shutil.copyfile(broken, self.image)
         subprocess.run(["e2fsck", "-fy", str(self.image)], capture_output=True, timeout=60)
         self.mount()
 
@@ -114,13 +118,13 @@ def test_inv_3_a_full_disk_stops_permits_and_is_recovered_from(small):
 
 
 def test_inv_8_a_disk_that_becomes_read_only_loses_nothing_that_was_answered(small):
-    """The kernel lets nobody write again before it is mounted anew: the server goes on with a restart."""
+    """The kernel lets nobody write again before it is mounted anew: then the server goes on by itself."""
     small.disk.lose_trust()
     is_down(small)
-    assert small.server.stop() == 0, small.server.tail()
     small.disk.repair()
-    small.start_server()
     goes_on(small)
+    assert "event=opened_anew" in small.server.log.read_text(errors="replace")
     small.load.stop()
+    assert small.server.running()
     check_exactly(small.load, small, small.port)
     small.cli("audit", "verify", check=True)
