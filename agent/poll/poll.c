@@ -242,6 +242,9 @@ static void end_output(struct poll *p, uint64_t answers_before, struct poll_outp
     out->store_full = p->store_full;
     out->retry_after_s = p->trust.retry_after_s;
     if (p->trust.older_since.s > 0) { out->retry_after_s = OLDER_RETRY_S; }
+    if (p->enrol_retry_after_s > out->retry_after_s) {
+        out->retry_after_s = p->enrol_retry_after_s;
+    }
     out->expires = trust_store_expires(&p->trust);
     out->role_count = trust_store_roles(&p->trust, out->roles, POLL_ROLES_MAX);
     (void)snprintf(out->trust, sizeof(out->trust), "%s",

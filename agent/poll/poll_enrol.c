@@ -77,6 +77,7 @@ static RW_RC ask(struct poll *p, struct rw_err *err)
         return rw_hint(err, "put a valid token into enrol_token_file");
     }
     if (answer.status != 200) {
+        p->enrol_retry_after_s = answer.retry_after_s;
         return rw_fail(err, RW_E_HTTP, "/v1/enrol: status %d", answer.status);
     }
     RW_TRY(json_parse(rw_buf_span(&text), &json_limits_small, &tree, err));
@@ -110,6 +111,7 @@ static RW_RC enrol_anew(struct poll *p, struct rw_err *err)
 
 RW_RC poll_enrol(struct poll *p, struct rw_err *err)
 {
+    p->enrol_retry_after_s = -1;
     if (p->token[0] != '\0') { return RW_OK; }
     if (p->token_refused || !rw_is_ok(read_stored(p, err))) { RW_TRY(enrol_anew(p, err)); }
     return http_client_set_token(p->api, p->token, err);

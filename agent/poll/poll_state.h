@@ -47,7 +47,9 @@ struct poll {
     struct control controls[CONTROL_MAX]; /* of the poll that runs: administrator, then operators */
     size_t control_count;
     char token[POLL_TOKEN_BYTES];
-    bool token_refused;                           /* by the server: the stored one is of no use */
+    int64_t
+        enrol_retry_after_s; /* what a refused enrolment of this poll asked for; negative: nothing */
+    bool token_refused;      /* by the server: the stored one is of no use */
     struct poll_memory memory[POLL_FAMILIES_MAX]; /* as families */
     struct box_self self;                         /* grade "" before the first self-test */
     bool expedite_none;                           /* the expedite role could not be used ... */

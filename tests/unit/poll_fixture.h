@@ -72,6 +72,7 @@ static inline void serve_api(struct bench *b, const struct web_request *r, struc
     if (strcmp(r->path, "/v1/enrol") == 0) {
         *out = (struct web_answer){.status = b->enrol_status,
                                    .body = rw_span_str("{\"token\":\"rwe1.endpoint\"}")};
+        if (b->enrol_status == 429) { out->headers = "Retry-After: 41\r\n"; }
         return;
     }
     out->status = b->permit == NULL ? 503 : 200;

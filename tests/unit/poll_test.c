@@ -92,6 +92,20 @@ TEST(a_token_that_is_refused_is_replaced_by_enrolling_anew)
     assert_int_equal(web_count_of(b->web, 0, "/v1/enrol"), 3);
 }
 
+TEST(an_enrolment_that_is_to_wait_waits_as_long_as_the_server_says)
+{
+    RW_AUTO(bench_ref) struct bench *b = begin();
+    publish(b);
+    b->enrol_status = 429;
+    const struct poll_output *o = run(b);
+    assert_false(o->ok);
+    assert_int_equal(o->retry_after_s, 41);
+    b->enrol_status = 200;
+    o = run(b);
+    assert_true(o->ok);
+    assert_int_equal(o->retry_after_s, -1);
+}
+
 static const struct enrol_case {
     const char *id;
     int status;
@@ -398,6 +412,7 @@ RUN_TESTS(cmocka_unit_test(a_token_is_renewed_and_a_lost_answer_locks_nobody_out
           cmocka_unit_test(a_token_that_is_refused_is_replaced_by_enrolling_anew),
           cmocka_unit_test(a_first_poll_enrols_fetches_and_brings_a_permit),
           cmocka_unit_test(the_token_of_an_earlier_life_is_known_before_the_first_poll),
+          cmocka_unit_test(an_enrolment_that_is_to_wait_waits_as_long_as_the_server_says),
           cmocka_unit_test(without_enrolment_nothing_begins_but_going_back_works),
           cmocka_unit_test(two_families_are_decided_apart_and_begin_one_at_a_time),
           cmocka_unit_test(what_is_wrong_with_one_family_does_not_keep_the_other),
