@@ -13,7 +13,7 @@ struct enrol {
     struct fleet_enrol_result *result;
     size_t next; /* endpoint that was not asked for yet */
     size_t enrolled;
-    uint32_t again[IN_FLIGHT_MAX]; /* to be tried once more: 503, or no answer */
+    uint32_t again[IN_FLIGHT_MAX]; /* to be tried once more: 503, 429, or no answer */
     size_t again_n;
     size_t enrolled_seen;
     unsigned idle_s;
@@ -46,7 +46,7 @@ static void done(void *ctx, const struct fleet_job *job, const struct fleet_repl
 {
     struct enrol *e = ctx;
     fleet_stat_answer(&e->result->stat, r->status, r->took_us);
-    if (r->status == 0 || r->status == 503) {
+    if (r->status == 0 || r->status == 503 || r->status == 429) {
         e->again[e->again_n++] = job->who;
         return;
     }
