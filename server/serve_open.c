@@ -169,7 +169,7 @@ static RW_RC open_core(struct serve *s, const char *dir, struct rw_err *err)
     s->api.fleet = s->fleet;
     RW_TRY(rollout_control_open(&s->store, &s->api.controls, err));
     RW_TRY(api_core_begin(&s->api, err));
-    RW_TRY(api_queue_new((size_t)s->conf.queue, &s->queue, err));
+    RW_TRY(api_queue_new((size_t)s->conf.queue, (unsigned)s->conf.tenant_share, &s->queue, err));
     RW_TRY(open_webhooks(s, dir, err));
     RW_TRY(server_conf_path(dir, "staging", staging, err));
     const struct server_check_settings checks = {.staging_dir = staging,
@@ -222,6 +222,10 @@ static RW_RC open_http(struct serve *s, const struct serve_options *o, struct rw
                                      .limits = http_limits_default()};
     settings.routes = api_routes(&settings.route_count);
     settings.limits.per_address_max = (unsigned)s->conf.connections_per_address;
+    settings.limits.rates = (struct http_limit_rates){.endpoint_per_s = s->conf.endpoint_rate,
+                                                      .operator_per_s = s->conf.operator_rate,
+                                                      .address_per_s = s->conf.address_rate,
+                                                      .burst_ms = s->conf.limit_burst_ms};
     if (s->conf.connections > 0) {
         settings.limits.connections_max = (unsigned)s->conf.connections;
     }

@@ -1,6 +1,7 @@
 #include "server/server_conf.h"
 
 #include "common/box/box_run.h"
+#include "server/api/limit_rule.h"
 #include "server/store/store_pg.h"
 #include "server/store/store_sqlite.h"
 
@@ -44,6 +45,16 @@ static const struct conf_setting settings[] = {
     {"connections_per_address", CONF_INT, FIELD(connections_per_address), 0, 1, 1000000, "1024",
      "most connections of one client address (IPv6: one /64); endpoints of a whole site may share "
      "one"},
+    {"endpoint_rate", CONF_INT, FIELD(endpoint_rate), 0, 0, LIMIT_PER_S_MAX, "20",
+     "requests a second of one endpoint in the long run, others are answered 429; 0: no limit"},
+    {"operator_rate", CONF_INT, FIELD(operator_rate), 0, 0, LIMIT_PER_S_MAX, "50",
+     "the same with one operator's token"},
+    {"address_rate", CONF_INT, FIELD(address_rate), 0, 0, LIMIT_PER_S_MAX, "50",
+     "the same of one client address without a valid token, and for probes and metrics"},
+    {"limit_burst", CONF_DURATION_MS, FIELD(limit_burst_ms), 0, 1000, LIMIT_BURST_MS_MAX, "60s",
+     "what these rates give in so long may come at once"},
+    {"tenant_share", CONF_INT, FIELD(tenant_share), 0, 1, LIMIT_SHARE_MAX, "75",
+     "percent of the queue that one tenant may fill, several share it; 100: all of it"},
     {"renew", CONF_DURATION_MS, FIELD(renew_ms), 0, 1000, 3600000, "60s",
      "how often signatures, expiry and the published policy are looked at"},
     {"endpoint_token_life", CONF_DURATION_MS, FIELD(endpoint_token_life_ms), 0, 0,

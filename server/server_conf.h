@@ -34,6 +34,11 @@ struct server_conf {
     int64_t queue;         /* requests that may wait for the core thread */
     int64_t connections;   /* 0: by the limit of descriptors */
     int64_t connections_per_address;
+    int64_t endpoint_rate; /* requests a second; 0: no limit. Here and below: api/http_limit.h */
+    int64_t operator_rate;
+    int64_t address_rate;
+    int64_t limit_burst_ms;
+    int64_t tenant_share;           /* percent of the queue */
     int64_t renew_ms;               /* how often signatures and trust are looked at */
     int64_t endpoint_token_life_ms; /* 0: they do not age */
     int64_t endpoint_token_overlap_ms;

@@ -3,12 +3,34 @@
 #include "common/base/log.h"
 #include "server/report/alarm_log.h"
 
+enum { LIMITED_MS = 600000 }; /* an alarm lasts so long behind the last refusal */
+
 static void put(struct json_writer *w, const char *what, const char *text)
 {
     struct rw_err joined;
     if (text[0] == '\0') { return; }
     RW_IGNORE(rw_fail(&joined, RW_E_BUSY, "%s: %s", what, text), "only the text is wanted");
     json_put_str(w, NULL, joined.text);
+}
+
+/* Strangers raise none: whoever reaches the port could write into the audit log with them. The texts name nobody:
+ * viewers of every tenant read them (INV-11); the log does. */
+static void put_limited(const struct api_core *c, struct json_writer *w)
+{
+    static const struct {
+        enum http_limit_kind kind;
+        const char *text;
+    } told[] = {
+        {HTTP_LIMIT_ENDPOINT, "an endpoint, or several, ask more than endpoint_rate allows"},
+        {HTTP_LIMIT_OPERATOR, "an operator's token asks more than operator_rate allows"},
+        {HTTP_LIMIT_TENANT, "a tenant, or several, have filled their share of the queue"},
+    };
+    struct http_counters n = {.accepted = 0};
+    c->outside.counters(c->outside.ctx, &n);
+    for (size_t i = 0; i < RW_LEN(told); i++) {
+        const struct http_limit_count *count = &n.limited[told[i].kind];
+        if (count->refused > 0 && count->ago_ms < LIMITED_MS) { put(w, "limits", told[i].text); }
+    }
 }
 
 void api_alarm_write(const struct api_core *c, struct rw_wall now, struct json_writer *w)
@@ -26,6 +48,7 @@ void api_alarm_write(const struct api_core *c, struct rw_wall now, struct json_w
     rollout_run_write_alarms(c->rollouts, w);
     clone_watch_write_alarms(&c->shared, w);
     fleet_state_write_alarms(c->fleet, w);
+    put_limited(c, w);
 }
 
 static RW_RC record(struct api_core *c, struct rw_err *err)

@@ -1,5 +1,7 @@
 #include "server/api/api_aside.h"
 
+#include "server/api/limit_rule.h"
+
 #include <pthread.h>
 #include <stdatomic.h>
 
@@ -51,7 +53,7 @@ static void *run(void *arg)
 static RW_RC start(struct api_aside *a, struct lane *l, size_t capacity, struct rw_err *err)
 {
     l->whole = a;
-    RW_TRY(api_queue_new(capacity, &l->waiting, err));
+    RW_TRY(api_queue_new(capacity, LIMIT_SHARE_MAX, &l->waiting, err));
     int failed = pthread_create(&l->thread, NULL, run, l);
     if (failed != 0) {
         return rw_fail_errno(err, RW_E_PROCESS, failed, "starting a thread beside the core");

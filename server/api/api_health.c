@@ -77,6 +77,16 @@ static RW_RC put_http(const struct api_core *c, struct rw_buf *into, struct rw_e
         RW_TRY(rw_buf_appendf(into, err, "ringward_http_replies_total{class=\"%zuxx\"} %llu\n", i,
                               (unsigned long long)n.replies[i]));
     }
+    RW_TRY(rw_buf_append_str(
+        into,
+        "# HELP ringward_http_limited_total Requests refused with 429, by what they exceeded.\n"
+        "# TYPE ringward_http_limited_total counter\n",
+        err));
+    for (size_t i = 0; i < HTTP_LIMIT_KINDS; i++) {
+        RW_TRY(rw_buf_appendf(into, err, "ringward_http_limited_total{kind=\"%s\"} %llu\n",
+                              http_limit_name((enum http_limit_kind)i),
+                              (unsigned long long)n.limited[i].refused));
+    }
     return RW_OK;
 }
 

@@ -76,7 +76,8 @@ void api_reply_error(struct api_job *job, const struct rw_err *err)
     if (r->file_fd >= 0) { rw_fd_drop(&r->file_fd); }
     r->content_type = NULL;
     r->status = rw_code_http_status(err->code);
-    if (r->status == 503 && r->retry_after_s < 0) { r->retry_after_s = API_RETRY_AFTER_S; }
+    bool later = r->status == 503 || r->status == 429;
+    if (later && r->retry_after_s < 0) { r->retry_after_s = API_RETRY_AFTER_S; }
     /* Without memory for the text the status alone must do. */
     if (!rw_is_ok(http_reply_error_json(err, &r->body, &unused))) { rw_buf_clear(&r->body); }
 }

@@ -22,7 +22,7 @@ enum {
     API_TARGET_BYTES_MAX = 512, /* path and query of a request */
     API_REPLY_BYTES_MAX =
         16 * 1048576,      /* ceiling of a reply's body in memory; larger ones are files */
-    API_RETRY_AFTER_S = 5, /* what a 503 says when the handler says nothing else */
+    API_RETRY_AFTER_S = 5, /* what a 503 or 429 says when the handler says nothing else */
 };
 
 /* Who a route lets in. Operator roles include the lower ones; enrolment and endpoint tokens pass only
@@ -140,7 +140,7 @@ void api_job_done(struct api_job *job);
 void api_job_done_all(struct api_job *jobs);
 
 /* Makes the error the reply: {"error":{"code","text","hint"}}, status from the code's table row.
- * A body written so far is dropped; a status of 503 brings Retry-After. */
+ * A body written so far is dropped; a status of 503 or 429 brings Retry-After. */
 void api_reply_error(struct api_job *job, const struct rw_err *err);
 
 /* An unbound job, for handlers under test: no route, no reply yet. api_job_drop frees what it owns. */

@@ -1,5 +1,7 @@
 #include "server/api/api_queue.h"
 
+#include "server/api/api_share.h"
+
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
@@ -10,23 +12,31 @@ struct api_queue {
     pthread_cond_t changed;
     struct api_job *first;
     struct api_job **last; /* where the next job is hung */
-    size_t depth;
+    size_t depth;          /* jobs */
+    size_t places;         /* that they take: api_share.h */
     size_t capacity;
+    struct api_share *share;
     bool woken;
     bool closed;
 };
 
-RW_RC api_queue_new(size_t capacity, struct api_queue **out, struct rw_err *err)
+RW_RC api_queue_new(size_t capacity, unsigned share, struct api_queue **out, struct rw_err *err)
 {
     RW_ASSERT(capacity >= 1);
     struct api_queue *q = rw_mem_new(sizeof(*q));
     if (q == NULL) { return rw_fail(err, RW_E_NOMEM, "no memory for the queue"); }
+    struct rw_rc rc = api_share_new(capacity, share, &q->share, err);
+    if (!rw_is_ok(rc)) {
+        rw_mem_free(q);
+        return rc;
+    }
     pthread_condattr_t attr;
     int failed = pthread_condattr_init(&attr);
     if (failed == 0) { failed = pthread_condattr_setclock(&attr, CLOCK_MONOTONIC); }
     if (failed == 0) { failed = pthread_cond_init(&q->changed, &attr); }
     if (failed == 0) { failed = pthread_mutex_init(&q->lock, NULL); }
     if (failed != 0) {
+        api_share_free(q->share);
         rw_mem_free(q);
         return rw_fail_errno(err, RW_E_NOMEM, failed, "queue");
     }
@@ -51,31 +61,41 @@ void api_queue_free(struct api_queue *q)
     }
     (void)pthread_cond_destroy(&q->changed);
     (void)pthread_mutex_destroy(&q->lock);
+    api_share_free(q->share);
     rw_mem_free(q);
 }
 
 /* Under the lock. */
-static void append(struct api_queue *q, struct api_job *job)
+static void append(struct api_queue *q, struct api_job *job, size_t places)
 {
     job->next = NULL;
     *q->last = job;
     q->last = &job->next;
     q->depth++;
+    q->places += places;
     (void)pthread_cond_signal(&q->changed);
 }
 
 static RW_RC submit(void *ctx, struct api_job *job, struct rw_err *err)
 {
     struct api_queue *q = ctx;
+    uint64_t class = api_share_class(q->share, &job->req.who);
+    size_t places = api_share_places(q->share, job->route);
     (void)pthread_mutex_lock(&q->lock);
     bool closed = q->closed;
-    bool full = q->depth >= q->capacity;
-    if (!closed && !full) { append(q, job); }
+    bool full = q->places + places > q->capacity;
+    bool in = !closed && !full && api_share_enter(q->share, class, q->places, places);
+    if (in) { append(q, job, places); }
     (void)pthread_mutex_unlock(&q->lock);
     if (closed) { return rw_fail(err, RW_E_BUSY, "the server is stopping"); }
     if (full) {
         return rw_fail(err, RW_E_FULL, "%zu requests wait already; send it again later",
                        q->capacity);
+    }
+    if (!in) {
+        RW_IGNORE(rw_fail(err, RW_E_LIMITED, "too many requests of this tenant wait already"),
+                  "a hint follows");
+        return rw_hint(err, "nothing was done; send it again later (Retry-After)");
     }
     return RW_OK;
 }
@@ -83,7 +103,7 @@ static RW_RC submit(void *ctx, struct api_job *job, struct rw_err *err)
 void api_queue_put_back(struct api_queue *q, struct api_job *job)
 {
     (void)pthread_mutex_lock(&q->lock);
-    append(q, job);
+    append(q, job, api_share_places(q->share, job->route));
     (void)pthread_mutex_unlock(&q->lock);
 }
 
@@ -125,6 +145,8 @@ struct api_job *api_queue_take(struct api_queue *q, int64_t wait_ms)
     q->first = NULL;
     q->last = &q->first;
     q->depth = 0;
+    q->places = 0;
+    api_share_clear(q->share);
     q->woken = false;
     (void)pthread_mutex_unlock(&q->lock);
     return jobs;

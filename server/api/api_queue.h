@@ -11,12 +11,13 @@
 
 struct api_queue;
 
-/* Capacity >= 1 jobs; gives. Fails with RW_E_NOMEM. */
-RW_RC api_queue_new(size_t capacity, struct api_queue **out, struct rw_err *err);
+/* For a capacity >= 1, of which jobs that share a commit take one place each, others more (api_share.h); one tenant
+ * gets `share` percent (1..100) of it at most. Gives. Fails with RW_E_NOMEM, RW_E_CRYPTO. */
+RW_RC api_queue_new(size_t capacity, unsigned share, struct api_queue **out, struct rw_err *err);
 /* Answers what is still in it with RW_E_BUSY and frees the queue; accepts NULL. */
 void api_queue_free(struct api_queue *q);
 
-/* The sink for http_settings: full means RW_E_FULL, closed means RW_E_BUSY. */
+/* The sink for http_settings: full means RW_E_FULL, closed RW_E_BUSY, the share used up RW_E_LIMITED. */
 struct api_sink api_queue_sink(struct api_queue *q);
 
 /* Takes a job that was taken before, and was worked on meanwhile: never refused, whatever waits. */

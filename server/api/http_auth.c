@@ -252,20 +252,17 @@ RW_RC http_auth_check(struct http_auth *auth, enum api_auth need, struct rw_span
 {
     struct api_identity who = {.level = API_AUTH_NONE};
     struct rw_span token;
-    if (need == API_AUTH_NONE) {
-        *out = who;
-        return RW_OK;
-    }
+    *out = who;
+    if (need == API_AUTH_NONE) { return RW_OK; }
     RW_TRY(token_of(header, &token, err));
-    if (rw_span_starts(token, "rwe2.")) {
-        RW_TRY(check_endpoint(auth, token, &who, err));
-    } else {
-        RW_TRY(check_table(auth, token, &who, err));
-    }
+    struct rw_rc rc = rw_span_starts(token, "rwe2.") ? check_endpoint(auth, token, &who, err)
+                                                     : check_table(auth, token, &who, err);
+    /* Proven, whatever else is wrong with it: so the refusal counts to its owner, and to nobody else (INV-11). */
+    if (who.level != API_AUTH_NONE) { *out = who; }
+    RW_TRY(rc);
     if (!may_pass(who.level, need)) {
         return rw_fail(err, RW_E_FORBIDDEN, "the token is of level '%s', this needs '%s'",
                        level_name(who.level), level_name(need));
     }
-    *out = who;
     return RW_OK;
 }

@@ -39,7 +39,9 @@ RW_RC http_auth_set_tokens(struct http_auth *auth, const struct http_token *toke
                            struct rw_err *err);
 
 /* Decides whether the value of an Authorization header ("Bearer ...", empty when missing) may pass a
- * route that asks for `need`, and tells whose it is. For API_AUTH_NONE it is not looked at.
+ * route that asks for `need`, and tells whose it is. For API_AUTH_NONE it is not looked at. *out is written
+ * in any case: behind a failure it tells whose token it is nevertheless (aged out, of another level), or
+ * API_AUTH_NONE when nothing was proven.
  * Fails with RW_E_AUTH (missing, malformed, unknown), RW_E_FORBIDDEN (valid, but not for this). */
 RW_RC http_auth_check(struct http_auth *auth, enum api_auth need, struct rw_span header,
                       struct api_identity *out, struct rw_err *err);

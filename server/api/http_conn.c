@@ -90,9 +90,10 @@ static void run_job(struct http_conn *c)
 {
     struct http_reply reply;
     struct api_job *job = c->job;
+    const struct http_shared *shared = c->worker->shared;
     job->req.body = rw_buf_span(&job->body);
     job->conn = c;
-    if (http_serve_job(&c->worker->shared->set, job, &reply)) {
+    if (http_serve_job(&shared->set, shared->limit, job, &reply)) {
         c->job = NULL;
         start_reply(c, &reply);
     } else {
@@ -175,7 +176,12 @@ static void take_request(struct http_conn *c)
     }
     tally(&w->tally.requests);
     const struct http_ask ask = {
-        .bytes = bytes, .head = &head, .peer = c->peer.text, .inbox = w->inbox, .files = w->files};
+        .bytes = bytes,
+        .head = &head,
+        .peer = {.text = c->peer.text, .key = c->peer.key, .known = c->peer.capped},
+        .limit = w->shared->limit,
+        .inbox = w->inbox,
+        .files = w->files};
     c->last = c->last || head.close;
     c->job = http_serve_head(&w->shared->set, &ask, &reply);
     (void)evbuffer_drain(in, head.bytes);

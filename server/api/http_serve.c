@@ -5,6 +5,8 @@
 
 #define REPO_PREFIX "/repo/"
 
+enum { LIMITED_BODY_BYTES_MAX = 65536 }; /* larger ones are not read only to be thrown away */
+
 static const char *method_name(enum api_method method)
 {
     static const char *const names[] = {"GET", "HEAD", "POST"};
@@ -84,19 +86,42 @@ static void fill_request(struct api_job *job, const struct http_ask *ask,
     for (size_t i = 0; i < API_PARAMS_MAX; i++) {
         job->req.params[i] = moved(match->params[i], target, job->target);
     }
-    struct rw_span peer = rw_span_str(ask->peer);
+    struct rw_span peer = rw_span_str(ask->peer.text);
     RW_ASSERT(peer.n < sizeof(job->req.peer));
     rw_copy(job->req.peer, sizeof(job->req.peer), peer.p, peer.n + 1);
     job->body = rw_buf_make(match->route->body_bytes_max == 0 ? 1 : match->route->body_bytes_max);
 }
 
+/* Who asks too much? Whoever has proven who he is answers for himself, whether his token may pass here or not; all
+ * others for their address. What the worker answers alone is free. */
+static RW_RC limit(const struct http_ask *ask, const struct api_route *route,
+                   const struct api_identity *who, int64_t *retry_s, struct rw_err *err)
+{
+    if (route->auth == API_AUTH_NONE) {
+        if (route->apply == NULL) { return RW_OK; }
+        return http_limit_address(ask->limit, HTTP_LIMIT_OPEN, &ask->peer, retry_s, err);
+    }
+    if (who->level == API_AUTH_NONE) {
+        return http_limit_address(ask->limit, HTTP_LIMIT_STRANGER, &ask->peer, retry_s, err);
+    }
+    return http_limit_known(ask->limit, who, &ask->peer, retry_s, err);
+}
+
 static RW_RC admit(const struct http_settings *set, const struct http_ask *ask,
-                   const struct api_route *route, struct api_identity *who, struct rw_err *err)
+                   const struct api_route *route, struct api_identity *who, int64_t *retry_s,
+                   struct rw_err *err)
 {
     const struct http_head *h = ask->head;
+    struct rw_err why;
+    struct rw_rc rc = RW_OK;
     if (route->auth != API_AUTH_NONE) {
-        RW_TRY(http_auth_check(set->auth, route->auth,
-                               http_parse_slice(ask->bytes, h->authorization), who, err));
+        rc = http_auth_check(set->auth, route->auth, http_parse_slice(ask->bytes, h->authorization),
+                             who, &why);
+    }
+    RW_TRY(limit(ask, route, who, retry_s, err));
+    if (!rw_is_ok(rc)) {
+        *err = why;
+        return rc;
     }
     if (h->content_length > route->body_bytes_max) {
         return rw_fail(err, RW_E_TOO_BIG, "the body has %llu bytes, %s takes at most %zu",
@@ -106,10 +131,19 @@ static RW_RC admit(const struct http_settings *set, const struct http_ask *ask,
     return RW_OK;
 }
 
+/* Is the body read, to be thrown away? Only for those who are known, and no more than it may have here. */
+static bool may_stay(const struct http_head *h, const struct api_route *route,
+                     const struct api_identity *who)
+{
+    return who->level != API_AUTH_NONE && h->content_length <= route->body_bytes_max &&
+           h->content_length <= LIMITED_BODY_BYTES_MAX;
+}
+
 struct api_job *http_serve_head(const struct http_settings *set, const struct http_ask *ask,
                                 struct http_reply *reply_out)
 {
     struct rw_err err;
+    int64_t retry_s = -1; /* >= 0: refused by a limit */
     struct api_identity who = {.level = API_AUTH_NONE};
     struct rw_span path = http_parse_slice(ask->bytes, ask->head->path);
     if (ask->files != NULL && rw_span_starts(path, REPO_PREFIX)) {
@@ -127,8 +161,10 @@ struct api_job *http_serve_head(const struct http_settings *set, const struct ht
         *reply_out = refuse(ask, 0, &err);
         return NULL;
     }
-    if (!rw_is_ok(admit(set, ask, match.route, &who, &err))) {
+    struct rw_rc rc = admit(set, ask, match.route, &who, &retry_s, &err);
+    if (!rw_is_ok(rc) && (retry_s < 0 || !may_stay(ask->head, match.route, &who))) {
         *reply_out = refuse(ask, 0, &err);
+        if (retry_s >= 0) { reply_out->retry_after_s = retry_s; }
         return NULL;
     }
     struct api_job *job = http_inbox_job_new(ask->inbox);
@@ -139,17 +175,25 @@ struct api_job *http_serve_head(const struct http_settings *set, const struct ht
     }
     fill_request(job, ask, &match);
     job->req.who = who;
+    if (!rw_is_ok(rc)) {
+        job->reply.retry_after_s = retry_s;
+        api_reply_error(job, &err);
+    }
     return job;
 }
 
-bool http_serve_job(const struct http_settings *set, struct api_job *job,
+bool http_serve_job(const struct http_settings *set, struct http_limit *limit, struct api_job *job,
                     struct http_reply *reply_out)
 {
     struct rw_err err;
-    if (job->route->prepare != NULL) { job->route->prepare(job); }
+    if (job->reply.status == 0 && job->route->prepare != NULL) { job->route->prepare(job); }
     if (job->reply.status == 0) {
         RW_ASSERT(job->route->apply != NULL); /* else `prepare` answers: api_job.h */
-        if (rw_is_ok(set->sink.submit(set->sink.ctx, job, &err))) { return false; }
+        struct rw_rc rc = set->sink.submit(set->sink.ctx, job, &err);
+        if (rw_is_ok(rc)) { return false; }
+        if (rc.code == RW_E_LIMITED) {
+            job->reply.retry_after_s = http_limit_shared(limit, &job->req.who, job->req.peer);
+        }
         api_reply_error(job, &err);
     }
     *reply_out = http_reply_take(job);

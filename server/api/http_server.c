@@ -32,15 +32,18 @@ struct http_limits http_limits_default(void)
     rlim_t most = files.rlim_cur / 2;
     if (most > DESCRIPTOR_RESERVE) { most = files.rlim_cur - DESCRIPTOR_RESERVE; }
     if (most > CONNECTIONS_DEFAULT_MAX) { most = CONNECTIONS_DEFAULT_MAX; }
-    return (struct http_limits){.tick_ms = 1000,
-                                .head_ms = 10000,
-                                .body_ms = 10000,
-                                .idle_ms = 75000,
-                                .stall_ms = 30000,
-                                .drain_ms = 30000,
-                                .connections_max = (unsigned)most,
-                                .per_address_max = 64,
-                                .requests_per_conn = 1000};
+    return (struct http_limits){
+        .tick_ms = 1000,
+        .head_ms = 10000,
+        .body_ms = 10000,
+        .idle_ms = 75000,
+        .stall_ms = 30000,
+        .drain_ms = 30000,
+        .connections_max = (unsigned)most,
+        .per_address_max = 64,
+        .requests_per_conn = 1000,
+        .rates = {
+            .endpoint_per_s = 20, .operator_per_s = 50, .address_per_s = 50, .burst_ms = 60000}};
 }
 
 static RW_RC check_settings(const struct http_settings *s, struct rw_err *err)
@@ -129,6 +132,7 @@ static RW_RC open_all(struct http_server *s, struct rw_err *err)
     }
     RW_TRY(http_peers_new(set->limits.connections_max, set->limits.per_address_max,
                           &s->shared.peers, err));
+    RW_TRY(http_limit_new(&set->limits.rates, rw_clock_system(), &s->shared.limit, err));
     s->workers = rw_mem_new_array(set->workers, sizeof(*s->workers));
     if (s->workers == NULL) { return rw_fail(err, RW_E_NOMEM, "no memory for the workers"); }
     RW_TRY(init_workers(s, err));
@@ -202,6 +206,7 @@ void http_server_counters(const struct http_server *server, struct http_counters
             out->replies[k] += value_of(&t->replies[k]);
         }
     }
+    http_limit_counts(server->shared.limit, out->limited);
 }
 
 static void wake_all(struct http_server *s)
@@ -232,6 +237,7 @@ void http_server_stop(struct http_server *server)
     if (server->worker_count > 0) { http_listen_remove(&server->shared.listen); }
     rw_mem_free(server->workers);
     http_peers_free(server->shared.peers);
+    http_limit_free(server->shared.limit);
     http_tls_drop(&server->shared.tls);
     (void)pthread_mutex_destroy(&server->shared.tls_lock);
     rw_mem_free(server);

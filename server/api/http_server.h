@@ -10,6 +10,7 @@
 
 #include "server/api/api_job.h"
 #include "server/api/http_auth.h"
+#include "server/api/http_limit.h"
 
 enum { HTTP_WORKERS_MAX = 64 };
 
@@ -24,6 +25,7 @@ struct http_limits {
     unsigned connections_max; /* over all workers */
     unsigned per_address_max; /* connections of one client address (IPv6: of one /64); 0: no cap */
     unsigned requests_per_conn; /* then "Connection: close", which spreads clients again */
+    struct http_limit_rates rates;
 };
 
 struct http_settings {
@@ -43,13 +45,14 @@ struct http_settings {
 
 /* Sums over all workers since the start; `open` is a level. */
 struct http_counters {
-    uint64_t accepted;    /* connections */
-    uint64_t open;        /* connections now */
-    uint64_t turned_away; /* connections refused by a cap */
-    uint64_t requests;    /* complete headers */
-    uint64_t refused;     /* requests that the parser refused */
-    uint64_t cut;         /* connections cut by a deadline */
-    uint64_t replies[6];  /* by hundreds of the status; [0] unused */
+    uint64_t accepted;                                 /* connections */
+    uint64_t open;                                     /* connections now */
+    uint64_t turned_away;                              /* connections refused by a cap */
+    uint64_t requests;                                 /* complete headers */
+    uint64_t refused;                                  /* requests that the parser refused */
+    uint64_t cut;                                      /* connections cut by a deadline */
+    uint64_t replies[6];                               /* by hundreds of the status; [0] unused */
+    struct http_limit_count limited[HTTP_LIMIT_KINDS]; /* refused for asking too much */
 };
 
 struct http_server;

@@ -28,6 +28,7 @@ struct http_shared {
     pthread_mutex_t tls_lock; /* of the pointer: a connection takes a reference of its own */
     struct ssl_ctx_st *tls;   /* NULL: plain */
     struct http_peers *peers;
+    struct http_limit *limit; /* asked for what goes to the core; never on the way to a file */
     struct http_listen listen;
     atomic_bool drain;
     atomic_bool stop;

@@ -74,9 +74,9 @@ static void tell_unreachable(struct watch *w, const struct rw_err *err)
 /* Worth waiting for, once the server has been seen: before that a wrong URL would be waited for without end. */
 static bool is_transient(const struct watch *w, const struct rw_err *err)
 {
-    return w->seen &&
-           (err->code == RW_E_NET || err->code == RW_E_TIMEOUT || err->code == RW_E_HTTP ||
-            err->code == RW_E_BUSY || err->code == RW_E_FULL || err->code == RW_E_STORE);
+    return w->seen && (err->code == RW_E_NET || err->code == RW_E_TIMEOUT ||
+                       err->code == RW_E_HTTP || err->code == RW_E_BUSY || err->code == RW_E_FULL ||
+                       err->code == RW_E_STORE || err->code == RW_E_LIMITED);
 }
 
 RW_RC cmd_rollout_watch(struct cli_api *api, const char *path,

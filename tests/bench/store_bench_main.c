@@ -265,7 +265,7 @@ int main(int argc, char **argv)
     open_store(argv[1], argv[2], &core.store);
     must(fleet_state_open(&core.store, &core.fleet, &err), &err);
     fill(&core);
-    must(api_queue_new(IN_FLIGHT_MAX, &queue, &err), &err);
+    must(api_queue_new(IN_FLIGHT_MAX, 100, &queue, &err), &err);
     int64_t begin_ns = clock_ns(CLOCK_MONOTONIC);
     int64_t used_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
     end_ns = begin_ns + seconds * 1000000000;

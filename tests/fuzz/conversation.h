@@ -277,6 +277,9 @@ static inline void world_make_worker(void)
                                   .auth = world.auth,
                                   .limits = http_limits_default()};
     set->routes = api_routes(&set->route_count);
+    /* Without limits: what an input does must not hang on the inputs before it. */
+    RW_ASSERT(rw_is_ok(http_limit_new(&(struct http_limit_rates){0}, rw_clock_system(),
+                                      &world.shared.limit, &err)));
     RW_ASSERT(rw_is_ok(http_worker_init(&world.worker, &world.shared, listener, &err)));
 }
 
@@ -303,7 +306,7 @@ static inline void world_make(void)
     RW_ASSERT(rw_is_ok(rw_dir_open(part, &world.staging, &err)));
     RW_ASSERT(rw_is_ok(api_trust_open(dir, "trust", &world.trust, &err)));
     RW_ASSERT(rw_is_ok(api_trust_refresh(world.trust, world.now, &err)));
-    RW_ASSERT(rw_is_ok(api_queue_new(16, &world.queue, &err)));
+    RW_ASSERT(rw_is_ok(api_queue_new(16, 100, &world.queue, &err)));
     world_make_tokens();
     world_make_worker();
 }

@@ -63,16 +63,19 @@ struct rig {
     struct api_job jobs[CAPACITY + 2];
 };
 
+static const struct api_route alone = {.method = "GET", .pattern = "/"};
+
 static void begin(struct rig *r)
 {
     struct rw_err err;
     *r = (struct rig){.back = NULL};
     gate.entered = 0;
     gate.open = false;
-    MUST(api_queue_new(1, &r->back, &err));
+    MUST(api_queue_new(1, 100, &r->back, &err));
     MUST(api_aside_start(CAPACITY, r->back, &r->aside, &err));
     for (size_t i = 0; i < RW_LEN(r->jobs); i++) {
         r->jobs[i] = api_job_make();
+        r->jobs[i].route = &alone;
         r->jobs[i].aside = stand;
         r->jobs[i].resume = resume;
     }

@@ -8,11 +8,13 @@
 
 enum { FOREVER_MS = 60000, PRODUCERS = 4, EACH = 500 };
 
+static const struct api_route together = {.method = "POST", .pattern = "/", .batched = true};
+
 static struct api_queue *make(size_t capacity)
 {
     struct rw_err err;
     struct api_queue *q = NULL;
-    MUST(api_queue_new(capacity, &q, &err));
+    MUST(api_queue_new(capacity, 100, &q, &err));
     return q;
 }
 
@@ -20,6 +22,7 @@ static void init(struct api_job *jobs, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         jobs[i] = api_job_make();
+        jobs[i].route = &together;
     }
 }
 
@@ -56,6 +59,53 @@ TEST(a_full_queue_refuses_and_leaves_the_job_with_the_caller)
     assert_ptr_equal(api_queue_take(q, 0), &jobs[0]);
     MUST(sink.submit(sink.ctx, &jobs[1], &err));
     assert_ptr_equal(api_queue_take(q, 0), &jobs[1]);
+    api_queue_free(q);
+}
+
+/* INV-11: whatever one tenant sends, another finds room; and operators do, whose tenant floods. */
+TEST(a_tenant_gets_its_share_and_leaves_room_for_others)
+{
+    struct rw_err err;
+    struct api_job jobs[20];
+    struct api_queue *q = NULL;
+    size_t red = 0;
+    MUST(api_queue_new(16, 75, &q, &err));
+    struct api_sink sink = api_queue_sink(q);
+    init(jobs, RW_LEN(jobs));
+    for (size_t i = 0; i < RW_LEN(jobs); i++) {
+        bool floods = i < 17;
+        jobs[i].req.who.level = i == 18 ? API_AUTH_OPERATOR : API_AUTH_ENDPOINT;
+        (void)snprintf(jobs[i].req.who.tenant, API_TENANT_BYTES,
+                       floods || i == 18 ? "red" : "blue");
+        struct rw_rc rc = sink.submit(sink.ctx, &jobs[i], &err);
+        if (floods && rw_is_ok(rc)) { red++; }
+        if (floods && !rw_is_ok(rc)) { assert_int_equal(rc.code, RW_E_LIMITED); }
+        if (!floods) { MUST(rc); }
+    }
+    assert_int_equal(red, 12); /* three quarters */
+    assert_int_equal(api_queue_depth(q), 15);
+    assert_non_null(api_queue_take(q, 0));
+    MUST(sink.submit(sink.ctx, &jobs[0], &err)); /* an empty queue forgets */
+    assert_non_null(api_queue_take(q, 0));
+    api_queue_free(q);
+}
+
+TEST(a_job_that_runs_alone_takes_the_room_of_many)
+{
+    static const struct api_route alone = {.method = "GET", .pattern = "/"};
+    static struct api_job jobs[130];
+    struct rw_err err;
+    struct api_queue *q = make(1280);
+    struct api_sink sink = api_queue_sink(q);
+    init(jobs, RW_LEN(jobs));
+    for (size_t i = 0; i < 128; i++) {
+        jobs[i].route = &alone;
+        MUST(sink.submit(sink.ctx, &jobs[i], &err));
+    }
+    MUST_FAIL(sink.submit(sink.ctx, &jobs[128], &err), RW_E_FULL);
+    api_queue_put_back(q, &jobs[129]); /* what was in is never refused */
+    assert_int_equal(api_queue_depth(q), 129);
+    assert_non_null(api_queue_take(q, 0));
     api_queue_free(q);
 }
 
@@ -139,6 +189,8 @@ TEST(many_threads_lose_no_job_and_keep_their_own_order)
 
 RUN_TESTS(cmocka_unit_test(jobs_come_out_in_the_order_of_arrival),
           cmocka_unit_test(a_full_queue_refuses_and_leaves_the_job_with_the_caller),
+          cmocka_unit_test(a_tenant_gets_its_share_and_leaves_room_for_others),
+          cmocka_unit_test(a_job_that_runs_alone_takes_the_room_of_many),
           cmocka_unit_test(a_closed_queue_refuses_and_gives_what_is_in_it),
           cmocka_unit_test(a_wake_before_the_wait_is_not_lost),
           cmocka_unit_test(a_wait_without_work_ends_at_its_time),

@@ -139,6 +139,28 @@ TEST(token_that_aged_is_asked_to_be_renewed_then_refused)
     assert_true(who.renew);
     now.s += 50;
     assert_int_equal(ask(auth, API_AUTH_ENDPOINT, token, &who), RW_E_AUTH);
+    assert_int_equal(who.level, API_AUTH_ENDPOINT); /* it is refused, and is still its own */
+    http_auth_free(auth);
+}
+
+/* INV-11: a refusal counts to whoever proved to be the owner, so a forged token must name nobody. */
+TEST(a_refused_token_names_its_owner_only_when_it_is_proven)
+{
+    struct rw_err err = {0};
+    struct http_auth *auth = registry();
+    struct api_identity who = {.level = API_AUTH_ADMIN};
+    char token[HTTP_TOKEN_BYTES];
+    MUST(http_auth_endpoint_token(auth, endpoint, "acme", (struct rw_wall){1800000000}, token,
+                                  &err));
+    assert_int_equal(ask(auth, API_AUTH_VIEWER, token, &who), RW_E_FORBIDDEN);
+    assert_int_equal(who.level, API_AUTH_ENDPOINT);
+    assert_memory_equal(who.endpoint, endpoint, sizeof(endpoint));
+    token[strlen(token) - 1] = token[strlen(token) - 1] == '0' ? '1' : '0';
+    assert_int_equal(ask(auth, API_AUTH_ENDPOINT, token, &who), RW_E_AUTH);
+    assert_int_equal(who.level, API_AUTH_NONE);
+    assert_string_equal(who.tenant, "");
+    assert_int_equal(ask(auth, API_AUTH_ENDPOINT, "", &who), RW_E_AUTH);
+    assert_int_equal(who.level, API_AUTH_NONE);
     http_auth_free(auth);
 }
 
@@ -243,6 +265,7 @@ RUN_TESTS(cmocka_unit_test(a_token_passes_its_own_routes_only),
           cmocka_unit_test(an_identity_tells_who_it_is),
           cmocka_unit_test(no_changed_byte_of_an_endpoint_token_passes),
           cmocka_unit_test(token_that_aged_is_asked_to_be_renewed_then_refused),
+          cmocka_unit_test(a_refused_token_names_its_owner_only_when_it_is_proven),
           cmocka_unit_test(another_secret_makes_other_tokens),
           cmocka_unit_test(a_wrong_header_is_not_a_token),
           cmocka_unit_test(an_open_route_looks_at_no_token),

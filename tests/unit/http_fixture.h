@@ -190,7 +190,17 @@ static inline void apply_stale(void *core, struct api_job *job)
     api_reply_error(job, &err);
 }
 
+static inline void prepare_parsed(struct api_job *job)
+{
+    say(job, 400, "parsed");
+}
+
 static const struct api_route fixture_routes[] = {
+    {.method = "POST",
+     .pattern = "/v1/parsed",
+     .auth = API_AUTH_PUBLISHER,
+     .prepare = prepare_parsed,
+     .body_bytes_max = SMALL_BODY_MAX},
     {.method = "GET", .pattern = "/healthz", .prepare = prepare_health},
     {.method = "GET", .pattern = "/v1/hold", .apply = apply_hold},
     {.method = "GET", .pattern = "/v1/full", .apply = apply_hold},
