@@ -88,6 +88,7 @@ RW_RC api_core_begin(struct api_core *c, struct rw_err *err)
 void api_core_end(struct api_core *c)
 {
     rollout_run_drop(&c->rollouts);
+    api_cache_drop(&c->metrics);
 }
 
 RW_RC api_core_heal(struct api_core *c, struct rw_err *err)

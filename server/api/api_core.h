@@ -8,6 +8,7 @@
 #ifndef RINGWARD_API_CORE_H
 #define RINGWARD_API_CORE_H
 
+#include "server/api/api_cache.h"
 #include "server/api/api_certificate.h"
 #include "server/api/api_clock.h"
 #include "server/api/api_node.h"
@@ -72,7 +73,7 @@ struct api_core {
     uint64_t integrity; /* beacons that tell of damaged content on an endpoint's disk (INV-12) */
     uint64_t clocks_behind; /* beacons of endpoints whose clock cannot be believed (INV-12) */
     uint64_t clocks_ahead;
-    struct clone_watch shared; /* endpoints that two machines speak as */
+    struct clone_watch shared;            /* endpoints that two machines speak as */
     uint64_t clones;     /* enrolments of endpoints that found themselves copies of another one */
     bool fleet_stale;    /* memory is ahead of the store: load before the next use */
     bool rollouts_stale; /* the same for the rollouts */
@@ -92,6 +93,7 @@ struct api_core {
     char tell_alarm
         [RW_ERR_TEXT_BYTES]; /* why webhooks or alarms could not be recorded; "": no reason */
     struct api_core_stats stats;
+    struct api_cache metrics; /* fleet and rollouts in GET /metrics */
 };
 
 /* Opens the rollouts; everything else is set, and trust was refreshed. Fails as rollout_run_open. */

@@ -115,6 +115,8 @@ static RW_RC put_core(const struct api_core *c, struct rw_buf *into, struct rw_e
         {"ringward_folds_total", "counter", "Folds of the journal.", c->stats.folds},
         {"ringward_rollouts_forgotten_total", "counter", "Rollouts whose records went.",
          c->stats.forgotten},
+        {"ringward_metrics_made_total", "counter",
+         "Times that the samples of fleet and rollouts were made.", c->metrics.made},
         {"ringward_controller", "gauge", "Whether this node is the controller.",
          api_node_controls(c) ? 1 : 0},
         {"ringward_controller_term", "gauge", "Term of the controller as this node knows it.",
@@ -125,11 +127,10 @@ static RW_RC put_core(const struct api_core *c, struct rw_buf *into, struct rw_e
     return put_samples(samples, RW_LEN(samples), into, err);
 }
 
-/* What the fleet and the rollouts are; nothing while memory is not what the store holds. */
-static RW_RC put_state(const struct api_core *c, struct rw_wall now, struct rw_buf *into,
-                       struct rw_err *err)
+static RW_RC make_state(void *core, struct rw_buf *into, struct rw_err *err)
 {
-    if (c->fleet_stale || c->rollouts_stale) { return RW_OK; }
+    const struct api_core *c = core;
+    struct rw_wall now = rw_clock_wall(&c->clock);
     RW_TRY(fleet_state_metrics(c->fleet, into, err));
     const struct ring_policy *policy = api_trust_policy(c->trust);
     if (policy != NULL) {
@@ -138,7 +139,15 @@ static RW_RC put_state(const struct api_core *c, struct rw_wall now, struct rw_b
     return rollout_run_metrics(c->rollouts, into, err);
 }
 
-static RW_RC write_metrics(const struct api_core *c, struct rw_buf *into, struct rw_err *err)
+/* What the fleet and the rollouts are; nothing while memory is not what the store holds. Anybody may ask, and it goes
+ * over all endpoints: it is made no more often for many who ask than for one. */
+static RW_RC put_state(struct api_core *c, struct rw_buf *into, struct rw_err *err)
+{
+    if (c->fleet_stale || c->rollouts_stale) { return RW_OK; }
+    return api_cache_get(&c->metrics, &c->clock, make_state, c, into, err);
+}
+
+static RW_RC write_metrics(struct api_core *c, struct rw_buf *into, struct rw_err *err)
 {
     struct rw_wall now = rw_clock_wall(&c->clock);
     RW_TRY(rw_buf_appendf(into, err,
@@ -174,7 +183,7 @@ static RW_RC write_metrics(const struct api_core *c, struct rw_buf *into, struct
         "# HELP ringward_endpoints_shared Endpoints that several machines speak as.\n"
         "# TYPE ringward_endpoints_shared gauge\nringward_endpoints_shared %llu\n",
         (unsigned long long)c->clones, (unsigned long long)c->shared.shared));
-    return put_state(c, now, into, err);
+    return put_state(c, into, err);
 }
 
 static void apply_metrics(void *core, struct api_job *job)

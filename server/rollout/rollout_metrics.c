@@ -26,8 +26,9 @@ static RW_RC put_endpoints(const char *labels, const struct rollout_facts *f, st
     return RW_OK;
 }
 
-static RW_RC ring_sample(const struct rollout_facts_from *from, size_t i, enum metric metric,
-                         struct rw_buf *into, struct rw_err *err)
+/* The samples of one ring, each behind those of its metric: facts are dear, so they are gathered once. */
+static RW_RC ring_samples(const struct rollout_facts_from *from, size_t i,
+                          struct rw_buf text[static METRICS], struct rw_err *err)
 {
     const struct rollout *ro = from->rollout;
     struct rollout_facts f;
@@ -35,24 +36,17 @@ static RW_RC ring_sample(const struct rollout_facts_from *from, size_t i, enum m
     rollout_facts_ring(from, i, &f);
     (void)snprintf(labels, sizeof(labels), "family=\"%s\",release=\"%lld\",ring=\"%s\"", ro->family,
                    (long long)ro->release, ro->rings[i].name);
-    switch (metric) {
-    case METRIC_ENDPOINTS:
-        return put_endpoints(labels, &f, into, err);
-    case METRIC_EVIDENCE:
-        return rw_buf_appendf(into, err, "ringward_rollout_evidence{%s} %.6g\n", labels, f.log_e);
-    case METRIC_THRESHOLD:
-        return rw_buf_appendf(into, err, "ringward_rollout_threshold{%s} %.6g\n", labels,
-                              f.threshold);
-    case METRIC_STATE:
-        return rw_buf_appendf(into, err, "ringward_rollout_ring_state{%s,state=\"%s\"} 1\n", labels,
-                              sm_name(&rollout_rule_table, ro->rings[i].state));
-    case METRICS:
-        break;
-    }
-    return RW_OK;
+    RW_TRY(put_endpoints(labels, &f, &text[METRIC_ENDPOINTS], err));
+    RW_TRY(rw_buf_appendf(&text[METRIC_EVIDENCE], err, "ringward_rollout_evidence{%s} %.6g\n",
+                          labels, f.log_e));
+    RW_TRY(rw_buf_appendf(&text[METRIC_THRESHOLD], err, "ringward_rollout_threshold{%s} %.6g\n",
+                          labels, f.threshold));
+    return rw_buf_appendf(&text[METRIC_STATE], err,
+                          "ringward_rollout_ring_state{%s,state=\"%s\"} 1\n", labels,
+                          sm_name(&rollout_rule_table, ro->rings[i].state));
 }
 
-static RW_RC samples(const struct rollout_run *r, enum metric metric, struct rw_buf *into,
+static RW_RC samples(const struct rollout_run *r, struct rw_buf text[static METRICS],
                      struct rw_err *err)
 {
     for (size_t i = 0; i < r->count; i++) {
@@ -60,7 +54,7 @@ static RW_RC samples(const struct rollout_run *r, enum metric metric, struct rw_
         if (rollout_live_of(r, ro->family) != ro) { continue; }
         const struct rollout_facts_from from = rollout_live_from(r, ro, r->now);
         for (size_t k = 0; k < ro->ring_count; k++) {
-            RW_TRY(ring_sample(&from, k, metric, into, err));
+            RW_TRY(ring_samples(&from, k, text, err));
         }
     }
     return RW_OK;
@@ -79,9 +73,15 @@ RW_RC rollout_run_metrics(const struct rollout_run *r, struct rw_buf *into, stru
         [METRIC_STATE] = "# HELP ringward_rollout_ring_state 1 for the state that the ring is in.\n"
                          "# TYPE ringward_rollout_ring_state gauge\n",
     };
+    struct rw_buf text[METRICS];
     for (int m = 0; m < METRICS; m++) {
-        RW_TRY(rw_buf_append_str(into, heads[m], err));
-        RW_TRY(samples(r, (enum metric)m, into, err));
+        text[m] = rw_buf_make(into->max);
     }
-    return RW_OK;
+    struct rw_rc rc = samples(r, text, err);
+    for (int m = 0; m < METRICS; m++) {
+        if (rw_is_ok(rc)) { rc = rw_buf_append_str(into, heads[m], err); }
+        if (rw_is_ok(rc)) { rc = rw_buf_append(into, rw_buf_span(&text[m]), err); }
+        rw_buf_drop(&text[m]);
+    }
+    return rc;
 }

@@ -95,6 +95,13 @@ def made(tls, left_days):
         (tls / f"{part}.new").rename(tls / f"{part}.pem")
 
 
+def test_many_who_ask_for_metrics_cost_no_more_than_one(lab):
+    begun, first = time.monotonic(), metrics(lab.port)["ringward_metrics_made_total"]
+    for _ in range(40):
+        last = metrics(lab.port)["ringward_metrics_made_total"]
+    assert last - first <= time.monotonic() - begun + 1
+
+
 def test_a_new_certificate_is_noticed_without_a_signal_and_a_refused_one_is_an_alarm(lab, other):
     """Both files must have changed before they count; what is refused, and what ends, is told until it is mended."""
     tls = lab.server_dir / "tls"
