@@ -56,11 +56,26 @@ static void prepare_enrol(struct api_job *job)
     if (!rw_is_ok(read_enrolment(job->req.body, e, &err))) { api_reply_error(job, &err); }
 }
 
+/* Endpoints cause these lines: they must not fill the log. The counters count them all. */
+static bool may_log(struct api_core *c)
+{
+    uint64_t left_out = 0;
+    struct rw_log_line l;
+    bool may = log_limit_rule_next(&c->endpoint_lines, rw_clock_mono(&c->clock), &left_out);
+    if (left_out > 0) {
+        rw_log_begin(&l, RW_LOG_WARN, "endpoint_lines_left_out");
+        rw_log_i64(&l, "count", (int64_t)left_out);
+        rw_log_end(&l);
+    }
+    return may;
+}
+
 static void note_clone(struct api_core *c, const struct enrolment *e)
 {
     struct rw_log_line l;
     char id[2 * API_ENDPOINT_BYTES + 1];
     c->clones++;
+    if (!may_log(c)) { return; }
     rw_log_begin(&l, RW_LOG_WARN, "endpoint_cloned");
     rw_hex_encode(id, sizeof(id), e->asker.endpoint, API_ENDPOINT_BYTES);
     rw_log_str(&l, "endpoint", id);
@@ -195,6 +210,7 @@ static void watch_for_clones(struct api_core *c, const struct fleet_who *who, ui
 {
     char id[2 * API_ENDPOINT_BYTES + 1];
     if (!clone_watch_see(&c->shared, who->endpoint, run)) { return; }
+    if (!may_log(c)) { return; }
     rw_hex_encode(id, sizeof(id), who->endpoint, sizeof(who->endpoint));
     rw_log(RW_LOG_WARN, "endpoint_shared", "endpoint", id);
 }
@@ -207,6 +223,7 @@ static void note_integrity(struct api_core *c, const struct fleet_who *who, cons
     char hex[2 * API_ENDPOINT_BYTES + 1];
     if (strncmp(b->detail, "integrity: ", strlen("integrity: ")) != 0) { return; }
     c->integrity++;
+    if (!may_log(c)) { return; }
     rw_hex_encode(hex, sizeof(hex), who->endpoint, API_ENDPOINT_BYTES);
     rw_log_begin(&l, RW_LOG_WARN, "endpoint_integrity");
     rw_log_str(&l, "endpoint", hex);

@@ -450,10 +450,11 @@ bool api_core_ready(const struct api_core *c, const char **why_out)
 {
     /* A failed batch counts while none is tried: later only the next one can tell, and it must get here. */
     bool refusing = rw_clock_mono(&c->clock).ms < c->batch_retry.ms;
+    /* Anybody may ask: what failed is in the log and in the alarms of /v1/status, with names of hosts and users. */
     *why_out = c->fleet_stale || c->rollouts_stale          ? "the store does not answer"
                : !c->ticked                                 ? "the controller has not run yet"
-               : refusing                                   ? c->store_alarm
-               : c->tick_alarm[0] != '\0'                   ? c->tick_alarm
+               : refusing                                   ? "the store keeps no changes"
+               : c->tick_alarm[0] != '\0'                   ? "the controller's last turn failed"
                : !c->signer_answers && api_node_controls(c) ? "the signer does not answer"
                                                             : NULL;
     return *why_out == NULL;

@@ -5,7 +5,10 @@
 #include "server/api/api_core.h"
 #include "server/store/store_sqlite.h"
 #include "tests/harness.h"
+
 #include "tests/unit/rollout_run_still.h"
+#include <fcntl.h>
+#include <unistd.h>
 
 /* --- the controller, scripted --- */
 static struct fleet_who permit_who;
@@ -259,7 +262,48 @@ TEST(a_repeated_beacon_is_counted_as_duplicate_and_the_shortest_poll_is_asked_fo
     fixture_close(&f);
 }
 
+static size_t lines_with(int fd, const char *word)
+{
+    char text[65536];
+    ssize_t n = pread(fd, text, sizeof(text) - 1, 0);
+    size_t lines = 0;
+    assert_true(n >= 0);
+    text[n] = '\0';
+    for (const char *at = text; (at = strstr(at, word)) != NULL; at++) {
+        lines++;
+    }
+    return lines;
+}
+
+TEST(damage_that_endpoints_tell_of_is_counted_and_does_not_fill_the_log)
+{
+    struct fixture f;
+    RW_AUTO(harness_dir) struct harness_dir d = harness_dir();
+    int log = openat(d.fd, "log", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    int kept = dup(STDERR_FILENO);
+    fixture_open(&f);
+    assert_true(log >= 0 && kept >= 0 && dup2(log, STDERR_FILENO) >= 0);
+    for (unsigned i = 0; i < 100; i++) {
+        char body[512];
+        (void)snprintf(
+            body, sizeof(body),
+            "{\"beacons\":[{\"id\":\"%08x%024x\",\"at\":\"2026-11-22T05:34:16Z\",\"kind\":"
+            "\"alive\",\"ring\":\"canary\"," COHORT
+            ",\"grade\":\"full\",\"trust\":\"ok\",\"detail\":\"integrity: forged\"}]}",
+            i + 1, 0U);
+        struct api_job job = job_for("/v1/beacons", body);
+        apply(&f, &job);
+        api_job_drop(&job);
+    }
+    assert_true(dup2(kept, STDERR_FILENO) >= 0);
+    assert_int_equal(f.core.integrity, 100);
+    assert_int_equal(lines_with(log, "endpoint_integrity"), LOG_LIMIT_RULE_LINES);
+    assert_int_equal(close(kept) + close(log), 0);
+    fixture_close(&f);
+}
+
 RUN_TESTS(
+    cmocka_unit_test(damage_that_endpoints_tell_of_is_counted_and_does_not_fill_the_log),
     cmocka_unit_test(malformed_bodies_are_refused_by_name_on_the_worker),
     cmocka_unit_test(every_agent_route_waits_for_the_group_commit),
     cmocka_unit_test(enrolment_gives_a_token_of_the_enrolment_tokens_tenant),
