@@ -98,6 +98,9 @@ enum verdict_rule verdict_rule_decide(const struct verdict_rule_input *in)
     if (verdict_rule_control_abnormal(in->control) && !(in->relative >= in->threshold)) {
         return VERDICT_HOLD;
     }
+    /* INV-11: what a held tenant did before stays in the evidence (darkness is taken in as it closes): where nobody
+     * else has failed it is no evidence for all. INV-3: nor for going on. */
+    if (in->held && in->votes.top == 0) { return VERDICT_HOLD; }
     if (one_tenant_alone(in)) { return VERDICT_TENANT; }
     if (in->whole < in->threshold && in->best_cohort >= in->threshold) { return VERDICT_COHORT; }
     return VERDICT_RELEASE;

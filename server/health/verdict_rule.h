@@ -36,7 +36,8 @@ struct verdict_rule_input {
     double best_cohort; /* greatest ln(weight * E) of one cohort; -INFINITY: there is none */
     double control;     /* log E of control against the same norm: "control is abnormal" */
     double p0_crash;    /* norm of the ring as a whole */
-    struct verdict_rule_votes votes;
+    struct verdict_rule_votes votes; /* without those of tenants that are held already */
+    bool held;                       /* there are such tenants */
 };
 
 /* Evidence of a ring, gathered scope by scope: the whole first, then its cohorts. */

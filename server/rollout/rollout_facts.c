@@ -138,6 +138,7 @@ static void decide(const struct rollout_facts_from *from, size_t index,
         .control = f->ring.control_log_e,
         .p0_crash = f->ring.norm.p0[HEALTH_CRASH],
         .votes = f->votes,
+        .held = from->rollout->tenant_count > 0,
     };
     f->verdict = verdict_rule_decide(&in);
 }
@@ -151,6 +152,13 @@ static void spare(const struct rollout_facts_from *from, const struct rollout_fa
     dst[0] = '\0';
     switch (f->verdict) {
     case VERDICT_HOLD:
+        if (from->rollout->tenant_count > 0 && f->votes.top == 0) {
+            (void)snprintf(dst, GATE_RULE_REASON_BYTES,
+                           "log E %.2f >= %.2f by tenants that are held, nobody else has failed: a "
+                           "person must look",
+                           f->log_e, f->threshold);
+            return;
+        }
         (void)snprintf(dst, GATE_RULE_REASON_BYTES,
                        "log E %.2f >= %.2f, but control is abnormal too: a person must look",
                        f->log_e, f->threshold);

@@ -213,6 +213,34 @@ TEST(inv_11_votes_of_one_tenant_hold_that_tenant_alone)
     end(&w);
 }
 
+/* INV-11: one tenant's endpoints take permits and are never heard of again: no halt for the others. */
+TEST(inv_11_silence_of_one_tenant_halts_nobody_else)
+{
+    struct world w;
+    begin(&w);
+    world_tenants = 2;
+    world_cohort_step = 3;
+    all_alive(&w, 0);
+    start(&w, 1);
+    tick(&w);
+    assert_int_equal(ask(&w, 0, 2, 1).decision, BEACON_PERMIT_GRANTED);
+    for (size_t i = 1; i < PER_RING; i += 2) {
+        (void)ask(&w, 0, i, 1);
+    }
+    w.now.s += 11 * 60;
+    send(&w, 0, 2, BEACON_HEALTHY, 1);
+    w.now.s += 5 * 60;
+    commit(&w);
+    tick(&w);
+    minutes(&w, 1, 3, nobody);
+    assert_string_equal(the(&w, 1)->tenants[0], "initech");
+    assert_false(the(&w, 1)->halt.there);
+    assert_int_equal(overall(&w, 1), ROLLOUT_HELD); /* INV-3 */
+    world_tenants = 1;
+    world_cohort_step = 2;
+    end(&w);
+}
+
 TEST(a_fault_of_all_tenants_halts_for_all_of_them)
 {
     struct world w;
@@ -378,6 +406,7 @@ RUN_TESTS(cmocka_unit_test(a_fault_of_one_cohort_halts_that_cohort_and_holds_the
           cmocka_unit_test(inv_11_noise_of_one_tenant_holds_that_tenant_alone),
           cmocka_unit_test(storms_that_control_has_too_only_hold),
           cmocka_unit_test(inv_11_votes_of_one_tenant_hold_that_tenant_alone),
+          cmocka_unit_test(inv_11_silence_of_one_tenant_halts_nobody_else),
           cmocka_unit_test(a_fault_of_all_tenants_halts_for_all_of_them),
           cmocka_unit_test(while_control_crashes_too_absolute_terms_only_hold),
           cmocka_unit_test(the_hold_back_gets_no_permit_until_its_time_is_over),

@@ -78,6 +78,25 @@ TEST_EACH(inv_11_votes_of_one_tenant_stop_that_tenant_only, votes)
     assert_int_equal(verdict_rule_decide(&in), it->want);
 }
 
+static const struct held_case {
+    const char *id;
+    struct verdict_rule_votes votes; /* of who is not held */
+    enum verdict_rule want;
+} held[] = {
+    {"nobody else is there", {0, 0, 0, 0, false, 8}, VERDICT_HOLD},
+    {"all others are healthy", {0, 0, 0, 500, false, 8}, VERDICT_HOLD},
+    {"one of the others failed", {1, 500, 0, 0, false, 8}, VERDICT_RELEASE},
+    {"two others failed", {2, 20, 2, 20, true, 8}, VERDICT_RELEASE},
+};
+
+TEST_EACH(inv_11_evidence_of_a_held_tenant_is_none_for_all_until_another_fails, held)
+{
+    struct verdict_rule_input in = usual();
+    in.votes = it->votes;
+    in.held = true;
+    assert_int_equal(verdict_rule_decide(&in), it->want);
+}
+
 static const struct speak_case {
     const char *id;
     struct late_rule_bucket cohort;
@@ -226,6 +245,7 @@ TEST(the_ratio_that_nobody_cares_about_grows_where_history_is_quiet)
 }
 
 RUN_TESTS(cmocka_unit_test(evidence_stops_what_it_is_about),
+          cmocka_unit_test(inv_11_evidence_of_a_held_tenant_is_none_for_all_until_another_fails),
           cmocka_unit_test(inv_11_votes_of_one_tenant_stop_that_tenant_only),
           cmocka_unit_test(an_incident_is_not_blamed_on_a_cohort_without_control),
           cmocka_unit_test(control_is_abnormal_by_storms_and_slowness_too),
