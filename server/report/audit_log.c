@@ -51,8 +51,8 @@ static RW_RC chain(const uint8_t before[static DIGEST_BYTES], struct rw_span rec
     return digest_end(&d, out, err);
 }
 
-RW_RC audit_log_append(struct store *store, const struct audit_log_entry *entry, struct rw_wall now,
-                       struct rw_err *err)
+static RW_RC append(struct store *store, const struct audit_log_entry *entry, struct rw_wall now,
+                    struct rw_err *err)
 {
     RW_AUTO(rw_buf) struct rw_buf record = rw_buf_make(AUDIT_RECORD_BYTES_MAX);
     struct store_audit_tip tip = {.seq = 0};
@@ -63,6 +63,14 @@ RW_RC audit_log_append(struct store *store, const struct audit_log_entry *entry,
     a.record = rw_buf_span(&record);
     RW_TRY(chain(tip.hash, a.record, a.hash, err));
     return store_audit_append(store, &a, err);
+}
+
+RW_RC audit_log_append(struct store *store, const struct audit_log_entry *entry, struct rw_wall now,
+                       struct rw_err *err)
+{
+    struct rw_rc rc = append(store, entry, now, err);
+    if (!rw_is_ok(rc)) { store_spoil(store); } /* INV-9: what it was to record is not kept either */
+    return rc;
 }
 
 struct page {

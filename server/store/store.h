@@ -102,6 +102,7 @@ struct store {
     const struct store_backend *backend;
     void *ctx;
     bool in_transaction;
+    bool spoilt; /* the open transaction lacks a write: it cannot be committed */
     /* Fencing: while > 0, store_begin fails with RW_E_STALE unless the lease still has this term. */
     int64_t term;
     struct store_now now; /* at the last begin or look */
@@ -116,8 +117,12 @@ void store_close(struct store *s); /* accepts a zeroed store */
 bool store_is_shared(const struct store *s);
 /* Shared: waits for other nodes' transactions, a few seconds at most. Fails also with RW_E_STALE (`term`). */
 RW_RC store_begin(struct store *s, struct rw_err *err);
-/* Durable on RW_OK. After a failure the transaction is rolled back. */
+/* Durable on RW_OK. After a failure the transaction is rolled back. It fails, too, when a write of the transaction
+ * failed, other than with RW_E_STALE or RW_E_EXISTS, which changed nothing: what several callers share is kept whole or
+ * not at all (INV-9). */
 RW_RC store_commit(struct store *s, struct rw_err *err);
+/* Something that belongs to the open transaction could not even be tried to write: it is not committed any more. */
+void store_spoil(struct store *s);
 void store_rollback(struct store *s); /* no-op outside a transaction */
 
 /* Writes a document; doc->generation is the new one: 1 makes it (RW_E_EXISTS when there), n replaces

@@ -140,9 +140,18 @@ static RW_RC require_changed(const struct sqlite_store *s, const char *kind, con
                    (long long)generation);
 }
 
+/* A full disk, a failed read or too little memory may end the transaction: from then on each statement would be kept
+ * by itself. */
+static RW_RC inside(const struct sqlite_store *s, struct rw_err *err)
+{
+    if (sqlite3_get_autocommit(s->db) == 0) { return RW_OK; }
+    return rw_fail(err, RW_E_STORE, "store: SQLite has rolled the transaction back");
+}
+
 static RW_RC doc_put(void *ctx, const char *kind, const struct store_doc *doc, struct rw_err *err)
 {
     struct sqlite_store *s = ctx;
+    RW_TRY(inside(s, err));
     bool make = doc->generation == 1;
     sqlite3_stmt *st = fresh(s, make ? SQL_DOC_INSERT : SQL_DOC_UPDATE);
     bind_text(st, 1, kind);
@@ -164,6 +173,7 @@ static RW_RC doc_remove(void *ctx, const char *kind, const char *id, int64_t gen
                         struct rw_err *err)
 {
     struct sqlite_store *s = ctx;
+    RW_TRY(inside(s, err));
     sqlite3_stmt *st = fresh(s, SQL_DOC_REMOVE);
     bind_text(st, 1, kind);
     bind_text(st, 2, id);
@@ -228,6 +238,7 @@ static RW_RC doc_count(void *ctx, const char *kind, int64_t *out, struct rw_err 
 static RW_RC journal_append(void *ctx, struct rw_span batch, int64_t *row, struct rw_err *err)
 {
     struct sqlite_store *s = ctx;
+    RW_TRY(inside(s, err));
     sqlite3_stmt *st = fresh(s, SQL_JOURNAL_APPEND);
     bind_blob(st, 1, batch);
     RW_TRY(run(s, st, "journal", err));
@@ -256,6 +267,7 @@ static RW_RC journal_each(void *ctx, int64_t after,
 static RW_RC fold(void *ctx, int64_t mark, struct rw_span image, struct rw_err *err)
 {
     struct sqlite_store *s = ctx;
+    RW_TRY(inside(s, err));
     sqlite3_stmt *st = fresh(s, SQL_FOLD_PUT);
     (void)sqlite3_bind_int64(st, 1, mark);
     bind_blob(st, 2, image);
@@ -285,6 +297,7 @@ static RW_RC fold_load(void *ctx, int64_t *mark, struct rw_buf *image, struct rw
 static RW_RC audit_append(void *ctx, const struct store_audit *a, struct rw_err *err)
 {
     struct sqlite_store *s = ctx;
+    RW_TRY(inside(s, err));
     sqlite3_stmt *st = fresh(s, SQL_AUDIT_APPEND);
     (void)sqlite3_bind_int64(st, 1, a->seq);
     (void)sqlite3_bind_int64(st, 2, a->at_s);
@@ -296,6 +309,7 @@ static RW_RC audit_append(void *ctx, const struct store_audit *a, struct rw_err 
 static RW_RC audit_drop(void *ctx, int64_t up_to, struct rw_err *err)
 {
     struct sqlite_store *s = ctx;
+    RW_TRY(inside(s, err));
     sqlite3_stmt *st = fresh(s, SQL_AUDIT_DROP);
     (void)sqlite3_bind_int64(st, 1, up_to);
     return run(s, st, "audit", err);

@@ -110,12 +110,46 @@ TEST(an_audit_number_is_used_once)
     MUST(store_begin(&w.store, &err));
     struct store_audit a = {.seq = 1, .at_s = 5, .record = rw_span_str("{}"), .hash = {9}};
     MUST(store_audit_append(&w.store, &a, &err));
-    MUST_FAIL(store_audit_append(&w.store, &a, &err), RW_E_STORE);
     MUST(store_commit(&w.store, &err));
+    MUST(store_begin(&w.store, &err));
+    MUST_FAIL(store_audit_append(&w.store, &a, &err), RW_E_STORE);
+    store_rollback(&w.store);
     struct store_audit_tip tip;
     MUST(store_audit_tip(&w.store, &tip, &err));
     assert_int_equal(tip.seq, 1);
     assert_int_equal(tip.hash[0], 9);
+    end(&w);
+}
+
+/* INV-9: several callers share a transaction. One whose record could not be written must not leave its change in it,
+ * and what comes behind must not be kept alone. */
+TEST(a_transaction_that_lacks_a_write_keeps_nothing)
+{
+    struct world w;
+    struct rw_err err;
+    begin(&w);
+    const struct store_audit a = {.seq = 1, .record = rw_span_str("{}")};
+    int64_t row = 0;
+    MUST(store_begin(&w.store, &err));
+    MUST(store_audit_append(&w.store, &a, &err));
+    MUST(store_commit(&w.store, &err));
+    MUST(store_begin(&w.store, &err));
+    MUST(put(&w, "a", 1, "one", &err));
+    MUST_FAIL(store_audit_append(&w.store, &a, &err), RW_E_STORE);
+    MUST_FAIL(put(&w, "b", 1, "one", &err), RW_E_STORE);
+    MUST_FAIL(store_journal_append(&w.store, rw_span_str("batch"), &row, &err), RW_E_STORE);
+    MUST_FAIL(store_commit(&w.store, &err), RW_E_STORE);
+    assert_false(w.store.in_transaction);
+    expect(&w, "a", 0, NULL);
+    expect(&w, "b", 0, NULL);
+    MUST(store_begin(&w.store, &err)); /* the next one is whole again */
+    MUST(put(&w, "a", 1, "one", &err));
+    store_spoil(&w.store);
+    MUST_FAIL(store_commit(&w.store, &err), RW_E_STORE);
+    MUST(store_begin(&w.store, &err));
+    MUST(put(&w, "a", 1, "one", &err));
+    MUST(store_commit(&w.store, &err));
+    expect(&w, "a", 1, "one");
     end(&w);
 }
 
@@ -341,6 +375,7 @@ TEST(bytes_of_every_value_and_none_at_all_are_kept)
         cmocka_unit_test(a_rolled_back_transaction_leaves_nothing),                                \
         cmocka_unit_test(closing_in_a_transaction_rolls_it_back),                                  \
         cmocka_unit_test(an_audit_number_is_used_once),                                            \
+        cmocka_unit_test(a_transaction_that_lacks_a_write_keeps_nothing),                          \
         cmocka_unit_test(a_fold_covers_its_rows_and_numbers_rise_for_ever),                        \
         cmocka_unit_test(documents_come_in_order_of_id_and_kind_by_kind),                          \
         cmocka_unit_test(a_document_above_the_limit_is_refused),                                   \

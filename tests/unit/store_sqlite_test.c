@@ -62,6 +62,29 @@ TEST(a_newer_schema_is_refused_with_a_hint)
     end(&w);
 }
 
+/* SQLite ends a transaction by itself when it cannot go on: what comes behind must not be kept one by one (INV-9). */
+TEST(what_follows_a_rollback_that_nobody_asked_for_is_not_kept)
+{
+    enum { LARGE_BYTES = 900 * 1024 };
+    struct world w;
+    struct rw_err err;
+    begin(&w);
+    char *large = rw_mem_new(LARGE_BYTES);
+    assert_non_null(large);
+    struct store_doc doc = {.id = "large", .generation = 1, .body = rw_span_of(large, LARGE_BYTES)};
+    MUST(store_begin(&w.store, &err));
+    MUST(put(&w, "a", 1, "one", &err));
+    (void)sqlite3_hard_heap_limit64(sqlite3_memory_used() + 1024);
+    assert_false(rw_is_ok(w.store.backend->doc_put(w.store.ctx, "thing", &doc, &err)));
+    (void)sqlite3_hard_heap_limit64(0);
+    MUST_FAIL(put(&w, "b", 1, "one", &err), RW_E_STORE);
+    MUST_FAIL(store_commit(&w.store, &err), RW_E_STORE);
+    expect(&w, "a", 0, NULL);
+    expect(&w, "b", 0, NULL);
+    rw_mem_free(large);
+    end(&w);
+}
+
 TEST(a_file_that_is_no_database_is_refused)
 {
     struct world w;
@@ -100,5 +123,6 @@ TEST(a_commit_that_cannot_get_the_lock_fails_and_changes_nothing)
 }
 
 RUN_TESTS(STORE_CONFORMANCE, cmocka_unit_test(a_newer_schema_is_refused_with_a_hint),
+          cmocka_unit_test(what_follows_a_rollback_that_nobody_asked_for_is_not_kept),
           cmocka_unit_test(a_file_that_is_no_database_is_refused),
           cmocka_unit_test(a_commit_that_cannot_get_the_lock_fails_and_changes_nothing))

@@ -147,7 +147,54 @@ TEST(what_is_over_leaves_the_table_and_what_was_asked_wrongly_is_refused)
     store_close(&s);
 }
 
-RUN_TESTS(cmocka_unit_test(the_first_endpoint_takes_it_and_may_repeat_while_it_lasts),
+static RW_RC no_append(void *ctx, const struct store_audit *a, struct rw_err *err)
+{
+    (void)ctx;
+    (void)a;
+    return rw_fail(err, RW_E_FULL, "the disk is full");
+}
+
+static RW_RC no_tip(void *ctx, struct store_audit_tip *out, struct rw_err *err)
+{
+    (void)ctx;
+    (void)out;
+    return rw_fail(err, RW_E_STORE, "the disk cannot be read");
+}
+
+static const struct record_case {
+    const char *id;
+    bool cannot_read; /* else: cannot write */
+} record_cases[] = {
+    {"that_cannot_be_written", false},
+    {"for_which_the_chain_cannot_be_read", true},
+};
+
+/* INV-9: the requests of a batch share a transaction, which goes on behind one that failed. */
+TEST_EACH(no_batch_keeps_a_claim_without_its_record, record_cases)
+{
+    struct store s;
+    struct rw_err err;
+    open_with_token(&s);
+    const struct store_backend *real = s.backend;
+    struct store_backend broken = *real;
+    if (it->cannot_read) {
+        broken.audit_tip = no_tip;
+    } else {
+        broken.audit_append = no_append;
+    }
+    MUST(store_begin(&s, &err));
+    s.backend = &broken;
+    assert_false(rw_is_ok(token_once_claim(&s, sha256, &first, (struct rw_wall){NOW_S}, &err)));
+    s.backend = real;
+    MUST_FAIL(store_commit(&s, &err), RW_E_STORE);
+    assert_int_equal(uses(&s), 0);
+    MUST(claim(&s, &second, NOW_S, &err)); /* nobody has it */
+    assert_int_equal(uses(&s), 1);
+    store_close(&s);
+}
+
+RUN_TESTS(cmocka_unit_test(no_batch_keeps_a_claim_without_its_record),
+          cmocka_unit_test(the_first_endpoint_takes_it_and_may_repeat_while_it_lasts),
           cmocka_unit_test(nobody_else_gets_in),
           cmocka_unit_test(a_claim_that_is_not_committed_has_taken_nothing),
           cmocka_unit_test(unused_it_ends_by_time_or_by_hand),
