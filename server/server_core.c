@@ -1,14 +1,13 @@
 #include "server/server_core.h"
 
 #include "common/base/log.h"
-#include "common/box/verdict_codec.h"
 #include "server/api/api_alarm.h"
 #include "server/api/api_release.h"
 #include "server/api/api_token.h"
+#include "server/api/api_verdict.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
-#include <stdio.h>
 
 enum { TICK_MS = 1000, SIGNER_RETRY_MS = 5000 };
 
@@ -28,9 +27,7 @@ struct server_core {
     /* --- the thread's own --- */
     struct rw_mono next_tick;
     struct rw_mono next_renew;
-    bool has_verdict; /* one verdict that the store would not take yet */
-    struct release_id verdict_id;
-    struct rw_buf verdict;
+    struct api_verdict verdict;
 };
 
 static void log_failure(const char *event, const struct rw_err *err)
@@ -41,46 +38,9 @@ static void log_failure(const char *event, const struct rw_err *err)
     rw_log_end(&l);
 }
 
-static void log_verdict(const struct release_id *id, struct rw_span verdict)
+static bool next_verdict(void *ctx, struct release_id *id_out, struct rw_buf *text)
 {
-    struct rw_log_line l;
-    struct rw_err unused;
-    struct verdict v;
-    bool reached = verdict.n > 0 && rw_is_ok(verdict_read(verdict, &v, &unused));
-    char text[RELEASE_KEY_BYTES];
-    (void)snprintf(text, sizeof(text), "%s/%lld", id->family, (long long)id->number);
-    rw_log_begin(&l, RW_LOG_INFO, "check_recorded");
-    rw_log_str(&l, "release", text);
-    rw_log_str(&l, "verdict", reached ? verdict_kind_name(v.kind) : "none");
-    if (reached) { rw_log_str(&l, "reason", v.reason); }
-    rw_log_end(&l);
-}
-
-/* Brings verdicts into the record. One that the store would not take is tried again with the next turn; the
- * release stays in checking meanwhile. */
-static void take_verdicts(struct server_core *s)
-{
-    struct rw_err err;
-    while (s->has_verdict || server_check_take(s->check, &s->verdict_id, &s->verdict)) {
-        if (!api_node_controls(s->api)) { /* the controller of now runs the check again */
-            s->has_verdict = false;
-            continue;
-        }
-        struct rw_rc rc =
-            api_release_take_verdict(s->api, &s->verdict_id, rw_buf_span(&s->verdict), &err);
-        s->has_verdict = !rw_is_ok(rc) && rw_code_retry(rc.code);
-        if (s->has_verdict) { return; }
-        if (rw_is_ok(rc)) {
-            log_verdict(&s->verdict_id, rw_buf_span(&s->verdict));
-            continue;
-        }
-        log_failure("verdict_refused", &err);
-        /* A verdict about other bytes is no verdict: back to draft, the bytes are sent again (INV-3). */
-        if (!rw_is_ok(
-                api_release_take_verdict(s->api, &s->verdict_id, rw_span_of(NULL, 0), &err))) {
-            log_failure("verdict_refused", &err);
-        }
-    }
+    return server_check_take(ctx, id_out, text);
 }
 
 static void reload(struct server_core *s)
@@ -153,7 +113,7 @@ static void *run(void *arg)
         struct api_job *jobs = api_queue_take(s->queue, stopping ? 0 : wait_ms);
         if (jobs == NULL && stopping && !api_aside_end(s->aside)) { break; }
         api_core_run(s->api, jobs);
-        take_verdicts(s);
+        api_verdict_take(&s->verdict, s->api, next_verdict, s->check);
         if (atomic_exchange(&s->reload, false)) { reload(s); }
     }
     api_core_fold(s->api);
@@ -174,7 +134,7 @@ RW_RC server_core_start(const struct server_core_settings *settings, struct serv
     s->signer_lost = settings->signer_lost;
     s->told = settings->told;
     s->ctx = settings->ctx;
-    s->verdict = rw_buf_make(RELEASE_VERDICT_BYTES_MAX);
+    s->verdict.text = rw_buf_make(RELEASE_VERDICT_BYTES_MAX);
     int failed = pthread_create(&s->thread, NULL, run, s);
     if (failed != 0) {
         rw_mem_free(s);
@@ -196,6 +156,6 @@ void server_core_stop(struct server_core *s)
     atomic_store(&s->stopping, true);
     api_queue_wake(s->queue);
     (void)pthread_join(s->thread, NULL);
-    rw_buf_drop(&s->verdict);
+    rw_buf_drop(&s->verdict.text);
     rw_mem_free(s);
 }
