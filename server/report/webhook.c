@@ -299,10 +299,14 @@ RW_RC webhook_turn(struct webhook *w, const struct rw_clock *clock, struct rw_er
     if (w->count == 0) { return RW_OK; }
     RW_TRY(store_audit_tip(w->store, &tip, err));
     w->tip = tip.seq;
+    struct rw_rc first = RW_OK;
     for (size_t i = 0; i < w->count; i++) {
-        RW_TRY(turn_one(w, &w->targets[i], clock, err));
+        struct rw_err own;
+        struct rw_rc rc = turn_one(w, &w->targets[i], clock, &own);
+        if (rw_is_ok(rc) || !rw_is_ok(first)) { continue; }
+        first = rw_fail(err, rc.code, "webhook %s: %s", w->targets[i].conf.name, own.text);
     }
-    return RW_OK;
+    return first;
 }
 
 /* --- opening --- */

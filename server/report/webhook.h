@@ -34,7 +34,8 @@ void webhook_close(struct webhook **w); /* accepts NULL */
 void webhook_again(struct webhook *w);
 
 /* One turn: takes results, stores cursors, hands over what is due. Begins and commits transactions of its own; never
- * waits for a target. Fails as the store does: nothing is lost, the next turn tries again. */
+ * waits for a target. Fails as the store does: nothing is lost, the next turn tries again. What fails for one target
+ * stops no other; the first failure is told, with its target. */
 RW_RC webhook_turn(struct webhook *w, const struct rw_clock *clock, struct rw_err *err);
 
 /* Writes {"webhooks":[{"name","url","events","state","waiting","delivered","dropped","failures","error"?}]}; no secret,

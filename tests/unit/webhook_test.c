@@ -15,6 +15,7 @@ static struct store store;
 static const struct store_backend *real_backend;
 static struct store_backend wrapped;
 static bool commit_fails;
+static bool damaged;
 static struct web *web;
 static struct webhook *hook;
 static struct webhook_conf conf;
@@ -26,6 +27,15 @@ static RW_RC commit(void *ctx, struct rw_err *err)
 {
     if (commit_fails) { return rw_fail(err, RW_E_FULL, "no space left"); }
     return real_backend->commit(ctx, err);
+}
+
+static RW_RC doc_get(void *ctx, const char *kind, const char *id, struct rw_buf *body,
+                     int64_t *generation, struct rw_err *err)
+{
+    if (damaged && strcmp(id, "broken") == 0) {
+        return rw_fail(err, RW_E_STORE, "this row cannot be read");
+    }
+    return real_backend->doc_get(ctx, kind, id, body, generation, err);
 }
 
 static void answer(void *ctx, const struct web_request *r, struct web_answer *out)
@@ -56,6 +66,8 @@ static int set_up(void **state)
     real_backend = store.backend;
     wrapped = *real_backend;
     wrapped.commit = commit;
+    wrapped.doc_get = doc_get;
+    damaged = false;
     store.backend = &wrapped;
     commit_fails = false;
     clock_now = rw_clock_system();
@@ -277,6 +289,39 @@ TEST(a_failing_target_is_not_asked_again_at_once_and_is_told)
     assert_non_null(strstr(rw_buf_str(&text), "status 500"));
 }
 
+static size_t asked(const char *path)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < web_count(web); i++) {
+        n += strstr(web_seen(web, i)->head, path) != NULL ? 1 : 0;
+    }
+    return n;
+}
+
+TEST(what_fails_for_one_target_stops_no_other)
+{
+    const struct timespec pause = {.tv_nsec = 1000000};
+    struct rw_err err;
+    webhook_close(&hook);
+    conf.targets[1] = conf.targets[0];
+    (void)snprintf(conf.targets[0].name, sizeof(conf.targets[0].name), "broken");
+    (void)snprintf(conf.targets[0].path, sizeof(conf.targets[0].path), "/broken");
+    conf.count = 2;
+    open_hook();
+    webhook_again(hook); /* as a node that takes over: it reads the cursors */
+    damaged = true;
+    for (size_t events = 1; events <= 2; events++) {
+        happen("rollout.halt");
+        for (int i = 0; i < 10000 && asked("/hook") < events; i++) {
+            MUST_FAIL(webhook_turn(hook, &clock_now, &err), RW_E_STORE);
+            assert_string_equal(err.text, "webhook broken: this row cannot be read");
+            (void)nanosleep(&pause, NULL);
+        }
+        assert_int_equal(asked("/hook"), events);
+    }
+    assert_int_equal(asked("/broken"), 0);
+}
+
 #define FRESH(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 RUN_TESTS(FRESH(events_leave_in_order_signed_and_once),
@@ -286,4 +331,5 @@ RUN_TESTS(FRESH(events_leave_in_order_signed_and_once),
           FRESH(a_node_that_takes_over_goes_on_where_the_other_stopped),
           FRESH(a_new_target_does_not_get_the_past),
           FRESH(a_change_that_is_rolled_back_tells_nobody),
+          FRESH(what_fails_for_one_target_stops_no_other),
           FRESH(a_failing_target_is_not_asked_again_at_once_and_is_told))
