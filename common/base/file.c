@@ -252,6 +252,12 @@ RW_RC rw_file_remove_at(int dir, const char *name, struct rw_err *err)
     return RW_OK;
 }
 
+RW_RC rw_file_remove_for_good_at(int dir, const char *name, struct rw_err *err)
+{
+    RW_TRY(rw_file_remove_at(dir, name, err));
+    return rw_fd_sync(dir, "the directory", err);
+}
+
 RW_RC rw_link_replace_at(int dir, const char *name, const char *target, struct rw_err *err)
 {
     char temp[NAME_BYTES_MAX + 8];

@@ -54,6 +54,8 @@ RW_RC rw_fd_write_all(int fd, struct rw_span content, struct rw_err *err);
 RW_RC rw_fd_sync(int fd, const char *what, struct rw_err *err);
 /* Removes; a missing file is success. */
 RW_RC rw_file_remove_at(int dir, const char *name, struct rw_err *err);
+/* The same, and a crash does not bring it back: syncs the directory. */
+RW_RC rw_file_remove_for_good_at(int dir, const char *name, struct rw_err *err);
 /* Calls `each` with every name in the directory but "." and "..", in no order; entries may be removed meanwhile.
  * Ends with the first failure of `each`. Fails with RW_E_IO. */
 RW_RC rw_dir_each(int dir, RW_RC (*each)(void *ctx, const char *name, struct rw_err *err),

@@ -43,6 +43,12 @@ static RW_RC write_files(struct release_signer *s, struct rw_err *err)
     return RW_OK;
 }
 
+/* For good: one that came back with a crash would put older files over those that were signed since. */
+static RW_RC forget_kept(const struct release_signer *s, struct rw_err *err)
+{
+    return rw_file_remove_for_good_at(s->repo, kept_name, err);
+}
+
 /* A new root and the timestamp under it only fit together: half of that change would be a repository that neither
  * agents nor the signer accept. So the whole of it is kept before its first file is written. */
 static RW_RC write_kept(struct release_signer *s, struct rw_err *err)
@@ -51,7 +57,7 @@ static RW_RC write_kept(struct release_signer *s, struct rw_err *err)
     RW_TRY(signer_answer_write(&s->answer, &w, err));
     RW_TRY(rw_file_replace_at(s->repo, kept_name, 0600, rw_buf_span(&w.buf), err));
     RW_TRY(write_files(s, err));
-    return rw_file_remove_at(s->repo, kept_name, err);
+    return forget_kept(s, err);
 }
 
 static RW_RC finish_writing(struct release_signer *s, struct rw_err *err)
@@ -63,7 +69,7 @@ static RW_RC finish_writing(struct release_signer *s, struct rw_err *err)
     RW_TRY(signer_answer_kept(rw_buf_span(&kept), &s->answer, err));
     RW_TRY(write_files(s, err));
     rw_log(RW_LOG_WARN, "trust_change_finished", NULL, NULL);
-    return rw_file_remove_at(s->repo, kept_name, err);
+    return forget_kept(s, err);
 }
 
 static RW_RC name_link(struct release_signer_link *l, const struct release_signer_settings *from,
