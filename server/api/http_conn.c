@@ -312,10 +312,9 @@ static struct bufferevent *make_bufferevent(struct http_worker *w, int fd, struc
     }
     *ssl = new_session(w->shared);
     if (*ssl == NULL) { return NULL; }
-    struct bufferevent *bev = bufferevent_openssl_socket_new(
-        w->base, fd, *ssl, BUFFEREVENT_SSL_ACCEPTING, BEV_OPT_CLOSE_ON_FREE);
-    if (bev == NULL) { SSL_free(*ssl); }
-    return bev;
+    /* With this option it frees the session when it fails, too, and leaves the socket alone. */
+    return bufferevent_openssl_socket_new(w->base, fd, *ssl, BUFFEREVENT_SSL_ACCEPTING,
+                                          BEV_OPT_CLOSE_ON_FREE);
 }
 
 void http_conn_open(struct http_worker *w, int fd, const struct http_conn_peer *peer)

@@ -2,9 +2,13 @@
 #include "server/api/http_tls.h"
 #include "tests/unit/http_fixture.h"
 
+#include <dlfcn.h>
+#include <event2/bufferevent_ssl.h>
+#include <event2/event.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
+#include <stdatomic.h>
 
 #define GET(path) "GET " path " HTTP/1.1\r\nHost: t\r\n\r\n"
 
@@ -12,6 +16,50 @@ static char dir[64];
 static char cert_file[96];
 static char key_file[96];
 static char other_key_file[96];
+
+/* --- one accept without memory: libevent's own, from its first allocation on --- */
+static atomic_bool no_memory_next;
+static _Thread_local bool no_memory;
+static atomic_uint sessions_freed;
+
+static void *scarce_new(size_t n)
+{
+    return no_memory ? NULL : rw_mem_new(n);
+}
+
+static void *scarce_grow(void *p, size_t n)
+{
+    return no_memory ? NULL : rw_mem_grow(p, n, 1);
+}
+
+/* Stands before libevent's, and calls it. */
+struct bufferevent *bufferevent_openssl_socket_new(struct event_base *base, evutil_socket_t fd,
+                                                   struct ssl_st *ssl,
+                                                   enum bufferevent_ssl_state state, int options)
+{
+    __typeof__(&bufferevent_openssl_socket_new) real = NULL;
+    *(void **)&real = dlsym(RTLD_NEXT, "bufferevent_openssl_socket_new");
+    assert_non_null(real);
+    no_memory = atomic_exchange(&no_memory_next, false);
+    struct bufferevent *bev = real(base, fd, ssl, state, options);
+    no_memory = false;
+    /* Also keeps the linker from leaving the library out. */
+    assert_true(bev == NULL || bufferevent_openssl_get_ssl(bev) == ssl);
+    return bev;
+}
+
+/* NOLINTNEXTLINE(readability-function-size): as OpenSSL declares it */
+static void count_freed(void *parent, void *p, CRYPTO_EX_DATA *data, int index, long number,
+                        void *arg)
+{
+    (void)parent;
+    (void)p;
+    (void)data;
+    (void)index;
+    (void)number;
+    (void)arg;
+    atomic_fetch_add(&sessions_freed, 1);
+}
 
 static EVP_PKEY *write_key(const char *path)
 {
@@ -27,6 +75,7 @@ static EVP_PKEY *write_key(const char *path)
 static int make_cert(void **state)
 {
     (void)state;
+    event_set_mem_functions(scarce_new, scarce_grow, rw_mem_free); /* before libevent is used */
     (void)snprintf(dir, sizeof(dir), "/tmp/ringward-tls-XXXXXX");
     assert_non_null(mkdtemp(dir));
     (void)snprintf(cert_file, sizeof(cert_file), "%s/cert.pem", dir);
@@ -310,6 +359,27 @@ TEST_EACH(what_is_not_tls_is_closed_and_others_go_on, garbage_cases)
     rig_stop(&rig);
 }
 
+/* The session is freed once, the socket closed, and the next client served. */
+TEST(an_accept_without_memory_costs_that_connection_only)
+{
+    struct rig rig = {.repo_dir = -1};
+    char in[16];
+    assert_true(SSL_get_ex_new_index(0, NULL, NULL, NULL, count_freed) >= 0);
+    tls_start(&rig, tls_settings());
+    atomic_store(&sessions_freed, 0);
+    atomic_store(&no_memory_next, true);
+    int fd = connect_to(&rig);
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+    assert_int_equal(poll(&p, 1, PATIENCE_MS), 1);
+    assert_true(recv(fd, in, sizeof(in), 0) <= 0);
+    (void)close(fd);
+    assert_int_equal(atomic_load(&sessions_freed), 1);
+    struct client *c = client_open(&rig);
+    assert_int_equal(client_ask(c, GET("/healthz"))->status, 200);
+    client_close(c);
+    rig_stop(&rig);
+}
+
 TEST(a_handshake_that_does_not_begin_is_cut)
 {
     struct rig rig = {.repo_dir = -1};
@@ -389,6 +459,7 @@ int main(void)
         cmocka_unit_test(alpn_chooses_http_1_1_or_refuses),
         cmocka_unit_test(tls_1_1_is_refused),
         cmocka_unit_test(what_is_not_tls_is_closed_and_others_go_on),
+        cmocka_unit_test(an_accept_without_memory_costs_that_connection_only),
         cmocka_unit_test(a_handshake_that_does_not_begin_is_cut),
         cmocka_unit_test(a_session_is_resumed_on_any_worker),
         cmocka_unit_test(a_certificate_that_cannot_be_used_is_named),
