@@ -73,7 +73,11 @@ static RW_RC bring(struct fleet_state *f, const struct fleet_who *who, const cha
                              .space = FLEET_COHORTS,
                              .ring = FLEET_NO_NAME,
                              .cohort = place};
-    (void)snprintf(r.name, sizeof(r.name), "%s\x1f%u", text, tenant);
+    int bytes = snprintf(r.name, sizeof(r.name), "%s\x1f%u", text, tenant);
+    if (bytes < 0 || (size_t)bytes >= sizeof(r.name)) { /* half a number would be another tenant */
+        return rw_fail(err, RW_E_RANGE, "a cohort's name of %d bytes, at most %zu are kept", bytes,
+                       sizeof(r.name) - 1);
+    }
     RW_TRY(fleet_hot_change(f, &r, err));
     struct fleet_endpoint *e = fleet_table_find(&f->table, who->endpoint);
     if (e != NULL) { e->named_s = (uint32_t)now.s; }
