@@ -1,11 +1,14 @@
 #include "agent/prove/box_samples.h"
 
+#include "agent/prove/box_secret_rule.h"
 #include "common/base/file.h"
 
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+enum { SECRET_HEAD_BYTES = 16384 };
 
 /* Half of the clean files are programs, the rest libraries, data and settings. */
 static const struct stratum {
@@ -39,7 +42,19 @@ static RW_RC read_release(struct box_samples *s, const char *path, struct rw_err
     return RW_OK;
 }
 
-/* Appends the head of one file to the pool. A file that cannot be read or is empty is no sample. */
+static bool is_secret(int fd, const char *path, enum box_sample_kind kind, mode_t mode)
+{
+    uint8_t head[SECRET_HEAD_BYTES];
+    ssize_t got = pread(fd, head, sizeof(head), 0);
+    if (got < 0) { return true; } /* nobody knows */
+    const struct box_secret_rule_file f = {.path = path,
+                                           .mode = (unsigned)mode,
+                                           .own = kind == BOX_SAMPLE_OWN,
+                                           .head = rw_span_of(head, (size_t)got)};
+    return box_secret_rule(&f) != BOX_SECRET_NONE;
+}
+
+/* Appends the head of one file to the pool. A file that cannot be read, is empty or holds a secret is no sample. */
 static RW_RC add_host_file(struct box_samples *s, const char *path, enum box_sample_kind kind,
                            size_t max, struct rw_err *err)
 {
@@ -50,6 +65,9 @@ static RW_RC add_host_file(struct box_samples *s, const char *path, enum box_sam
     RW_AUTO(rw_fd) rw_fd fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | follow);
     if (fd < 0 || fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
         return rw_fail(err, RW_E_NOT_FOUND, "'%s' is not a readable file", path);
+    }
+    if (path != s->named && is_secret(fd, path, kind, st.st_mode)) {
+        return rw_fail(err, RW_E_NOT_FOUND, "'%s' holds a secret", path);
     }
     RW_TRY(box_memory_add_fd(&s->pool, fd, max, &added, err));
     if (added == 0) { return rw_fail(err, RW_E_NOT_FOUND, "'%s' is empty", path); }
@@ -62,7 +80,10 @@ static RW_RC add_own(struct box_samples *s, const char *extra, struct rw_err *er
 {
     RW_TRY(box_pick_own(&s->paths, err));
     size_t found = s->paths.count;
-    if (extra != NULL) { RW_TRY(box_pick_add(&s->paths, extra, BOX_PICK_OWN_MAX + 1, err)); }
+    if (extra != NULL) {
+        RW_TRY(box_pick_add(&s->paths, extra, BOX_PICK_OWN_MAX + 1, err));
+        s->named = s->paths.at[found];
+    }
     for (size_t i = 0; i < s->paths.count; i++) {
         struct rw_rc rc = add_host_file(s, s->paths.at[i], BOX_SAMPLE_OWN, BOX_OWN_FILE_BYTES, err);
         /* One that was named must be there; of those found an unreadable one protects nothing. */

@@ -41,6 +41,7 @@ struct box_samples {
     struct samples_list vectors;
     struct box_memory pool; /* bytes of clean and own files, one behind another */
     struct box_pick paths;
+    const char *named; /* of `paths`: the own file that was asked for; NULL: none */
     struct rw_span
         manifest; /* of the installed sensor, borrowed; goes along with every bundle; n 0: none */
     uint64_t seed;
@@ -48,8 +49,8 @@ struct box_samples {
 };
 
 /* Reads the release's file (NULL: none), chooses `clean_want` files by `seed`, adds our own files and
- * `own_extra` (NULL: none). Fails with RW_E_SYNTAX (samples file), RW_E_IO, RW_E_NOMEM, and with RW_E_NOT_FOUND
- * when an own file that was named cannot be read. */
+ * `own_extra` (NULL: none). What box_secret_rule.h calls a secret is left out. Fails with RW_E_SYNTAX (samples
+ * file), RW_E_IO, RW_E_NOMEM, and with RW_E_NOT_FOUND when an own file that was named cannot be read. */
 RW_RC box_samples_gather(struct box_samples *s, const char *release_file, size_t clean_want,
                          const char *own_extra, uint64_t seed, struct rw_err *err);
 /* Writes the validator's view of the samples order[0..n-1], and the manifest behind it, and seals it. */

@@ -2,10 +2,12 @@
  * reading of what a validator says. (The programs that run inside the box are built without sanitizers.) */
 #include "agent/prove/box_check.h"
 #include "common/base/file.h"
+#include "common/box/box_run.h"
 #include "tests/harness.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -151,6 +153,39 @@ TEST(a_named_own_file_must_be_there)
     MUST_FAIL(box_samples_gather(&s, NULL, 0, "/no/such/agent.conf", 1, &err), RW_E_NOT_FOUND);
 }
 
+static bool is_sample(const struct box_samples *s, const char *path)
+{
+    for (size_t i = 0; i < s->count; i++) {
+        if (s->at[i].path != NULL && strcmp(s->at[i].path, path) == 0) { return true; }
+    }
+    return false;
+}
+
+/* Beside this program, where our own files are looked for. */
+TEST(own_settings_are_samples_and_own_secrets_are_not)
+{
+    static const struct {
+        const char *name, *text;
+        bool sample;
+    } files[] = {{"ringward-of-test.conf", "server = https://x", true},
+                 {"ringward-of-test.token", "anything", false},
+                 {"ringward-of-test-join", "rwj1.secret", false}};
+    char paths[RW_LEN(files)][PATH_MAX];
+    RW_AUTO(box_samples) struct box_samples s = {.count = 0};
+    RW_AUTO(box_samples) struct box_samples named = {.count = 0};
+    for (size_t i = 0; i < RW_LEN(files); i++) {
+        MUST(box_beside_self(files[i].name, paths[i], sizeof(paths[i]), &err));
+        MUST(rw_file_replace(paths[i], 0644, rw_span_str(files[i].text), &err));
+    }
+    MUST(box_samples_gather(&s, NULL, 0, NULL, 1, &err));
+    MUST(box_samples_gather(&named, NULL, 0, paths[1], 1, &err));
+    for (size_t i = 0; i < RW_LEN(files); i++) {
+        assert_int_equal(unlink(paths[i]), 0);
+        assert_int_equal(is_sample(&s, paths[i]), files[i].sample);
+    }
+    assert_true(is_sample(&named, paths[1])); /* who names it wants it */
+}
+
 TEST(an_order_is_a_permutation)
 {
     struct box_random random = {99};
@@ -246,6 +281,7 @@ int main(void)
         cmocka_unit_test(files_are_chosen_by_seed_without_links_and_each_at_most_once),
         cmocka_unit_test(a_missing_folder_yields_no_file),
         cmocka_unit_test(a_named_own_file_must_be_there),
+        cmocka_unit_test(own_settings_are_samples_and_own_secrets_are_not),
         cmocka_unit_test(an_order_is_a_permutation),
         cmocka_unit_test(what_a_validator_says_is_read_strictly),
     };
