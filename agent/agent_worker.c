@@ -67,14 +67,14 @@ bool agent_worker_take(struct agent_worker *w)
 bool agent_worker_stop(struct agent_worker *w, int64_t timeout_ms)
 {
     struct timespec end = {0};
-    (void)clock_gettime(CLOCK_REALTIME, &end);
+    (void)clock_gettime(CLOCK_MONOTONIC, &end); /* not the clock that somebody may set meanwhile */
     end.tv_sec += timeout_ms / 1000;
     (void)pthread_mutex_lock(&w->lock);
     w->stop = true;
     (void)pthread_cond_broadcast(&w->wake);
     int waited = 0;
     while (!w->ended && waited == 0) {
-        waited = pthread_cond_timedwait(&w->wake, &w->lock, &end);
+        waited = pthread_cond_clockwait(&w->wake, &w->lock, CLOCK_MONOTONIC, &end);
     }
     bool ended = w->ended;
     (void)pthread_mutex_unlock(&w->lock);

@@ -27,6 +27,7 @@ struct server_check {
     struct check_list waiting;
     struct check_list finished;
     bool stopping;
+    bool ended; /* the thread uses nothing of ours any more */
     void (*wake)(void *ctx);
     void *ctx;
     int64_t clean_files;
@@ -134,6 +135,8 @@ static void *run(void *arg)
         list_put(&s->finished, c);
         if (!s->stopping) { s->wake(s->ctx); }
     }
+    s->ended = true;
+    (void)pthread_cond_broadcast(&s->changed);
     (void)pthread_mutex_unlock(&s->lock);
     return NULL;
 }
@@ -164,16 +167,23 @@ RW_RC server_check_start(const struct server_check_settings *settings, struct se
 
 void server_check_stop(struct server_check *s)
 {
-    struct timespec deadline;
+    struct timespec deadline = {0};
     if (s == NULL) { return; }
+    /* Not the clock that somebody may set meanwhile. */
+    (void)clock_gettime(CLOCK_MONOTONIC, &deadline);
+    deadline.tv_sec += 1;
     (void)pthread_mutex_lock(&s->lock);
     s->stopping = true;
-    (void)pthread_cond_signal(&s->changed);
+    (void)pthread_cond_broadcast(&s->changed);
+    int waited = 0;
+    while (!s->ended && waited == 0) {
+        waited = pthread_cond_clockwait(&s->changed, &s->lock, CLOCK_MONOTONIC, &deadline);
+    }
+    bool ended = s->ended;
     (void)pthread_mutex_unlock(&s->lock);
-    (void)clock_gettime(CLOCK_REALTIME, &deadline);
-    deadline.tv_sec += 1;
     /* A box that runs on dies with us: the launcher has asked for that. Its memory goes the same way. */
-    if (pthread_timedjoin_np(s->thread, NULL, &deadline) != 0) { return; }
+    if (!ended) { return; }
+    (void)pthread_join(s->thread, NULL);
     list_free(&s->waiting);
     list_free(&s->finished);
     (void)pthread_cond_destroy(&s->changed);

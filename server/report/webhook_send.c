@@ -23,6 +23,7 @@ struct webhook_sender {
     void (*wake)(void *ctx);
     void *ctx;
     atomic_bool stopping;
+    bool ended; /* the thread uses nothing of ours any more */
     enum phase phase;
     struct webhook_batch batch;   /* the thread's in PHASE_WORK */
     struct webhook_result result; /* valid in PHASE_RESULT */
@@ -127,6 +128,10 @@ static void *run(void *arg)
     }
     (void)pthread_mutex_unlock(&s->lock);
     http_client_drop(&client);
+    (void)pthread_mutex_lock(&s->lock);
+    s->ended = true;
+    (void)pthread_cond_broadcast(&s->changed);
+    (void)pthread_mutex_unlock(&s->lock);
     return NULL;
 }
 
@@ -153,16 +158,23 @@ RW_RC webhook_send_start(const struct webhook_target *target, void (*wake)(void 
 
 void webhook_send_stop(struct webhook_sender *s)
 {
-    struct timespec deadline;
+    struct timespec deadline = {0};
     if (s == NULL) { return; }
+    /* Not the clock that somebody may set meanwhile. */
+    (void)clock_gettime(CLOCK_MONOTONIC, &deadline);
+    deadline.tv_sec += 1;
     (void)pthread_mutex_lock(&s->lock);
     atomic_store(&s->stopping, true);
-    (void)pthread_cond_signal(&s->changed);
+    (void)pthread_cond_broadcast(&s->changed);
+    int waited = 0;
+    while (!s->ended && waited == 0) {
+        waited = pthread_cond_clockwait(&s->changed, &s->lock, CLOCK_MONOTONIC, &deadline);
+    }
+    bool ended = s->ended;
     (void)pthread_mutex_unlock(&s->lock);
-    (void)clock_gettime(CLOCK_REALTIME, &deadline);
-    deadline.tv_sec += 1;
     /* A delivery that hangs ends with the process; the cursor has not moved, so it is made again after the start. */
-    if (pthread_timedjoin_np(s->thread, NULL, &deadline) != 0) { return; }
+    if (!ended) { return; }
+    (void)pthread_join(s->thread, NULL);
     webhook_batch_clear(&s->batch);
     (void)pthread_cond_destroy(&s->changed);
     (void)pthread_mutex_destroy(&s->lock);

@@ -6,10 +6,23 @@
 
 #include <poll.h>
 #include <semaphore.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* So much the wall clock is set back right after it was read. */
+static time_t wall_lead_s;
+
+int clock_gettime(clockid_t clock, struct timespec *out)
+{
+    int failed = (int)syscall(SYS_clock_gettime, clock, out);
+    if (clock == CLOCK_REALTIME) { out->tv_sec += wall_lead_s; }
+    return failed;
+}
 
 struct job {
     int runs;
-    sem_t go; /* hanging jobs wait for it */
+    sem_t begun; /* hanging jobs tell */
+    sem_t go;    /* and wait for it */
 };
 
 static void count(void *ctx)
@@ -21,6 +34,7 @@ static void count(void *ctx)
 static void hang(void *ctx)
 {
     struct job *j = ctx;
+    (void)sem_post(&j->begun);
     (void)sem_wait(&j->go);
     j->runs++;
 }
@@ -55,6 +69,7 @@ TEST(a_job_that_hangs_does_not_keep_the_loop_nor_the_end)
     struct rw_err err;
     struct agent_worker w;
     struct job j = {.runs = 0};
+    (void)sem_init(&j.begun, 0, 0);
     (void)sem_init(&j.go, 0, 0);
     MUST(agent_worker_start(&w, &err));
     agent_worker_submit(&w, hang, &j);
@@ -65,6 +80,31 @@ TEST(a_job_that_hangs_does_not_keep_the_loop_nor_the_end)
     (void)sem_post(&j.go);
     assert_true(agent_worker_stop(&w, 5000));
     assert_int_equal(j.runs, 1);
+    (void)sem_destroy(&j.begun);
+    (void)sem_destroy(&j.go);
+}
+
+TEST(a_wall_clock_that_is_set_back_does_not_keep_the_end)
+{
+    struct rw_err err;
+    struct agent_worker w;
+    struct timespec from;
+    struct timespec to;
+    struct job j = {.runs = 0};
+    (void)sem_init(&j.begun, 0, 0);
+    (void)sem_init(&j.go, 0, 0);
+    MUST(agent_worker_start(&w, &err));
+    agent_worker_submit(&w, hang, &j);
+    assert_int_equal(sem_wait(&j.begun), 0);
+    wall_lead_s = 20;
+    assert_int_equal(clock_gettime(CLOCK_MONOTONIC, &from), 0);
+    assert_false(agent_worker_stop(&w, 50));
+    assert_int_equal(clock_gettime(CLOCK_MONOTONIC, &to), 0);
+    wall_lead_s = 0;
+    assert_in_range(to.tv_sec - from.tv_sec, 0, 15);
+    (void)sem_post(&j.go);
+    assert_true(agent_worker_stop(&w, 5000));
+    (void)sem_destroy(&j.begun);
     (void)sem_destroy(&j.go);
 }
 
@@ -80,4 +120,5 @@ TEST(a_worker_without_a_job_ends_at_once)
 
 RUN_TESTS(cmocka_unit_test(each_job_wakes_the_loop_once),
           cmocka_unit_test(a_job_that_hangs_does_not_keep_the_loop_nor_the_end),
+          cmocka_unit_test(a_wall_clock_that_is_set_back_does_not_keep_the_end),
           cmocka_unit_test(a_worker_without_a_job_ends_at_once))
