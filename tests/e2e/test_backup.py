@@ -64,7 +64,7 @@ def test_inv_8_everything_answered_before_a_backup_under_load_is_restored():
         old = lab.server_dir
         lab.server_dir = lab.dir / "restored"
         r = server(lab, "restore", "--from", backup, "--dir", lab.server_dir, check=True)
-        assert "held: 1 rollouts" in r.stdout
+        assert "held: 1 rollout;" in r.stdout
         assert stat.S_IMODE((lab.server_dir / "secret").stat().st_mode) == 0o600
         put_back(lab, lab.server_dir, old)
         lab.env["RINGWARD_PROFILE"] = str(old / "operator.conf")
