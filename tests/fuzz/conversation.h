@@ -60,6 +60,7 @@ static struct world {
     struct http_auth *auth;
     struct api_trust *trust;
     struct api_queue *queue;
+    struct release_index index;
     struct http_shared shared;
     struct http_worker worker;
     struct world_token tokens[WORLD_TOKENS];
@@ -326,6 +327,7 @@ static inline void world_begin(void)
         .clock = world_clock,
         .started = world.now,
         .releases = {.store = &world.store,
+                     .index = &world.index,
                      .staging_dir = world.staging,
                      .repo_dir = world.repo,
                      .clock = world_clock,
@@ -363,6 +365,7 @@ static inline void world_end(void)
     api_core_end(&world.core);
     rollout_control_drop(&world.core.controls);
     clone_watch_drop(&world.core.shared);
+    release_index_drop(&world.index);
     fleet_state_drop(&world.fleet);
     store_close(&world.store);
     fuzz_folder_empty_at(world.staging);
