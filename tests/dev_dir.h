@@ -24,6 +24,7 @@ static const char dev_dir_policy[] =
     "{\"name\":\"canary\",\"share\":\"1%\"},"
     "{\"name\":\"broad\",\"share\":\"rest\"}],"
     "\"classes\":{\"data\":{},\"slow\":{\"min_bake\":{\"canary\":\"1h\",\"broad\":\"6h\"}}},"
+    "\"engine_skew\":999999,"
     "\"expedite\":{\"hard_min\":\"5m\",\"longest\":\"24h\"},"
     "\"window\":{\"confirm\":{\"start\":16,\"deadline\":\"15m\",\"probation\":\"10m\"}}}";
 

@@ -144,6 +144,7 @@ struct entry {
     int64_t signed_ago_s;
     bool ring_missing;  /* not_before does not name the last ring */
     const char *family; /* NULL: yara */
+    int64_t engine_max; /* 0: as wide as the policy allows */
 };
 
 struct plan {
@@ -164,7 +165,7 @@ static inline void put_entry(struct rig *r, struct json_writer *w, const struct 
     char hex[DIGEST_HEX_BYTES];
     struct ring_policy policy = r->policy;
     struct entry_codec_content c = {.release = e->release,
-                                    .engine_max = 999999,
+                                    .engine_max = e->engine_max > 0 ? e->engine_max : 999999,
                                     .signed_at = {r->made.s - e->signed_ago_s},
                                     .platform_count = 1};
     (void)snprintf(c.family, sizeof(c.family), "%s", e->family == NULL ? "yara" : e->family);

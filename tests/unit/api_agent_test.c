@@ -29,6 +29,20 @@ RW_RC rollout_run_permit(struct rollout_run *r, const struct fleet_who *who,
     return RW_OK;
 }
 
+/* The rule is tried in rollout_control_test.c. */
+bool rollout_control_keeps(const struct rollout_run *r, const struct beacon_permit_request *q,
+                           const struct control *controls, size_t count, struct rw_wall now,
+                           struct beacon_permit_answer *out)
+{
+    (void)r;
+    (void)q;
+    (void)now;
+    assert_int_equal(count, 1);
+    assert_int_equal(controls[0].kind, CONTROL_HOLD);
+    *out = (struct beacon_permit_answer){.decision = BEACON_PERMIT_WAIT, .retry_after_s = 60};
+    return true;
+}
+
 int64_t rollout_run_poll_s(const struct rollout_run *r, const char *ring, const char *family)
 {
     (void)r;
@@ -231,6 +245,30 @@ TEST(a_permit_is_asked_for_the_endpoint_of_the_token)
     fixture_close(&f);
 }
 
+/* INV-7: an agent that does not know of operators' controls is kept all the same: no permit, and nothing recorded. */
+TEST(what_an_operator_holds_gets_no_permit)
+{
+    static const struct rollout_control_scope acme = {.name = "acme"};
+    static const struct rollout_run_actor admin = {.name = "admin", .reason = "freeze"};
+    struct fixture f;
+    struct rw_err err;
+    fixture_open(&f);
+    const struct control hold = {.kind = CONTROL_HOLD,
+                                 .since = rw_clock_wall(&f.core.clock),
+                                 .until = {rw_clock_wall(&f.core.clock).s + 3600}};
+    MUST(rollout_control_open(&f.store, &f.core.controls, &err));
+    MUST(rollout_control_put(f.core.controls, &acme, &hold, &admin, &err));
+    permit_who = (struct fleet_who){.tenant = ""};
+    struct api_job job = job_for("/v1/permits", PERMIT(HASH));
+    apply(&f, &job);
+    assert_int_equal(job.reply.status, 200);
+    assert_non_null(strstr(rw_buf_str(&job.reply.body), "\"decision\":\"wait\""));
+    assert_string_equal(permit_who.tenant, ""); /* the controller was not asked */
+    api_job_drop(&job);
+    rollout_control_drop(&f.core.controls);
+    fixture_close(&f);
+}
+
 TEST(a_full_table_is_told_as_503)
 {
     struct fixture f;
@@ -308,6 +346,7 @@ RUN_TESTS(
     cmocka_unit_test(every_agent_route_waits_for_the_group_commit),
     cmocka_unit_test(enrolment_gives_a_token_of_the_enrolment_tokens_tenant),
     cmocka_unit_test(a_one_time_token_that_the_store_does_not_know_enrols_nobody),
+    cmocka_unit_test(what_an_operator_holds_gets_no_permit),
     cmocka_unit_test(a_permit_is_asked_for_the_endpoint_of_the_token),
     cmocka_unit_test(a_full_table_is_told_as_503),
     cmocka_unit_test(a_repeated_beacon_is_counted_as_duplicate_and_the_shortest_poll_is_asked_for))

@@ -105,6 +105,12 @@ static void delegates_further(struct rig *r, struct plan *p)
     p->role_body = "{\"keys\":{},\"roles\":[]}";
 }
 
+static void for_every_engine(struct rig *r, struct plan *p)
+{
+    (void)r;
+    p->entries[0].engine_max = 1000000;
+}
+
 static const struct content_fault {
     const char *id;
     const char *reason; /* "": granted */
@@ -123,6 +129,7 @@ static const struct content_fault {
     {"a_longer_payload_is_refused", "payload", nothing, "rule one and more"},
     {"a_shorter_payload_is_refused", "payload", nothing, "rule"},
     {"signed_at_more_than_a_day_ahead_is_refused", "entry", from_the_future, NULL},
+    {"more_engine_versions_than_the_policy_allows_are_refused", "entry", for_every_engine, NULL},
     {"signed_at_ahead_only_delays", "", dated_ahead, NULL},
     {"signed_at_eleven_minutes_ago_is_refused", "entry", back_dated, NULL},
     {"signed_at_nine_minutes_ago_is_granted", "", within_the_window, NULL},
@@ -394,6 +401,24 @@ TEST(a_ring_goes_back_and_to_nothing_at_once)
     }
 }
 
+/* Halting must not wait for a bake: whoever never ran the older release waits for it by itself (INV-7). */
+TEST(a_ring_goes_back_to_a_release_that_still_bakes)
+{
+    RW_AUTO(rig) struct rig r = rig_make(0);
+    struct plan p = good_plan();
+    p.entries[0].class_name = "slow";
+    p.entries[1] = (struct entry){.release = 2, .class_name = "data", .text = "rule two"};
+    p.count = 2;
+    publish_good(&r, &p);
+    point(&r, "canary", 1, false);
+    must_refuse(&r, "bake"); /* nothing there to go back from */
+    point(&r, "canary", 2, false);
+    must_grant(&r);
+    write_answer(&r);
+    point(&r, "canary", 1, false);
+    must_grant(&r);
+}
+
 TEST(a_pointer_to_a_payload_that_vanished_is_refused)
 {
     RW_AUTO(rig) struct rig r = rig_make(0);
@@ -415,4 +440,5 @@ RUN_TESTS(cmocka_unit_test(content_is_signed_over_only_when_every_check_holds),
           cmocka_unit_test(a_role_is_signed_anew_without_a_new_release),
           cmocka_unit_test(a_ring_moves_only_to_what_an_endpoint_would_take_now),
           cmocka_unit_test(a_ring_goes_back_and_to_nothing_at_once),
+          cmocka_unit_test(a_ring_goes_back_to_a_release_that_still_bakes),
           cmocka_unit_test(a_pointer_to_a_payload_that_vanished_is_refused))
