@@ -2,6 +2,7 @@
  * one transaction that is kept whole or not at all; a tenant's token sees its own endpoints and steers nothing.
  * Store and fleet are the real ones; the controller is scripted. */
 #include "server/api/api_core.h"
+#include "server/report/audit_log.h"
 #include "tests/unit/api_operator_rig.h"
 
 static const struct role_case {
@@ -290,6 +291,28 @@ TEST(the_page_is_answered_without_the_core)
 
 #define FRESH(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
+static RW_RC refuse_trust(void *ctx, const struct release_signer_trust *change, struct rw_err *err)
+{
+    (void)ctx;
+    assert_int_equal(change->content_count, 1);
+    return rw_fail(err, RW_E_TUF_THRESHOLD, "one signature is missing");
+}
+
+/* INV-9: what was not published is no event. */
+TEST(a_change_of_trust_that_the_signer_refuses_leaves_no_record)
+{
+    struct rw_err err;
+    int64_t records = 0;
+    core.outside.trust = refuse_trust;
+    struct api_job job = job_for("POST", "/v1/trust/content",
+                                 "{\"content\":{\"yara\":{\"signed\":{},\"signatures\":[]}}}");
+    assert_int_equal(run(&job), 403);
+    assert_non_null(strstr(rw_buf_str(&job.reply.body), "one signature is missing"));
+    api_job_drop(&job);
+    MUST(audit_log_verify(&store, &records, &err));
+    assert_int_equal(records, 0);
+}
+
 RUN_TESTS(FRESH(every_route_asks_for_the_role_of_the_protocol),
           FRESH(there_is_no_route_that_the_table_above_does_not_name),
           FRESH(steering_needs_a_reason_and_knows_its_members),
@@ -299,4 +322,5 @@ RUN_TESTS(FRESH(every_route_asks_for_the_role_of_the_protocol),
           FRESH(a_tenants_token_sees_its_own_endpoints_only), FRESH(pages_have_limits),
           FRESH(an_id_that_no_release_can_have_is_not_found),
           FRESH(not_ready_says_why_and_asks_to_come_back),
-          FRESH(the_page_is_answered_without_the_core))
+          FRESH(the_page_is_answered_without_the_core),
+          FRESH(a_change_of_trust_that_the_signer_refuses_leaves_no_record))

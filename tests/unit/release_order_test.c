@@ -118,6 +118,21 @@ TEST(what_cannot_be_is_refused_when_it_is_asked_for)
     }
 }
 
+/* How many records of the audit log hold this text. */
+static int in_log(struct rig *r, const char *text)
+{
+    struct rw_err err;
+    int found = 0;
+    RW_AUTO(rw_buf) struct rw_buf page = rw_buf_make(1 << 20);
+    struct json_writer w = json_begin(&page);
+    MUST(audit_log_write_page(&r->store, 0, 1000, &w, &err));
+    MUST(json_done(&w, &err));
+    for (const char *at = strstr(rw_buf_str(&page), text); at != NULL; at = strstr(at + 1, text)) {
+        found++;
+    }
+    return found;
+}
+
 TEST(a_withdrawal_takes_two_engineers_and_is_for_good)
 {
     RW_AUTO(rig) struct rig r = rig_make();
@@ -139,6 +154,11 @@ TEST(a_withdrawal_takes_two_engineers_and_is_for_good)
     MUST_FAIL(ask_for(&r, WITHDRAW, &err), RW_E_POLICY);
     MUST_FAIL(release_signer_point(r.signer, "canary", "yara", 1, false, &err), RW_E_TRUST_RULE);
     MUST(audit_log_verify(&r.store, &records, &err));
+    /* INV-9: every step of the order, and what it did to the release. */
+    assert_int_equal(in_log(&r, "\"action\":\"order.ask\""), 1);
+    assert_int_equal(in_log(&r, "\"action\":\"order.sign\""), 2);
+    assert_int_equal(in_log(&r, "\"object\":\"withdraw/yara/1\""), 4);
+    assert_int_equal(in_log(&r, "\"action\":\"release.withdraw\""), 1);
 }
 
 TEST(a_ring_that_moves_there_meanwhile_stops_the_last_signature)

@@ -312,6 +312,17 @@ TEST_EACH(one_fault_is_enough_to_refuse, changes)
     if (strstr(err.text, it->says) == NULL) { fail_msg("'%s' lacks '%s'", err.text, it->says); }
 }
 
+/* A root that comes alone, without targets that would be compared as well (INV-7). */
+TEST(a_root_alone_with_an_online_vote_is_refused)
+{
+    struct rw_err err = {0};
+    struct plan p = good();
+    timestamp_key_votes_in_root(&p);
+    RW_AUTO(tuf_doc) struct tuf_doc root = root_of(&p);
+    MUST_FAIL(trust_check_root(&root, &err), RW_E_TRUST_RULE);
+    assert_non_null(strstr(err.text, "share a key"));
+}
+
 TEST(duty_officers_of_their_own_are_fine)
 {
     struct rw_err err = {0};
@@ -346,6 +357,7 @@ int main(void)
     struct rw_err err = {0};
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_fault_is_enough_to_refuse),
+        cmocka_unit_test(a_root_alone_with_an_online_vote_is_refused),
         cmocka_unit_test(duty_officers_of_their_own_are_fine),
         cmocka_unit_test(delegations_are_walked_by_the_beginning_of_their_names)};
     for (int i = 1; i <= KEYS; i++) {
