@@ -165,6 +165,35 @@ TEST(a_document_that_is_not_understood_changes_nothing)
     fixture_close(&f);
 }
 
+static RW_RC no_record(void *ctx, const struct store_audit *a, struct rw_err *err)
+{
+    (void)ctx;
+    (void)a;
+    return rw_fail(err, RW_E_FULL, "the disk is full");
+}
+
+/* INV-9: neither a token nor the end of one without its record. */
+TEST(what_cannot_be_recorded_does_not_happen)
+{
+    struct fixture f;
+    struct rw_err err;
+    char token[HTTP_TOKEN_BYTES];
+    size_t count = 0;
+    const struct api_token_request bob = {
+        .name = "bob", .tenant = "", .role = API_AUTH_VIEWER, .by = "local uid 0"};
+    fixture_open(&f);
+    MUST(api_token_make(&f.store, &alice, now, token, &err));
+    const struct store_backend *whole = f.store.backend;
+    struct store_backend broken = *whole;
+    broken.audit_append = no_record;
+    f.store.backend = &broken;
+    MUST_FAIL(api_token_make(&f.store, &bob, now, token, &err), RW_E_FULL);
+    MUST_FAIL(api_token_revoke(&f.store, "alice", "local uid 0", now, &count, &err), RW_E_FULL);
+    f.store.backend = whole;
+    assert_int_equal(load(&f), 1); /* alice's, and no other */
+    fixture_close(&f);
+}
+
 /* As many documents as a load takes; `over`: the first of them is a one-time token whose time has passed. */
 static void fill_table(struct fixture *f, bool over)
 {
@@ -210,7 +239,8 @@ TEST(a_one_time_token_that_is_over_leaves_room)
     fixture_close(&f);
 }
 
-RUN_TESTS(cmocka_unit_test(one_token_more_than_a_load_takes_is_not_made),
+RUN_TESTS(cmocka_unit_test(what_cannot_be_recorded_does_not_happen),
+          cmocka_unit_test(one_token_more_than_a_load_takes_is_not_made),
           cmocka_unit_test(a_one_time_token_that_is_over_leaves_room),
           cmocka_unit_test(a_made_token_passes_up_to_its_role),
           cmocka_unit_test(the_store_never_holds_the_token_itself),

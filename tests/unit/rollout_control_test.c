@@ -57,6 +57,35 @@ TEST(what_is_set_survives_a_restart_and_is_on_record)
     end(&w); /* verifies the chain */
 }
 
+static RW_RC no_record(void *ctx, const struct store_audit *a, struct rw_err *err)
+{
+    (void)ctx;
+    (void)a;
+    return rw_fail(err, RW_E_FULL, "the disk is full");
+}
+
+TEST(inv_9_what_cannot_be_recorded_is_set_neither_in_store_nor_memory)
+{
+    struct world w;
+    struct rw_err err;
+    struct rollout_control_set *set = NULL;
+    begin(&w);
+    const struct control c = {.kind = CONTROL_PAUSE, .since = w.now};
+    MUST(rollout_control_open(&w.store, &set, &err));
+    const struct store_backend *whole = w.store.backend;
+    struct store_backend broken = *whole;
+    broken.audit_append = no_record;
+    w.store.backend = &broken;
+    MUST_FAIL(rollout_control_put(set, &acme, &c, &ada, &err), RW_E_FULL);
+    w.store.backend = whole;
+    MUST_FAIL(rollout_control_clear(set, &acme, &ada, w.now, &err), RW_E_NOT_FOUND);
+    rollout_control_drop(&set);
+    MUST(rollout_control_open(&w.store, &set, &err));
+    MUST_FAIL(rollout_control_clear(set, &acme, &ada, w.now, &err), RW_E_NOT_FOUND);
+    rollout_control_drop(&set);
+    end(&w);
+}
+
 static bool keeps(const struct world *w, const struct control *c, size_t ring, int64_t release,
                   int64_t from, struct beacon_permit_answer *a)
 {
@@ -161,6 +190,7 @@ TEST(unpausable_class_is_refused_to_controls_never_to_a_pause_of_a_rollout)
 
 RUN_TESTS(cmocka_unit_test(unpausable_class_is_refused_to_controls_never_to_a_pause_of_a_rollout),
           cmocka_unit_test(what_is_set_survives_a_restart_and_is_on_record),
+          cmocka_unit_test(inv_9_what_cannot_be_recorded_is_set_neither_in_store_nor_memory),
           cmocka_unit_test(kept_endpoint_waits_and_counts_nowhere),
           cmocka_unit_test(nobody_is_kept_at_what_was_halted_or_is_not_listed),
           cmocka_unit_test(who_lags_behind_gets_what_went_through_and_nothing_else))

@@ -99,6 +99,9 @@ TEST(inv_9_every_move_of_a_ring_stands_in_the_audit_log)
     }
     MUST(command(&w, 1, ROLLOUT_HALT, 0, &err));
     assert_true(audit_says(&w, "rollout.halted"));
+    /* What people did, too. */
+    assert_true(audit_says(&w, "rollout.start\""));
+    assert_true(audit_says(&w, "rollout.halt\""));
     end(&w);
 }
 
