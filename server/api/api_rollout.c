@@ -32,8 +32,7 @@ struct steering {
     int64_t generation; /* 0: whatever it is */
 };
 
-static RW_RC read_steering(struct rw_span body, bool reason_needed, struct steering *out,
-                           struct rw_err *err)
+static RW_RC read_steering(struct rw_span body, struct steering *out, struct rw_err *err)
 {
     static const char *const known[] = {"reason", "generation"};
     RW_AUTO(json_tree) json_tree tree = NULL;
@@ -41,7 +40,7 @@ static RW_RC read_steering(struct rw_span body, bool reason_needed, struct steer
     RW_TRY(json_only(tree, known, RW_LEN(known), err));
     bool given = json_find(tree, "reason") != NULL;
     if (given) { RW_TRY(json_get_str(tree, "reason", out->reason, sizeof(out->reason), err)); }
-    if (reason_needed && out->reason[0] == '\0') {
+    if (out->reason[0] == '\0') {
         RW_IGNORE(rw_fail(err, RW_E_SCHEMA, "'reason' is %s", given ? "empty" : "missing"), "hint");
         return rw_hint(err, "say why in 'reason' (--reason): it is kept in the audit log");
     }
@@ -57,24 +56,12 @@ static void prepare_start(struct api_job *job)
     if (!rw_is_ok(read_start(job->req.body, s, &err))) { api_reply_error(job, &err); }
 }
 
-static void prepare_steering(struct api_job *job, bool reason_needed)
+static void prepare_steering(struct api_job *job)
 {
     struct rw_err err;
     struct steering *s = api_core_prepared(job, sizeof(*s));
     if (s == NULL) { return; }
-    if (!rw_is_ok(read_steering(job->req.body, reason_needed, s, &err))) {
-        api_reply_error(job, &err);
-    }
-}
-
-static void prepare_with_reason(struct api_job *job)
-{
-    prepare_steering(job, true);
-}
-
-static void prepare_without_reason(struct api_job *job)
-{
-    prepare_steering(job, false);
+    if (!rw_is_ok(read_steering(job->req.body, s, &err))) { api_reply_error(job, &err); }
 }
 
 /* --- changes --- */
@@ -250,10 +237,10 @@ const struct api_route api_rollout_routes[] = {
      .pattern = ROLLOUT "/explain",
      .auth = API_AUTH_VIEWER,
      .apply = apply_explain},
-    STEER("pause", prepare_with_reason, apply_pause),
-    STEER("resume", prepare_without_reason, apply_resume),
-    STEER("promote", prepare_with_reason, apply_promote),
-    STEER("halt", prepare_with_reason, apply_halt),
-    STEER("rollback", prepare_with_reason, apply_rollback),
+    STEER("pause", prepare_steering, apply_pause),
+    STEER("resume", prepare_steering, apply_resume),
+    STEER("promote", prepare_steering, apply_promote),
+    STEER("halt", prepare_steering, apply_halt),
+    STEER("rollback", prepare_steering, apply_rollback),
 };
 const size_t api_rollout_route_count = RW_LEN(api_rollout_routes);

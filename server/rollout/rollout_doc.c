@@ -113,6 +113,7 @@ static void put_scopes(struct json_writer *w, const struct rollout *r)
         json_put_str(w, NULL, r->tenants[i]);
     }
     json_close_array(w);
+    json_put_int(w, "resumes", r->resumes);
     json_put_bool(w, "closed", r->closed);
 }
 
@@ -318,9 +319,9 @@ static RW_RC get_drill(const struct json *root, struct rollout_drill *d, struct 
 
 static RW_RC read_body(const struct json *o, struct rollout *r, struct rw_err *err)
 {
-    static const char *const known[] = {"family", "release", "class",  "sha256",       "previous",
-                                        "seq",    "started", "ended",  "rings",        "norm",
-                                        "halt",   "cohorts", "closed", "tenants_held", "drill"};
+    static const char *const known[] = {
+        "family", "release", "class", "sha256",  "previous", "seq",          "started", "ended",
+        "rings",  "norm",    "halt",  "cohorts", "closed",   "tenants_held", "drill",   "resumes"};
     struct rw_span hex;
     RW_TRY(json_only(o, known, RW_LEN(known), err));
     RW_TRY(json_get_str(o, "family", r->family, sizeof(r->family), err));
@@ -337,6 +338,9 @@ static RW_RC read_body(const struct json *o, struct rollout *r, struct rw_err *e
     RW_TRY(get_cohorts(o, r, err));
     RW_TRY(get_tenants(o, r, err));
     RW_TRY(json_get_bool(o, "closed", &r->closed, err));
+    if (json_find(o, "resumes") != NULL) { /* not in those of older servers */
+        RW_TRY(json_get_int(o, "resumes", 0, RW_JSON_INT_MAX, &r->resumes, err));
+    }
     RW_TRY(get_drill(o, &r->drill, err));
     return get_halt(o, &r->halt, err);
 }

@@ -114,7 +114,8 @@ struct rollout {
     struct rollout_cohort cohorts[ROLLOUT_COHORTS_MAX];
     size_t tenant_count; /* tenants that are held alone: no permits any more (INV-11) */
     char tenants[ROLLOUT_TENANTS_MAX][ROLLOUT_NAME_BYTES];
-    bool closed; /* the fleet was told that it went through healthy */
+    int64_t resumes; /* times that its evidence began anew, by a person's resume */
+    bool closed;     /* the fleet was told that it went through healthy */
     struct rollout_halt halt;
     struct rollout_drill drill;
 

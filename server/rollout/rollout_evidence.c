@@ -7,7 +7,7 @@
 #include <string.h>
 
 enum {
-    FORMAT = 1,
+    FORMAT = 2, /* 1: without bases */
     LOOK_S = 60,
     STORED_BYTES_MAX = 1024 * 1024,
 };
@@ -68,7 +68,7 @@ static RW_RC get_mix(struct fleet_cursor *c, struct late_rule_mix *m, struct rw_
     return RW_OK;
 }
 
-enum { NUMBERS = 10 };
+enum { NUMBERS_1 = 10, NUMBERS = 21 };
 
 /* The integers of a scope, one list for both directions. */
 static void numbers_of(struct rollout_evidence_scope *s, int64_t *list[static NUMBERS])
@@ -82,7 +82,18 @@ static void numbers_of(struct rollout_evidence_scope *s, int64_t *list[static NU
                                    &s->control_seen,
                                    &s->at_risk,
                                    &s->control,
-                                   &s->risk_s};
+                                   &s->risk_s,
+                                   &s->base.marked,
+                                   &s->base.failed,
+                                   &s->base.refused,
+                                   &s->base.refused_free,
+                                   &s->base.storm,
+                                   &s->base.slow,
+                                   &s->base.dark,
+                                   &s->base.late_crash,
+                                   &s->base.control_crash,
+                                   &s->base.control_noise,
+                                   &s->base.lost};
     rw_copy((void *)list, sizeof(all), (const void *)all, sizeof(all));
 }
 
@@ -100,11 +111,12 @@ static RW_RC put_scope(struct rw_buf *b, const struct rollout_evidence_scope *sc
     return put_mix(b, &s.late.dark, err);
 }
 
-static RW_RC get_scope(struct fleet_cursor *c, struct rollout_evidence_scope *s, struct rw_err *err)
+static RW_RC get_scope(struct fleet_cursor *c, int numbers, struct rollout_evidence_scope *s,
+                       struct rw_err *err)
 {
     int64_t *list[NUMBERS];
     numbers_of(s, list);
-    for (int i = 0; i < NUMBERS; i++) {
+    for (int i = 0; i < numbers; i++) {
         RW_TRY(fleet_bytes_get_count(c, list[i], err));
     }
     RW_TRY(get_mix(c, &s->late.history, err));
@@ -134,6 +146,7 @@ RW_RC rollout_evidence_put(struct store *store, const struct rollout *ro,
     RW_TRY(fleet_bytes_put(&body, e->scope_count, 2, err));
     RW_TRY(fleet_bytes_put(&body, (uint64_t)e->at_s, 8, err));
     RW_TRY(fleet_bytes_put(&body, (uint64_t)e->bucket, 8, err));
+    RW_TRY(fleet_bytes_put(&body, (uint64_t)e->resumes, 8, err));
     for (size_t i = 0; i < e->ring_count * e->scope_count; i++) {
         RW_TRY(put_scope(&body, &e->scopes[i], err));
     }
@@ -163,15 +176,16 @@ static RW_RC read_body(struct rw_span body, struct rollout_evidence *e, struct r
     RW_TRY(fleet_bytes_get(&c, 1, &format, err));
     RW_TRY(fleet_bytes_get(&c, 2, &rings, err));
     RW_TRY(fleet_bytes_get(&c, 2, &scopes, err));
-    if (format != FORMAT || rings != e->ring_count || scopes != e->scope_count) {
+    if (format < 1 || format > FORMAT || rings != e->ring_count || scopes != e->scope_count) {
         return rw_fail(err, RW_E_PROTOCOL, "format %llu with %llu rings of %llu scopes",
                        (unsigned long long)format, (unsigned long long)rings,
                        (unsigned long long)scopes);
     }
     RW_TRY(fleet_bytes_get_count(&c, &e->at_s, err));
     RW_TRY(fleet_bytes_get_count(&c, &e->bucket, err));
+    if (format > 1) { RW_TRY(fleet_bytes_get_count(&c, &e->resumes, err)); }
     for (size_t i = 0; i < e->ring_count * e->scope_count; i++) {
-        RW_TRY(get_scope(&c, &e->scopes[i], err));
+        RW_TRY(get_scope(&c, format == 1 ? NUMBERS_1 : NUMBERS, &e->scopes[i], err));
     }
     return c.rest.n == 0 ? RW_OK : rw_fail(err, RW_E_PROTOCOL, "bytes behind its end");
 }
@@ -240,6 +254,7 @@ bool rollout_evidence_due(const struct rollout_evidence *e, const struct rollout
                           const struct fleet_state *fleet, struct rw_wall now)
 {
     int64_t width = width_s(ro, fleet, now);
+    if (e->resumes != ro->resumes) { return true; }
     return now.s - e->at_s >= (width < LOOK_S ? width : LOOK_S);
 }
 
@@ -307,12 +322,43 @@ static void look_at(const struct look *l, struct rollout_evidence_scope *s,
     s->risk_s += at_risk * since_s;
 }
 
+static void drip(const struct rollout *ro, struct rw_wall now, struct rollout_evidence_scope *s)
+{
+    int64_t drips = (now.s - ro->started.s) / LATE_RULE_DRIP_S;
+    while (s->late.drips < drips && s->late.drips < LATE_RULE_DRIPS) {
+        late_rule_drip(&s->late);
+    }
+}
+
+/* What a person has looked at and resumed holds nothing any more: only what comes from here on counts. */
+static void begin_anew(const struct rollout *ro, const struct look *l,
+                       struct rollout_evidence_scope *s)
+{
+    struct fleet_counts c =
+        fleet_state_counts(l->fleet, l->place.family, l->place.release, l->place.ring, l->cohort);
+    s->late = late_rule_begin();
+    drip(ro, l->now, s);
+    s->base = (struct rollout_evidence_base){
+        .marked = c.marked,
+        .failed = c.failed,
+        .refused = c.refused,
+        .refused_free = c.refused_free,
+        .storm = c.storm,
+        .slow = c.slow,
+        .dark = c.dark,
+        .late_crash = c.late_crash,
+        .control_crash = c.control_crash,
+        .control_noise = c.control_noise,
+        .lost = most(c.exposed - c.survived - c.pending, 0),
+    };
+}
+
 void rollout_evidence_look(struct rollout_evidence *e, const struct rollout *ro,
                            const struct fleet_state *fleet, struct rw_wall now)
 {
     struct look l = {.e = e, .fleet = fleet, .now = now};
-    int64_t drips = (now.s - ro->started.s) / LATE_RULE_DRIP_S;
-    if (now.s <= e->at_s) { return; }
+    bool anew = e->resumes != ro->resumes;
+    if (now.s <= e->at_s && !anew) { return; }
     l.last_bucket = now.s / width_s(ro, fleet, now) - 1; /* closed: deadlines were expired before */
     /* Buckets of a clock that was far ahead: those that come now were never read. */
     if (e->bucket > l.last_bucket + FLEET_BUCKETS) { e->bucket = l.last_bucket; }
@@ -323,11 +369,11 @@ void rollout_evidence_look(struct rollout_evidence *e, const struct rollout *ro,
             struct health_rule_norm norm = rollout_evidence_norm(ro, k);
             l.cohort = k == 0 ? NULL : &ro->cohorts[k - 1].name;
             look_at(&l, s, &norm);
-            while (s->late.drips < drips && s->late.drips < LATE_RULE_DRIPS) {
-                late_rule_drip(&s->late);
-            }
+            drip(ro, now, s);
+            if (anew) { begin_anew(ro, &l, s); }
         }
     }
     e->bucket = most(l.last_bucket, e->bucket);
     e->at_s = now.s;
+    e->resumes = ro->resumes;
 }

@@ -15,8 +15,26 @@
 #include "server/health/health_rule.h"
 #include "server/rollout/rollout_doc.h"
 
+/* Counts when a person last resumed what had been held: the failures that were looked at then count no more, and the
+ * endpoints that failed neither. Those that did well still count. */
+struct rollout_evidence_base {
+    int64_t marked; /* exposed ones with a mark against them */
+    int64_t failed;
+    int64_t refused;
+    int64_t refused_free;
+    int64_t storm;
+    int64_t slow;
+    int64_t dark;
+    int64_t late_crash;
+    int64_t control_crash;
+    int64_t control_noise;
+    int64_t
+        lost; /* exposed, and neither survived nor pending: they take no place of the window any more */
+};
+
 struct rollout_evidence_scope {
     struct late_rule late;
+    struct rollout_evidence_base base;
     int64_t late_seen;    /* late crashes worked in */
     int64_t control_seen; /* crashes of control endpoints worked in */
     int64_t at_risk;      /* sizes at the last look */
@@ -25,8 +43,9 @@ struct rollout_evidence_scope {
 };
 
 struct rollout_evidence {
-    int64_t at_s;   /* looked last */
-    int64_t bucket; /* last bucket that was worked in */
+    int64_t at_s;    /* looked last */
+    int64_t bucket;  /* last bucket that was worked in */
+    int64_t resumes; /* of the rollout, when it began last */
     int64_t generation;
     size_t ring_count;
     size_t scope_count; /* per ring: the whole, then the cohorts */
@@ -44,7 +63,7 @@ struct rollout_evidence_scope *rollout_evidence_scope(const struct rollout_evide
 /* Whether it is time to look again. */
 bool rollout_evidence_due(const struct rollout_evidence *e, const struct rollout *ro,
                           const struct fleet_state *fleet, struct rw_wall now);
-/* Works in what happened since. */
+/* Works in what happened since. When a person resumed the rollout in the meantime, it begins anew from here. */
 void rollout_evidence_look(struct rollout_evidence *e, const struct rollout *ro,
                            const struct fleet_state *fleet, struct rw_wall now);
 /* Whether a stored document with this id is the evidence of this rollout. */

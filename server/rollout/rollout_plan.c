@@ -208,6 +208,7 @@ void rollout_plan_make(const struct rollout_run *r, const struct rollout *ro,
         halts = halts || (plan->out.moved[i] && plan->out.to[i] == ROLLOUT_HALTED);
     }
     if (halts && !was_halted) { keep_halt(plan, &in, now); }
+    if (plan->out.fresh) { plan->next.resumes++; }
     apply_moves(plan, now);
     if (command == ROLLOUT_NO_COMMAND) { stop_parts(plan); }
     apply_intentions(plan);

@@ -96,6 +96,21 @@ static void step_back(const struct rollout_rule_input *in, size_t i,
     }
 }
 
+static bool is_full(const struct rollout_rule_ring *r)
+{
+    return r->room == 0 && r->pending == 0 && r->failed > 0;
+}
+
+/* Whether a resume would be held again at once by what was seen already. After a mere pause that goes on counting. */
+static bool is_stuck(const struct rollout_rule_input *in)
+{
+    for (size_t i = 0; i < in->ring_count; i++) {
+        const struct rollout_rule_ring *r = &in->rings[i];
+        if (r->hold || (r->state == ROLLOUT_HELD && is_full(r))) { return true; }
+    }
+    return false;
+}
+
 static void step_running(const struct rollout_rule_input *in, size_t i,
                          struct rollout_rule_output *out)
 {
@@ -110,7 +125,7 @@ static void step_running(const struct rollout_rule_input *in, size_t i,
     } else if (in->command == ROLLOUT_PROMOTE) {
         by_person(in, "stepped over", why);
         move(out, i, ROLLOUT_PASSED, why);
-    } else if (r->room == 0 && r->pending == 0 && r->failed > 0) {
+    } else if (is_full(r)) {
         (void)snprintf(why, sizeof(why),
                        "the window is full of failures: %lld failed, %lld healthy",
                        (long long)r->failed, (long long)r->healthy);
@@ -166,6 +181,7 @@ static void step_forward(const struct rollout_rule_input *in, struct rollout_rul
         step_running(in, i, out);
     } else if (r->state == ROLLOUT_HELD && in->command == ROLLOUT_RESUME) {
         by_person(in, "resumed", why);
+        out->fresh = is_stuck(in);
         move(out, i, r->opened ? ROLLOUT_RAMPING : ROLLOUT_PENDING, why);
     } else if (r->state == ROLLOUT_PENDING && in->command == ROLLOUT_PAUSE) {
         by_person(in, "paused", why);

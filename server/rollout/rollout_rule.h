@@ -72,6 +72,7 @@ struct rollout_rule_output {
     char reason[ROLLOUT_RINGS_MAX][ROLLOUT_REASON_BYTES];
     bool want_pointed[ROLLOUT_RINGS_MAX]; /* what the ring's pointer should say after the moves */
     bool open[ROLLOUT_RINGS_MAX]; /* whether permits may be granted after the moves (INV-1) */
+    bool fresh; /* a person resumed what evidence or failures held: they count from here on only */
 };
 
 /* At most one move per ring. A command that fits no ring changes nothing and gives false. */

@@ -17,6 +17,27 @@ size_t rollout_facts_known(const struct rollout *r, const struct beacon_cohort *
     return i;
 }
 
+/* The evidence of a scope; NULL: it has none of its own. */
+static const struct rollout_evidence_scope *evidence_of(const struct rollout *r, size_t index,
+                                                        bool is_cohort, size_t known)
+{
+    bool kept = r->evidence != NULL && (!is_cohort || known > 0);
+    return kept ? rollout_evidence_scope(r->evidence, index, known) : NULL;
+}
+
+/* Places of the window that failures took before a person looked at them and resumed. */
+static int64_t given_back(const struct rollout *r, size_t index, const struct beacon_cohort *cohort,
+                          const struct fleet_counts *c)
+{
+    size_t known = cohort == NULL ? 0 : rollout_facts_known(r, cohort);
+    bool own = cohort == NULL || known < r->cohort_count;
+    const struct rollout_evidence_scope *s =
+        own ? evidence_of(r, index, cohort != NULL, cohort == NULL ? 0 : known + 1) : NULL;
+    int64_t lost = c->exposed - c->survived - c->pending;
+    if (s == NULL || lost <= 0) { return 0; }
+    return s->base.lost < lost ? s->base.lost : lost;
+}
+
 /* INV-1: the laws that permits are granted by. exposed - survived = pending + dark + failed. */
 void rollout_facts_window(const struct rollout_facts_from *from, size_t index,
                           const struct beacon_cohort *cohort, struct rollout_facts_window *out)
@@ -26,11 +47,12 @@ void rollout_facts_window(const struct rollout_facts_from *from, size_t index,
     struct fleet_counts c =
         fleet_state_counts(from->fleet, r->family, r->release, r->rings[index].name, cohort);
     int64_t start = cohort == NULL ? p->confirm_start : p->cohort_start;
+    int64_t taken = c.exposed - given_back(r, index, cohort, &c);
     struct rollout_facts_window w = {
         .law = {{.start = start, .per_survivor_m = p->confirm_per_survivor_m},
                 {.start = p->alive_start, .per_survivor_m = p->alive_per_survivor_m}},
-        .counts = {{.exposed = c.exposed, .survived = c.survived},
-                   {.exposed = c.exposed, .survived = c.aged}},
+        .counts = {{.exposed = taken, .survived = c.survived},
+                   {.exposed = taken, .survived = c.aged}},
     };
     w.room = window_rule_room_all(w.law, w.counts, ROLLOUT_LAWS);
     w.allowed = INT64_MAX;
@@ -41,10 +63,63 @@ void rollout_facts_window(const struct rollout_facts_from *from, size_t index,
     *out = w;
 }
 
-static void terms_of(struct rollout_facts_scope *s, const struct late_rule *late,
-                     const struct fleet_observed *seen)
+static void lessen(int64_t *count, int64_t by)
 {
-    const struct fleet_counts *c = &s->counts;
+    *count = *count > by ? *count - by : 0;
+}
+
+static void lessen_all(struct fleet_counts *c, const struct rollout_evidence_base *b)
+{
+    lessen(&c->exposed, b->marked);
+    lessen(&c->failed, b->failed);
+    lessen(&c->refused, b->refused);
+    lessen(&c->refused_free, b->refused_free);
+    lessen(&c->storm, b->storm);
+    lessen(&c->slow, b->slow);
+    lessen(&c->dark, b->dark);
+    lessen(&c->late_crash, b->late_crash);
+    lessen(&c->control_crash, b->control_crash);
+    lessen(&c->control_noise, b->control_noise);
+}
+
+static void lessen_base(struct rollout_evidence_base *base, const struct rollout_evidence_base *b)
+{
+    lessen(&base->marked, b->marked);
+    lessen(&base->failed, b->failed);
+    lessen(&base->refused, b->refused);
+    lessen(&base->refused_free, b->refused_free);
+    lessen(&base->storm, b->storm);
+    lessen(&base->slow, b->slow);
+    lessen(&base->dark, b->dark);
+    lessen(&base->late_crash, b->late_crash);
+    lessen(&base->control_crash, b->control_crash);
+    lessen(&base->control_noise, b->control_noise);
+}
+
+/* What counts since a person resumed last. A cohort that is halted is not in the whole, nor are the failures of it that
+ * were set aside. Who was set aside may fail again in another way: failures are never more than exposures. */
+static struct fleet_counts since_resume(const struct rollout *r, size_t index,
+                                        const struct rollout_facts_scope *s,
+                                        const struct rollout_evidence_scope *own)
+{
+    struct fleet_counts c = s->counts;
+    if (own == NULL || r->resumes == 0) { return c; }
+    struct rollout_evidence_base base = own->base;
+    for (size_t i = 0; i < r->cohort_count && !s->is_cohort; i++) {
+        if (!r->cohorts[i].halted) { continue; }
+        lessen_base(&base, &rollout_evidence_scope(r->evidence, index, i + 1)->base);
+    }
+    lessen_all(&c, &base);
+    const int64_t seen[] = {c.failed, c.refused - c.refused_free, c.storm, c.slow};
+    for (size_t i = 0; i < RW_LEN(seen); i++) {
+        if (c.exposed - c.muted < seen[i]) { c.exposed = c.muted + seen[i]; }
+    }
+    return c;
+}
+
+static void terms_of(struct rollout_facts_scope *s, const struct fleet_counts *c,
+                     const struct late_rule *late, const struct fleet_observed *seen)
+{
     int64_t counted = c->exposed - c->muted;
     s->terms[HEALTH_REFUSE] =
         (struct rollout_facts_term){.failures = c->refused, .exposures = counted + c->refused_free};
@@ -74,26 +149,23 @@ static void weigh(const struct rollout_facts_from *from, size_t index,
 {
     const struct rollout *r = from->rollout;
     const struct fleet_place place = {r->family, r->release, r->rings[index].name};
-    const struct rollout_evidence *e = r->evidence;
-    bool kept = e != NULL && (cohort == NULL || s->known > 0);
-    const struct rollout_evidence_scope *own =
-        kept ? rollout_evidence_scope(e, index, s->known) : NULL;
+    const struct rollout_evidence_scope *own = evidence_of(r, index, s->is_cohort, s->known);
+    const struct fleet_counts c = since_resume(r, index, s, own);
     struct late_rule late = own != NULL ? own->late : late_rule_begin();
     s->risk_s = own != NULL ? own->risk_s : 0;
     struct fleet_observed seen = fleet_state_observed(from->fleet, &place, cohort, from->now);
     const struct health_rule_counts counts = {
-        .exposed = s->counts.exposed - s->counts.muted,
-        .failed = s->counts.failed,
-        .refused = s->counts.refused,
-        .refused_free = s->counts.refused_free,
-        .storm = s->counts.storm,
-        .slow = s->counts.slow,
+        .exposed = c.exposed - c.muted,
+        .failed = c.failed,
+        .refused = c.refused,
+        .refused_free = c.refused_free,
+        .storm = c.storm,
+        .slow = c.slow,
     };
-    const struct verdict_rule_control_counts control = {.crashes = s->counts.control_crash,
-                                                        .noise = s->counts.control_noise,
-                                                        .open = seen.control_open};
+    const struct verdict_rule_control_counts control = {
+        .crashes = c.control_crash, .noise = c.control_noise, .open = seen.control_open};
     s->norm = rollout_evidence_norm(r, s->known);
-    terms_of(s, &late, &seen);
+    terms_of(s, &c, &late, &seen);
     s->result = health_rule_scope(&s->norm, &counts, &late);
     s->control_log_e = verdict_rule_control(&s->norm, &control, &late);
 }

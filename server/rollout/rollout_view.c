@@ -179,6 +179,7 @@ static void put_rollout(const struct rollout_run *r, const struct rollout *ro, s
     json_put_str(w, "state", rollout_view_state((int)rollout_doc_overall(ro)));
     json_put_str(w, "reason", rollout_view_reason(ro, reason));
     json_put_int(w, "generation", ro->generation);
+    json_put_int(w, "resumes", ro->resumes);
     rollout_view_time(w, "started", ro->started);
     if (ro->ended.s != 0) { rollout_view_time(w, "ended", ro->ended); }
     if (ro->halt.there) { put_halt(w, &ro->halt); }

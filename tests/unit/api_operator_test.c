@@ -88,7 +88,7 @@ static const struct body_case {
     {"pause_without_reason", "/pause", "{}", 400, "reason"},
     {"promote_without_reason", "/promote", "{}", 400, "reason"},
     {"rollback_without_reason", "/rollback", "{}", 400, "reason"},
-    {"resume_without_reason", "/resume", "{}", 200, ""},
+    {"resume_without_reason", "/resume", "{}", 400, "reason"},
     {"unknown_member", "/halt", "{\"reason\":\"x\",\"force\":true}", 400, "force"},
     {"generation_of_zero", "/halt", "{\"reason\":\"x\",\"generation\":0}", 400, "generation"},
     {"no_body", "/halt", "", 400, ""},

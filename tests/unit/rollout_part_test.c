@@ -259,32 +259,81 @@ TEST(a_fault_of_all_tenants_halts_for_all_of_them)
     end(&w);
 }
 
+/* Every second endpoint of the first ring crashes, whether it has the release or not. */
+static void crash_everywhere(struct world *w)
+{
+    all_alive(w, 0);
+    run_good(w, 1);
+    memset(w->endpoints, 0, sizeof(w->endpoints));
+    start(w, 2);
+    tick(w);
+    w->now.s += 60;
+    for (size_t i = 0; i < PER_RING; i++) {
+        if (ask(w, 0, i, 2).decision == BEACON_PERMIT_GRANTED) {
+            w->endpoints[0][i].granted_s = w->now.s;
+        }
+    }
+    w->now.s += 60;
+    for (size_t i = 0; i < PER_RING; i++) {
+        bool treated = w->endpoints[0][i].granted_s != 0;
+        if (i % 2 == 0) { send(w, 0, i, BEACON_CRASH, treated ? 2 : 1); }
+        if (i % 2 == 1 && treated) { send(w, 0, i, BEACON_HEALTHY, 2); }
+    }
+    commit(w);
+    tick(w);
+}
+
 /* An incident that crashes sensors everywhere is not the release's. */
 TEST(while_control_crashes_too_absolute_terms_only_hold)
 {
     struct world w;
     begin(&w);
-    all_alive(&w, 0);
-    run_good(&w, 1);
-    memset(w.endpoints, 0, sizeof(w.endpoints));
-    start(&w, 2);
-    tick(&w);
-    w.now.s += 60;
-    for (size_t i = 0; i < PER_RING; i++) {
-        if (ask(&w, 0, i, 2).decision == BEACON_PERMIT_GRANTED) {
-            w.endpoints[0][i].granted_s = w.now.s;
-        }
-    }
-    w.now.s += 60;
-    for (size_t i = 0; i < PER_RING; i++) {
-        bool treated = w.endpoints[0][i].granted_s != 0;
-        if (i % 2 == 0) { send(&w, 0, i, BEACON_CRASH, treated ? 2 : 1); }
-    }
-    commit(&w);
-    tick(&w);
+    crash_everywhere(&w);
     assert_false(the(&w, 2)->halt.there);
     assert_int_equal(overall(&w, 2), ROLLOUT_HELD);
     assert_non_null(strstr(the(&w, 2)->rings[0].reason, "control is abnormal"));
+    end(&w);
+}
+
+TEST(what_a_person_resumed_is_not_held_again_by_what_that_person_looked_at)
+{
+    struct world w;
+    struct rw_err err;
+    begin(&w);
+    crash_everywhere(&w);
+    assert_int_equal(overall(&w, 2), ROLLOUT_HELD);
+    MUST(command(&w, 2, ROLLOUT_RESUME, 0, &err));
+    for (int i = 0; i < 5; i++) {
+        w.now.s += 60;
+        tick(&w);
+        assert_int_equal(overall(&w, 2), ROLLOUT_RAMPING);
+    }
+    restart(&w); /* and it is kept */
+    tick(&w);
+    assert_int_equal(overall(&w, 2), ROLLOUT_RAMPING);
+    assert_int_equal(the(&w, 2)->resumes, 1);
+    int64_t before = exposed(&w, 2, 0);
+    minutes(&w, 2, 30, nobody);
+    assert_true(exposed(&w, 2, 0) > before);
+    assert_false(the(&w, 2)->halt.there);
+    end(&w);
+}
+
+TEST(new_failures_behind_a_resume_halt_as_the_first_ones_would_have)
+{
+    struct world w;
+    struct rw_err err;
+    begin(&w);
+    crash_everywhere(&w);
+    MUST(command(&w, 2, ROLLOUT_RESUME, 0, &err));
+    tick(&w);
+    struct fleet_counts before =
+        fleet_state_counts(w.fleet, "yara", 2, the(&w, 2)->rings[0].name, NULL);
+    int64_t law = w.policy.confirm_start + before.survived * w.policy.confirm_per_survivor_m / 1000;
+    minutes(&w, 2, 30, everybody);
+    assert_true(the(&w, 2)->halt.there);
+    int64_t more = exposed(&w, 2, 0) - before.exposed;
+    assert_true(more > 0 && more <= law); /* INV-1: as if those before had never been */
     end(&w);
 }
 
@@ -412,6 +461,8 @@ RUN_TESTS(cmocka_unit_test(a_fault_of_one_cohort_halts_that_cohort_and_holds_the
           cmocka_unit_test(inv_11_silence_of_one_tenant_halts_nobody_else),
           cmocka_unit_test(a_fault_of_all_tenants_halts_for_all_of_them),
           cmocka_unit_test(while_control_crashes_too_absolute_terms_only_hold),
+          cmocka_unit_test(what_a_person_resumed_is_not_held_again_by_what_that_person_looked_at),
+          cmocka_unit_test(new_failures_behind_a_resume_halt_as_the_first_ones_would_have),
           cmocka_unit_test(the_hold_back_gets_no_permit_until_its_time_is_over),
           cmocka_unit_test(the_second_law_waits_for_endpoints_that_are_alive_hours_later),
           cmocka_unit_test(waiting_for_the_second_law_with_one_failure_is_not_held),

@@ -308,8 +308,8 @@ TEST(a_window_full_of_failures_is_held_and_resumes_in_place)
     play(&in, GATE_NONE, &out);
     assert_int_equal(in.rings[0].state, ROLLOUT_HELD);
     assert_false(out.open[0]);
-    in.rings[0].room = 4;
     play(&in, 3 * ROLLOUT_RESUME, &out);
+    assert_true(out.fresh); /* or it would be held again at once */
     assert_int_equal(in.rings[0].state, ROLLOUT_RAMPING);
     assert_int_equal(in.rings[1].state, ROLLOUT_PENDING);
 }
@@ -349,6 +349,7 @@ TEST(while_a_later_ring_is_held_no_earlier_one_grants_permits)
     assert_true(out.want_pointed[0]);
     play(&in, 3 * ROLLOUT_RESUME, &out);
     assert_true(out.open[0]);
+    assert_false(out.fresh); /* evidence that held nothing goes on counting */
 }
 
 TEST(the_signed_bake_keeps_a_ring_unpointed)
