@@ -21,6 +21,7 @@ MIB = 2**20
 FAULTS = ["", "effect=crash", "", "effect=crash share=20% after=5m", "", "effect=brick share=2% engine=yara-4.1", "",
           "effect=slow share=10%", "", "effect=refuse share=5%", "", "effect=crash share=3% after=2h"]
 
+ENDS = ("complete", "rolled_back", "halted")
 # The laws and nearly the times of rings.json; gates for a fleet of thousands.
 POLICY = {
     "format": 1,
@@ -95,21 +96,42 @@ class Soak:
                              lab.dir / "fleet.log", lab.fast())
         wait_for("the fleet lives", lambda: ready.exists() or not self.fleet.running(), 600)
 
-    def operate(self, n: int):
-        """The operator's work: a new release, whatever became of the last one. What fails is told and tried later."""
+    def tell(self, text: str):
+        print(f"soak: {self.lab.hours():5.1f} h: {text}", file=sys.stderr, flush=True)
+
+    def ended(self) -> bool:
+        """Whether the last release came to its end. One that waits for a person gets one; one that takes longer than the
+        patience is halted."""
+        if not self.releases:
+            return True
+        release, began = self.releases[-1]
+        seen = self.lab.rollout(release)
+        if seen["state"] == "held":
+            self.tell(f"{release} is held: {seen['reason']}")
+            self.lab.cli("rollout", "resume", release, "--reason", "control was abnormal too: the machine is busy")
+        if seen["state"] not in ENDS and self.lab.hours() - began > self.args.patience:
+            self.lab.cli("rollout", "halt", release, "--reason", "the next one comes")  # exit status 4: halted, as it was meant to be
+            seen = self.lab.rollout(release)
+        rings = ", ".join(f"{r['ring']} {r['state']} {r['healthy']}/{r['exposed']}" for r in seen["rings"] if r["exposed"])
+        self.tell(f"{release} is {seen['state']} after {self.lab.hours() - began:.1f} h ({seen['reason']}): {rings or 'nobody has it'}")
+        return seen["state"] in ENDS
+
+    def operate(self):
+        """The operator's work: a new release behind the last one. What fails is told and tried later."""
         lab = self.lab
         try:
-            if self.releases and lab.rollout(self.releases[-1])["state"] not in ("complete", "rolled_back", "rolling_back"):
-                # 4: halted, as it was meant to be
-                lab.cli("rollout", "halt", self.releases[-1], "--reason", "the next one comes")
+            if not self.ended():
+                return
+            n = len(self.releases) + 1
             content = lab.dir / f"{n}.yar"
             content.write_bytes((EXAMPLES / "good-1.yar").read_bytes() + b"\n" * n)
             release = lab.publish(content, f"release {n}")
             lab.cli("rollout", "start", release, check=True)
-            self.releases.append(release)
+            self.releases.append((release, lab.hours()))
+            self.tell(f"{release} begins; its fault: {FAULTS[(n - 1) % len(FAULTS)] or 'none'}")
         except LabError as e:
-            self.failures.append(f"{lab.hours():.1f} h: ...{str(e)[-300:]}")
-            print(f"soak: {self.failures[-1]}", file=sys.stderr, flush=True)
+            self.failures.append(f"...{str(e)[-300:]}")
+            self.tell(self.failures[-1])
 
     def sample(self):
         lab = self.lab
@@ -117,8 +139,7 @@ class Soak:
                              "fds": self.server.descriptors(), "store": disk_bytes(lab.server_dir / "store"),
                              "repo": disk_bytes(lab.server_dir / "repo"), "cpu_s": self.server.cpu_s()})
         s = self.samples[-1]
-        print(f"soak: {s['h']:5.1f} h: RSS {s['rss_kib'] / 1024:.1f} MiB, {s['fds']} descriptors, store {s['store'] / MIB:.1f} MiB, "
-              f"releases {len(self.releases)}", file=sys.stderr, flush=True)
+        self.tell(f"RSS {s['rss_kib'] / 1024:.1f} MiB, {s['fds']} descriptors, store {s['store'] / MIB:.1f} MiB")
 
     def run(self) -> dict:
         with self.lab:
@@ -136,8 +157,8 @@ class Soak:
             if not (lab.server.running() and self.fleet.running()):
                 raise LabError(f"ended early:\n{lab.server.tail()}\n{self.fleet.tail()}")
             if lab.hours() >= next_release:
-                self.operate(len(self.releases) + 1)
-                next_release = lab.hours() + self.args.every
+                self.operate()
+                next_release = lab.hours() + 0.5
             if lab.hours() >= next_sample:
                 self.sample()
                 next_sample += 1
@@ -171,7 +192,8 @@ def main() -> int:
     p.add_argument("--factor", type=int, default=120, help="virtual seconds per real second (default: 120: 72 h in 36 min)")
     p.add_argument("--endpoints", type=int, default=10000, help="default: 10000")
     p.add_argument("--poll", type=int, default=30, help="virtual minutes between two polls (default: 30)")
-    p.add_argument("--every", type=float, default=6, help="virtual hours from one release to the next (default: 6)")
+    p.add_argument("--patience", type=float, default=24,
+                   help="virtual hours that a rollout may take before the next release is made all the same (default: 24)")
     args = p.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # through every 'finally': no process stays behind
     if FAKETIME is None:

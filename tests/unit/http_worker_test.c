@@ -287,7 +287,7 @@ TEST(a_local_socket_serves_without_a_cap_per_address)
         assert_string_equal(client_ask(c[i], GET("/v1/params/a/b"))->body, "a|b||unix");
     }
     struct http_server *second = NULL;
-    s.routes = fixture_routes;
+    s.routes = &fixture_routes[1]; /* asks for no token */
     s.route_count = 1;
     MUST_FAIL(http_server_start(&s, &second, &err), RW_E_IO); /* the first one listens */
     for (size_t i = 0; i < RW_LEN(c); i++) {
