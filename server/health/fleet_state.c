@@ -10,7 +10,8 @@
 enum {
     BATCH_BYTES_MAX = 64 * 1024 * 1024,
     FOLD_AT_LEAST_BYTES = 4 * 1024 * 1024,
-    OPEN_AT_LEAST = 4096, /* open permits before a node that follows looks which are closed */
+    DROP_ROWS_MAX = 1 << 30, /* all of them: the image covers each */
+    OPEN_AT_LEAST = 4096,    /* open permits before a node that follows looks which are closed */
 };
 
 static const char *const grades[FLEET_GRADES] = {"", "full", "good", "weak", "none"};
@@ -341,9 +342,11 @@ RW_RC fleet_state_fold(struct fleet_state *f, struct rw_err *err)
 {
     RW_ASSERT(f->batch.n == 0);
     if (f->lost) { RW_TRY(fleet_state_reload(f, err)); }
+    bool more = false;
     RW_AUTO(rw_buf) struct rw_buf image = rw_buf_make(FLEET_IMAGE_BYTES_MAX);
     RW_TRY(fleet_image_write(&f->table, &image, err));
     RW_TRY(store_fold(f->store, f->last_row, rw_buf_span(&image), err));
+    RW_TRY(store_journal_drop(f->store, f->last_row, DROP_ROWS_MAX, &more, err));
     f->image_bytes = image.n;
     f->journal_bytes = 0;
     return RW_OK;

@@ -117,15 +117,50 @@ RW_RC store_journal_each(struct store *s, int64_t after,
     return s->backend->journal_each(s->ctx, after, each, arg, err);
 }
 
-RW_RC store_fold(struct store *s, int64_t mark, struct rw_span image, struct rw_err *err)
+RW_RC store_journal_drop(struct store *s, int64_t upto, int64_t limit, bool *more_out,
+                         struct rw_err *err)
 {
+    RW_ASSERT(limit >= 1);
     RW_TRY(whole(s, err));
-    return wrote(s, s->backend->fold(s->ctx, mark, image, err));
+    return wrote(s, s->backend->journal_drop(s->ctx, upto, limit, more_out, err));
 }
 
-RW_RC store_fold_load(struct store *s, int64_t *mark_out, struct rw_buf *image, struct rw_err *err)
+RW_RC store_fold(struct store *s, int64_t mark, struct rw_span head, struct rw_err *err)
 {
-    return s->backend->fold_load(s->ctx, mark_out, image, err);
+    RW_TRY(whole(s, err));
+    return wrote(s, s->backend->fold(s->ctx, mark, head, err));
+}
+
+RW_RC store_fold_load(struct store *s, int64_t *mark_out, struct rw_buf *head, struct rw_err *err)
+{
+    return s->backend->fold_load(s->ctx, mark_out, head, err);
+}
+
+RW_RC store_fold_mark(struct store *s, int64_t *mark_out, struct rw_err *err)
+{
+    return s->backend->fold_mark(s->ctx, mark_out, err);
+}
+
+RW_RC store_slice_put(struct store *s, int64_t number, int64_t mark, struct rw_span bytes,
+                      struct rw_err *err)
+{
+    RW_ASSERT(number >= 0);
+    RW_TRY(whole(s, err));
+    return wrote(s, s->backend->slice_put(s->ctx, number, mark, bytes, err));
+}
+
+RW_RC store_slice_get(struct store *s, int64_t number, int64_t *mark_out, struct rw_buf *into,
+                      struct rw_err *err)
+{
+    return s->backend->slice_get(s->ctx, number, mark_out, into, err);
+}
+
+RW_RC store_slice_each(struct store *s,
+                       RW_RC (*each)(void *arg, const struct store_slice *slice,
+                                     struct rw_err *err),
+                       void *arg, struct rw_err *err)
+{
+    return s->backend->slice_each(s->ctx, each, arg, err);
 }
 
 RW_RC store_audit_append(struct store *s, const struct store_audit *a, struct rw_err *err)

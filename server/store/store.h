@@ -46,6 +46,13 @@ struct store_now {
     int64_t change; /* rises with each transaction that wrote documents */
 };
 
+/* A piece of the fold without its bytes. */
+struct store_slice {
+    int64_t number; /* what it stands under, from 0; its meaning is the writer's */
+    int64_t mark;   /* the journal row up to which it was folded */
+    int64_t bytes;  /* how many */
+};
+
 enum { STORE_HOLDER_BYTES = 40, STORE_NODE_BYTES = 256 };
 
 /* Who is controller. It ends by the store's own clock. */
@@ -79,8 +86,18 @@ struct store_backend {
     (void *ctx, int64_t after,
      RW_RC (*each)(void *arg, int64_t row, struct rw_span batch, struct rw_err *err), void *arg,
      struct rw_err *err);
-    RW_RC (*fold)(void *ctx, int64_t mark, struct rw_span image, struct rw_err *err);
-    RW_RC (*fold_load)(void *ctx, int64_t *mark, struct rw_buf *image, struct rw_err *err);
+    RW_RC(*journal_drop)
+    (void *ctx, int64_t upto, int64_t limit, bool *more, struct rw_err *err);
+    RW_RC (*fold)(void *ctx, int64_t mark, struct rw_span head, struct rw_err *err);
+    RW_RC (*fold_load)(void *ctx, int64_t *mark, struct rw_buf *head, struct rw_err *err);
+    RW_RC (*fold_mark)(void *ctx, int64_t *mark, struct rw_err *err);
+    RW_RC(*slice_put)
+    (void *ctx, int64_t number, int64_t mark, struct rw_span bytes, struct rw_err *err);
+    RW_RC(*slice_get)
+    (void *ctx, int64_t number, int64_t *mark, struct rw_buf *into, struct rw_err *err);
+    RW_RC(*slice_each)
+    (void *ctx, RW_RC (*each)(void *arg, const struct store_slice *slice, struct rw_err *err),
+     void *arg, struct rw_err *err);
     RW_RC (*audit_append)(void *ctx, const struct store_audit *a, struct rw_err *err);
     RW_RC (*audit_tip)(void *ctx, struct store_audit_tip *out, struct rw_err *err);
     RW_RC (*audit_drop)(void *ctx, int64_t up_to, struct rw_err *err);
@@ -152,10 +169,29 @@ RW_RC store_journal_each(struct store *s, int64_t after,
                          RW_RC (*each)(void *arg, int64_t row, struct rw_span batch,
                                        struct rw_err *err),
                          void *arg, struct rw_err *err);
-/* Replaces the folded image by one that covers all rows up to `mark`, and drops those rows. Needs a transaction. */
-RW_RC store_fold(struct store *s, int64_t mark, struct rw_span image, struct rw_err *err);
+/* Drops at most `limit` (1 or more) of the oldest rows up to `upto`; tells whether there may be more of them. A shared
+ * store keeps some more for nodes that are a little behind. Needs a transaction. */
+RW_RC store_journal_drop(struct store *s, int64_t upto, int64_t limit, bool *more_out,
+                         struct rw_err *err);
+
+/* The fold is a head and slices; which slices belong to a head is the writer's to know. Neither drops journal rows.
+ * Replaces the head by one that is true as of row `mark`. Needs a transaction. */
+RW_RC store_fold(struct store *s, int64_t mark, struct rw_span head, struct rw_err *err);
 /* Gives mark 0 and nothing when there was no fold yet. */
-RW_RC store_fold_load(struct store *s, int64_t *mark_out, struct rw_buf *image, struct rw_err *err);
+RW_RC store_fold_load(struct store *s, int64_t *mark_out, struct rw_buf *head, struct rw_err *err);
+/* The mark alone. */
+RW_RC store_fold_mark(struct store *s, int64_t *mark_out, struct rw_err *err);
+/* Writes a slice in the place of the one of that number. Needs a transaction. */
+RW_RC store_slice_put(struct store *s, int64_t number, int64_t mark, struct rw_span bytes,
+                      struct rw_err *err);
+/* Appends its bytes to `into`. Fails also with RW_E_NOT_FOUND. */
+RW_RC store_slice_get(struct store *s, int64_t number, int64_t *mark_out, struct rw_buf *into,
+                      struct rw_err *err);
+/* Calls `each` for all slices in order of number; `each` may not ask the store. */
+RW_RC store_slice_each(struct store *s,
+                       RW_RC (*each)(void *arg, const struct store_slice *slice,
+                                     struct rw_err *err),
+                       void *arg, struct rw_err *err);
 
 /* Needs a transaction. audit_log.h computes records and hashes. */
 RW_RC store_audit_append(struct store *s, const struct store_audit *a, struct rw_err *err);

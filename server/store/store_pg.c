@@ -1,52 +1,18 @@
 #include "server/store/store_pg.h"
 
 #include "common/base/num.h"
+#include "server/store/store_pg_fold.h"
+#include "server/store/store_pg_hot.h"
 #include "server/store/store_pg_schema.h"
-#include "server/store/store_pg_sql.h"
 
 #include <stdio.h>
 #include <string.h>
 
-enum {
-    PART_BYTES = 8 * 1024 * 1024, /* of an image, per row */
-    JOURNAL_PAGE_ROWS = 100,
-    AUDIT_PAGE_ROWS = 1000,
-    /* Rows that are folded already, kept for nodes that are a little behind: without them they would load the image. */
-    JOURNAL_KEPT_ROWS = 4096,
-};
-
-struct pg_store {
-    struct store_pg_link link;
-    bool in_transaction;
-    bool documents; /* the open transaction wrote some */
-    bool rows;      /* of the journal, likewise */
-    struct store_now now;
-};
-
-/* Outside of a transaction a lost connection is made anew; inside one its work is lost, and it must fail. */
-static RW_RC run(struct pg_store *s, enum store_pg_sql_index which,
-                 const struct store_pg_values *values, store_pg_result *out, struct rw_err *err)
-{
-    bool bulk = which == SQL_FOLD_PUT || which == SQL_FOLD_GET || which == SQL_JOURNAL_EACH ||
-                which == SQL_JOURNAL_DROP || which == SQL_DOC_EACH || which == SQL_FOLD_CLEAR;
-    if (!s->in_transaction) { RW_TRY(store_pg_link_ensure(&s->link, err)); }
-    return store_pg_run(&s->link, &store_pg_sql[which], values,
-                        bulk ? STORE_PG_LONG_MS : STORE_PG_SHORT_MS, out, err);
-}
-
-/* A statement that gives no rows. */
-static RW_RC change(struct pg_store *s, enum store_pg_sql_index which,
-                    const struct store_pg_values *values, int64_t *rows_out, struct rw_err *err)
-{
-    RW_AUTO(store_pg_result) store_pg_result r = NULL;
-    RW_TRY(run(s, which, values, &r, err));
-    *rows_out = store_pg_changed(r);
-    return RW_OK;
-}
+enum { AUDIT_PAGE_ROWS = 1000 };
 
 static void close_store(void *ctx)
 {
-    struct pg_store *s = ctx;
+    struct store_pg_hot *s = ctx;
     store_pg_link_drop(&s->link);
     rw_mem_free(s);
 }
@@ -55,7 +21,7 @@ static void close_store(void *ctx)
 
 static void rollback(void *ctx)
 {
-    struct pg_store *s = ctx;
+    struct store_pg_hot *s = ctx;
     struct rw_err unused;
     RW_AUTO(store_pg_result) store_pg_result r = NULL;
     s->in_transaction = false;
@@ -74,7 +40,7 @@ static RW_RC take_now(const PGresult *r, struct store_now *now, struct rw_err *e
 
 /* INV-1: from here to the end no other node writes. The term stands in the same row: a controller that was replaced
  * finds no row with its own. */
-static RW_RC lock(struct pg_store *s, int64_t term, struct rw_err *err)
+static RW_RC lock(struct store_pg_hot *s, int64_t term, struct rw_err *err)
 {
     char sql[160];
     RW_AUTO(store_pg_result) store_pg_result r = NULL;
@@ -94,7 +60,7 @@ static RW_RC lock(struct pg_store *s, int64_t term, struct rw_err *err)
 
 static RW_RC begin(void *ctx, int64_t term, struct store_now *now, struct rw_err *err)
 {
-    struct pg_store *s = ctx;
+    struct store_pg_hot *s = ctx;
     RW_TRY(store_pg_link_ensure(&s->link, err));
     s->documents = s->rows = false;
     struct rw_rc rc = lock(s, term, err);
@@ -109,7 +75,7 @@ static RW_RC begin(void *ctx, int64_t term, struct store_now *now, struct rw_err
 
 static RW_RC commit(void *ctx, struct rw_err *err)
 {
-    struct pg_store *s = ctx;
+    struct store_pg_hot *s = ctx;
     char sql[128];
     RW_AUTO(store_pg_result) store_pg_result r = NULL;
     int64_t changed = s->now.change + (s->documents ? 1 : 0);
@@ -128,9 +94,9 @@ static RW_RC commit(void *ctx, struct rw_err *err)
 
 static RW_RC look(void *ctx, struct store_now *now, struct rw_err *err)
 {
-    struct pg_store *s = ctx;
+    struct store_pg_hot *s = ctx;
     RW_AUTO(store_pg_result) store_pg_result r = NULL;
-    RW_TRY(run(s, SQL_LOOK, NULL, &r, err));
+    RW_TRY(store_pg_hot_run(s, SQL_LOOK, NULL, &r, err));
     if (PQntuples(r) != 1) { return rw_fail(err, RW_E_STORE, "table cluster has lost its row"); }
     *now = (struct store_now){store_pg_i64(r, 0, 0), store_pg_i64(r, 0, 1)};
     return RW_OK;
@@ -140,7 +106,7 @@ static RW_RC look(void *ctx, struct store_now *now, struct rw_err *err)
 
 static RW_RC doc_put(void *ctx, const char *kind, const struct store_doc *doc, struct rw_err *err)
 {
-    struct pg_store *s = ctx;
+    struct store_pg_hot *s = ctx;
     struct store_pg_values v = {.count = 0};
     bool make = doc->generation == 1;
     int64_t rows = 0;
@@ -149,7 +115,7 @@ static RW_RC doc_put(void *ctx, const char *kind, const struct store_doc *doc, s
     store_pg_add_i64(&v, doc->generation);
     store_pg_add_bytes(&v, doc->body);
     store_pg_add_i64(&v, s->now.change + 1);
-    RW_TRY(change(s, make ? SQL_DOC_INSERT : SQL_DOC_UPDATE, &v, &rows, err));
+    RW_TRY(store_pg_hot_change(s, make ? SQL_DOC_INSERT : SQL_DOC_UPDATE, &v, &rows, err));
     if (rows != 1) {
         return make ? rw_fail(err, RW_E_EXISTS, "%s '%s' exists already", kind, doc->id)
                     : rw_fail(err, RW_E_STALE, "%s '%s' is not at generation %lld any more", kind,
@@ -167,7 +133,7 @@ static RW_RC doc_remove(void *ctx, const char *kind, const char *id, int64_t gen
     store_pg_add_text(&v, kind);
     store_pg_add_text(&v, id);
     store_pg_add_i64(&v, generation);
-    RW_TRY(change(ctx, SQL_DOC_REMOVE, &v, &rows, err));
+    RW_TRY(store_pg_hot_change(ctx, SQL_DOC_REMOVE, &v, &rows, err));
     if (rows == 1) { return RW_OK; }
     return rw_fail(err, RW_E_STALE, "%s '%s' is not at generation %lld any more", kind, id,
                    (long long)generation);
@@ -176,12 +142,12 @@ static RW_RC doc_remove(void *ctx, const char *kind, const char *id, int64_t gen
 static RW_RC doc_get(void *ctx, const char *kind, const char *id, struct rw_buf *body,
                      int64_t *generation, struct rw_err *err)
 {
-    struct pg_store *s = ctx;
+    struct store_pg_hot *s = ctx;
     struct store_pg_values v = {.count = 0};
     RW_AUTO(store_pg_result) store_pg_result r = NULL;
     store_pg_add_text(&v, kind);
     store_pg_add_text(&v, id);
-    RW_TRY(run(s, SQL_DOC_GET, &v, &r, err));
+    RW_TRY(store_pg_hot_run(s, SQL_DOC_GET, &v, &r, err));
     if (PQntuples(r) == 0) { return rw_fail(err, RW_E_NOT_FOUND, "there is no %s '%s'", kind, id); }
     *generation = store_pg_i64(r, 0, 0);
     return rw_buf_append(body, store_pg_span(r, 0, 1), err);
@@ -199,11 +165,11 @@ static RW_RC doc_each(void *ctx, const char *kind,
                       RW_RC (*each)(void *arg, const struct store_doc *doc, struct rw_err *err),
                       void *arg, struct rw_err *err)
 {
-    struct pg_store *s = ctx;
+    struct store_pg_hot *s = ctx;
     struct store_pg_values v = {.count = 0};
     RW_AUTO(store_pg_result) store_pg_result r = NULL;
     store_pg_add_text(&v, kind);
-    RW_TRY(run(s, SQL_DOC_EACH, &v, &r, err));
+    RW_TRY(store_pg_hot_run(s, SQL_DOC_EACH, &v, &r, err));
     for (int i = 0; i < PQntuples(r); i++) {
         struct store_doc doc;
         RW_TRY(read_doc(r, i, 0, &doc, err));
@@ -214,11 +180,11 @@ static RW_RC doc_each(void *ctx, const char *kind,
 
 static RW_RC doc_count(void *ctx, const char *kind, int64_t *out, struct rw_err *err)
 {
-    struct pg_store *s = ctx;
+    struct store_pg_hot *s = ctx;
     struct store_pg_values v = {.count = 0};
     RW_AUTO(store_pg_result) store_pg_result r = NULL;
     store_pg_add_text(&v, kind);
-    RW_TRY(run(s, SQL_DOC_COUNT, &v, &r, err));
+    RW_TRY(store_pg_hot_run(s, SQL_DOC_COUNT, &v, &r, err));
     *out = store_pg_i64(r, 0, 0);
     return RW_OK;
 }
@@ -228,11 +194,11 @@ static RW_RC doc_changed(void *ctx, int64_t after,
                                        struct rw_err *err),
                          void *arg, struct rw_err *err)
 {
-    struct pg_store *s = ctx;
+    struct store_pg_hot *s = ctx;
     struct store_pg_values v = {.count = 0};
     RW_AUTO(store_pg_result) store_pg_result r = NULL;
     store_pg_add_i64(&v, after);
-    RW_TRY(run(s, SQL_DOC_CHANGED, &v, &r, err));
+    RW_TRY(store_pg_hot_run(s, SQL_DOC_CHANGED, &v, &r, err));
     for (int i = 0; i < PQntuples(r); i++) {
         struct store_doc doc;
         char kind[STORE_ID_BYTES];
@@ -243,100 +209,18 @@ static RW_RC doc_changed(void *ctx, int64_t after,
     return RW_OK;
 }
 
-/* --- journal and fold --- */
-
-static RW_RC journal_append(void *ctx, struct rw_span batch, int64_t *row, struct rw_err *err)
-{
-    struct pg_store *s = ctx;
-    struct store_pg_values v = {.count = 0};
-    int64_t rows = 0;
-    store_pg_add_i64(&v, s->now.tip + 1);
-    store_pg_add_bytes(&v, batch);
-    RW_TRY(change(s, SQL_JOURNAL_APPEND, &v, &rows, err));
-    s->rows = true;
-    *row = ++s->now.tip;
-    return RW_OK;
-}
-
-static RW_RC journal_each(void *ctx, int64_t after,
-                          RW_RC (*each)(void *arg, int64_t row, struct rw_span batch,
-                                        struct rw_err *err),
-                          void *arg, struct rw_err *err)
-{
-    struct pg_store *s = ctx;
-    for (int rows = JOURNAL_PAGE_ROWS; rows == JOURNAL_PAGE_ROWS;) {
-        struct store_pg_values v = {.count = 0};
-        RW_AUTO(store_pg_result) store_pg_result r = NULL;
-        store_pg_add_i64(&v, after);
-        store_pg_add_i64(&v, JOURNAL_PAGE_ROWS);
-        RW_TRY(run(s, SQL_JOURNAL_EACH, &v, &r, err));
-        rows = PQntuples(r);
-        for (int i = 0; i < rows; i++) {
-            after = store_pg_i64(r, i, 0);
-            RW_TRY(each(arg, after, store_pg_span(r, i, 1), err));
-        }
-    }
-    return RW_OK;
-}
-
-static RW_RC put_part(struct pg_store *s, int64_t part, int64_t mark, struct rw_span bytes,
-                      struct rw_err *err)
-{
-    struct store_pg_values v = {.count = 0};
-    int64_t rows = 0;
-    store_pg_add_i64(&v, part);
-    store_pg_add_i64(&v, mark);
-    store_pg_add_bytes(&v, bytes);
-    return change(s, SQL_FOLD_PUT, &v, &rows, err);
-}
-
-static RW_RC fold(void *ctx, int64_t mark, struct rw_span image, struct rw_err *err)
-{
-    struct pg_store *s = ctx;
-    struct store_pg_values v = {.count = 0};
-    int64_t rows = 0;
-    int64_t part = 0;
-    RW_TRY(change(s, SQL_FOLD_CLEAR, NULL, &rows, err));
-    do {
-        size_t n = image.n < PART_BYTES ? image.n : PART_BYTES;
-        RW_TRY(put_part(s, part++, mark, rw_span_of(image.p, n), err));
-        image = rw_span_of(image.p + n, image.n - n);
-    } while (image.n > 0);
-    store_pg_add_i64(&v, mark - JOURNAL_KEPT_ROWS);
-    return change(s, SQL_JOURNAL_DROP, &v, &rows, err);
-}
-
-static RW_RC fold_load(void *ctx, int64_t *mark, struct rw_buf *image, struct rw_err *err)
-{
-    struct pg_store *s = ctx;
-    *mark = 0;
-    for (int64_t part = 0;; part++) {
-        struct store_pg_values v = {.count = 0};
-        RW_AUTO(store_pg_result) store_pg_result r = NULL;
-        store_pg_add_i64(&v, part);
-        RW_TRY(run(s, SQL_FOLD_GET, &v, &r, err));
-        if (PQntuples(r) == 0) { return RW_OK; }
-        int64_t of = store_pg_i64(r, 0, 0);
-        if (part > 0 && of != *mark) {
-            return rw_fail(err, RW_E_STORE, "the journal was folded meanwhile: load again");
-        }
-        *mark = of;
-        RW_TRY(rw_buf_append(image, store_pg_span(r, 0, 1), err));
-    }
-}
-
 /* --- audit --- */
 
 static RW_RC audit_append(void *ctx, const struct store_audit *a, struct rw_err *err)
 {
-    struct pg_store *s = ctx;
+    struct store_pg_hot *s = ctx;
     struct store_pg_values v = {.count = 0};
     int64_t rows = 0;
     store_pg_add_i64(&v, a->seq);
     store_pg_add_i64(&v, a->at_s);
     store_pg_add_bytes(&v, a->record);
     store_pg_add_bytes(&v, rw_span_of(a->hash, sizeof(a->hash)));
-    RW_TRY(change(s, SQL_AUDIT_APPEND, &v, &rows, err));
+    RW_TRY(store_pg_hot_change(s, SQL_AUDIT_APPEND, &v, &rows, err));
     if (rows == 1) { return RW_OK; }
     return rw_fail(err, RW_E_STORE, "audit record %lld exists already", (long long)a->seq);
 }
@@ -346,7 +230,7 @@ static RW_RC audit_drop(void *ctx, int64_t up_to, struct rw_err *err)
     struct store_pg_values v = {.count = 0};
     int64_t rows = 0;
     store_pg_add_i64(&v, up_to);
-    return change(ctx, SQL_AUDIT_DROP, &v, &rows, err);
+    return store_pg_hot_change(ctx, SQL_AUDIT_DROP, &v, &rows, err);
 }
 
 static RW_RC read_hash(const PGresult *r, int row, int column, int64_t seq, uint8_t hash[static 32],
@@ -362,10 +246,10 @@ static RW_RC read_hash(const PGresult *r, int row, int column, int64_t seq, uint
 
 static RW_RC audit_tip(void *ctx, struct store_audit_tip *out, struct rw_err *err)
 {
-    struct pg_store *s = ctx;
+    struct store_pg_hot *s = ctx;
     struct store_audit_tip tip = {.seq = 0};
     RW_AUTO(store_pg_result) store_pg_result r = NULL;
-    RW_TRY(run(s, SQL_AUDIT_TIP, NULL, &r, err));
+    RW_TRY(store_pg_hot_run(s, SQL_AUDIT_TIP, NULL, &r, err));
     if (PQntuples(r) == 1) {
         tip.seq = store_pg_i64(r, 0, 0);
         RW_TRY(read_hash(r, 0, 1, tip.seq, tip.hash, err));
@@ -380,14 +264,14 @@ struct audit_walk {
     void *arg;
 };
 
-static RW_RC audit_page(struct pg_store *s, struct audit_walk *walk, int64_t limit, int *rows_out,
-                        struct rw_err *err)
+static RW_RC audit_page(struct store_pg_hot *s, struct audit_walk *walk, int64_t limit,
+                        int *rows_out, struct rw_err *err)
 {
     struct store_pg_values v = {.count = 0};
     RW_AUTO(store_pg_result) store_pg_result r = NULL;
     store_pg_add_i64(&v, walk->after);
     store_pg_add_i64(&v, limit);
-    RW_TRY(run(s, SQL_AUDIT_EACH, &v, &r, err));
+    RW_TRY(store_pg_hot_run(s, SQL_AUDIT_EACH, &v, &r, err));
     *rows_out = PQntuples(r);
     for (int i = 0; i < *rows_out; i++) {
         struct store_audit a = {.seq = store_pg_i64(r, i, 0),
@@ -419,9 +303,9 @@ static RW_RC audit_each(void *ctx, int64_t after, int64_t limit,
 
 static RW_RC lease_get(void *ctx, struct store_lease *out, struct rw_err *err)
 {
-    struct pg_store *s = ctx;
+    struct store_pg_hot *s = ctx;
     RW_AUTO(store_pg_result) store_pg_result r = NULL;
-    RW_TRY(run(s, SQL_LEASE_GET, NULL, &r, err));
+    RW_TRY(store_pg_hot_run(s, SQL_LEASE_GET, NULL, &r, err));
     struct store_lease l = {.term = store_pg_i64(r, 0, 0), .left_ms = store_pg_i64(r, 0, 3)};
     RW_TRY(rw_span_to_str(l.holder, sizeof(l.holder), store_pg_span(r, 0, 1), "holder", err));
     RW_TRY(rw_span_to_str(l.node, sizeof(l.node), store_pg_span(r, 0, 2), "node", err));
@@ -431,14 +315,14 @@ static RW_RC lease_get(void *ctx, struct store_lease *out, struct rw_err *err)
 
 static RW_RC lease_put(void *ctx, const struct store_lease *lease, struct rw_err *err)
 {
-    struct pg_store *s = ctx;
+    struct store_pg_hot *s = ctx;
     struct store_pg_values v = {.count = 0};
     int64_t rows = 0;
     store_pg_add_i64(&v, lease->term);
     store_pg_add_text(&v, lease->holder);
     store_pg_add_text(&v, lease->node);
     store_pg_add_i64(&v, lease->left_ms);
-    return change(s, SQL_LEASE_PUT, &v, &rows, err);
+    return store_pg_hot_change(s, SQL_LEASE_PUT, &v, &rows, err);
 }
 
 static const struct store_backend pg_backend = {
@@ -451,10 +335,15 @@ static const struct store_backend pg_backend = {
     .doc_get = doc_get,
     .doc_each = doc_each,
     .doc_count = doc_count,
-    .journal_append = journal_append,
-    .journal_each = journal_each,
-    .fold = fold,
-    .fold_load = fold_load,
+    .journal_append = store_pg_fold_append,
+    .journal_each = store_pg_fold_each,
+    .journal_drop = store_pg_fold_drop,
+    .fold = store_pg_fold_put,
+    .fold_load = store_pg_fold_load,
+    .fold_mark = store_pg_fold_mark,
+    .slice_put = store_pg_fold_slice_put,
+    .slice_get = store_pg_fold_slice_get,
+    .slice_each = store_pg_fold_slice_each,
     .audit_append = audit_append,
     .audit_drop = audit_drop,
     .audit_tip = audit_tip,
@@ -473,7 +362,7 @@ bool store_pg_is_url(const char *url)
 
 RW_RC store_pg_open(const char *url, struct store *out, struct rw_err *err)
 {
-    struct pg_store *s = rw_mem_new(sizeof(*s));
+    struct store_pg_hot *s = rw_mem_new(sizeof(*s));
     if (s == NULL) { return rw_fail(err, RW_E_NOMEM, "no memory for the store"); }
     s->link.begun = store_pg_schema_begin;
     s->link.url = rw_str_dup(url);

@@ -18,10 +18,18 @@ const struct store_pg_statement store_pg_sql[SQL_COUNT] = {
     SQL(SQL_JOURNAL_APPEND, "INSERT INTO journal (number, batch) VALUES ($1, $2)"),
     SQL(SQL_JOURNAL_EACH, "SELECT number, batch FROM journal WHERE number > $1"
                           " ORDER BY number LIMIT $2"),
-    SQL(SQL_JOURNAL_DROP, "DELETE FROM journal WHERE number <= $1"),
+    SQL(SQL_JOURNAL_DROP, "DELETE FROM journal WHERE number <= $1"
+                          " AND number < (SELECT min(number) FROM journal) + $2"),
     SQL(SQL_FOLD_CLEAR, "DELETE FROM fold"),
     SQL(SQL_FOLD_PUT, "INSERT INTO fold (part, mark, image) VALUES ($1, $2, $3)"),
     SQL(SQL_FOLD_GET, "SELECT mark, image FROM fold WHERE part = $1"),
+    SQL(SQL_FOLD_MARK, "SELECT mark FROM fold WHERE part = 0"),
+    SQL(SQL_SLICE_PUT, "INSERT INTO slice (number, mark, bytes) VALUES ($1, $2, $3)"
+                       " ON CONFLICT (number) DO UPDATE"
+                       " SET mark = excluded.mark, bytes = excluded.bytes"),
+    SQL(SQL_SLICE_GET, "SELECT mark, bytes FROM slice WHERE number = $1"),
+    SQL(SQL_SLICE_EACH, "SELECT number, mark, octet_length(bytes)::bigint FROM slice"
+                        " ORDER BY number"),
     SQL(SQL_AUDIT_APPEND, "INSERT INTO audit (seq, at_s, record, hash) VALUES ($1, $2, $3, $4)"
                           " ON CONFLICT DO NOTHING"),
     SQL(SQL_AUDIT_DROP, "DELETE FROM audit WHERE seq <= $1"),

@@ -10,6 +10,7 @@ const char *const store_schema_steps[] = {
     " image BLOB NOT NULL);"
     "CREATE TABLE audit (seq INTEGER PRIMARY KEY, at_s INTEGER NOT NULL, record BLOB NOT NULL,"
     " hash BLOB NOT NULL);",
+    "CREATE TABLE slice (number INTEGER PRIMARY KEY, mark INTEGER NOT NULL, bytes BLOB NOT NULL);",
 };
 
 const size_t store_schema_version = RW_LEN(store_schema_steps);
@@ -32,6 +33,8 @@ const char *const store_schema_pg_steps[] = {
     " change bigint NOT NULL, term bigint NOT NULL, holder text NOT NULL, node text NOT NULL,"
     " until timestamptz NOT NULL);"
     "INSERT INTO cluster VALUES (true, 0, 0, 0, '', '', 'epoch');",
+    "CREATE TABLE slice (number bigint PRIMARY KEY, mark bigint NOT NULL, bytes bytea NOT NULL);"
+    "ALTER TABLE slice ALTER bytes SET STORAGE EXTERNAL;",
 };
 
 const size_t store_schema_pg_version = RW_LEN(store_schema_pg_steps);

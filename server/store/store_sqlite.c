@@ -1,9 +1,8 @@
 #include "server/store/store_sqlite.h"
 
-#include "server/store/store_schema.h"
+#include "server/store/store_sqlite_schema.h"
 
 #include <sqlite3.h>
-#include <stdio.h>
 #include <string.h>
 
 enum statement {
@@ -20,6 +19,10 @@ enum statement {
     SQL_JOURNAL_DROP,
     SQL_FOLD_PUT,
     SQL_FOLD_GET,
+    SQL_FOLD_MARK,
+    SQL_SLICE_PUT,
+    SQL_SLICE_GET,
+    SQL_SLICE_EACH,
     SQL_AUDIT_APPEND,
     SQL_AUDIT_DROP,
     SQL_AUDIT_TIP,
@@ -39,9 +42,14 @@ static const char *const statements[SQL_COUNT] = {
     [SQL_DOC_EACH] = "SELECT id, generation, body FROM doc WHERE kind = ?1 ORDER BY id",
     [SQL_JOURNAL_APPEND] = "INSERT INTO journal (batch) VALUES (?1)",
     [SQL_JOURNAL_EACH] = "SELECT row, batch FROM journal WHERE row > ?1 ORDER BY row",
-    [SQL_JOURNAL_DROP] = "DELETE FROM journal WHERE row <= ?1",
+    [SQL_JOURNAL_DROP] =
+        "DELETE FROM journal WHERE row <= ?1 AND row < (SELECT min(row) FROM journal) + ?2",
     [SQL_FOLD_PUT] = "REPLACE INTO fold (one, mark, image) VALUES (1, ?1, ?2)",
     [SQL_FOLD_GET] = "SELECT mark, image FROM fold",
+    [SQL_FOLD_MARK] = "SELECT mark FROM fold",
+    [SQL_SLICE_PUT] = "REPLACE INTO slice (number, mark, bytes) VALUES (?1, ?2, ?3)",
+    [SQL_SLICE_GET] = "SELECT mark, bytes FROM slice WHERE number = ?1",
+    [SQL_SLICE_EACH] = "SELECT number, mark, length(bytes) FROM slice ORDER BY number",
     [SQL_AUDIT_APPEND] = "INSERT INTO audit (seq, at_s, record, hash) VALUES (?1, ?2, ?3, ?4)",
     [SQL_AUDIT_DROP] = "DELETE FROM audit WHERE seq <= ?1",
     [SQL_AUDIT_TIP] = "SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1",
@@ -264,16 +272,24 @@ static RW_RC journal_each(void *ctx, int64_t after,
     return rc;
 }
 
-static RW_RC fold(void *ctx, int64_t mark, struct rw_span image, struct rw_err *err)
+static RW_RC journal_drop(void *ctx, int64_t upto, int64_t limit, bool *more, struct rw_err *err)
+{
+    struct sqlite_store *s = ctx;
+    sqlite3_stmt *st = fresh(s, SQL_JOURNAL_DROP);
+    (void)sqlite3_bind_int64(st, 1, upto);
+    (void)sqlite3_bind_int64(st, 2, limit);
+    RW_TRY(run(s, st, "journal", err));
+    *more = sqlite3_changes(s->db) >= limit;
+    return RW_OK;
+}
+
+static RW_RC fold(void *ctx, int64_t mark, struct rw_span head, struct rw_err *err)
 {
     struct sqlite_store *s = ctx;
     RW_TRY(inside(s, err));
     sqlite3_stmt *st = fresh(s, SQL_FOLD_PUT);
     (void)sqlite3_bind_int64(st, 1, mark);
-    bind_blob(st, 2, image);
-    RW_TRY(run(s, st, "fold", err));
-    st = fresh(s, SQL_JOURNAL_DROP);
-    (void)sqlite3_bind_int64(st, 1, mark);
+    bind_blob(st, 2, head);
     return run(s, st, "fold", err);
 }
 
@@ -290,6 +306,68 @@ static RW_RC fold_load(void *ctx, int64_t *mark, struct rw_buf *image, struct rw
     } else if (step != SQLITE_DONE) {
         rc = sql_failed(s->db, "reading the fold", err);
     }
+    (void)sqlite3_reset(st);
+    return rc;
+}
+
+static RW_RC fold_mark(void *ctx, int64_t *mark, struct rw_err *err)
+{
+    struct sqlite_store *s = ctx;
+    sqlite3_stmt *st = fresh(s, SQL_FOLD_MARK);
+    int step = sqlite3_step(st);
+    bool read = step == SQLITE_ROW || step == SQLITE_DONE;
+    struct rw_rc rc = read ? RW_OK : sql_failed(s->db, "reading the fold", err);
+    if (read) { *mark = step == SQLITE_ROW ? sqlite3_column_int64(st, 0) : 0; }
+    (void)sqlite3_reset(st);
+    return rc;
+}
+
+static RW_RC slice_put(void *ctx, int64_t number, int64_t mark, struct rw_span bytes,
+                       struct rw_err *err)
+{
+    struct sqlite_store *s = ctx;
+    sqlite3_stmt *st = fresh(s, SQL_SLICE_PUT);
+    (void)sqlite3_bind_int64(st, 1, number);
+    (void)sqlite3_bind_int64(st, 2, mark);
+    bind_blob(st, 3, bytes);
+    return run(s, st, "slice", err);
+}
+
+static RW_RC slice_get(void *ctx, int64_t number, int64_t *mark, struct rw_buf *into,
+                       struct rw_err *err)
+{
+    struct sqlite_store *s = ctx;
+    sqlite3_stmt *st = fresh(s, SQL_SLICE_GET);
+    struct rw_rc rc;
+    (void)sqlite3_bind_int64(st, 1, number);
+    int step = sqlite3_step(st);
+    if (step == SQLITE_ROW) {
+        *mark = sqlite3_column_int64(st, 0);
+        rc = rw_buf_append(into, column_blob(st, 1), err);
+    } else if (step == SQLITE_DONE) {
+        rc = rw_fail(err, RW_E_NOT_FOUND, "there is no slice %lld", (long long)number);
+    } else {
+        rc = sql_failed(s->db, "reading a slice", err);
+    }
+    (void)sqlite3_reset(st);
+    return rc;
+}
+
+static RW_RC
+slice_each(void *ctx, RW_RC (*each)(void *arg, const struct store_slice *slice, struct rw_err *err),
+           void *arg, struct rw_err *err)
+{
+    struct sqlite_store *s = ctx;
+    sqlite3_stmt *st = fresh(s, SQL_SLICE_EACH);
+    struct rw_rc rc = RW_OK;
+    int step = SQLITE_ROW;
+    while (rw_is_ok(rc) && (step = sqlite3_step(st)) == SQLITE_ROW) {
+        const struct store_slice slice = {.number = sqlite3_column_int64(st, 0),
+                                          .mark = sqlite3_column_int64(st, 1),
+                                          .bytes = sqlite3_column_int64(st, 2)};
+        rc = each(arg, &slice, err);
+    }
+    if (rw_is_ok(rc) && step != SQLITE_DONE) { rc = sql_failed(s->db, "slices", err); }
     (void)sqlite3_reset(st);
     return rc;
 }
@@ -378,54 +456,18 @@ static const struct store_backend sqlite_backend = {
     .doc_count = doc_count,
     .journal_append = journal_append,
     .journal_each = journal_each,
+    .journal_drop = journal_drop,
     .fold = fold,
     .fold_load = fold_load,
+    .fold_mark = fold_mark,
+    .slice_put = slice_put,
+    .slice_get = slice_get,
+    .slice_each = slice_each,
     .audit_append = audit_append,
     .audit_drop = audit_drop,
     .audit_tip = audit_tip,
     .audit_each = audit_each,
 };
-
-static RW_RC schema_version(sqlite3 *db, size_t *out, struct rw_err *err)
-{
-    sqlite3_stmt *st = NULL;
-    if (sqlite3_prepare_v2(db, "PRAGMA user_version", -1, &st, NULL) != SQLITE_OK ||
-        sqlite3_step(st) != SQLITE_ROW) {
-        (void)sqlite3_finalize(st);
-        return sql_failed(db, "schema version", err);
-    }
-    int version = sqlite3_column_int(st, 0);
-    (void)sqlite3_finalize(st);
-    if (version < 0) { return rw_fail(err, RW_E_STORE, "store: negative schema version"); }
-    *out = (size_t)version;
-    return RW_OK;
-}
-
-/* Each step and its new version number are one transaction: a crash leaves a whole version. */
-static RW_RC migrate(sqlite3 *db, struct rw_err *err)
-{
-    size_t version = 0;
-    RW_TRY(schema_version(db, &version, err));
-    if (version > store_schema_version) {
-        RW_IGNORE(rw_fail(err, RW_E_POLICY, "the store has schema %zu, this program knows %zu",
-                          version, store_schema_version),
-                  "hint");
-        return rw_hint(err, "run the newer ringward-server; schemas only go forward");
-    }
-    for (; version < store_schema_version; version++) {
-        char set[64];
-        (void)snprintf(set, sizeof(set), "PRAGMA user_version = %zu", version + 1);
-        RW_TRY(exec(db, "BEGIN EXCLUSIVE", "migration", err));
-        struct rw_rc rc = exec(db, store_schema_steps[version], "migration", err);
-        if (rw_is_ok(rc)) { rc = exec(db, set, "migration", err); }
-        if (rw_is_ok(rc)) { rc = exec(db, "COMMIT", "migration", err); }
-        if (!rw_is_ok(rc)) {
-            (void)sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
-            return rc;
-        }
-    }
-    return RW_OK;
-}
 
 static RW_RC prepare_all(struct sqlite_store *s, struct rw_err *err)
 {
@@ -459,7 +501,7 @@ RW_RC store_sqlite_open(const char *path, struct store *out, struct rw_err *err)
                   "PRAGMA trusted_schema = OFF; PRAGMA busy_timeout = 2000;",
                   "opening", err);
     }
-    if (rw_is_ok(rc)) { rc = migrate(s->db, err); }
+    if (rw_is_ok(rc)) { rc = store_sqlite_schema_migrate(s->db, err); }
     if (rw_is_ok(rc)) { rc = prepare_all(s, err); }
     if (!rw_is_ok(rc)) {
         close_store(s);

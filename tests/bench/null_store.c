@@ -86,6 +86,27 @@ static RW_RC fold(void *ctx, int64_t mark, struct rw_span image, struct rw_err *
     return RW_OK;
 }
 
+static RW_RC journal_drop(void *ctx, int64_t upto, int64_t limit, bool *more, struct rw_err *err)
+{
+    (void)ctx;
+    (void)upto;
+    (void)limit;
+    (void)err;
+    *more = false;
+    return RW_OK;
+}
+
+static RW_RC slice_put(void *ctx, int64_t number, int64_t mark, struct rw_span bytes,
+                       struct rw_err *err)
+{
+    (void)ctx;
+    (void)number;
+    (void)mark;
+    (void)bytes;
+    (void)err;
+    return RW_OK;
+}
+
 static RW_RC see_row(void *arg, int64_t row, struct rw_span batch, struct rw_err *err)
 {
     (void)arg;
@@ -110,7 +131,9 @@ RW_RC __wrap_store_sqlite_open(const char *path, struct store *out, struct rw_er
     backend.audit_append = audit_append;
     backend.audit_drop = audit_drop;
     backend.journal_append = journal_append;
+    backend.journal_drop = journal_drop;
     backend.fold = fold;
+    backend.slice_put = slice_put;
     out->backend = &backend;
     return RW_OK;
 }

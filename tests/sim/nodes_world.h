@@ -309,6 +309,43 @@ static RW_RC fold_load(void *ctx, int64_t *mark, struct rw_buf *image, struct rw
     return n->base.backend->fold_load(n->base.ctx, mark, image, err);
 }
 
+static RW_RC fold_mark(void *ctx, int64_t *mark, struct rw_err *err)
+{
+    const struct node *n = ctx;
+    if (n->cut) { return rw_fail(err, RW_E_STORE, "cut off"); }
+    return n->base.backend->fold_mark(n->base.ctx, mark, err);
+}
+
+static RW_RC journal_drop(void *ctx, int64_t upto, int64_t limit, bool *more, struct rw_err *err)
+{
+    const struct node *n = ctx;
+    return n->base.backend->journal_drop(n->base.ctx, upto, limit, more, err);
+}
+
+static RW_RC slice_put(void *ctx, int64_t number, int64_t mark, struct rw_span bytes,
+                       struct rw_err *err)
+{
+    const struct node *n = ctx;
+    return n->base.backend->slice_put(n->base.ctx, number, mark, bytes, err);
+}
+
+static RW_RC slice_get(void *ctx, int64_t number, int64_t *mark, struct rw_buf *into,
+                       struct rw_err *err)
+{
+    const struct node *n = ctx;
+    if (n->cut) { return rw_fail(err, RW_E_STORE, "cut off"); }
+    return n->base.backend->slice_get(n->base.ctx, number, mark, into, err);
+}
+
+static RW_RC
+slice_each(void *ctx, RW_RC (*each)(void *arg, const struct store_slice *slice, struct rw_err *err),
+           void *arg, struct rw_err *err)
+{
+    const struct node *n = ctx;
+    if (n->cut) { return rw_fail(err, RW_E_STORE, "cut off"); }
+    return n->base.backend->slice_each(n->base.ctx, each, arg, err);
+}
+
 static RW_RC audit_append(void *ctx, const struct store_audit *a, struct rw_err *err)
 {
     const struct node *n = ctx;
@@ -349,8 +386,13 @@ static const struct store_backend shared = {
     .doc_count = doc_count,
     .journal_append = journal_append,
     .journal_each = journal_each,
+    .journal_drop = journal_drop,
     .fold = fold,
     .fold_load = fold_load,
+    .fold_mark = fold_mark,
+    .slice_put = slice_put,
+    .slice_get = slice_get,
+    .slice_each = slice_each,
     .audit_append = audit_append,
     .audit_tip = audit_tip,
     .look = look,

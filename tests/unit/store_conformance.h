@@ -1,6 +1,7 @@
 /* store_conformance.h: what every back end of the store must keep; included by the test of each back end, which says
  * before it how a world of its own is opened, opened again and ended:
- *   struct world { struct store store; ... };  begin(), reopen(), end() */
+ *   struct world { struct store store; ... };  begin(), reopen(), end(), and KEPT_ROWS of the journal, that are
+ *   dropped later than asked for */
 #ifndef RINGWARD_TEST_STORE_CONFORMANCE_H
 #define RINGWARD_TEST_STORE_CONFORMANCE_H
 
@@ -171,6 +172,38 @@ static RW_RC see_row(void *arg, int64_t row, struct rw_span batch, struct rw_err
     return RW_OK;
 }
 
+TEST(journal_rows_are_dropped_from_the_oldest_on_as_many_as_asked_for)
+{
+    struct world w;
+    struct rw_err err;
+    int64_t first = 0;
+    int64_t row = 0;
+    bool more = false;
+    begin(&w);
+    MUST(store_begin(&w.store, &err));
+    MUST(store_journal_drop(&w.store, 100, 4, &more, &err)); /* there is none yet */
+    assert_false(more);
+    for (int i = 0; i < KEPT_ROWS + 10; i++) {
+        MUST(store_journal_append(&w.store, rw_span_str("batch"), &row, &err));
+        if (i == 0) { first = row; }
+    }
+    MUST(store_journal_drop(&w.store, first + KEPT_ROWS + 5, 4, &more, &err));
+    assert_true(more);
+    MUST(store_commit(&w.store, &err));
+    struct rows rows = {0};
+    MUST(store_journal_each(&w.store, 0, see_row, &rows, &err));
+    assert_int_equal(rows.first, first + 4);
+    MUST(store_begin(&w.store, &err));
+    MUST(store_journal_drop(&w.store, first + KEPT_ROWS + 5, 4, &more, &err));
+    assert_false(more);
+    MUST(store_commit(&w.store, &err));
+    rows = (struct rows){0};
+    MUST(store_journal_each(&w.store, 0, see_row, &rows, &err));
+    assert_int_equal(rows.first, first + 6);
+    assert_int_equal(rows.last, row);
+    end(&w);
+}
+
 TEST(a_fold_covers_its_rows_and_numbers_rise_for_ever)
 {
     struct world w;
@@ -184,10 +217,17 @@ TEST(a_fold_covers_its_rows_and_numbers_rise_for_ever)
         MUST(store_commit(&w.store, &err));
     }
     MUST(store_begin(&w.store, &err));
+    MUST(store_fold_mark(&w.store, &mark, &err));
+    assert_int_equal(mark, 0);
     MUST(store_fold(&w.store, row, rw_span_str("image"), &err));
+    bool more = true;
+    MUST(store_journal_drop(&w.store, row, 1000, &more, &err));
+    assert_false(more);
     MUST(store_commit(&w.store, &err));
     reopen(&w);
     RW_AUTO(rw_buf) struct rw_buf image = rw_buf_make(64);
+    MUST(store_fold_mark(&w.store, &mark, &err));
+    assert_int_equal(mark, row);
     MUST(store_fold_load(&w.store, &mark, &image, &err));
     assert_int_equal(mark, row);
     assert_string_equal(rw_buf_str(&image), "image");
@@ -274,6 +314,53 @@ TEST(a_large_image_comes_back_as_it_was)
     assert_int_equal(back.n, IMAGE_BYTES / 2);
     assert_memory_equal(back.p, image, back.n);
     rw_mem_free(image);
+    end(&w);
+}
+
+static RW_RC note_slice(void *arg, const struct store_slice *slice, struct rw_err *err)
+{
+    return rw_buf_appendf(arg, err, "%lld@%lld:%lld ", (long long)slice->number,
+                          (long long)slice->mark, (long long)slice->bytes);
+}
+
+static void expect_slices(struct world *w, const char *want)
+{
+    struct rw_err err;
+    RW_AUTO(rw_buf) struct rw_buf text = rw_buf_make(1024);
+    MUST(store_slice_each(&w->store, note_slice, &text, &err));
+    assert_string_equal(rw_buf_str(&text), want);
+}
+
+TEST(a_slice_takes_the_place_of_the_one_of_its_number_and_of_no_other)
+{
+    struct world w;
+    struct rw_err err;
+    int64_t mark = 0;
+    RW_AUTO(rw_buf) struct rw_buf bytes = rw_buf_make(64);
+    begin(&w);
+    expect_slices(&w, "");
+    MUST(store_begin(&w.store, &err));
+    MUST(store_slice_put(&w.store, 7, 3, rw_span_str("seven"), &err));
+    MUST(store_slice_put(&w.store, 0, 3, rw_span_str(""), &err));
+    MUST(store_commit(&w.store, &err));
+    expect_slices(&w, "0@3:0 7@3:5 ");
+    MUST(store_begin(&w.store, &err));
+    MUST(store_slice_put(&w.store, 7, 9, rw_span_str("seven again"), &err));
+    expect_slices(&w, "0@3:0 7@9:11 ");
+    store_rollback(&w.store);
+    reopen(&w);
+    expect_slices(&w, "0@3:0 7@3:5 ");
+    MUST(store_begin(&w.store, &err));
+    MUST(store_slice_put(&w.store, 7, 9, rw_span_str("other"), &err));
+    MUST(store_commit(&w.store, &err));
+    reopen(&w);
+    expect_slices(&w, "0@3:0 7@9:5 ");
+    MUST(store_slice_get(&w.store, 7, &mark, &bytes, &err));
+    assert_int_equal(mark, 9);
+    assert_string_equal(rw_buf_str(&bytes), "other");
+    MUST_FAIL(store_slice_get(&w.store, 1, &mark, &bytes, &err), RW_E_NOT_FOUND);
+    MUST(store_fold_mark(&w.store, &mark, &err)); /* slices alone are no fold */
+    assert_int_equal(mark, 0);
     end(&w);
 }
 
@@ -376,6 +463,8 @@ TEST(bytes_of_every_value_and_none_at_all_are_kept)
         cmocka_unit_test(closing_in_a_transaction_rolls_it_back),                                  \
         cmocka_unit_test(an_audit_number_is_used_once),                                            \
         cmocka_unit_test(a_transaction_that_lacks_a_write_keeps_nothing),                          \
+        cmocka_unit_test(journal_rows_are_dropped_from_the_oldest_on_as_many_as_asked_for),        \
+        cmocka_unit_test(a_slice_takes_the_place_of_the_one_of_its_number_and_of_no_other),        \
         cmocka_unit_test(a_fold_covers_its_rows_and_numbers_rise_for_ever),                        \
         cmocka_unit_test(documents_come_in_order_of_id_and_kind_by_kind),                          \
         cmocka_unit_test(a_document_above_the_limit_is_refused),                                   \

@@ -42,6 +42,8 @@ static void end(struct world *w)
     store_close(&w->other);
 }
 
+enum { KEPT_ROWS = 4096 };
+
 #include "tests/unit/store_conformance.h"
 
 static void begin_two(struct world *w)

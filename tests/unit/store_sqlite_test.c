@@ -41,6 +41,8 @@ static void end(struct world *w)
     assert_int_equal(rmdir(w->dir), 0);
 }
 
+enum { KEPT_ROWS = 0 };
+
 #include "tests/unit/store_conformance.h"
 
 TEST(a_newer_schema_is_refused_with_a_hint)
