@@ -2,6 +2,7 @@
 
 #include "common/base/log.h"
 #include "server/api/api_alarm.h"
+#include "server/api/api_fold.h"
 #include "server/api/api_release.h"
 #include "server/api/api_token.h"
 #include "server/api/api_verdict.h"
@@ -109,14 +110,17 @@ static void *run(void *arg)
     for (;;) {
         housekeeping(s);
         int64_t wait_ms = s->next_tick.ms - rw_clock_mono(&s->api->clock).ms;
+        int64_t fold_ms = api_fold_wait_ms(s->api);
+        if (fold_ms >= 0 && fold_ms < wait_ms) { wait_ms = fold_ms; }
         bool stopping = atomic_load(&s->stopping);
         struct api_job *jobs = api_queue_take(s->queue, stopping ? 0 : wait_ms);
         if (jobs == NULL && stopping && !api_aside_end(s->aside)) { break; }
         api_core_run(s->api, jobs);
+        api_fold_go_on(s->api);
         api_verdict_take(&s->verdict, s->api, next_verdict, s->check);
         if (atomic_exchange(&s->reload, false)) { reload(s); }
     }
-    api_core_fold(s->api);
+    api_fold_last(s->api);
     return NULL;
 }
 

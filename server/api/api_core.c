@@ -1,6 +1,7 @@
 #include "server/api/api_core.h"
 
 #include "common/base/log.h"
+#include "server/api/api_fold.h"
 #include "server/health/fleet_permit.h"
 
 #include <stdio.h>
@@ -318,36 +319,6 @@ void api_core_run(struct api_core *c, struct api_job *jobs)
 
 /* --- the tick --- */
 
-/* The fold needs an empty batch; a start that was refused may have left a record in it. */
-static RW_RC flush_pending(struct api_core *c, struct rw_err *err)
-{
-    if (fleet_state_pending_bytes(c->fleet) == 0) { return RW_OK; }
-    RW_TRY(store_begin(c->store, err));
-    struct rw_rc rc = fleet_state_flush(c->fleet, err);
-    if (rw_is_ok(rc)) { rc = store_commit(c->store, err); }
-    if (!rw_is_ok(rc)) {
-        store_rollback(c->store);
-        c->fleet_stale = true;
-    }
-    return rc;
-}
-
-static RW_RC fold(struct api_core *c, struct rw_err *err)
-{
-    RW_TRY(flush_pending(c, err));
-    RW_TRY(store_begin(c->store, err));
-    struct rw_rc rc = fleet_state_fold(c->fleet, err);
-    if (rw_is_ok(rc)) { rc = api_node_extend(c, err); }
-    if (rw_is_ok(rc)) { rc = store_commit(c->store, err); }
-    if (!rw_is_ok(rc)) {
-        store_rollback(c->store);
-        c->fleet_stale = true;
-        return rc;
-    }
-    c->stats.folds++;
-    return RW_OK;
-}
-
 /* A few at a time, so that nobody waits for it. */
 static RW_RC forget(struct api_core *c, struct rw_err *err)
 {
@@ -373,7 +344,7 @@ static RW_RC turn(struct api_core *c, struct rw_err *err)
     if (!api_node_controls(c)) { return rollout_run_follow(c->rollouts, now, err); }
     RW_TRY(
         rollout_run_tick(c->rollouts, now, err)); /* after a failure it has loaded anew by itself */
-    if (fleet_state_fold_due(c->fleet)) { RW_TRY(fold(c, err)); }
+    RW_TRY(api_fold_turn(c, err));
     return forget(c, err);
 }
 
@@ -421,15 +392,6 @@ void api_core_renew(struct api_core *c)
     if (api_node_controls(c)) { renew_signatures(c, now); }
     if (!rw_is_ok(api_trust_refresh(c->trust, now, &err))) { log_failure("trust_refresh", &err); }
     follow_policy(c);
-}
-
-void api_core_fold(struct api_core *c)
-{
-    struct rw_err err;
-    struct rw_rc rc = api_core_heal(c, &err);
-    if (rw_is_ok(rc) && api_node_controls(c)) { rc = fold(c, &err); }
-    if (!rw_is_ok(rc)) { log_failure("last_fold", &err); }
-    api_node_stop(c);
 }
 
 struct api_certificate api_core_certificate(const struct api_core *c)

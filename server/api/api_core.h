@@ -88,6 +88,8 @@ struct api_core {
     uint64_t policy_serial; /* of the policy that the rollouts go by (api_trust_policy_serial) */
     int64_t forget_s;       /* age at which records of rollouts go; 0: never */
     struct rw_mono next_forget;           /* not looked for earlier */
+    bool folding;                         /* a fold is under way */
+    struct rw_mono fold_next;             /* its next piece is not written earlier */
     struct rw_mono batch_retry;           /* after a failed commit: no batch is tried earlier */
     char store_alarm[RW_ERR_TEXT_BYTES];  /* failure of the last batch; "": none */
     char tick_alarm[RW_ERR_TEXT_BYTES];   /* failure of the last tick; "": none */
@@ -117,14 +119,13 @@ struct api_retention api_core_retention(const struct api_core *c);
 /* Loads what is stale. Every handler may rely on it: api_core_run and api_core_tick call it first. */
 RW_RC api_core_heal(struct api_core *c, struct rw_err *err);
 
-/* One turn: controller (deadlines, rollouts), fold. Failures are kept as alarm, counted and logged when they change. */
+/* One turn: controller (deadlines, rollouts), begin of a fold. Failures are kept as alarm, counted and logged when they
+ * change. */
 void api_core_tick(struct api_core *c);
 /* Hands new records of the audit log to webhooks, takes what they have done; a failure is logged, nothing is lost. */
 void api_core_tell(struct api_core *c);
 /* Signer and trust, every few minutes and after a reload; failures are alarms. */
 void api_core_renew(struct api_core *c);
-/* Folds the journal before a stop, so that the next start is short. */
-void api_core_fold(struct api_core *c);
 
 /* True when store, signer and controller work: what /readyz says; *why_out is set when not. */
 bool api_core_ready(const struct api_core *c, const char **why_out);

@@ -28,11 +28,12 @@ static void signal_slot(struct fleet_table *t, struct fleet_slot *slot, enum fle
     set_marks(t, slot, fleet_outcome_rule_next(slot->marks, signal));
 }
 
-/* The slot to give up: the oldest one that is neither active nor on trial, else the oldest not active. */
+/* The slot to give up: the oldest one that is neither active nor on trial, else the oldest not active, else the oldest:
+ * journals of before say of several that they are active. */
 static struct fleet_slot *victim(struct fleet_track *track)
 {
     struct fleet_slot *best = NULL;
-    const unsigned wanted[] = {FLEET_ACTIVE | FLEET_TRIAL, FLEET_ACTIVE};
+    const unsigned wanted[] = {FLEET_ACTIVE | FLEET_TRIAL, FLEET_ACTIVE, 0};
     for (size_t pass = 0; pass < RW_LEN(wanted) && best == NULL; pass++) {
         for (size_t i = 0; i < FLEET_SLOTS; i++) {
             struct fleet_slot *s = &track->slots[i];
@@ -40,7 +41,7 @@ static struct fleet_slot *victim(struct fleet_track *track)
             if (best == NULL || s->release < best->release) { best = s; }
         }
     }
-    RW_ASSERT(best != NULL); /* at most one slot is active */
+    RW_ASSERT(best != NULL);
     return best;
 }
 
@@ -106,6 +107,7 @@ static struct fleet_endpoint *endpoint_of(struct fleet_table *t, const struct fl
         e = fleet_table_add(t, r->endpoint);
         e->tenant = r->tenant;
     }
+    fleet_table_touch(t, e);
     if (r->now_s > e->seen_s) { e->seen_s = r->now_s; }
     return e;
 }
@@ -117,19 +119,26 @@ static struct fleet_track *track_of(struct fleet_table *t, struct fleet_endpoint
     return track != NULL ? track : fleet_table_add_track(t, e, family);
 }
 
-/* The sensor proved what `r` says: whatever else was active is not any more. `same`: its bytes are the release's. */
-static void take_proof(struct fleet_table *t, struct fleet_track *track,
-                       const struct fleet_record *r, bool same)
+/* At most one release is active: whatever else was is not any more. `same`: the bytes are the release's. */
+static void leave_others(struct fleet_table *t, struct fleet_track *track,
+                         const struct fleet_record *r, bool same)
 {
-    track->active = r->release;
-    track->generation = r->generation;
-    rw_copy(track->sha256, sizeof(track->sha256), r->sha256, sizeof(r->sha256));
     for (size_t i = 0; i < FLEET_SLOTS; i++) {
         struct fleet_slot *s = &track->slots[i];
         if (s->release == 0 || (same && s->release == r->release)) { continue; }
         bool late = r->now_s >= s->deadline_s && !fleet_outcome_rule_pending(s->marks);
         signal_slot(t, s, late ? FLEET_ON_ELSEWHERE_LATE : FLEET_ON_ELSEWHERE);
     }
+}
+
+/* The sensor proved what `r` says. */
+static void take_proof(struct fleet_table *t, struct fleet_track *track,
+                       const struct fleet_record *r, bool same)
+{
+    track->active = r->release;
+    track->generation = r->generation;
+    rw_copy(track->sha256, sizeof(track->sha256), r->sha256, sizeof(r->sha256));
+    leave_others(t, track, r, same);
 }
 
 static bool is_proof(uint8_t kind)
@@ -176,6 +185,7 @@ static void take_content(struct fleet_table *t, struct fleet_endpoint *e,
     struct fleet_slot *slot = fleet_table_slot(track, r->release);
     if (slot == NULL && e->ring == FLEET_NO_NAME) { return; } /* nowhere to book it */
     if (slot == NULL) { slot = slot_for(t, e, track, release); }
+    if (r->kind == BEACON_SLOW) { leave_others(t, track, r, true); } /* it goes on with this one */
     signal_slot(t, slot, signal_of(r->kind));
     bool aged = is_proof(r->kind) && release->after_s > 0 && slot->granted_s > 0 &&
                 r->now_s - slot->granted_s >= release->after_s;
@@ -261,6 +271,7 @@ static RW_RC apply_expire(struct fleet_table *t, const struct fleet_record *r, s
     if (slot == NULL) {
         return rw_fail(err, RW_E_PROTOCOL, "journal: a deadline of a permit that was never given");
     }
+    fleet_table_touch(t, e);
     signal_slot(t, slot, FLEET_ON_DEADLINE);
     return RW_OK;
 }
@@ -275,7 +286,9 @@ static void each_slot(struct fleet_table *t, const struct fleet_release *release
         struct fleet_endpoint *e = &t->endpoints[i];
         struct fleet_track *track = fleet_table_track(t, e, release->family);
         struct fleet_slot *slot = track == NULL ? NULL : fleet_table_slot(track, release->release);
-        if (slot != NULL) { each(t, e, slot, r); }
+        if (slot == NULL || fleet_table_settled(t, e)) { continue; }
+        fleet_table_touch(t, e);
+        each(t, e, slot, r);
     }
 }
 
@@ -379,9 +392,21 @@ static RW_RC apply_define(struct fleet_table *t, const struct fleet_record *r, s
     return RW_OK;
 }
 
+/* INV-11: what an endpoint's slice has in it is not applied to it a second time. What the record does beside the
+ * endpoint, to counts and windows, is in the head, which takes the place of what replay has made of them. */
+static bool settled(const struct fleet_table *t, const struct fleet_record *r)
+{
+    bool about_one = r->type == FLEET_ENROL || r->type == FLEET_BEACON || r->type == FLEET_PERMIT ||
+                     r->type == FLEET_EXPIRE;
+    if (!about_one || t->row > t->settled_row) { return false; }
+    const struct fleet_endpoint *e = fleet_table_find(t, r->endpoint);
+    return e != NULL && fleet_table_settled(t, e);
+}
+
 RW_RC fleet_fold_apply(struct fleet_table *t, const struct fleet_record *r, struct rw_err *err)
 {
     RW_TRY(check_numbers(t, r, err));
+    if (settled(t, r)) { return RW_OK; }
     switch (r->type) {
     case FLEET_DEFINE:
         return apply_define(t, r, err);
@@ -407,7 +432,7 @@ RW_RC fleet_fold_apply(struct fleet_table *t, const struct fleet_record *r, stru
     return rw_fail(err, RW_E_PROTOCOL, "journal: record of type %d", (int)r->type);
 }
 
-RW_RC fleet_fold_replay(struct fleet_table *t, struct rw_span batch, struct rw_err *err)
+static RW_RC replay(struct fleet_table *t, struct rw_span batch, struct rw_err *err)
 {
     struct fleet_journal_reader reader = {batch};
     struct fleet_record r;
@@ -419,6 +444,14 @@ RW_RC fleet_fold_replay(struct fleet_table *t, struct rw_span batch, struct rw_e
         RW_TRY(fleet_table_reserve(t, err));
         RW_TRY(fleet_fold_apply(t, &r, err));
     }
+}
+
+RW_RC fleet_fold_replay(struct fleet_table *t, int64_t row, struct rw_span batch,
+                        struct rw_err *err)
+{
+    t->row = row;
+    struct rw_rc rc = replay(t, batch, err);
+    return rw_is_ok(rc) ? RW_OK : rw_wrap(err, "journal row %lld", (long long)row);
 }
 
 /* Room first: making it may move the arrays that the pointers below look into. */

@@ -8,7 +8,7 @@
 #define RINGWARD_FLEET_HOT_H
 
 #include "server/health/fleet_permit.h"
-#include "server/health/fleet_table.h"
+#include "server/health/fleet_slices.h"
 
 struct fleet_state {
     struct store *store; /* borrowed */
@@ -16,8 +16,9 @@ struct fleet_state {
     struct rw_buf batch;  /* records that are not in the journal yet */
     bool lost;            /* a reload failed: memory says nothing true any more */
     int64_t last_row;     /* newest journal row that memory covers */
-    size_t journal_bytes; /* behind the folded image */
-    size_t image_bytes;   /* of the folded image */
+    size_t journal_bytes; /* behind the beginning of the fold */
+    struct fleet_slices slices;
+    size_t fold_covered; /* of these, by the piece of a fold that was written last */
     size_t
         open_kept; /* open permits when those that are closed were last taken out while following */
 };

@@ -2,7 +2,6 @@
 
 #include "server/health/fleet_fold.h"
 #include "server/health/fleet_hot.h"
-#include "server/health/fleet_image.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -10,8 +9,8 @@
 enum {
     BATCH_BYTES_MAX = 64 * 1024 * 1024,
     FOLD_AT_LEAST_BYTES = 4 * 1024 * 1024,
-    DROP_ROWS_MAX = 1 << 30, /* all of them: the image covers each */
-    OPEN_AT_LEAST = 4096,    /* open permits before a node that follows looks which are closed */
+    FOLD_AT_MOST_BYTES = 1024 * 1024 * 1024, /* some seconds of a start */
+    OPEN_AT_LEAST = 4096, /* open permits before a node that follows looks which are closed */
 };
 
 static const char *const grades[FLEET_GRADES] = {"", "full", "good", "weak", "none"};
@@ -38,54 +37,24 @@ const char *fleet_hot_trust(uint8_t number)
 
 /* --- loading --- */
 
-struct replay {
-    struct fleet_table *table;
-    int64_t last_row;
-    size_t bytes;
-    bool gapless; /* rows of a shared store follow each other: a missing one is a loss */
-};
-
-static RW_RC replay_row(void *arg, int64_t row, struct rw_span batch, struct rw_err *err)
-{
-    struct replay *replay = arg;
-    if (replay->gapless && row != replay->last_row + 1) {
-        return rw_fail(err, RW_E_STORE, "journal row %lld is not there: it was folded meanwhile",
-                       (long long)replay->last_row + 1);
-    }
-    struct rw_rc rc = fleet_fold_replay(replay->table, batch, err);
-    if (!rw_is_ok(rc)) { return rw_wrap(err, "journal row %lld", (long long)row); }
-    replay->last_row = row;
-    replay->bytes += batch.n;
-    return RW_OK;
-}
-
-static RW_RC load_into(struct fleet_state *f, struct fleet_table *table, struct replay *replay,
-                       struct rw_err *err)
-{
-    RW_AUTO(rw_buf) struct rw_buf image = rw_buf_make(FLEET_IMAGE_BYTES_MAX);
-    RW_TRY(store_fold_load(f->store, &replay->last_row, &image, err));
-    if (image.n > 0) { RW_TRY(fleet_image_load(rw_buf_span(&image), table, err)); }
-    f->image_bytes = image.n;
-    RW_TRY(store_journal_each(f->store, replay->last_row, replay_row, replay, err));
-    return fleet_fold_reopen(table, err);
-}
-
 RW_RC fleet_state_reload(struct fleet_state *f, struct rw_err *err)
 {
     struct fleet_table table;
     f->lost = true;
     rw_buf_clear(&f->batch);
     RW_TRY(fleet_table_make(&table, err));
-    struct replay replay = {.table = &table, .gapless = store_is_shared(f->store)};
-    struct rw_rc rc = load_into(f, &table, &replay, err);
+    struct fleet_loaded loaded;
+    struct rw_rc rc = fleet_slices_load(&f->slices, f->store, &table, &loaded, err);
     if (!rw_is_ok(rc)) {
         fleet_table_drop(&table);
+        fleet_slices_forget(&f->slices);
         return rc;
     }
     fleet_table_drop(&f->table);
     f->table = table;
-    f->last_row = replay.last_row;
-    f->journal_bytes = replay.bytes;
+    f->last_row = loaded.last_row;
+    f->journal_bytes = loaded.journal_bytes;
+    f->fold_covered = 0;
     f->open_kept = f->table.open_count;
     f->lost = false;
     return RW_OK;
@@ -116,8 +85,11 @@ static void drop_closed(struct fleet_state *f)
 static RW_RC follow_row(void *arg, int64_t row, struct rw_span batch, struct rw_err *err)
 {
     struct fleet_state *f = arg;
-    struct replay replay = {.table = &f->table, .last_row = f->last_row, .gapless = true};
-    RW_TRY(replay_row(&replay, row, batch, err));
+    if (row != f->last_row + 1) {
+        return rw_fail(err, RW_E_STORE, "journal row %lld is not there: it was folded meanwhile",
+                       (long long)f->last_row + 1);
+    }
+    RW_TRY(fleet_fold_replay(&f->table, row, batch, err));
     f->last_row = row;
     f->journal_bytes += batch.n;
     return RW_OK;
@@ -145,6 +117,7 @@ RW_RC fleet_state_open(struct store *store, struct fleet_state **out, struct rw_
     if (f == NULL) { return rw_fail(err, RW_E_NOMEM, "no memory for the fleet"); }
     f->store = store;
     f->batch = rw_buf_make(BATCH_BYTES_MAX);
+    f->slices = fleet_slices_none();
     struct rw_rc rc = fleet_state_reload(f, err);
     if (!rw_is_ok(rc)) {
         fleet_state_drop(&f);
@@ -158,6 +131,7 @@ void fleet_state_drop(struct fleet_state **f)
 {
     if (*f == NULL) { return; }
     fleet_table_drop(&(*f)->table);
+    fleet_slices_drop(&(*f)->slices);
     rw_buf_drop(&(*f)->batch);
     rw_mem_free(*f);
     *f = NULL;
@@ -171,6 +145,7 @@ RW_RC fleet_hot_change(struct fleet_state *f, const struct fleet_record *r, stru
     size_t before = f->batch.n;
     RW_TRY(fleet_table_reserve(&f->table, err));
     RW_TRY(fleet_journal_put(&f->batch, r, err));
+    f->table.row = f->last_row + 1; /* the row that it will be part of, or a later one */
     struct rw_rc rc = fleet_fold_apply(&f->table, r, err);
     if (!rw_is_ok(rc)) { f->batch.n = before; }
     return rc;
@@ -334,20 +309,29 @@ RW_RC fleet_state_flush(struct fleet_state *f, struct rw_err *err)
 bool fleet_state_fold_due(const struct fleet_state *f)
 {
     /* Not before the journal is as long as the image: folding stays a small share of all writing. */
-    size_t due = f->image_bytes > FOLD_AT_LEAST_BYTES ? f->image_bytes : FOLD_AT_LEAST_BYTES;
+    size_t due = f->slices.image_bytes;
+    if (due < FOLD_AT_LEAST_BYTES) { due = FOLD_AT_LEAST_BYTES; }
+    if (due > FOLD_AT_MOST_BYTES) { due = FOLD_AT_MOST_BYTES; }
     return f->journal_bytes >= due;
 }
 
-RW_RC fleet_state_fold(struct fleet_state *f, struct rw_err *err)
+RW_RC fleet_state_fold(struct fleet_state *f, bool *more_out, struct rw_err *err)
 {
     RW_ASSERT(f->batch.n == 0);
+    f->fold_covered = 0;
     if (f->lost) { RW_TRY(fleet_state_reload(f, err)); }
-    bool more = false;
-    RW_AUTO(rw_buf) struct rw_buf image = rw_buf_make(FLEET_IMAGE_BYTES_MAX);
-    RW_TRY(fleet_image_write(&f->table, &image, err));
-    RW_TRY(store_fold(f->store, f->last_row, rw_buf_span(&image), err));
-    RW_TRY(store_journal_drop(f->store, f->last_row, DROP_ROWS_MAX, &more, err));
-    f->image_bytes = image.n;
-    f->journal_bytes = 0;
+    const struct fleet_fold_now now = {f->last_row, f->journal_bytes};
+    struct fleet_fold_done done;
+    RW_TRY(fleet_slices_step(&f->slices, f->store, &f->table, &now, &done, err));
+    f->fold_covered = done.covered;
+    f->journal_bytes -= done.covered;
+    *more_out = done.more;
     return RW_OK;
+}
+
+void fleet_state_fold_lost(struct fleet_state *f)
+{
+    fleet_slices_forget(&f->slices);
+    f->journal_bytes += f->fold_covered;
+    f->fold_covered = 0;
 }

@@ -26,7 +26,7 @@ struct fleet_who {
     char tenant[FLEET_TENANT_BYTES];
 };
 
-/* Loads the folded image and replays the journal behind it. Fails with the store's codes, RW_E_PROTOCOL (a record
+/* Loads the fold and replays the journal behind it. Fails with the store's codes, RW_E_PROTOCOL (a record
  * that this program does not know: refuse, never guess). */
 RW_RC fleet_state_open(struct store *store, struct fleet_state **out, struct rw_err *err);
 void fleet_state_drop(struct fleet_state **f);
@@ -55,10 +55,14 @@ void fleet_state_expect(const struct fleet_state *f,
 
 /* Appends the pending batch to the journal; needs a transaction; nothing when the batch is empty. */
 RW_RC fleet_state_flush(struct fleet_state *f, struct rw_err *err);
-/* True when the journal behind the fold is long enough that fleet_state_fold should be called. */
+/* True when the journal behind the fold is long enough that one should begin. */
 bool fleet_state_fold_due(const struct fleet_state *f);
-/* Writes the folded image and drops the journal rows that it covers; needs a transaction; the batch must be empty. */
-RW_RC fleet_state_fold(struct fleet_state *f, struct rw_err *err);
+/* A piece of a fold, of a megabyte or so: what changed since the one before is written, then the journal rows that it
+ * covers are dropped. Needs a transaction; the batch must be empty; records of any kind may come between two pieces.
+ * *more_out: call again, in another transaction. */
+RW_RC fleet_state_fold(struct fleet_state *f, bool *more_out, struct rw_err *err);
+/* The transaction of a piece failed, or may have: the fold is begun anew. Memory is as true as before. */
+void fleet_state_fold_lost(struct fleet_state *f);
 
 /* --- views --- */
 size_t fleet_state_endpoints(const struct fleet_state *f);

@@ -30,6 +30,7 @@ void fleet_table_drop(struct fleet_table *t)
     }
     rw_mem_free(t->releases);
     rw_mem_free(t->endpoints);
+    rw_mem_free(t->slices);
     rw_mem_free(t->index);
     rw_mem_free(t->tracks);
     rw_mem_free(t->counts);
@@ -106,6 +107,10 @@ RW_RC fleet_table_reserve(struct fleet_table *t, struct rw_err *err)
     struct fleet_endpoint *e = roomy(t->endpoints, &t->endpoint_cap, t->endpoint_count, sizeof(*e));
     if (e == NULL) { return no_memory(err); }
     t->endpoints = e;
+    struct fleet_slice *slices =
+        roomy(t->slices, &t->slice_cap, fleet_table_slices(t), sizeof(*slices));
+    if (slices == NULL) { return no_memory(err); }
+    t->slices = slices;
     struct fleet_track *track = roomy(t->tracks, &t->track_cap, t->track_count, sizeof(*track));
     if (track == NULL) { return no_memory(err); }
     t->tracks = track;
@@ -147,8 +152,32 @@ struct fleet_endpoint *fleet_table_add(struct fleet_table *t, const uint8_t id[s
     struct fleet_endpoint *e = &t->endpoints[t->endpoint_count];
     *e = (struct fleet_endpoint){.ring = FLEET_NO_NAME};
     rw_copy(e->id, sizeof(e->id), id, sizeof(e->id));
+    if (t->endpoint_count % FLEET_SLICE_ENDPOINTS == 0) {
+        RW_ASSERT(fleet_table_slices(t) < t->slice_cap);
+        t->slices[fleet_table_slices(t)] = (struct fleet_slice){.changed_row = 0};
+    }
     index_endpoint(t, (uint32_t)t->endpoint_count++);
     return e;
+}
+
+static struct fleet_slice *slice_of(const struct fleet_table *t, const struct fleet_endpoint *e)
+{
+    return &t->slices[(size_t)(e - t->endpoints) / FLEET_SLICE_ENDPOINTS];
+}
+
+void fleet_table_touch(struct fleet_table *t, const struct fleet_endpoint *e)
+{
+    slice_of(t, e)->changed_row = t->row;
+}
+
+bool fleet_table_settled(const struct fleet_table *t, const struct fleet_endpoint *e)
+{
+    return t->row <= t->settled_row && t->row <= slice_of(t, e)->settled_row;
+}
+
+size_t fleet_table_slices(const struct fleet_table *t)
+{
+    return (t->endpoint_count + FLEET_SLICE_ENDPOINTS - 1) / FLEET_SLICE_ENDPOINTS;
 }
 
 struct fleet_track *fleet_table_track(const struct fleet_table *t, const struct fleet_endpoint *e,
@@ -270,6 +299,15 @@ struct fleet_counts *fleet_table_count_at(struct fleet_table *t, uint32_t serial
         t->count_used++;
     }
     return &e->counts;
+}
+
+void fleet_table_forget_counts(struct fleet_table *t)
+{
+    for (size_t i = 0; i < t->count_cap; i++) {
+        t->counts[i].key = 0;
+    }
+    t->count_used = 0;
+    fleet_windows_drop(&t->windows);
 }
 
 /* The oldest watched release of the family goes when there are too many. */

@@ -22,6 +22,7 @@ enum {
     FLEET_TENANTS_MUTED_MAX = 8,   /* per release */
     FLEET_KINDS = 9,
     FLEET_ENDPOINTS_MAX = 50 * 1000 * 1000,
+    FLEET_SLICE_ENDPOINTS = 1024, /* folded together: endpoints of neighbouring numbers */
 };
 
 struct fleet_names {
@@ -112,6 +113,12 @@ struct fleet_cohorts {
     uint64_t turned_away[4]; /* new names that count as "other", by enum cohort_rule */
 };
 
+/* Endpoints of one slice, seen by the fold. */
+struct fleet_slice {
+    int64_t changed_row; /* newest journal row that changed one of them; 0: none since the load */
+    int64_t settled_row; /* they were loaded as of this row: older ones must not be applied again */
+};
+
 struct fleet_table {
     uint64_t seed; /* of the hash: ids come from outside */
     struct fleet_names names[FLEET_SPACES];
@@ -125,7 +132,11 @@ struct fleet_table {
     struct fleet_endpoint *endpoints; /* dense, in order of first sight */
     size_t endpoint_count;
     size_t endpoint_cap;
-    uint32_t *index; /* open addressing: endpoint + 1; 0: free */
+    struct fleet_slice *slices; /* of the endpoints, in their order */
+    size_t slice_cap;
+    int64_t row;         /* of the journal: what is applied now belongs to it, or to a later one */
+    int64_t settled_row; /* the greatest of the slices; behind it there is nothing to look for */
+    uint32_t *index;     /* open addressing: endpoint + 1; 0: free */
     size_t index_cap;
     struct fleet_track *tracks;
     size_t track_count;
@@ -167,6 +178,12 @@ struct fleet_endpoint *fleet_table_find(const struct fleet_table *t, const uint8
 /* Begins to load what fleet_table_find would look at, without waiting for it. */
 void fleet_table_prefetch(const struct fleet_table *t, const uint8_t id[static 16]);
 struct fleet_endpoint *fleet_table_add(struct fleet_table *t, const uint8_t id[static 16]);
+/* Notes that the endpoint is changed by the present row. */
+void fleet_table_touch(struct fleet_table *t, const struct fleet_endpoint *e);
+/* Whether what the table knows of the endpoint has the present row in it already (INV-11). */
+bool fleet_table_settled(const struct fleet_table *t, const struct fleet_endpoint *e);
+/* Slices that hold at least one endpoint. */
+size_t fleet_table_slices(const struct fleet_table *t);
 struct fleet_track *fleet_table_track(const struct fleet_table *t, const struct fleet_endpoint *e,
                                       uint16_t family);
 struct fleet_track *fleet_table_add_track(struct fleet_table *t, struct fleet_endpoint *e,
@@ -191,6 +208,8 @@ const struct fleet_counts *fleet_table_counts(const struct fleet_table *t, uint3
 /* The same, made when it is missing (room was reserved). */
 struct fleet_counts *fleet_table_count_at(struct fleet_table *t, uint32_t serial, uint16_t ring,
                                           uint16_t cohort);
+/* Forgets all counts and windows, and keeps their room. */
+void fleet_table_forget_counts(struct fleet_table *t);
 RW_RC fleet_table_reserve_counts(struct fleet_table *t, size_t more, struct rw_err *err);
 
 #endif

@@ -56,6 +56,7 @@ struct core {
     struct store store;
     struct fleet_state *fleet;
     size_t batches, folds;
+    bool folding;
     double cpu_ns;
 };
 
@@ -156,11 +157,11 @@ static void run_batch(struct core *c, struct api_job *jobs, struct rw_wall now)
 static void fold(struct core *c)
 {
     struct rw_err err;
-    if (!fleet_state_fold_due(c->fleet)) { return; }
+    if (!c->folding && !fleet_state_fold_due(c->fleet)) { return; }
     must(store_begin(&c->store, &err), &err);
-    must(fleet_state_fold(c->fleet, &err), &err);
+    must(fleet_state_fold(c->fleet, &c->folding, &err), &err);
     must(store_commit(&c->store, &err), &err);
-    c->folds++;
+    c->folds += !c->folding;
 }
 
 static void *commit(void *arg)
@@ -172,10 +173,9 @@ static void *commit(void *arg)
     while (!atomic_load(&over)) {
         struct api_job *jobs = api_queue_take(queue, WAIT_MS);
         if (jobs != NULL) { run_batch(c, jobs, rw_clock_wall(&clock)); }
-        if (clock_ns(CLOCK_MONOTONIC) - tick_ns >= 1000000000) {
-            tick_ns += 1000000000;
-            fold(c);
-        }
+        bool tick = clock_ns(CLOCK_MONOTONIC) - tick_ns >= 1000000000;
+        if (tick) { tick_ns += 1000000000; }
+        if (tick || c->folding) { fold(c); }
     }
     c->cpu_ns = (double)(clock_ns(CLOCK_THREAD_CPUTIME_ID) - used_ns);
     return NULL;
@@ -194,9 +194,11 @@ static void fill(struct core *c)
     }
     must(fleet_state_flush(c->fleet, &err), &err);
     must(store_commit(&c->store, &err), &err);
-    must(store_begin(&c->store, &err), &err);
-    must(fleet_state_fold(c->fleet, &err), &err);
-    must(store_commit(&c->store, &err), &err);
+    do {
+        must(store_begin(&c->store, &err), &err);
+        must(fleet_state_fold(c->fleet, &c->folding, &err), &err);
+        must(store_commit(&c->store, &err), &err);
+    } while (c->folding);
 }
 
 static int by_value(const void *a, const void *b)

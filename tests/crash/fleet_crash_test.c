@@ -1,7 +1,8 @@
 /* Goal: INV-8: whatever a server acknowledged is there after kill -9 at any moment. A child commits batches of
- * permits and beacons and writes each acknowledged number to a pipe; it is killed at random moments, again and again
- * over the same database. */
+ * permits and beacons, writes each acknowledged number to a pipe and folds in pieces in between; it is killed at random
+ * moments, again and again over the same database. */
 #include "common/base/num.h"
+#include "server/health/fleet_hot.h"
 #include "server/health/fleet_permit.h"
 #include "server/store/store_sqlite.h"
 #include "tests/harness.h"
@@ -12,7 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { KILLS = 40, BATCH = 3, ACKED_MAX = 200000 };
+enum { KILLS = 40, BATCH = 3, ACKED_MAX = 200000, FILLED = 3 * FLEET_SLICE_ENDPOINTS };
 
 static const uint8_t payload[32] = {7};
 
@@ -70,11 +71,32 @@ static RW_RC live_one(struct fleet_state *fleet, uint64_t number, struct ack *ac
     return fleet_state_beacon(fleet, &me, &b, now, &duplicate, err);
 }
 
+/* Endpoints that fill some slices of the fold, and are never heard of again. */
+static void fill(const char *path)
+{
+    struct rw_err err;
+    struct store store = {.backend = NULL};
+    struct fleet_state *fleet = NULL;
+    MUST(open_all(path, &store, &fleet, &err));
+    for (uint64_t i = 0; i < FILLED; i++) {
+        struct fleet_who me = who(i << 32 | UINT32_MAX);
+        MUST(fleet_state_enrol(fleet, &me, (struct rw_wall){1000}, &err));
+    }
+    MUST(store_begin(&store, &err));
+    MUST(fleet_state_flush(fleet, &err));
+    MUST(store_commit(&store, &err));
+    fleet_state_drop(&fleet);
+    store_close(&store);
+}
+
 static RW_RC serve(const char *path, uint64_t first, int pipe_fd, struct rw_err *err)
 {
     struct store store = {.backend = NULL};
     struct fleet_state *fleet = NULL;
+    bool more = false;
     RW_TRY(open_all(path, &store, &fleet, err));
+    fleet->slices.step_bytes = 1; /* a transaction for each slice */
+    fleet->slices.drop_rows = 5;
     for (uint64_t number = first;; number += BATCH) {
         struct ack acks[BATCH];
         for (size_t i = 0; i < BATCH; i++) {
@@ -82,12 +104,15 @@ static RW_RC serve(const char *path, uint64_t first, int pipe_fd, struct rw_err 
         }
         RW_TRY(store_begin(&store, err));
         RW_TRY(fleet_state_flush(fleet, err));
-        if (number % 16 == 0) { RW_TRY(fleet_state_fold(fleet, err)); }
         RW_TRY(store_commit(&store, err));
         /* The acknowledgement: one write, whole or not at all. */
         if (write(pipe_fd, acks, sizeof(acks)) != (ssize_t)sizeof(acks)) {
             return rw_fail(err, RW_E_IO, "pipe");
         }
+        if (!more && number % 4 != 0) { continue; }
+        RW_TRY(store_begin(&store, err));
+        RW_TRY(fleet_state_fold(fleet, &more, err));
+        RW_TRY(store_commit(&store, err));
     }
 }
 
@@ -170,6 +195,7 @@ TEST(inv_8_what_was_acknowledged_survives_kill_9_at_any_moment)
     struct acked acked = {.list = rw_mem_new_array(ACKED_MAX + 1, sizeof(struct ack))};
     assert_non_null(acked.list);
     uint64_t next = 1;
+    fill(path);
     for (int i = 0; i < KILLS; i++) {
         seed = seed * 1664525U + 1013904223U;
         kill_once(path, &acked, next, (long)((seed >> 8) % 25000U));

@@ -7,6 +7,7 @@
  *
  * An input is a row of steps: a byte that chooses, and what the step takes. Bytes from 0x80 on within texts stand for
  * words that nobody would guess: identities, hashes, names of members (see `word`). */
+#include "server/api/api_fold.h"
 #include "server/api/api_routes.h"
 #include "server/health/fleet_permit.h"
 #include "server/server_init.h"
@@ -428,7 +429,7 @@ static void check_kept(void)
     RW_AUTO(rw_buf) struct rw_buf after = rw_buf_make(WORLD_REPLY_BYTES_MAX);
     RW_ASSERT(!world.core.fleet_stale && !world.core.rollouts_stale);
     RW_ASSERT(rw_is_ok(audit_log_verify(&world.store, &records, &err)));
-    api_core_fold(&world.core);
+    api_fold_last(&world.core);
     struct json_writer w = json_begin(&before);
     RW_ASSERT(rw_is_ok(fleet_state_write_page(world.fleet, "", NULL, 1000, &w, &err)));
     RW_ASSERT(rw_is_ok(fleet_state_metrics(world.fleet, &before, &err)));

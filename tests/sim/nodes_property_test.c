@@ -196,7 +196,8 @@ static void try_fold(struct node *n)
     if (fleet_state_pending_bytes(n->fleet) > 0 || !rw_is_ok(store_begin(&n->store, &err))) {
         return;
     }
-    struct rw_rc rc = fleet_state_fold(n->fleet, &err);
+    bool more = false;
+    struct rw_rc rc = fleet_state_fold(n->fleet, &more, &err);
     if (rw_is_ok(rc)) { rc = api_node_extend(&n->core, &err); }
     if (rw_is_ok(rc)) { rc = store_commit(&n->store, &err); }
     store_rollback(&n->store);

@@ -337,8 +337,9 @@ static void step(struct world *w)
     } else if (what < 95) {
         steer(w);
     } else if (what < 97) {
+        bool more = true;
         MUST(store_begin(&w->store, &err));
-        MUST(fleet_state_fold(w->fleet, &err));
+        MUST(fleet_state_fold(w->fleet, &more, &err));
         MUST(store_commit(&w->store, &err));
     } else {
         reopen(w);

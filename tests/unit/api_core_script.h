@@ -1,7 +1,7 @@
 /* api_core_script.h: store, fleet, rollouts and the way back to the client, scripted for api_core_test.c.
  *
  * `trace` is the story of one run:
- * B begin, C commit, R rollback, a apply (batched), s apply (alone), f flush, t tick, o fold,
+ * B begin, C commit, R rollback, a apply (batched), s apply (alone), f flush, t tick, o piece of a fold, x its loss,
  * l reload of the fleet, O open rollouts, D drop rollouts, + reply 2xx given back, - reply 503 given back. */
 #ifndef RINGWARD_API_CORE_SCRIPT_H
 #define RINGWARD_API_CORE_SCRIPT_H
@@ -17,6 +17,7 @@ static int memory; /* the fleet's state: what handlers changed */
 static int durable;
 static size_t pending;
 static bool fold_due;
+static unsigned pieces; /* that a fold has left, if more than one */
 static bool rollouts_there;
 static uint64_t policy_serial = 1; /* of what trust has read */
 static char last_body[64];
@@ -96,10 +97,19 @@ bool fleet_state_fold_due(const struct fleet_state *f)
     return fold_due;
 }
 
-RW_RC fleet_state_fold(struct fleet_state *f, struct rw_err *err)
+RW_RC fleet_state_fold(struct fleet_state *f, bool *more_out, struct rw_err *err)
 {
     (void)f;
-    return outcome('o', err);
+    RW_TRY(outcome('o', err));
+    *more_out = pieces > 1;
+    pieces -= pieces > 1;
+    return RW_OK;
+}
+
+void fleet_state_fold_lost(struct fleet_state *f)
+{
+    (void)f;
+    step('x');
 }
 
 RW_RC rollout_run_open(struct store *store, struct fleet_state *fleet,

@@ -1,6 +1,7 @@
 /* Goal: a reply leaves only after its change is committed (INV-2, INV-8), whatever fails on the way; what memory
  * holds beyond the store is thrown away; a server that cannot prove its state says so (INV-3). */
 #include "server/api/api_core.h"
+#include "server/api/api_fold.h"
 #include "tests/unit/api_core_script.h"
 
 /* --- jobs --- */
@@ -50,6 +51,7 @@ static struct api_core fresh_core(void)
     memory = durable = 0;
     pending = 0;
     fold_due = false;
+    pieces = 0;
     c.outside.renew = fake_renew;
     MUST(api_core_begin(&c, &err));
     trace[0] = '\0';
@@ -199,7 +201,8 @@ static const struct tick_case {
     {"the_batch_is_kept_before_the_fold", 9, true, 0, "tBfCBoC", true},
     {"a_batch_that_cannot_be_kept_stops_the_fold", 9, true, 'C', "tBfCR", false},
     {"a_failed_controller_is_not_ready", 0, false, 't', "t", false},
-    {"a_failed_fold_is_not_ready", 0, true, 'o', "tBoR", false},
+    {"a_fold_whose_commit_fails_is_begun_anew", 0, true, 'C', "tBoCRx", false},
+    {"a_failed_fold_is_not_ready", 0, true, 'o', "tBoRx", false},
 };
 
 TEST_EACH(a_turn_keeps_its_order_and_tells_its_failures, tick_cases)
@@ -260,6 +263,75 @@ TEST(rollouts_that_are_loaded_again_have_the_policy_already)
     api_core_tick(&c);
     assert_string_equal(trace, "DOt");
     assert_int_equal(policies_set, 0);
+    api_core_end(&c);
+}
+
+static struct api_core folding_core(unsigned in_pieces)
+{
+    struct api_core c = fresh_core();
+    fold_due = true;
+    pieces = in_pieces;
+    api_core_tick(&c);
+    assert_string_equal(trace, "tBoC");
+    assert_true(c.folding);
+    trace[0] = '\0';
+    return c;
+}
+
+TEST(a_fold_goes_on_in_pieces_between_which_requests_are_worked_off)
+{
+    struct api_core c = folding_core(3);
+    c.fold_next.ms = rw_clock_mono(&c.clock).ms + 100000;
+    assert_in_range(api_fold_wait_ms(&c), 1, 100000);
+    api_fold_go_on(&c); /* not yet */
+    api_core_tick(&c);  /* and no second one beside it */
+    assert_string_equal(trace, "t");
+    c.fold_next.ms = 0;
+    assert_int_equal(api_fold_wait_ms(&c), 0);
+    api_fold_go_on(&c);
+    assert_string_equal(trace, "tBoC");
+    assert_true(c.fold_next.ms > 0); /* a pause follows */
+    run(&c, "b");
+    c.fold_next.ms = 0;
+    api_fold_go_on(&c);
+    assert_string_equal(trace, "tBoCBafC+BoC");
+    assert_int_equal(api_fold_wait_ms(&c), -1);
+    assert_int_equal(c.stats.folds, 1);
+    api_core_end(&c);
+}
+
+TEST(a_fold_that_fails_midway_is_begun_anew_by_the_next_turn)
+{
+    struct api_core c = folding_core(3);
+    c.fold_next.ms = 0;
+    fails = 'C';
+    api_fold_go_on(&c);
+    assert_string_equal(trace, "BoCRx");
+    assert_int_equal(api_fold_wait_ms(&c), -1);
+    assert_false(c.fleet_stale); /* memory is as true as before: nothing is loaded */
+    fails = '\0';
+    api_core_tick(&c);
+    assert_string_equal(trace, "BoCRxtBoC");
+    api_core_end(&c);
+}
+
+TEST(nothing_is_folded_while_memory_is_not_the_truth)
+{
+    struct api_core c = folding_core(3);
+    c.fold_next.ms = 0;
+    c.fleet_stale = true;
+    api_fold_go_on(&c);
+    assert_string_equal(trace, "");
+    assert_false(c.folding);
+    api_core_end(&c);
+}
+
+TEST(a_stop_folds_to_the_end)
+{
+    struct api_core c = folding_core(4);
+    api_fold_last(&c);
+    assert_string_equal(trace, "BoCBoCBoC");
+    assert_int_equal(c.stats.folds, 1);
     api_core_end(&c);
 }
 
@@ -401,6 +473,10 @@ RUN_TESTS(
     cmocka_unit_test(a_turn_keeps_its_order_and_tells_its_failures),
     cmocka_unit_test(another_policy_reaches_the_rollouts),
     cmocka_unit_test(rollouts_that_are_loaded_again_have_the_policy_already),
+    cmocka_unit_test(a_fold_goes_on_in_pieces_between_which_requests_are_worked_off),
+    cmocka_unit_test(a_fold_that_fails_midway_is_begun_anew_by_the_next_turn),
+    cmocka_unit_test(nothing_is_folded_while_memory_is_not_the_truth),
+    cmocka_unit_test(a_stop_folds_to_the_end),
     cmocka_unit_test(ready_needs_a_turn_and_a_signer_that_answers),
     cmocka_unit_test(a_change_of_the_rollouts_that_was_not_kept_is_forgotten),
     cmocka_unit_test(a_job_that_goes_aside_is_answered_after_it_came_back_and_holds_nobody_up),

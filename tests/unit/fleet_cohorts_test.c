@@ -58,8 +58,9 @@ static void restart(struct world *w, bool folded)
     MUST(fleet_state_flush(w->fleet, &err));
     MUST(store_commit(&w->store, &err));
     if (folded) {
+        bool more = true;
         MUST(store_begin(&w->store, &err));
-        MUST(fleet_state_fold(w->fleet, &err));
+        MUST(fleet_state_fold(w->fleet, &more, &err));
         MUST(store_commit(&w->store, &err));
     }
     reopen(w);

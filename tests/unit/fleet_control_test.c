@@ -255,8 +255,9 @@ TEST(everything_is_the_same_after_a_restart_and_after_a_fold)
         struct fleet_counts again = fleet_state_counts(w.fleet, "yara", 2, "canary", NULL);
         assert_memory_equal(&counts, &again, sizeof(counts));
         assert_int_equal(control_open(&w), open);
+        bool more = true;
         MUST(store_begin(&w.store, &err));
-        MUST(fleet_state_fold(w.fleet, &err));
+        MUST(fleet_state_fold(w.fleet, &more, &err));
         MUST(store_commit(&w.store, &err));
     }
     end(&w);
@@ -325,8 +326,9 @@ TEST_EACH(open_permits_are_found_again_at_every_size_of_the_arrays, sizes)
         expose(&w, i);
     }
     commit(&w);
+    bool more = true;
     MUST(store_begin(&w.store, &err));
-    MUST(fleet_state_fold(w.fleet, &err));
+    MUST(fleet_state_fold(w.fleet, &more, &err));
     MUST(store_commit(&w.store, &err));
     reopen(&w);
     w.now.s += WINDOW_S;

@@ -21,8 +21,9 @@ static void commit(struct world *w, bool fold)
     MUST(fleet_state_flush(w->fleet, &err));
     MUST(store_commit(&w->store, &err));
     if (!fold) { return; }
+    bool more = true;
     MUST(store_begin(&w->store, &err));
-    MUST(fleet_state_fold(w->fleet, &err));
+    MUST(fleet_state_fold(w->fleet, &more, &err));
     MUST(store_commit(&w->store, &err));
 }
 

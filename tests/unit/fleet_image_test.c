@@ -1,0 +1,174 @@
+/* Goal: a fold that is not whole is refused, and named; stores of the form before slices are taken over, whatever stops
+ * their first fold. */
+#include "server/store/store_schema.h"
+#include "tests/fleet_old_image.h"
+#include "tests/unit/fleet_slices_world.h"
+
+#include <sqlite3.h>
+
+/* --- stores of the old form --- */
+
+static void sql(sqlite3 *db, const char *text)
+{
+    assert_int_equal(sqlite3_exec(db, text, NULL, NULL, NULL), SQLITE_OK);
+}
+
+static RW_RC copy_row(void *arg, int64_t row, struct rw_span batch, struct rw_err *err)
+{
+    sqlite3_stmt *st = NULL;
+    (void)err;
+    assert_int_equal(sqlite3_prepare_v2(arg, "INSERT INTO journal VALUES (?1, ?2)", -1, &st, NULL),
+                     SQLITE_OK);
+    (void)sqlite3_bind_int64(st, 1, row);
+    (void)sqlite3_bind_blob(st, 2, batch.p, (int)batch.n, SQLITE_STATIC);
+    assert_int_equal(sqlite3_step(st), SQLITE_DONE);
+    (void)sqlite3_finalize(st);
+    return RW_OK;
+}
+
+/* Makes the store one of schema 1: the image of now, and the journal behind `mark`, where it stood. */
+static void make_old(struct world *w, struct rw_span image, int64_t mark)
+{
+    struct rw_err err;
+    sqlite3 *db = NULL;
+    sqlite3_stmt *st = NULL;
+    char old[128];
+    (void)snprintf(old, sizeof(old), "%s-old", w->path);
+    (void)unlink(old);
+    assert_int_equal(sqlite3_open(old, &db), SQLITE_OK);
+    sql(db, store_schema_steps[0]);
+    sql(db, "PRAGMA user_version = 1");
+    assert_int_equal(sqlite3_prepare_v2(db, "INSERT INTO fold VALUES (1, ?1, ?2)", -1, &st, NULL),
+                     SQLITE_OK);
+    (void)sqlite3_bind_int64(st, 1, mark);
+    (void)sqlite3_bind_blob(st, 2, image.p, (int)image.n, SQLITE_STATIC);
+    assert_int_equal(sqlite3_step(st), SQLITE_DONE);
+    (void)sqlite3_finalize(st);
+    MUST(store_journal_each(&w->store, mark, copy_row, db, &err));
+    (void)sqlite3_close(db);
+    fleet_state_drop(&w->fleet);
+    store_close(&w->store);
+    assert_int_equal(rename(old, w->path), 0);
+}
+
+TEST(a_store_of_the_old_form_is_opened_and_becomes_one_of_slices)
+{
+    struct world *w = rw_mem_new(sizeof(*w));
+    struct rw_err err;
+    assert_non_null(w);
+    for (int pieces = 0; pieces < 6; pieces++) {
+        RW_AUTO(rw_buf) struct rw_buf image = rw_buf_make(IMAGE_BYTES_MAX);
+        int64_t mark = 0;
+        world_begin(w, 11);
+        settle_in(w, 2100);
+        some_work(w, 300);
+        world_commit(w);
+        MUST(old_image_write(&w->fleet->table, &image, &err));
+        mark = w->fleet->last_row;
+        some_work(w, 100); /* in the journal only */
+        world_commit(w);
+        make_old(w, rw_buf_span(&image), mark);
+        world_open(w);
+        world_expect_model(w);
+        for (int i = 0; i < pieces; i++) {
+            (void)world_piece(w);
+        }
+        world_kill(w);
+        world_expect_model(w);
+        world_fold(w);
+        rw_buf_clear(&image);
+        MUST(store_fold_load(&w->store, &mark, &image, &err));
+        assert_int_equal(image.p[0], FLEET_HEAD_VERSION);
+        some_work(w, 50);
+        world_commit(w);
+        world_kill(w);
+        world_expect_model(w);
+        world_end(w);
+    }
+    rw_mem_free(w);
+}
+
+/* A program of before may have folded last, over slices of a newer one that has ended: they are of another time. */
+TEST(slices_that_are_older_than_an_old_image_are_written_anew)
+{
+    struct world *w = rw_mem_new(sizeof(*w));
+    struct rw_err err;
+    RW_AUTO(rw_buf) struct rw_buf image = rw_buf_make(IMAGE_BYTES_MAX);
+    bool more = false;
+    assert_non_null(w);
+    world_begin(w, 5);
+    settle_in(w, 2100);
+    world_fold(w);
+    some_work(w, 200);
+    world_commit(w);
+    MUST(old_image_write(&w->fleet->table, &image, &err));
+    MUST(store_begin(&w->store, &err));
+    MUST(store_fold(&w->store, w->fleet->last_row, rw_buf_span(&image), &err));
+    MUST(store_journal_drop(&w->store, w->fleet->last_row, 100, &more, &err));
+    MUST(store_commit(&w->store, &err));
+    world_kill(w);
+    world_expect_model(w);
+    world_fold(w);
+    world_kill(w);
+    world_expect_model(w);
+    world_end(w);
+    rw_mem_free(w);
+}
+
+/* --- damage --- */
+
+static const struct damage {
+    const char *id;
+    const char *change;
+    enum rw_code want;
+} damages[] = {
+    {"a_slice_is_missing", "DELETE FROM slice WHERE number = 2", RW_E_STORE},
+    {"a_slice_of_another_row", "UPDATE slice SET mark = 2 WHERE number = 2", RW_E_PROTOCOL},
+    {"a_byte_of_a_slice_differs",
+     "UPDATE slice SET bytes = CAST(substr(bytes, 1, 500) || x'55' || substr(bytes, 502) AS BLOB)"
+     " WHERE number = 2",
+     RW_E_PROTOCOL},
+    {"a_slice_in_the_place_of_another",
+     "UPDATE slice SET bytes = (SELECT bytes FROM slice WHERE number = 0) WHERE number = 2",
+     RW_E_PROTOCOL},
+    {"a_slice_is_cut", "UPDATE slice SET bytes = x'01' WHERE number = 2", RW_E_PROTOCOL},
+    {"a_byte_of_the_head_differs",
+     "UPDATE fold SET image = CAST(substr(image, 1, 30) || x'55' || substr(image, 32) AS BLOB)",
+     RW_E_PROTOCOL},
+    {"the_head_of_another_row", "UPDATE fold SET mark = mark + 1", RW_E_PROTOCOL},
+    {"the_journal_ends_too_early", "DELETE FROM journal", RW_E_STORE},
+};
+
+static void expect_refused(const struct damage *it)
+{
+    struct world *w = rw_mem_new(sizeof(*w));
+    struct rw_err err;
+    struct fleet_state *fleet = NULL;
+    sqlite3 *db = NULL;
+    assert_non_null(w);
+    world_begin(w, 2);
+    settle_in(w, 2100);
+    assert_true(world_piece(w));
+    world_work(w, (struct work){.kind = WORK_RING, .place = 77}); /* behind the fold's beginning */
+    world_commit(w);
+    world_fold(w);
+    assert_int_equal(sqlite3_open(w->path, &db), SQLITE_OK);
+    sql(db, it->change);
+    assert_int_equal(sqlite3_changes(db), 1);
+    (void)sqlite3_close(db);
+    MUST_FAIL(fleet_state_open(&w->store, &fleet, &err), it->want);
+    world_end(w);
+    rw_mem_free(w);
+}
+
+TEST(a_damaged_fold_is_refused_and_named)
+{
+    for (size_t i = 0; i < RW_LEN(damages); i++) {
+        print_message("           case %s\n", damages[i].id);
+        expect_refused(&damages[i]);
+    }
+}
+
+RUN_TESTS(cmocka_unit_test(a_store_of_the_old_form_is_opened_and_becomes_one_of_slices),
+          cmocka_unit_test(slices_that_are_older_than_an_old_image_are_written_anew),
+          cmocka_unit_test(a_damaged_fold_is_refused_and_named))
