@@ -1,61 +1,10 @@
 #include "server/store/store_sqlite.h"
 
 #include "server/store/store_sqlite_schema.h"
+#include "server/store/store_sqlite_sql.h"
 
 #include <sqlite3.h>
 #include <string.h>
-
-enum statement {
-    SQL_BEGIN,
-    SQL_COMMIT,
-    SQL_DOC_INSERT,
-    SQL_DOC_UPDATE,
-    SQL_DOC_REMOVE,
-    SQL_DOC_GET,
-    SQL_DOC_COUNT,
-    SQL_DOC_EACH,
-    SQL_JOURNAL_APPEND,
-    SQL_JOURNAL_EACH,
-    SQL_JOURNAL_DROP,
-    SQL_FOLD_PUT,
-    SQL_FOLD_GET,
-    SQL_FOLD_MARK,
-    SQL_SLICE_PUT,
-    SQL_SLICE_GET,
-    SQL_SLICE_EACH,
-    SQL_AUDIT_APPEND,
-    SQL_AUDIT_DROP,
-    SQL_AUDIT_TIP,
-    SQL_AUDIT_EACH,
-    SQL_COUNT,
-};
-
-static const char *const statements[SQL_COUNT] = {
-    [SQL_BEGIN] = "BEGIN IMMEDIATE",
-    [SQL_COMMIT] = "COMMIT",
-    [SQL_DOC_INSERT] = "INSERT INTO doc (kind, id, generation, body) VALUES (?1, ?2, ?3, ?4)",
-    [SQL_DOC_UPDATE] =
-        "UPDATE doc SET generation = ?3, body = ?4 WHERE kind=?1 AND id=?2 AND generation=?3-1",
-    [SQL_DOC_REMOVE] = "DELETE FROM doc WHERE kind = ?1 AND id = ?2 AND generation = ?3",
-    [SQL_DOC_GET] = "SELECT generation, body FROM doc WHERE kind = ?1 AND id = ?2",
-    [SQL_DOC_COUNT] = "SELECT count(*) FROM doc WHERE kind = ?1",
-    [SQL_DOC_EACH] = "SELECT id, generation, body FROM doc WHERE kind = ?1 ORDER BY id",
-    [SQL_JOURNAL_APPEND] = "INSERT INTO journal (batch) VALUES (?1)",
-    [SQL_JOURNAL_EACH] = "SELECT row, batch FROM journal WHERE row > ?1 ORDER BY row",
-    [SQL_JOURNAL_DROP] =
-        "DELETE FROM journal WHERE row <= ?1 AND row < (SELECT min(row) FROM journal) + ?2",
-    [SQL_FOLD_PUT] = "REPLACE INTO fold (one, mark, image) VALUES (1, ?1, ?2)",
-    [SQL_FOLD_GET] = "SELECT mark, image FROM fold",
-    [SQL_FOLD_MARK] = "SELECT mark FROM fold",
-    [SQL_SLICE_PUT] = "REPLACE INTO slice (number, mark, bytes) VALUES (?1, ?2, ?3)",
-    [SQL_SLICE_GET] = "SELECT mark, bytes FROM slice WHERE number = ?1",
-    [SQL_SLICE_EACH] = "SELECT number, mark, length(bytes) FROM slice ORDER BY number",
-    [SQL_AUDIT_APPEND] = "INSERT INTO audit (seq, at_s, record, hash) VALUES (?1, ?2, ?3, ?4)",
-    [SQL_AUDIT_DROP] = "DELETE FROM audit WHERE seq <= ?1",
-    [SQL_AUDIT_TIP] = "SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1",
-    [SQL_AUDIT_EACH] =
-        "SELECT seq, at_s, record, hash FROM audit WHERE seq > ?1 ORDER BY seq LIMIT ?2",
-};
 
 struct sqlite_store {
     sqlite3 *db;
@@ -92,7 +41,7 @@ static void rollback(void *ctx)
     (void)sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
 }
 
-static sqlite3_stmt *fresh(struct sqlite_store *s, enum statement which)
+static sqlite3_stmt *fresh(struct sqlite_store *s, enum store_sqlite_statement which)
 {
     sqlite3_stmt *st = s->prepared[which];
     (void)sqlite3_reset(st);
@@ -472,9 +421,9 @@ static const struct store_backend sqlite_backend = {
 static RW_RC prepare_all(struct sqlite_store *s, struct rw_err *err)
 {
     for (int i = 0; i < SQL_COUNT; i++) {
-        if (sqlite3_prepare_v3(s->db, statements[i], -1, SQLITE_PREPARE_PERSISTENT, &s->prepared[i],
-                               NULL) != SQLITE_OK) {
-            return sql_failed(s->db, statements[i], err);
+        if (sqlite3_prepare_v3(s->db, store_sqlite_sql[i], -1, SQLITE_PREPARE_PERSISTENT,
+                               &s->prepared[i], NULL) != SQLITE_OK) {
+            return sql_failed(s->db, store_sqlite_sql[i], err);
         }
     }
     return RW_OK;
