@@ -414,6 +414,13 @@ size_t ring_policy_of_bucket(const struct ring_policy *p, int64_t bucket)
     return i;
 }
 
+double ring_policy_alpha(const struct ring_policy *p)
+{
+    static const double most = 1e-4;
+    double wanted = (double)p->false_halts_per_year / (double)p->releases_per_year;
+    return wanted < most ? wanted : most;
+}
+
 int64_t ring_policy_min_bake_s(const struct ring_policy *p, size_t class_index, size_t ring_index)
 {
     RW_ASSERT(class_index < p->class_count && ring_index < p->ring_count);

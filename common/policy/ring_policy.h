@@ -78,6 +78,9 @@ size_t ring_policy_of_bucket(const struct ring_policy *p, int64_t bucket);
 /* Earliest install time after signing for a class in a ring: the class's own minimum, and never before the
  * earlier rings could have baked. */
 int64_t ring_policy_min_bake_s(const struct ring_policy *p, size_t class_index, size_t ring_index);
+/* Chance at which the detector may stop a good release: the policy's false halts per release, and never above 1e-4, for
+ * which the windows were measured. */
+double ring_policy_alpha(const struct ring_policy *p);
 /* Family, ring, class and tenant names: [a-z0-9][a-z0-9-]{0,31} with a letter. Fails with RW_E_SCHEMA. */
 RW_RC ring_policy_check_name(const char *name, const char *what, struct rw_err *err);
 

@@ -186,8 +186,13 @@ static void print_window(const struct ring_policy *p, const struct cmd_rings_opt
     int64_t rounds = rounds_until(p, hosts);
     printf("Without a failure a ring of %lld endpoint%s takes %lld round%s of probation.\n",
            (long long)hosts, rw_plural(hosts), (long long)rounds, rw_plural(rounds));
-    printf("The detector may halt %lld of %lld good releases.\n",
-           (long long)p->false_halts_per_year, (long long)p->releases_per_year);
+    double alpha = ring_policy_alpha(p);
+    printf(
+        "The detector stops a good release with a chance of at most 1 in %.0f: %.2g false halts in "
+        "%lld releases\n(a year; the budget is %lld). Rings that are joined by hand answer at 1 in "
+        "100.\n",
+        1.0 / alpha, alpha * (double)p->releases_per_year, (long long)p->releases_per_year,
+        (long long)p->false_halts_per_year);
 }
 
 static size_t warn_ring(const struct ring_policy *p, size_t i,

@@ -12,7 +12,6 @@ static const struct term_fact {
     {"slow", 0.10},   {"crash_history", 0.08}, {"crash_control", 0.20}, {"dark_control", 0.12},
 };
 
-static const double alpha_release = 1e-4;
 static const double alpha_by_hand = 1e-2;
 
 /* Without history of its own a fleet starts with cautious shares. */
@@ -185,7 +184,7 @@ struct health_rule_result health_rule_scope(const struct health_rule_norm *norm,
     return r;
 }
 
-double health_rule_threshold(bool by_hand, size_t rings_of_that_kind)
+double health_rule_threshold(double alpha_release, bool by_hand, size_t rings_of_that_kind)
 {
     double alpha = by_hand ? alpha_by_hand : alpha_release;
     return log((double)(rings_of_that_kind < 1 ? 1 : rings_of_that_kind) / alpha);

@@ -32,7 +32,7 @@ static double threshold_of(const struct rollout_facts_from *from, size_t index)
     for (size_t i = 0; i < r->ring_count; i++) {
         same += by_hand(from->policy, r->rings[i].name) == hand;
     }
-    return health_rule_threshold(hand, same);
+    return health_rule_threshold(ring_policy_alpha(from->policy), hand, same);
 }
 
 /* Keeps the scope and term with the largest weighted evidence among those with a failure. */

@@ -86,7 +86,8 @@ static void begin(struct sim_state *s)
                    hand ? s->world.plan->staff
                         : (int64_t)((double)s->world.plan->endpoints * (double)width /
                                     RING_POLICY_BUCKETS));
-        r->threshold = health_rule_threshold(hand, hand ? by_hand : p->ring_count - by_hand);
+        r->threshold = health_rule_threshold(ring_policy_alpha(p), hand,
+                                             hand ? by_hand : p->ring_count - by_hand);
         r->late = late_rule_begin();
         for (size_t k = 0; k < SIM_COHORTS_MAX; k++) {
             r->late_of[k] = r->late;

@@ -233,7 +233,7 @@ TEST_EACH(the_detector_decides_where_the_reference_decides, detector_vectors)
         size_t culprit = 0;
         double log_e = combine_six(&r, &culprit);
         near_enough(log_e, it->log_e[i]);
-        if (decision < 0 && log_e >= health_rule_threshold(false, 1)) {
+        if (decision < 0 && log_e >= health_rule_threshold(1e-4, false, 1)) {
             decision = (int)i;
             assert_int_equal(culprit, it->culprit);
         }

@@ -3,6 +3,8 @@
 #include "common/policy/ring_policy.h"
 #include "tests/harness.h"
 
+#include <math.h>
+
 #define RINGS                                                                                      \
     "{\"name\":\"canary\",\"share\":\"1%\",\"bake\":\"1h\"},{\"name\":\"broad\",\"share\":"        \
     "\"rest\"}"
@@ -227,6 +229,24 @@ TEST_EACH(ranges_are_consecutive_and_leave_no_gap, ranges)
     }
 }
 
+static const struct budget_case {
+    const char *id;
+    int64_t halts;
+    int64_t releases;
+    double alpha;
+} budgets[] = {
+    {"the_default_is_what_the_windows_were_measured_for", 1, 7300, 1e-4},
+    {"a_budget_of_few_halts_makes_it_patient", 1, 50000, 2e-5},
+    {"a_generous_budget_does_not_make_it_hasty", 1000, 1, 1e-4},
+};
+
+TEST_EACH(the_budget_of_a_year_bounds_the_chance_of_a_false_halt, budgets)
+{
+    const struct ring_policy p = {.false_halts_per_year = it->halts,
+                                  .releases_per_year = it->releases};
+    assert_true(fabs(ring_policy_alpha(&p) - it->alpha) < 1e-12);
+}
+
 TEST(the_shipped_default_is_valid)
 {
     struct ring_policy p;
@@ -244,4 +264,5 @@ RUN_TESTS(cmocka_unit_test(a_wrong_policy_is_refused_with_its_place),
           cmocka_unit_test(expedite_and_engine_skew_have_safe_defaults),
           cmocka_unit_test(a_second_person_is_wanted_for_marked_verbs_only),
           cmocka_unit_test(ranges_are_consecutive_and_leave_no_gap),
+          cmocka_unit_test(the_budget_of_a_year_bounds_the_chance_of_a_false_halt),
           cmocka_unit_test(the_shipped_default_is_valid))

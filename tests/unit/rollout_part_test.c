@@ -259,6 +259,25 @@ TEST(a_fault_of_all_tenants_halts_for_all_of_them)
     end(&w);
 }
 
+TEST(the_policys_budget_of_false_halts_moves_the_threshold)
+{
+    struct world w;
+    struct rollout_facts usual;
+    struct rollout_facts patient;
+    begin(&w);
+    all_alive(&w, 0);
+    start(&w, 1);
+    tick(&w);
+    struct ring_policy policy = w.policy;
+    struct rollout_facts_from from = rollout_live_from(w.run, the(&w, 1), w.now);
+    from.policy = &policy;
+    rollout_facts_ring(&from, 0, &usual);
+    policy.releases_per_year = 1000000;
+    rollout_facts_ring(&from, 0, &patient);
+    assert_true(fabs(patient.threshold - usual.threshold - log(100.0)) < 1e-9);
+    end(&w);
+}
+
 /* Every second endpoint of the first ring crashes, whether it has the release or not. */
 static void crash_everywhere(struct world *w)
 {
@@ -461,6 +480,7 @@ RUN_TESTS(cmocka_unit_test(a_fault_of_one_cohort_halts_that_cohort_and_holds_the
           cmocka_unit_test(inv_11_silence_of_one_tenant_halts_nobody_else),
           cmocka_unit_test(a_fault_of_all_tenants_halts_for_all_of_them),
           cmocka_unit_test(while_control_crashes_too_absolute_terms_only_hold),
+          cmocka_unit_test(the_policys_budget_of_false_halts_moves_the_threshold),
           cmocka_unit_test(what_a_person_resumed_is_not_held_again_by_what_that_person_looked_at),
           cmocka_unit_test(new_failures_behind_a_resume_halt_as_the_first_ones_would_have),
           cmocka_unit_test(the_hold_back_gets_no_permit_until_its_time_is_over),

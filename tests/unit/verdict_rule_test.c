@@ -179,12 +179,12 @@ TEST(the_budget_of_a_release_is_split_over_its_rings)
     for (size_t rings = 1; rings <= 16; rings++) {
         double sum = 0;
         for (size_t i = 0; i < rings; i++) {
-            sum += exp(-health_rule_threshold(false, rings));
+            sum += exp(-health_rule_threshold(1e-4, false, rings));
         }
         assert_true(fabs(sum - 1e-4) < 1e-12);
     }
-    assert_true(fabs(exp(-health_rule_threshold(true, 1)) - 1e-2) < 1e-12);
-    assert_true(fabs(exp(-health_rule_threshold(false, 0)) - 1e-4) < 1e-12);
+    assert_true(fabs(exp(-health_rule_threshold(1e-4, true, 1)) - 1e-2) < 1e-12);
+    assert_true(fabs(exp(-health_rule_threshold(1e-4, false, 0)) - 1e-4) < 1e-12);
 }
 
 static const struct history_case {
