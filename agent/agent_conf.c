@@ -43,7 +43,7 @@ static const struct conf_setting settings[] = {
     {"poll_interval", CONF_DURATION_MS, FIELD(poll_interval_ms), 1000, 24 * HOUR_MS, "5m",
      "mean time between two polls"},
     {"sensor_command", CONF_STR, FIELD(sensor_command), 0, 0, NULL,
-     "the sensor and its arguments, split at blanks"},
+     "the sensor (a path, or a name in box_dir) and its arguments, split at blanks"},
     {"sensor_alive", CONF_DURATION_MS, FIELD(sensor_alive_ms), 1000, HOUR_MS, "30s",
      "a sensor silent for longer is hung"},
     {"stable_after", CONF_DURATION_MS, FIELD(stable_after_ms), 100, HOUR_MS, "5m",
@@ -301,12 +301,37 @@ static RW_RC find_loader(struct agent_conf *c, struct rw_err *err)
     return RW_OK;
 }
 
+/* The first word may be a name in box_dir, as everything else of Ringward is found. */
+static RW_RC find_sensor(struct agent_conf *c, struct rw_err *err)
+{
+    char command[AGENT_CONF_COMMAND_BYTES];
+    const char *begin = c->sensor_command + strspn(c->sensor_command, " \t");
+    size_t word = strcspn(begin, " \t");
+    if (word == 0) { return rw_fail(err, RW_E_CONFIG, "sensor_command is empty"); }
+    if (begin[0] == '/') { return RW_OK; }
+    if (memchr(begin, '/', word) != NULL) {
+        RW_IGNORE(
+            rw_fail(err, RW_E_CONFIG,
+                    "sensor_command: '%.*s' is neither an absolute path nor a name in box_dir",
+                    (int)(word < 80 ? word : 80), begin),
+            "hint");
+        return rw_hint(err, "write the whole path, such as /usr/bin/ringward-sensor");
+    }
+    int n = snprintf(command, sizeof(command), "%s/%s", c->box_dir, begin);
+    if (n < 0 || (size_t)n >= sizeof(command)) {
+        return rw_fail(err, RW_E_CONFIG, "sensor_command is too long with the path of box_dir");
+    }
+    rw_copy(c->sensor_command, sizeof(c->sensor_command), command, (size_t)n + 1);
+    return RW_OK;
+}
+
 static RW_RC complete(struct agent_conf *c, struct rw_err *err)
 {
     find_os(c);
     RW_TRY(find_machine(c, err));
     RW_TRY(check_paths(c, err));
     RW_TRY(find_loader(c, err));
+    RW_TRY(find_sensor(c, err));
     RW_TRY(take_controls(c, err));
     return split_list(c, c->family_list, add_family, err);
 }

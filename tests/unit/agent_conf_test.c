@@ -96,6 +96,22 @@ TEST_EACH(mistakes_are_named, bad)
     assert_non_null(strstr(err.text, "a.conf"));
 }
 
-RUN_TESTS(cmocka_unit_test(defaults_fill_what_is_not_said),
+TEST(the_sensor_is_found_beside_the_box_by_its_name)
+{
+    struct rw_err err;
+    struct agent_conf c;
+    const char named[] = "server = https://u\nroot_file = /r\nstate_dir = /s\nbox_dir = /usr/bin\n"
+                         "sensor_command = ringward-sensor --watch /srv\n";
+    MUST(agent_conf_parse("a.conf", rw_span_str(named), &c, &err));
+    assert_string_equal(c.sensor_command, "/usr/bin/ringward-sensor --watch /srv");
+    const char relative[] = "server = https://u\nroot_file = /r\nstate_dir = /s\n"
+                            "sensor_command = ./sensor --watch /srv\n";
+    MUST_FAIL(agent_conf_parse("a.conf", rw_span_str(relative), &c, &err), RW_E_CONFIG);
+    assert_non_null(strstr(err.text, "'./sensor'"));
+    assert_non_null(strstr(err.hint, "whole path"));
+}
+
+RUN_TESTS(cmocka_unit_test(the_sensor_is_found_beside_the_box_by_its_name),
+          cmocka_unit_test(defaults_fill_what_is_not_said),
           cmocka_unit_test(the_network_has_settings), cmocka_unit_test(families_are_a_list),
           cmocka_unit_test(mistakes_are_named))
