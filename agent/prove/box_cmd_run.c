@@ -2,9 +2,12 @@
 #include "agent/prove/box_cmd.h"
 #include "agent/prove/box_limits_rule.h"
 #include "common/base/opt.h"
+#include "common/box/box_run.h"
 #include "common/crypto/digest.h"
 
+#include <limits.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { EXIT_NO_VERDICT = 1 };
 
@@ -57,6 +60,19 @@ static RW_RC read_numbers(const struct texts *t, struct box_check_request *req, 
 
 /* A failure of reading the inputs is an input error of the caller; only what the box itself could not do is told
  * as a verdict, so that nobody waits for one in vain. */
+/* A name that is no file here means the program beside us, as in the agent's settings. */
+static RW_RC find_validator(struct texts *t, char dst[static PATH_MAX], struct rw_err *err)
+{
+    if (strchr(t->validator, '/') != NULL || access(t->validator, F_OK) == 0) { return RW_OK; }
+    RW_TRY(box_beside_self(t->validator, dst, PATH_MAX, err));
+    if (access(dst, F_OK) != 0) {
+        return rw_fail(err, RW_E_NOT_FOUND,
+                       "there is no validator '%.80s', here or beside ringward-box", t->validator);
+    }
+    t->validator = dst;
+    return RW_OK;
+}
+
 static RW_RC check_and_print(const struct box_check_request *req, int *status_out,
                              struct rw_err *err)
 {
@@ -75,7 +91,8 @@ RW_RC box_cmd_run(int argc, char **argv, int *status_out, struct rw_err *err)
     struct texts t = {.steps = "1", .clean = "500"};
     static struct box_learn learn; /* large */
     const struct opt opts[] = {
-        {"validator", "PATH", "validator, with its settings in PATH.conf if it has any",
+        {"validator", "PATH",
+         "validator, or its name beside us; with its settings in PATH.conf if it has any",
          &t.validator, NULL},
         {"type", "TYPE", "type of the content, for instance yara", &t.type, NULL},
         {"content", "FILE", "content to check", &t.content, NULL},
@@ -117,6 +134,8 @@ RW_RC box_cmd_run(int argc, char **argv, int *status_out, struct rw_err *err)
         RW_IGNORE(rw_fail(err, RW_E_USAGE, "--validator, --type and --content are needed"), "hint");
         return rw_hint(err, "try 'ringward-box run --help'");
     }
+    char beside[PATH_MAX];
+    RW_TRY(find_validator(&t, beside, err));
     struct box_check_request req = {.validator = t.validator,
                                     .type = t.type,
                                     .content = t.content,

@@ -134,3 +134,20 @@ def test_bad_signatures_are_refused(clamav, name, text, reason):
 def test_another_executable_than_the_recorded_one_is_not_started(clamav):
     v = clamav("good.ndb", NDB, sha256="0" * 64)
     assert v["verdict"] == "sandbox_error" and not v["final"] and "record" in v["reason"]
+
+
+def test_the_examples_lines_do_what_their_page_says(tmp_path):
+    """As a reader types them: from the folder of the project, with the programs on the PATH."""
+    for name, target in (("examples", ROOT / "examples"), ("ringward-sensor.manifest", BIN / "ringward-sensor.manifest")):
+        (tmp_path / name).symlink_to(target)
+    blocks = [b for b in (ROOT / "examples/README.md").read_text().split("```")[1::2] if b.lstrip().startswith("ringward-box")]
+    assert len(blocks) >= 2
+    for block in blocks:
+        r = subprocess.run(["sh", "-ec", block], cwd=tmp_path, env={**os.environ, "PATH": f"{BIN}:/usr/bin:/bin"}, capture_output=True,
+                           text=True, timeout=300)
+        assert r.returncode == 0 and '"accepted"' in r.stdout, (block, r.stdout, r.stderr)
+
+
+def test_a_validator_that_is_nowhere_is_named():
+    r = box("run", "--validator", "no-such-validator", "--type", "yara", "--content", ROOT / "examples/yara/good-1.yar")
+    assert r.returncode == 7 and "no-such-validator" in r.stderr and "beside ringward-box" in r.stderr, r
