@@ -25,7 +25,7 @@ static const struct rollout_evidence_scope *evidence_of(const struct rollout *r,
     return kept ? rollout_evidence_scope(r->evidence, index, known) : NULL;
 }
 
-/* Places of the window that failures took before a person looked at them and resumed. */
+/* Places under the first law that failures took before a person looked at them and resumed. */
 static int64_t given_back(const struct rollout *r, size_t index, const struct beacon_cohort *cohort,
                           const struct fleet_counts *c)
 {
@@ -52,7 +52,7 @@ void rollout_facts_window(const struct rollout_facts_from *from, size_t index,
         .law = {{.start = start, .per_survivor_m = p->confirm_per_survivor_m},
                 {.start = p->alive_start, .per_survivor_m = p->alive_per_survivor_m}},
         .counts = {{.exposed = taken, .survived = c.survived},
-                   {.exposed = taken, .survived = c.aged}},
+                   {.exposed = c.exposed, .survived = c.aged}},
     };
     w.room = window_rule_room_all(w.law, w.counts, ROLLOUT_LAWS);
     w.allowed = INT64_MAX;
