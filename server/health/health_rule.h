@@ -83,8 +83,9 @@ struct health_rule_result health_rule_scope(const struct health_rule_norm *norm,
                                             const struct late_rule *late);
 /* log(sum_i w_i exp(e_i)); weights sum to at most 1. */
 double health_rule_combine(const double *weights, const double *log_e, size_t n);
-/* Threshold ln(1/alpha); `alpha_release` is the policy's (ring_policy_alpha). The budget of a release is split over its rings of one kind, so that the release as a whole
- * keeps it; `by_hand` rings of a few staff machines answer at a larger alpha of their own. */
+/* Threshold ln(1/alpha); `alpha_release` is the policy's (ring_policy_alpha). The budget of a release is split over its
+ * rings of one kind, so that the release as a whole keeps it; `by_hand` rings of a few staff machines answer at a
+ * larger alpha of their own. */
 double health_rule_threshold(double alpha_release, bool by_hand, size_t rings_of_that_kind);
 const char *health_rule_term_name(enum health_rule_term term);
 double health_rule_weight(enum health_rule_term term);
