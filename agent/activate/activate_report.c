@@ -38,17 +38,35 @@ void activate_report_alive(const struct activate *a)
     (void)report_add(a->report, &b);
 }
 
+struct crash {
+    int64_t signal_number;
+    const char *detail;
+};
+
+static void report_crash_of(const struct activate *a, struct beacon b, const struct crash *c)
+{
+    if (b.release == 0) { return; } /* the empty set */
+    b.stage = BEACON_STAGE_ACTIVE;
+    b.signal = c->signal_number;
+    report_detail(&b, c->detail);
+    (void)report_add(a->report, &b);
+}
+
 void activate_report_crash(const struct activate *a, int64_t signal_number, const char *detail)
 {
-    /* The sensor is one process: every family it held is part of what it died with. */
-    for (size_t i = 0; i < a->active.count; i++) {
+    const struct crash c = {signal_number, detail};
+    const struct sensor *s = &a->sensor;
+    /* The sensor is one process: every family it held is part of what it died with. On the way back from bad content
+     * it may die before it has taken the good one: then it died with what it proved last. */
+    for (size_t i = 0; i < s->loaded_count; i++) {
+        const struct sensor_loaded *l = &s->loaded[i];
+        report_crash_of(a, about(BEACON_CRASH, l->family, l->release, l->sha256, s->generation),
+                        &c);
+    }
+    for (size_t i = 0; i < a->active.count && s->loaded_count == 0; i++) {
         const struct manifest_entry *e = &a->active.content[i];
-        struct beacon b =
-            about(BEACON_CRASH, e->family, e->release, e->sha256, a->sensor.generation);
-        b.stage = BEACON_STAGE_ACTIVE;
-        b.signal = signal_number;
-        report_detail(&b, detail);
-        (void)report_add(a->report, &b);
+        report_crash_of(a, about(BEACON_CRASH, e->family, e->release, e->sha256, s->generation),
+                        &c);
     }
 }
 

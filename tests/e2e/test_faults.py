@@ -12,7 +12,7 @@ from conftest import BIN
 from lab import EXAMPLES, POLICY, Lab, LabError, wait_for
 
 COMMON, RARE = "common-os", "rare-os"
-START = 2  # of the window, in the ring and in each cohort
+START = 4  # of the window, in the ring and in each cohort: so many must fall silent for a halt without a person
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +22,8 @@ def fleet():
         {"name": "internal", "select": "local", "bake": "2s", "gate": {"limit": "60%", "min_healthy": 4}},
         {"name": "broad", "share": "rest", "gate": {"limit": "80%", "min_healthy": 2}},
     ]
-    policy["window"]["confirm"]["deadline"] = "20s"
+    policy["window"]["confirm"].update(start=START, deadline="20s")
+    policy["window"]["cohort"]["start"] = START
     with Lab(BIN, policy=policy) as lab:
         lab.init().start_server()
         for os_name, count in ((COMMON, 9), (RARE, 3)):
@@ -114,11 +115,11 @@ def test_bricks_are_counted_by_their_silence(fleet):
     rehearsing(fleet, fleet.agents)
     release = start(fleet, "hang", "bricks")
     with bricked_by(fleet, release) as dead:
-        rollout = fleet.wait_rollout(release, {"held", "halted", "rolling_back"}, 180)
+        rollout = fleet.wait_rollout(release, {"halted", "rolling_back"}, 180)
         assert 1 <= len(dead) <= START and sums(rollout, "exposed") <= START, rollout
         assert sums(rollout, "healthy") == 0
-    if rollout["state"] == "held":
-        fleet.cli("rollout", "halt", release, "--reason", "endpoints do not come back", check=True)
+    halt = fleet.rollout(release)["halt"]
+    assert halt["by"] == "controller" and halt["term"] == "dark", halt
     for agent in dead:
         agent.start()  # somebody pressed the power button, and did nothing else
     wait_all_on(fleet, fleet.good)
@@ -138,10 +139,16 @@ def test_only_one_cohort_crashes(fleet):
     rare = [a for a in fleet.agents if f"os = {RARE}\n" in a.conf.read_text()]
     rehearsing(fleet, rare)
     release = start(fleet, "crash-on-load", "one cohort crashes")
-    rollout = fleet.wait_rollout(release, {"held", "halted", "rolling_back", "rolled_back"}, 180)
-    within_law(rollout)
+
+    def stopped():
+        seen = fleet.rollout(release)
+        within_law(seen)  # at every look, not at the end alone
+        return seen if seen["cohorts_halted"] or seen["state"] in ("halted", "rolling_back", "rolled_back") else None
+    rollout = wait_for("the controller stops the cohort, or the release", stopped, 180, 0.3)
     assert 1 <= sums(rollout, "failed", "dark") <= START, rollout
     assert [c["os"] for c in rollout["cohorts_halted"]] in ([RARE], []), rollout
+    if not rollout["cohorts_halted"]:
+        assert rollout["halt"]["by"] == "controller", rollout
     wait_for("the crashed are back by themselves", lambda: all(a.active_release() == number(fleet.good) for a in rare), 120, 0.3)
     if rollout["state"] == "held":
         fleet.cli("rollout", "halt", release, "--reason", "not for one cohort either", check=True)

@@ -320,6 +320,23 @@ TEST(a_sensor_that_dies_is_told_and_started_again)
     bench_remove();
 }
 
+TEST(a_sensor_that_hangs_on_the_way_back_died_of_what_it_held)
+{
+    struct beacon b;
+    steady_on_one();
+    struct manifest_entry two = bench_content("yara", 2, "ok");
+    begin(SLOT_TRIAL, &two, 60);
+    bench_until(ACTIVATE_PROBATION);
+    proc_signal(&bench.a.sensor.proc, SIGSTOP); /* takes nothing any more */
+    activate_abort(&bench.a, "yara");
+    bench_until(ACTIVATE_STARTING);
+    bench_until(ACTIVATE_STEADY);
+    assert_int_equal(bench_active_release("yara"), 1);
+    assert_int_equal(bench_beacons(BEACON_CRASH, &b), 1);
+    assert_int_equal(b.release, 2); /* a vote against 1 would halt what everybody goes back to */
+    bench_remove();
+}
+
 TEST(three_crashes_after_the_commit_lead_to_the_set_before)
 {
     steady_on_one();
@@ -462,6 +479,7 @@ RUN_TESTS(cmocka_unit_test(an_empty_endpoint_proves_the_empty_set),
           cmocka_unit_test(the_last_look_before_the_switch_can_still_refuse),
           cmocka_unit_test(content_that_is_not_in_the_store_begins_nothing),
           cmocka_unit_test(a_sensor_that_dies_is_told_and_started_again),
+          cmocka_unit_test(a_sensor_that_hangs_on_the_way_back_died_of_what_it_held),
           cmocka_unit_test(three_crashes_after_the_commit_lead_to_the_set_before),
           cmocka_unit_test(a_change_under_way_goes_on_after_a_clean_restart),
           cmocka_unit_test(a_trial_that_ends_two_starts_uncleanly_is_given_up),
