@@ -22,6 +22,12 @@ def test_help_is_there_and_unknown_options_are_refused(shared_lab, program):
     assert "no-such-option" in refused.stderr and "--help" in refused.stderr
 
 
+def test_inv_12_nobody_takes_keys_of_development_for_production(shared_lab):
+    shown = shared_lab.cli("status", check=True).stdout
+    assert "TRUST: development" in shown and "NOT FOR PRODUCTION" in shown, shown
+    assert shared_lab.json("status")["server"]["trust"] == "development"
+
+
 def test_an_agent_configuration_with_an_unknown_key_names_file_and_line(shared_lab):
     path = shared_lab.dir / "bad.conf"
     path.write_text("server = https://127.0.0.1:1\nserverr = x\n")
