@@ -17,7 +17,7 @@ enum {
 
 struct run_options {
     struct fleet_options shared;
-    const char *poll, *load, *reach, *duration, *internal, *faults, *fault, *ready;
+    const char *poll, *load, *reach, *duration, *internal, *faults, *fault, *ready, *resumes;
 };
 
 static RW_RC duration(const char *text, const char *name, int64_t otherwise, int64_t *out,
@@ -32,7 +32,7 @@ static RW_RC read_run(const struct run_options *o, struct fleet_run_options *out
                       struct rw_err *err)
 {
     RW_AUTO(rw_buf) struct rw_buf text = rw_buf_make(FLEET_FAULT_TEXT_BYTES_MAX);
-    *out = (struct fleet_run_options){.ready_file = o->ready};
+    *out = (struct fleet_run_options){.ready_file = o->ready, .resumes_file = o->resumes};
     RW_TRY(duration(o->poll, "--poll", POLL_MS, &out->poll_ms, err));
     RW_TRY(duration(o->load, "--load-time", LOAD_MS, &out->load_ms, err));
     RW_TRY(duration(o->reach, "--reach-back", REACH_MS, &out->reach_ms, err));
@@ -137,6 +137,8 @@ static const char about[] =
     "the\n"
     "faults say. At the end a ledger tells who was exposed, harmed and back, and when; permits\n"
     "beyond the window's laws, counted by the endpoints alone, end it with status 1 (INV-1).\n"
+    "Who resumes a held rollout notes its number in the file of --resumes before, or the permits\n"
+    "that a resume gives back count as beyond the laws.\n"
     "\n"
     "A fault is 'release=N effect=crash|brick|storm|slow|refuse', and where wanted 'share=P%',\n"
     "'after=DURATION' behind the load, 'os=', 'arch=', 'engine='. The first that fits decides.\n"
@@ -146,7 +148,7 @@ static const char about[] =
 RW_RC fleet_cmd_run(int argc, char **argv, struct rw_err *err)
 {
     struct run_options o = {.poll = NULL};
-    struct opt opts[FLEET_OPTIONS_SHARED + 8] = {
+    struct opt opts[FLEET_OPTIONS_SHARED + 9] = {
         [FLEET_OPTIONS_SHARED] = {"poll", "DURATION", "configured poll interval (default: 5m)",
                                   &o.poll, NULL},
         {"load-time", "DURATION", "from the permit to the proof of load (default: 500ms)", &o.load,
@@ -158,6 +160,8 @@ RW_RC fleet_cmd_run(int argc, char **argv, struct rw_err *err)
         {"fault", "TEXT", "faults, separated by semicolons", &o.fault, NULL},
         {"faults", "FILE", "faults, one per line; '#' begins a comment line", &o.faults, NULL},
         {"ready", "FILE", "is written when all endpoints are enrolled and live", &o.ready, NULL},
+        {"resumes", "FILE", "what a person resumes: a release per line, noted before", &o.resumes,
+         NULL},
     };
     fleet_options_fill(&o.shared, opts);
     const struct opt_command command = {

@@ -23,18 +23,58 @@ static bool is_lawful(int64_t start, int64_t per_survivor_m, int64_t exposed, in
     return (exposed - start) * 1000 <= (1000 + per_survivor_m) * survivors;
 }
 
+/* The first law alone gives places back. Of who was set aside as dark and confirms after all, the server takes the
+ * place back again unless others were lost meanwhile; that is not asked for here. */
+static bool is_first_kept(const struct ring_policy *p, const struct fleet_scope *s, int64_t start)
+{
+    return is_lawful(start, p->confirm_per_survivor_m, s->exposed - s->set_aside, s->survived);
+}
+
+static bool is_second_kept(const struct ring_policy *p, const struct fleet_scope *s)
+{
+    return is_lawful(p->alive_start, p->alive_per_survivor_m, s->exposed, s->aged);
+}
+
 static void judge(struct fleet_ledger_release *r, const struct ring_policy *p, const char *where,
                   const struct fleet_scope *s, int64_t confirm_start)
 {
-    bool first = is_lawful(confirm_start, p->confirm_per_survivor_m, s->exposed, s->survived);
-    bool second = is_lawful(p->alive_start, p->alive_per_survivor_m, s->exposed, s->aged);
-    if (first && second) { return; }
+    bool first = is_first_kept(p, s, confirm_start);
+    if (first && is_second_kept(p, s)) { return; }
     r->law_broken++;
     if (r->broken[0] != '\0') { return; }
     (void)snprintf(r->broken, sizeof(r->broken),
-                   "%s: %" PRId64 " exposed with %" PRId64 " survivors and %" PRId64
-                   " aged: the %s law",
-                   where, s->exposed, s->survived, s->aged, first ? "second" : "first");
+                   "%s: %" PRId64 " exposed with %" PRId64 " survivors, %" PRId64
+                   " aged and %" PRId64 " set aside: the %s law",
+                   where, s->exposed, s->survived, s->aged, s->set_aside,
+                   first ? "second" : "first");
+}
+
+bool fleet_ledger_allows(const struct fleet_ledger_release *r, const struct ring_policy *p,
+                         size_t ring, size_t cohort)
+{
+    struct fleet_scope whole = r->rings[ring];
+    struct fleet_scope part = r->cohorts[ring][cohort];
+    whole.exposed++;
+    part.exposed++;
+    return is_first_kept(p, &whole, p->confirm_start) && is_second_kept(p, &whole) &&
+           is_first_kept(p, &part, p->cohort_start) && is_second_kept(p, &part);
+}
+
+void fleet_ledger_begin_anew(struct fleet_ledger_release *r)
+{
+    r->resumes = r->noted;
+    for (size_t i = 0; i < RING_POLICY_RINGS_MAX; i++) {
+        r->rings[i].set_aside = 0;
+        for (size_t k = 0; k < FLEET_COHORTS; k++) {
+            r->cohorts[i][k].set_aside = 0;
+        }
+    }
+}
+
+void fleet_ledger_set_aside(struct fleet_ledger_release *r, size_t ring, size_t cohort)
+{
+    r->rings[ring].set_aside++;
+    r->cohorts[ring][cohort].set_aside++;
 }
 
 void fleet_ledger_exposed(struct fleet_ledger_release *r, const struct ring_policy *p, size_t ring,
@@ -136,6 +176,7 @@ void fleet_ledger_print(const struct fleet_ledger *l, const struct ring_policy *
             printf(" %s %" PRId64 "/%" PRId64, p->rings[k].name, r->rings[k].exposed,
                    r->rings[k].survived);
         }
+        if (r->resumes > 0) { printf(", resumed %" PRId64 " times", r->resumes); }
         printf(" (exposed/survived)\n  window laws: %s%s\n",
                r->law_broken == 0 ? "kept by every permit" : "BROKEN: ", r->broken);
     }
@@ -165,6 +206,7 @@ static void write_one(struct json_writer *w, const struct fleet_ledger_release *
     json_put_int(w, "refusals", r->refusals);
     json_put_int(w, "law_broken", r->law_broken);
     json_put_str(w, "broken", r->broken);
+    json_put_int(w, "resumes", r->resumes);
     write_ms(w, "permits_ms", r->first_permit_ms, r->last_permit_ms);
     write_ms(w, "harm_to_halt_ms", r->first_harm_ms, r->first_stop_ms);
     write_ms(w, "harm_to_last_permit_ms", r->first_harm_ms, r->last_permit_ms);

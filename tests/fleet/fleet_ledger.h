@@ -20,6 +20,7 @@ struct fleet_scope {
     int64_t survived; /* of these: began to tell that they are healthy */
     int64_t
         aged; /* of these: began to tell, long enough behind the permit, that they still run it */
+    int64_t set_aside; /* lost when a person resumed last: the first law has their places back */
 };
 
 struct fleet_ledger_release {
@@ -32,6 +33,8 @@ struct fleet_ledger_release {
     int64_t waits, refusals; /* answers to permits */
     int64_t law_broken;      /* permits beyond what a law allowed at that moment */
     char broken[160];        /* the first of these */
+    int64_t noted;           /* resumes that a person has asked for */
+    int64_t resumes;         /* of these: permits behind them were seen */
     int32_t first_permit_ms, last_permit_ms, first_harm_ms, last_harm_ms, first_stop_ms,
         last_back_ms;
 };
@@ -44,6 +47,13 @@ struct fleet_ledger {
 /* The entry of a release, made when it is new; NULL: no room. */
 struct fleet_ledger_release *fleet_ledger_of(struct fleet_ledger *l, int64_t release,
                                              const uint8_t sha256[static BEACON_HASH_BYTES]);
+/* Whether one permit more would be within both laws, in ring and cohort. */
+bool fleet_ledger_allows(const struct fleet_ledger_release *r, const struct ring_policy *p,
+                         size_t ring, size_t cohort);
+/* A person has resumed: who is lost now takes no place under the first law any more, once it was named with
+ * fleet_ledger_set_aside. Who was set aside before counts only if it is named again. */
+void fleet_ledger_begin_anew(struct fleet_ledger_release *r);
+void fleet_ledger_set_aside(struct fleet_ledger_release *r, size_t ring, size_t cohort);
 /* A permit that this endpoint did not have before. INV-1 is looked at: in the ring and in the cohort, by both laws. */
 void fleet_ledger_exposed(struct fleet_ledger_release *r, const struct ring_policy *p, size_t ring,
                           size_t cohort, int32_t now_ms);

@@ -1,4 +1,4 @@
-#include "tests/fleet/fleet_life.h"
+#include "tests/fleet/fleet_resume.h"
 
 #include "agent/poll/poll_rule.h"
 
@@ -275,7 +275,9 @@ static void take_granted(struct fleet_run *f, uint32_t who, uint16_t release,
 {
     struct fleet_life *l = &f->lives[who];
     if (l->exposed_to != release) {
+        fleet_resume_before(f, who, release);
         l->exposed_to = release;
+        l->exposed_at = l->asked_at;
         fleet_ledger_exposed(&f->ledger.releases[release - 1], fleet_view_policy(f->view), l->ring,
                              l->cohort, f->now_ms);
     }

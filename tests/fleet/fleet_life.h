@@ -35,12 +35,16 @@ struct fleet_life {
     int32_t poll_at, send_at, trial_at; /* FLEET_WHEEL_NEVER: not */
     int32_t asked_at;                   /* when the request that is under way was sent */
     int32_t trial_since, contact_at, harm_at, permit_at;
+    int32_t exposed_at;    /* when it asked for the first permit to exposed_to */
     int32_t permit_after;  /* do not ask before */
     uint32_t etag;         /* index + 1 of the timestamp that it knows; 0: none */
     uint32_t refused_view; /* generation of the metadata for which a permit was refused; 0: none */
     uint32_t generation;   /* of the load */
     uint16_t probation_s, poll_s;
     uint16_t installed, previous, asked, exposed_to, aged_with;
+    uint16_t survived_with; /* began to tell that it is healthy with it */
+    uint16_t told_against;  /* began to tell of an end other than that, or of a mark against it */
+    uint16_t asked_noted; /* resumes of the release that were noted when it asked for the permit */
     uint16_t bad[FLEET_BAD_MAX];  /* failed here */
     uint16_t left[FLEET_BAD_MAX]; /* left by the ring's order */
     struct fleet_owed spool[FLEET_SPOOL];
@@ -53,12 +57,13 @@ struct fleet_life {
 };
 
 struct fleet_run_options {
-    int64_t poll_ms;        /* the configured interval */
-    int64_t load_ms;        /* from the permit to the proof of load */
-    int64_t reach_ms;       /* as in agent.conf */
-    int64_t for_ms;         /* 0: until SIGTERM */
-    int64_t internal;       /* endpoints that join the first ring that is joined by hand */
-    const char *ready_file; /* written once all endpoints live; NULL: none */
+    int64_t poll_ms;          /* the configured interval */
+    int64_t load_ms;          /* from the permit to the proof of load */
+    int64_t reach_ms;         /* as in agent.conf */
+    int64_t for_ms;           /* 0: until SIGTERM */
+    int64_t internal;         /* endpoints that join the first ring that is joined by hand */
+    const char *ready_file;   /* written once all endpoints live; NULL: none */
+    const char *resumes_file; /* one number of a release per line; NULL: nobody resumes */
     struct fleet_faults faults;
 };
 
@@ -79,6 +84,7 @@ struct fleet_run {
     struct fleet_stat stats[FLEET_KINDS];
     uint64_t random;
     int64_t begun_us;
+    int64_t resumes_bytes; /* of the file, when it was read last */
     int32_t now_ms;
     int64_t views_failed, too_late, spool_dropped, bricked;
     struct fleet_http_counters http_counters; /* at the end */

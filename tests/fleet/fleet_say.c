@@ -1,5 +1,5 @@
 /* What a simulated endpoint says: its spool of beacons, and its requests. */
-#include "tests/fleet/fleet_life.h"
+#include "tests/fleet/fleet_resume.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -70,17 +70,28 @@ static struct beacon beacon_of(struct fleet_run *f, uint32_t who, const struct f
     return b;
 }
 
+/* Once per endpoint, and never of one that told of something against the release before: no more do they count as
+ * survivors at the server. */
+static void count_survivor(struct fleet_run *f, struct fleet_life *l, uint16_t release)
+{
+    if (l->survived_with == release || l->told_against == release) { return; }
+    l->survived_with = release;
+    fleet_ledger_survived(&f->ledger.releases[release - 1], l->ring, l->cohort);
+}
+
 /* INV-1 is judged by what the server can know at the earliest: survivors count from the moment at which they begin to
  * tell, permits from the moment at which their answer is here. */
 static void count_proof(struct fleet_run *f, struct fleet_life *l, struct fleet_owed *o)
 {
-    if (o->release == 0 || o->counted || (o->kind != BEACON_ALIVE && o->kind != BEACON_HEALTHY)) {
+    if (o->release == 0 || o->counted) { return; }
+    if (o->kind != BEACON_ALIVE && o->kind != BEACON_HEALTHY) {
+        l->told_against = o->release;
         return;
     }
     struct fleet_ledger_release *r = &f->ledger.releases[o->release - 1];
     int64_t aged_ms = fleet_view_policy(f->view)->alive_after_s * 1000 - ROUNDING_MS;
     o->counted = true;
-    if (o->kind == BEACON_HEALTHY) { fleet_ledger_survived(r, l->ring, l->cohort); }
+    if (o->kind == BEACON_HEALTHY) { count_survivor(f, l, o->release); }
     if (l->exposed_to == o->release && l->aged_with != o->release &&
         f->now_ms - l->permit_at >= aged_ms) {
         l->aged_with = o->release;
@@ -104,8 +115,10 @@ static RW_RC build_beacons(struct fleet_run *f, uint32_t who, struct fleet_reque
 static RW_RC build_permit(struct fleet_run *f, uint32_t who, struct fleet_request *out,
                           struct rw_err *err)
 {
-    const struct fleet_life *l = &f->lives[who];
+    struct fleet_life *l = &f->lives[who];
     const struct fleet_ledger_release *r = &f->ledger.releases[l->asked - 1];
+    RW_TRY(fleet_resume_look(f, err));
+    l->asked_noted = (uint16_t)r->noted;
     struct beacon_permit_request q = {.release = r->release,
                                       .cohort = fleet_life_cohorts[l->cohort]};
     if (l->installed != 0) { q.from = f->ledger.releases[l->installed - 1].release; }

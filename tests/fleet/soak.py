@@ -84,14 +84,15 @@ class Soak:
         lab.began = time.time()
         lab.start_server()
         self.server = Meter(lab.server.child.pid)
-        ready = lab.dir / "ready"
+        ready, self.resumes = lab.dir / "ready", lab.dir / "resumes"
         self.ledger = lab.dir / "ledger.json"
         faults = lab.dir / "faults"
         bad = [(i + 1, FAULTS[i % len(FAULTS)]) for i in range(2 * len(FAULTS))]
         faults.write_text("".join(f"release={n} {fault}\n" for n, fault in bad if fault))
         argv = [Path(args.bin).parent / "tests" / "ringward-fleet", "run", "--server", lab.url, "--dir", lab.server_dir,
                 "--endpoints", args.endpoints, "--connections", 128, "--internal", 20, "--poll", f"{args.poll}m",
-                "--load-time", "10s", "--timeout", "20m", "--faults", faults, "--ready", ready, "--output", "json"]
+                "--load-time", "10s", "--timeout", "20m", "--faults", faults, "--ready", ready, "--resumes", self.resumes,
+                "--output", "json"]
         self.fleet = Process(["/bin/sh", "-c", 'out=$1; shift; exec "$@" >"$out"', "sh", self.ledger, *argv],
                              lab.dir / "fleet.log", lab.fast())
         wait_for("the fleet lives", lambda: ready.exists() or not self.fleet.running(), 600)
@@ -108,6 +109,8 @@ class Soak:
         seen = self.lab.rollout(release)
         if seen["state"] == "held":
             self.tell(f"{release} is held: {seen['reason']}")
+            with self.resumes.open("a") as notes:  # before it is asked for: the ledger counts by it
+                notes.write(release.rpartition("/")[2] + "\n")
             self.lab.cli("rollout", "resume", release, "--reason", "control was abnormal too: the machine is busy")
         if seen["state"] not in ENDS and self.lab.hours() - began > self.args.patience:
             self.lab.cli("rollout", "halt", release, "--reason", "the next one comes")  # exit status 4: halted, as it was meant to be
