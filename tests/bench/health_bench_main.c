@@ -220,8 +220,12 @@ static struct measured decide_kept(const struct world *w)
             struct beacon_cohort cohort = cohort_of(c);
             struct fleet_counts n =
                 fleet_state_counts(w->fleet, "yara", 1, rings[r], c == COHORTS ? NULL : &cohort);
-            s.counts[r][c] =
-                (struct health_rule_counts){n.exposed, n.failed, n.refused, n.refused_free};
+            s.counts[r][c] = (struct health_rule_counts){.exposed = n.exposed,
+                                                         .failed = n.failed,
+                                                         .refused = n.refused,
+                                                         .refused_free = n.refused_free,
+                                                         .storm = n.storm,
+                                                         .slow = n.slow};
         }
     }
     decide(&s);

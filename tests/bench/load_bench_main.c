@@ -302,6 +302,10 @@ static void post(int64_t seconds)
         (void)pthread_join(clients[i].thread, NULL);
     }
     report(clients);
+    for (int64_t i = 0; i < plan.connections; i++) {
+        rw_mem_free(clients[i].took_us);
+    }
+    rw_mem_free(clients);
 }
 
 static int64_t number(const char *text, int64_t min, int64_t max)

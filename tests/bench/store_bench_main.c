@@ -33,6 +33,9 @@ enum {
 
 RW_RC __real_store_sqlite_open(const char *path, struct store *out, struct rw_err *err);
 
+/* The queue asks of a route how many places its jobs take. */
+static const struct api_route beacons = {.pattern = "/v1/beacons", .batched = true};
+
 static struct api_queue *queue;
 static atomic_bool over;
 static int64_t end_ns;
@@ -100,6 +103,7 @@ static struct api_job *make_job(struct producer *p)
                                      .cohort = {"debian-12", "x86_64", "yara-4.2"},
                                      .grade = "full",
                                      .trust = "ok"}};
+    job->route = &beacons;
     job->prepared = r;
     job->prepared_drop = rw_mem_free;
     return job;
@@ -283,6 +287,12 @@ int main(int argc, char **argv)
     api_queue_wake(queue);
     (void)pthread_join(core.thread, NULL);
     report(&core, producers, took_s, (double)(clock_ns(CLOCK_PROCESS_CPUTIME_ID) - used_ns));
+    for (size_t i = 0; i < PRODUCERS; i++) {
+        rw_mem_free(producers[i].took_us);
+        http_inbox_unref(producers[i].inbox);
+    }
+    api_queue_free(queue);
+    fleet_state_drop(&core.fleet);
     store_close(&core.store);
     return 0;
 }

@@ -1,0 +1,43 @@
+"""Goal: what scripts/bench measures with still runs: every rig once, as small as it goes. What it says of speed is not
+looked at: other work runs beside it, and sanitizers."""
+import json
+import subprocess
+import sys
+
+import pytest
+
+from conftest import BIN
+from lab import ROOT
+
+sys.path[:0] = [str(ROOT / "tests" / "bench")]
+from server_rig import Rig  # noqa: E402
+
+TESTS = BIN.parent / "tests"
+
+
+def run(program, *args) -> str:
+    r = subprocess.run([TESTS / program, *map(str, args)], capture_output=True, text=True, timeout=180, stdin=subprocess.DEVNULL)
+    assert r.returncode == 0, f"{program}: exit status {r.returncode}\n{r.stdout}{r.stderr}"
+    return r.stdout
+
+
+@pytest.mark.parametrize("kind", ["durable", "null"])
+def test_store_bench_has_beacons_answered(tmp_path, kind):
+    seen = json.loads(run("store_bench", kind, tmp_path / "store.db", 4, 1))
+    assert seen["per_s"] > 0 and seen["core_us"] > 0
+
+
+def test_fold_bench_folds_and_loads(tmp_path):
+    steps = run("fold_bench", tmp_path / "store.db", 1000).splitlines()
+    assert "permits and proofs" in steps[0] and steps[-1].startswith("load")
+
+
+def test_health_bench_runs():
+    assert run("health_bench", 3)
+
+
+def test_clients_and_the_server_without_a_journal_run():
+    with Rig(BIN, TESTS, big_mib=1, released=False) as rig:
+        server = rig.start_ringward("null", TESTS / "ringward-server-null")
+        assert rig.hands(server, resumed=True)["per_s"] > 0
+        assert rig.post(server, "beacons", 4)["per_s"] > 0
