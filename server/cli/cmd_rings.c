@@ -13,39 +13,72 @@
 #include <stdio.h>
 #include <unistd.h>
 
-/* As text for programs: the policy itself, byte for byte. */
-static RW_RC print_policy(const struct rw_buf *text, const struct cmd_rings_options *options,
-                          enum cli_format format, struct rw_err *err)
+/* The fleet that the words are about, as typed. */
+struct fleet_words {
+    const char *hosts;
+    const char *staff;
+    const char *cohorts;
+};
+
+#define OPT_FLEET(words)                                                                           \
+    {"hosts", "N", "endpoints of the fleet (default 1000000)", &(words).hosts, NULL},              \
+        {"staff", "N", "endpoints in each ring that is joined by hand (default: as advised)",      \
+         &(words).staff, NULL},                                                                    \
+    {                                                                                              \
+        "cohorts", "P,P,...", "shares of cohorts in percent (default " SIM_USUAL_COHORTS ")",      \
+            &(words).cohorts, NULL                                                                 \
+    }
+
+static RW_RC read_fleet(const struct fleet_words *words, struct cmd_rings_options *out,
+                        struct rw_err *err)
+{
+    *out = (struct cmd_rings_options){.staff = -1, .cohorts = words->cohorts};
+    if (words->hosts != NULL) {
+        RW_TRY(rw_parse_i64(rw_span_str(words->hosts), 1, INT64_C(1000000000), "--hosts",
+                            &out->hosts, err));
+    }
+    if (words->staff == NULL) { return RW_OK; }
+    return rw_parse_i64(rw_span_str(words->staff), 0, CMD_RINGS_STAFF_MAX, "--staff", &out->staff,
+                        err);
+}
+
+static RW_RC explain(const struct rw_buf *text, const struct cmd_rings_options *options,
+                     enum cli_format format, struct rw_err *err)
+{
+    struct ring_policy policy;
+    struct cmd_rings_facts facts;
+    RW_TRY(ring_policy_parse(rw_buf_span(text), &policy, err));
+    RW_TRY(cmd_rings_facts(&policy, options, &facts, err));
+    return format == CLI_TABLE ? cmd_rings_view(&facts, err) : cmd_rings_view_json(&facts, err);
+}
+
+/* The policy itself, byte for byte: what was signed can be kept and edited. */
+static RW_RC print_bytes(const struct rw_buf *text, struct rw_err *err)
 {
     struct ring_policy policy;
     RW_TRY(ring_policy_parse(rw_buf_span(text), &policy, err));
-    if (format == CLI_TABLE) { return cmd_rings_view(&policy, options, err); }
     (void)fwrite(text->p, 1, text->n, stdout);
     return cli_view_flush(err);
 }
 
-static RW_RC parse_hosts(const char *text, int64_t *hosts_out, struct rw_err *err)
-{
-    if (text == NULL) { return RW_OK; }
-    return rw_parse_i64(rw_span_str(text), 1, INT64_C(1000000000), "--hosts", hosts_out, err);
-}
-
 static RW_RC run_check(int argc, char **argv, struct rw_err *err)
 {
-    const char *hosts = NULL;
+    struct fleet_words fleet = {.hosts = NULL};
+    struct cmd_rings_options options;
     struct cli_view_args args = {0};
-    struct cmd_rings_options options = {0};
     const struct opt opts[] = {
         CLI_OPT_OUTPUT(args.output),
-        {"hosts", "N", "endpoints of the fleet: shows how many each ring would hold", &hosts, NULL},
+        OPT_FLEET(fleet),
     };
     const struct opt_command command = {
         .program = "ringward rings check",
         .usage = "FILE",
         .about = "Checks a policy and explains it: who is in which ring, when the next ring opens, "
                  "how much\n"
-                 "proof a gate needs, and where a ring could never give that proof. Needs no "
-                 "server.",
+                 "proof a gate needs, how long it takes until 95% of the fleet have a release, and "
+                 "where a ring\n"
+                 "could never give its proof. Needs no server; -o json prints the same for "
+                 "programs.",
         .examples = "  ringward rings check rings.json\n"
                     "  ringward rings check --hosts 50000 rings.json\n",
         .opts = opts,
@@ -55,22 +88,22 @@ static RW_RC run_check(int argc, char **argv, struct rw_err *err)
     };
     RW_TRY(cli_view_args(&command, argc, argv, &args, err));
     if (args.help_shown) { return RW_OK; }
-    RW_TRY(parse_hosts(hosts, &options.hosts, err));
+    RW_TRY(read_fleet(&fleet, &options, err));
     RW_AUTO(rw_buf) struct rw_buf text = rw_buf_make(RING_POLICY_BYTES_MAX);
     RW_TRY(rw_file_read(args.operands[0], RING_POLICY_BYTES_MAX, &text, err));
-    struct rw_rc rc = print_policy(&text, &options, args.format, err);
+    struct rw_rc rc = explain(&text, &options, args.format, err);
     return rw_is_ok(rc) ? rc : rw_wrap(err, "%s", args.operands[0]);
 }
 
 static RW_RC run_show(int argc, char **argv, struct rw_err *err)
 {
-    const char *hosts = NULL;
+    struct fleet_words fleet = {.hosts = NULL};
+    struct cmd_rings_options options;
     struct cli_view_args args = {0};
-    struct cmd_rings_options options = {0};
     const struct opt opts[] = {
         CLI_OPT_PROFILE(args.profile),
         CLI_OPT_OUTPUT(args.output),
-        {"hosts", "N", "endpoints of the fleet: shows how many each ring would hold", &hosts, NULL},
+        OPT_FLEET(fleet),
     };
     const struct opt_command command = {
         .program = "ringward rings show",
@@ -83,12 +116,13 @@ static RW_RC run_show(int argc, char **argv, struct rw_err *err)
     };
     RW_TRY(cli_view_args(&command, argc, argv, &args, err));
     if (args.help_shown) { return RW_OK; }
-    RW_TRY(parse_hosts(hosts, &options.hosts, err));
+    RW_TRY(read_fleet(&fleet, &options, err));
     RW_AUTO(rw_buf) struct rw_buf text = rw_buf_make(RING_POLICY_BYTES_MAX);
     RW_AUTO(cli_api) cli_api api = NULL;
     RW_TRY(cli_api_open(args.profile, &api, err));
     RW_TRY(cli_api_download(api, "/v1/policy", RING_POLICY_BYTES_MAX, &text, err));
-    return print_policy(&text, &options, args.format, err);
+    return args.format == CLI_TABLE ? explain(&text, &options, args.format, err)
+                                    : print_bytes(&text, err);
 }
 
 /* --- publish --- */

@@ -1,29 +1,12 @@
 #include "server/cli/cmd_rings_view.h"
 
 #include "common/base/num.h"
-#include "common/policy/gate_rule.h"
-#include "common/policy/window_rule.h"
 #include "server/cli/cli_table.h"
 #include "server/cli/cli_view.h"
 
 #include <stdio.h>
 
-enum { DURATION_BYTES = 32, STEPS_MAX = 200 };
-
-int64_t cmd_rings_needed(const struct ring_policy_ring *ring, int64_t failures)
-{
-    double limit = (double)ring->gate_limit_bp / RING_POLICY_BUCKETS;
-    int64_t bound = gate_rule_needed(failures, limit, GATE_RULE_ALPHA);
-    int64_t healthy = ring->gate_min_healthy + failures;
-    return bound > healthy ? bound : healthy;
-}
-
-int64_t cmd_rings_members(const struct ring_policy_ring *ring, int64_t hosts)
-{
-    if (ring->select == RING_BY_HAND) { return -1; }
-    return (int64_t)((double)hosts * (double)(ring->bucket_hi - ring->bucket_lo) /
-                     RING_POLICY_BUCKETS);
-}
+enum { DURATION_BYTES = 32, WORD_BYTES = 80 };
 
 static RW_RC add_share(struct cli_table *t, const struct ring_policy_ring *r, struct rw_err *err)
 {
@@ -38,43 +21,38 @@ static RW_RC add_share(struct cli_table *t, const struct ring_policy_ring *r, st
                           (long long)r->bucket_hi - 1);
 }
 
-static RW_RC add_ring(struct cli_table *t, const struct ring_policy_ring *r,
-                      const struct cmd_rings_options *options, struct rw_err *err)
+static const char *time_of(int64_t seconds, char dst[static DURATION_BYTES])
+{
+    if (seconds < 0) { return "never"; }
+    return cli_view_duration(seconds, dst, DURATION_BYTES);
+}
+
+static RW_RC add_ring(struct cli_table *t, const struct ring_policy_ring *r, int64_t members,
+                      struct rw_err *err)
 {
     char duration[DURATION_BYTES];
     RW_TRY(cli_table_add(t, r->name, err));
     RW_TRY(add_share(t, r, err));
-    if (options->hosts > 0) {
-        int64_t members = cmd_rings_members(r, options->hosts);
-        RW_TRY(members < 0 ? cli_table_add(t, "-", err)
-                           : cli_table_addf(t, err, "%lld", (long long)members));
-    }
-    (void)cli_view_duration(r->bake_s, duration, sizeof(duration));
-    RW_TRY(cli_table_add(t, duration, err));
+    RW_TRY(cli_table_addf(t, err, "%lld", (long long)members));
+    RW_TRY(cli_table_add(t, time_of(r->bake_s, duration), err));
     RW_TRY(cli_table_addf(t, err, "%lld.%02lld%%", (long long)(r->gate_limit_bp / 100),
                           (long long)(r->gate_limit_bp % 100)));
     RW_TRY(cli_table_addf(t, err, "%lld", (long long)r->gate_min_healthy));
     RW_TRY(cli_table_addf(t, err, "%lld", (long long)cmd_rings_needed(r, 0)));
     RW_TRY(cli_table_addf(t, err, "%lld", (long long)cmd_rings_needed(r, 1)));
-    (void)cli_view_duration(r->spread_s, duration, sizeof(duration));
-    return cli_table_add(t, duration, err);
+    return cli_table_add(t, time_of(r->spread_s, duration), err);
 }
 
-static RW_RC print_rings(const struct ring_policy *p, const struct cmd_rings_options *options,
-                         struct rw_err *err)
+static RW_RC print_rings(const struct cmd_rings_facts *f, struct rw_err *err)
 {
-    const char *header[10] = {"RING", "SHARE", "BUCKETS"};
-    static const char *const rest[] = {"BAKE",  "GATE LIMIT", "MIN HEALTHY",
-                                       "NEEDS", "ONE FAILS",  "SPREAD"};
-    size_t n = 3;
-    if (options->hosts > 0) { header[n++] = "HOSTS"; }
-    for (size_t i = 0; i < RW_LEN(rest); i++) {
-        header[n++] = rest[i];
-    }
+    static const char *const header[] = {"RING",      "SHARE",      "BUCKETS",     "HOSTS",
+                                         "BAKE",      "GATE LIMIT", "MIN HEALTHY", "NEEDS",
+                                         "ONE FAILS", "SPREAD"};
+    const struct ring_policy *p = &f->plan.policy;
     RW_AUTO(cli_table) struct cli_table t = {0};
-    RW_TRY(cli_table_begin(&t, header, n, err));
+    RW_TRY(cli_table_begin(&t, header, RW_LEN(header), err));
     for (size_t i = 0; i < p->ring_count; i++) {
-        RW_TRY(add_ring(&t, &p->rings[i], options, err));
+        RW_TRY(add_ring(&t, &p->rings[i], f->pace[0].rings[i].members, err));
     }
     (void)cli_table_print(&t);
     return RW_OK;
@@ -147,27 +125,12 @@ static void print_second(const struct ring_policy *p)
     }
 }
 
-/* Rounds of probation until the window has let that many through, when nothing fails. */
-static int64_t rounds_until(const struct ring_policy *p, int64_t hosts)
-{
-    const struct window_rule_law law = {p->confirm_start, p->confirm_per_survivor_m};
-    struct window_rule_counts c = {0};
-    int64_t rounds = 0;
-    while (c.survived < hosts && rounds < STEPS_MAX) {
-        c.exposed = window_rule_allowed(&law, &c);
-        c.survived = c.exposed;
-        rounds++;
-    }
-    return rounds;
-}
-
-static void print_window(const struct ring_policy *p, const struct cmd_rings_options *options)
+static void print_window(const struct ring_policy *p)
 {
     char probation[DURATION_BYTES];
     char deadline[DURATION_BYTES];
     char poll[DURATION_BYTES];
     char alive[DURATION_BYTES];
-    int64_t hosts = options->hosts > 0 ? options->hosts : 100000;
     (void)cli_view_duration(p->confirm_probation_s, probation, sizeof(probation));
     (void)cli_view_duration(p->confirm_deadline_s, deadline, sizeof(deadline));
     (void)cli_view_duration(p->poll_rollout_s, poll, sizeof(poll));
@@ -183,9 +146,6 @@ static void print_window(const struct ring_policy *p, const struct cmd_rings_opt
            "makes room for\nitself and %lld.%03lld more.\n",
            (long long)p->alive_start, alive, (long long)(p->alive_per_survivor_m / 1000),
            (long long)(p->alive_per_survivor_m % 1000));
-    int64_t rounds = rounds_until(p, hosts);
-    printf("Without a failure a ring of %lld endpoint%s takes %lld round%s of probation.\n",
-           (long long)hosts, rw_plural(hosts), (long long)rounds, rw_plural(rounds));
     double alpha = ring_policy_alpha(p);
     printf(
         "The detector stops a good release with a chance of at most 1 in %.0f: %.2g false halts in "
@@ -195,60 +155,139 @@ static void print_window(const struct ring_policy *p, const struct cmd_rings_opt
         (long long)p->false_halts_per_year);
 }
 
-static size_t warn_ring(const struct ring_policy *p, size_t i,
-                        const struct cmd_rings_options *options)
+/* --- how long it takes --- */
+
+/* The two that ruled longest: "window.confirm in a cohort 1h 50m, polls 2m". */
+static RW_RC add_brakes(struct cli_table *t, const struct sim_pace_ring *r, struct rw_err *err)
 {
-    const struct ring_policy_ring *r = &p->rings[i];
-    bool last = i + 1 == p->ring_count;
-    int64_t needed = cmd_rings_needed(r, 0);
-    int64_t members = cmd_rings_members(r, options->hosts);
-    size_t warnings = 0;
-    if (!last && r->bake_s < p->confirm_probation_s) {
-        printf("warning: ring %s bakes shorter than the probation of one endpoint\n", r->name);
-        warnings++;
+    char words[2][WORD_BYTES] = {"-", ""};
+    int shown = SIM_PACE_BRAKES;
+    for (size_t k = 0; k < RW_LEN(words); k++) {
+        int most = -1;
+        for (int i = 0; i < SIM_PACE_BRAKES; i++) {
+            bool longer = most < 0 || r->ruled_s[i] > r->ruled_s[most];
+            if (i != shown && r->ruled_s[i] > 0 && longer) { most = i; }
+        }
+        if (most < 0) { break; }
+        char duration[DURATION_BYTES];
+        (void)snprintf(words[k], WORD_BYTES, "%s%s %s", k == 0 ? "" : ", ",
+                       sim_pace_brake_text((enum sim_pace_brake)most),
+                       cli_view_duration(r->ruled_s[most], duration, sizeof(duration)));
+        shown = most;
     }
-    if (!last && members >= 0 && options->hosts > 0 && members < needed) {
-        printf("warning: ring %s would hold about %lld endpoint%s; its gate needs %lld healthy "
-               "and could never\n         say PASS by itself (a person would have to promote it)\n",
-               r->name, (long long)members, rw_plural(members), (long long)needed);
-        warnings++;
-    }
-    if (!last && r->select == RING_BY_HAND) {
-        printf(
-            "note: ring %s is joined by hand: put at least %lld endpoint%s into it; with %lld, one "
-            "that fails or\n      falls silent does not keep it shut\n",
-            r->name, (long long)needed, rw_plural(needed), (long long)cmd_rings_needed(r, 1));
-    }
-    if (!last && r->select == RING_BY_SHARE && options->hosts == 0) {
-        printf("note: ring %s answers by itself in fleets of %lld or more endpoints\n", r->name,
-               (long long)(needed * RING_POLICY_BUCKETS / (r->bucket_hi - r->bucket_lo) + 1));
-    }
-    return warnings;
+    return cli_table_addf(t, err, "%s%s", words[0], words[1]);
 }
 
-RW_RC cmd_rings_view(const struct ring_policy *policy, const struct cmd_rings_options *options,
-                     struct rw_err *err)
+static RW_RC print_paces(const struct cmd_rings_facts *f, struct rw_err *err)
 {
-    size_t warnings = 0;
-    RW_TRY(print_rings(policy, options, err));
+    static const char *const header[] = {"RING", "HOSTS", "PROOF AFTER", "95% AFTER", "SLOWED BY"};
+    const struct ring_policy *p = &f->plan.policy;
+    RW_AUTO(cli_table) struct cli_table t = {0};
+    RW_TRY(cli_table_begin(&t, header, RW_LEN(header), err));
+    for (size_t i = 0; i < p->ring_count; i++) {
+        char duration[DURATION_BYTES];
+        const struct sim_pace_ring *r = &f->pace[0].rings[i];
+        RW_TRY(cli_table_add(&t, p->rings[i].name, err));
+        RW_TRY(cli_table_addf(&t, err, "%lld", (long long)r->members));
+        RW_TRY(cli_table_add(&t, time_of(r->proof_s, duration), err));
+        RW_TRY(cli_table_add(&t, time_of(r->reach_95_s, duration), err));
+        RW_TRY(add_brakes(&t, r, err));
+    }
+    (void)cli_table_print(&t);
+    return RW_OK;
+}
+
+/* "3h 30m bake": when the ring opens, and what it waited for last. */
+static RW_RC add_opening(struct cli_table *t, const struct sim_pace_ring *r, struct rw_err *err)
+{
+    char duration[DURATION_BYTES];
+    bool plain = r->opens_s < 0 || r->wait == SIM_PACE_SIGNED;
+    return cli_table_addf(t, err, "%s%s%s", time_of(r->opens_s, duration), plain ? "" : " ",
+                          plain ? "" : sim_pace_wait_name(r->wait));
+}
+
+static RW_RC print_openings(const struct cmd_rings_facts *f, struct rw_err *err)
+{
+    const struct ring_policy *p = &f->plan.policy;
+    const char *header[CLI_TABLE_COLUMNS_MAX] = {"CLASS", "95% OF ALL"};
+    size_t shown =
+        p->ring_count < CLI_TABLE_COLUMNS_MAX - 2 ? p->ring_count : CLI_TABLE_COLUMNS_MAX - 2;
+    for (size_t i = 0; i < shown; i++) {
+        header[i + 2] = p->rings[i].name;
+    }
+    RW_AUTO(cli_table) struct cli_table t = {0};
+    RW_TRY(cli_table_begin(&t, header, shown + 2, err));
+    for (size_t c = 0; c < p->class_count; c++) {
+        char duration[DURATION_BYTES];
+        RW_TRY(cli_table_add(&t, p->classes[c].name, err));
+        RW_TRY(cli_table_add(&t, time_of(f->pace[c].reach_95_s, duration), err));
+        for (size_t i = 0; i < shown; i++) {
+            RW_TRY(add_opening(&t, &f->pace[c].rings[i], err));
+        }
+    }
+    (void)cli_table_print(&t);
+    return RW_OK;
+}
+
+static RW_RC print_times(const struct cmd_rings_facts *f, struct rw_err *err)
+{
+    printf("How long it takes when nothing fails, from the opening of the ring: until its gate "
+           "could say PASS (bake\napart), until 95%% of its endpoints may install, and what rules "
+           "until then:\n");
+    RW_TRY(print_paces(f, err));
+    printf("\nFrom signing to 95%% of the fleet, by class, and when each ring opens: by the bake "
+           "or the gate of the\nring before it, or by the minimum bake of the class:\n");
+    RW_TRY(print_openings(f, err));
+    printf("\n");
+    return RW_OK;
+}
+
+/* --- all of it --- */
+
+static void print_fleet(const struct cmd_rings_facts *f)
+{
+    printf("For a fleet of %lld endpoint%s%s in cohorts of", (long long)f->plan.endpoints,
+           rw_plural(f->plan.endpoints), f->hosts_assumed ? " (assumed: see --hosts)" : "");
+    for (size_t i = 0; i < f->plan.cohort_count; i++) {
+        printf("%s%.0f%%", i == 0 ? " " : ", ", 100.0 * f->plan.cohort_share[i]);
+    }
+    printf(",\nwith %lld endpoint%s%s in each ring that is joined by hand:\n\n",
+           (long long)f->plan.staff, rw_plural(f->plan.staff),
+           f->staff_advised ? " (as advised)" : "");
+}
+
+static void print_findings(const struct cmd_rings_facts *f)
+{
+    const struct ring_policy *p = &f->plan.policy;
+    for (size_t i = 0; i < f->finding_count; i++) {
+        const struct cmd_rings_finding *x = &f->findings[i];
+        printf("%s: %s%s%s%s\n", x->warning ? "warning" : "note", x->ring == NULL ? "" : "ring ",
+               x->ring == NULL ? "" : x->ring, x->ring == NULL ? "" : " ", x->text);
+    }
+    printf("%zu ring%s, %zu class%s, %zu warning%s\n", p->ring_count,
+           rw_plural((int64_t)p->ring_count), p->class_count, p->class_count == 1 ? "" : "es",
+           f->warning_count, rw_plural((int64_t)f->warning_count));
+}
+
+RW_RC cmd_rings_view(const struct cmd_rings_facts *f, struct rw_err *err)
+{
+    const struct ring_policy *p = &f->plan.policy;
+    print_fleet(f);
+    RW_TRY(print_rings(f, err));
     printf(
         "\nA ring opens the next one after its bake, when its gate says PASS: the failure share is "
         "surely at or\nbelow the limit and there are enough healthy endpoints. NEEDS is how many "
         "that takes without a failure,\nONE FAILS how many when one of them has failed or fallen "
         "silent.\n\n");
+    RW_TRY(print_times(f, err));
     printf("Earliest install after signing, by class of content (each endpoint enforces it on its "
            "own clock):\n");
-    RW_TRY(print_classes(policy, err));
-    print_exceptions(policy);
-    print_second(policy);
+    RW_TRY(print_classes(p, err));
+    print_exceptions(p);
+    print_second(p);
     printf("\n");
-    print_window(policy, options);
+    print_window(p);
     printf("\n");
-    for (size_t i = 0; i < policy->ring_count; i++) {
-        warnings += warn_ring(policy, i, options);
-    }
-    printf("%zu ring%s, %zu class%s, %zu warning%s\n", policy->ring_count,
-           rw_plural((int64_t)policy->ring_count), policy->class_count,
-           policy->class_count == 1 ? "" : "es", warnings, rw_plural((int64_t)warnings));
+    print_findings(f);
     return cli_view_flush(err);
 }

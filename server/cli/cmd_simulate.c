@@ -2,7 +2,7 @@
 
 #include "common/base/file.h"
 #include "common/base/num.h"
-#include "server/cli/cmd_rings_view.h"
+#include "server/cli/cmd_rings_facts.h"
 #include "server/cli/cmd_simulate_recorded.h"
 #include "server/cli/cmd_simulate_view.h"
 
@@ -32,7 +32,7 @@ struct limits {
 };
 
 static const struct limits hosts_limits = {1, 100000000, 1000000};
-static const struct limits staff_limits = {0, 100000, 0};
+static const struct limits staff_limits = {0, CMD_RINGS_STAFF_MAX, 0};
 static const struct limits hours_limits = {1, (int64_t)24 * 14, 24};
 static const struct limits runs_limits = {1, SIM_RUNS_MAX, 20};
 static const struct limits seed_limits = {0, INT32_MAX, 1};
@@ -45,8 +45,7 @@ static RW_RC number(const char *text, const char *what, const struct limits *lim
     return rw_parse_i64(rw_span_str(text), limits->min, limits->max, what, out, err);
 }
 
-/* "60,25,12,3": shares of cohorts in percent; the last one takes what is missing of 100. */
-static RW_RC read_cohorts(const char *text, struct sim_plan *plan, struct rw_err *err)
+RW_RC cmd_simulate_cohorts(const char *text, struct sim_plan *plan, struct rw_err *err)
 {
     struct rw_span rest = rw_span_str(text);
     int64_t sum = 0;
@@ -89,17 +88,6 @@ static void usual_fleet(struct sim_plan *plan)
     plan->norm.rho_crash = health_rule_rho_crash(plan->norm.history_hazard);
 }
 
-/* As `rings check` advises for rings joined by hand: one endpoint that falls silent does not keep them shut. */
-static int64_t staff_advised(const struct ring_policy *p)
-{
-    int64_t most = 0;
-    for (size_t i = 0; i < p->ring_count; i++) {
-        int64_t here = p->rings[i].select == RING_BY_HAND ? cmd_rings_needed(&p->rings[i], 1) : 0;
-        if (here > most && here <= staff_limits.max) { most = here; }
-    }
-    return most;
-}
-
 static RW_RC read_plan(const char *path, const struct options *o, struct sim_plan *plan,
                        struct rw_err *err)
 {
@@ -120,7 +108,7 @@ static RW_RC read_plan(const char *path, const struct options *o, struct sim_pla
     }
     RW_TRY(number(o->hosts, "--hosts", &hosts, &plan->endpoints, err));
     RW_TRY(number(o->staff, "--staff", &staff_limits, &plan->staff, err));
-    if (o->staff == NULL) { plan->staff = staff_advised(&plan->policy); }
+    if (o->staff == NULL) { plan->staff = cmd_rings_staff(&plan->policy); }
     RW_TRY(number(o->hours, "--hours", &hours_limits, &hours, err));
     plan->horizon_min = hours * 60;
     plan->poll_min = plan->policy.poll_rollout_s < 60 ? 1 : plan->policy.poll_rollout_s / 60;
@@ -134,7 +122,7 @@ static RW_RC read_plan(const char *path, const struct options *o, struct sim_pla
         RW_TRY(ring_policy_find_class(&plan->policy, o->class_name, &plan->class_index, err));
     }
     if (o->recorded != NULL) { return sim_run_check(plan, err); }
-    RW_TRY(read_cohorts(o->cohorts == NULL ? "60,25,12,3" : o->cohorts, plan, err));
+    RW_TRY(cmd_simulate_cohorts(o->cohorts == NULL ? SIM_USUAL_COHORTS : o->cohorts, plan, err));
     return sim_run_check(plan, err);
 }
 

@@ -11,6 +11,8 @@
 #include "server/health/health_rule.h"
 #include "server/simulate/sim_fault.h"
 
+/* Cohorts that a made-up fleet has when nobody tells others: shares in percent. */
+#define SIM_USUAL_COHORTS "60,25,12,3"
 enum { SIM_COHORTS_MAX = 8, SIM_POINTS_MAX = 400 };
 
 /* What happens whatever is installed. */

@@ -111,11 +111,21 @@ static int64_t room_of(const struct ring_policy *p, int64_t start, int64_t expos
     return window_rule_room_all(laws, counts, LAWS);
 }
 
+/* Those of a cell whose turn in the ring's spread comes later. */
+static int64_t spread_of(const struct sim_state *s, const struct sim_ring *r,
+                         const struct sim_cell *c)
+{
+    int64_t spread_s = s->world.plan->policy.rings[r - s->ring].spread_s;
+    int64_t left_s = spread_s - (s->world.minute - r->opened_min) * 60;
+    if (left_s <= 0 || s->world.plan->linear_min > 0) { return 0; }
+    return (int64_t)((double)c->members * (double)left_s / (double)spread_s);
+}
+
 /* How many of a cell ask in this minute and would get a permit from their cohort's window. */
-static int64_t wish_of(struct sim_state *s, size_t cell, const struct sim_cell *c)
+static int64_t wish_of(struct sim_state *s, size_t cell, const struct sim_cell *c, int64_t later)
 {
     const struct sim_plan *plan = s->world.plan;
-    int64_t waiting = c->control - c->held_back - (s->tenant_held ? c->forgers : 0);
+    int64_t waiting = c->control - c->held_back - (s->tenant_held ? c->forgers : 0) - later;
     if (waiting < 1 || s->cohort_halted[cell]) { return 0; }
     int64_t asking = sim_random_binomial(&s->world.random, waiting, 1.0 / (double)plan->poll_min);
     if (plan->linear_min > 0) { return waiting; }
@@ -151,7 +161,8 @@ static void grant_minute(struct sim_state *s, struct sim_ring *r)
     int64_t wishes = 0;
     int64_t room = ring_room(s, r);
     for (size_t i = 0; i < s->cells; i++) {
-        wish[i] = wish_of(s, i, &r->cells[i]);
+        const struct sim_cell *c = &r->cells[i];
+        wish[i] = wish_of(s, i, c, spread_of(s, r, c));
         wishes += wish[i];
     }
     for (size_t i = 0; i < s->cells && room > 0 && wishes > 0; i++) {
