@@ -222,10 +222,14 @@ static RW_RC open_http(struct serve *s, const struct serve_options *o, struct rw
                                      .limits = http_limits_default()};
     settings.routes = api_routes(&settings.route_count);
     settings.limits.per_address_max = (unsigned)s->conf.connections_per_address;
-    settings.limits.rates = (struct http_limit_rates){.endpoint_per_s = s->conf.endpoint_rate,
-                                                      .operator_per_s = s->conf.operator_rate,
-                                                      .address_per_s = s->conf.address_rate,
-                                                      .burst_ms = s->conf.limit_burst_ms};
+    settings.limits.rates =
+        (struct http_limit_rates){.endpoint_per_s = s->conf.endpoint_rate,
+                                  .operator_per_s = s->conf.operator_rate,
+                                  .address_per_s = s->conf.address_rate,
+                                  .burst_ms = s->conf.limit_burst_ms,
+                                  .connect_per_s = s->conf.connection_rate,
+                                  .connect_burst = s->conf.connections_per_address};
+    RW_TRY(http_networks_parse(s->conf.connection_rate_exempt, &settings.limits.connect_free, err));
     if (s->conf.connections > 0) {
         settings.limits.connections_max = (unsigned)s->conf.connections;
     }

@@ -45,6 +45,12 @@ static const struct conf_setting settings[] = {
     {"connections_per_address", CONF_INT, FIELD(connections_per_address), 0, 1, 1000000, "1024",
      "most connections of one client address (IPv6: one /64); endpoints of a whole site may share "
      "one"},
+    {"connection_rate", CONF_INT, FIELD(connection_rate), 0, 0, LIMIT_PER_S_MAX, "200",
+     "new connections a second of one client address, more are closed at once; "
+     "connections_per_address may come at once; 0: no limit"},
+    {"connection_rate_exempt", CONF_STR, FIELD(connection_rate_exempt), HTTP_NETWORKS_TEXT_BYTES, 0,
+     0, HTTP_NETWORKS_LOOPBACK,
+     "addresses and networks without that limit: balancers, this host (with blanks between)"},
     {"endpoint_rate", CONF_INT, FIELD(endpoint_rate), 0, 0, LIMIT_PER_S_MAX, "20",
      "requests a second of one endpoint in the long run, others are answered 429; 0: no limit"},
     {"operator_rate", CONF_INT, FIELD(operator_rate), 0, 0, LIMIT_PER_S_MAX, "50",
@@ -107,6 +113,10 @@ RW_RC server_conf_load(const char *dir, struct server_conf *out, struct rw_err *
                        path, out->log_level);
     }
     if (!rw_is_ok(server_conf_set_store(out, out->store, err))) { return rw_wrap(err, "%s", path); }
+    struct http_networks none;
+    if (!rw_is_ok(http_networks_parse(out->connection_rate_exempt, &none, err))) {
+        return rw_wrap(err, "%s: connection_rate_exempt", path);
+    }
     if (out->retention_records_ms > 0 && out->retention_records_ms < RECORDS_MS_MIN) {
         return rw_fail(err, RW_E_CONFIG, "%s: retention_records is 0s (never) or at least 30d",
                        path);

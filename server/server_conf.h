@@ -10,6 +10,7 @@
 #include "common/base/clock.h"
 #include "common/base/conf.h"
 #include "common/base/log.h"
+#include "server/api/http_networks.h"
 #include "server/store/store.h"
 
 enum {
@@ -34,6 +35,8 @@ struct server_conf {
     int64_t queue;         /* requests that may wait for the core thread */
     int64_t connections;   /* 0: by the limit of descriptors */
     int64_t connections_per_address;
+    int64_t connection_rate;
+    char connection_rate_exempt[HTTP_NETWORKS_TEXT_BYTES]; /* networks without it */
     int64_t endpoint_rate; /* requests a second; 0: no limit. Here and below: api/http_limit.h */
     int64_t operator_rate;
     int64_t address_rate;

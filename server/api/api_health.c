@@ -79,7 +79,8 @@ static RW_RC put_http(const struct api_core *c, struct rw_buf *into, struct rw_e
     }
     RW_TRY(rw_buf_append_str(
         into,
-        "# HELP ringward_http_limited_total Requests refused with 429, by what they exceeded.\n"
+        "# HELP ringward_http_limited_total Requests refused with 429, by what they exceeded; "
+        "connections closed unanswered.\n"
         "# TYPE ringward_http_limited_total counter\n",
         err));
     for (size_t i = 0; i < HTTP_LIMIT_KINDS; i++) {

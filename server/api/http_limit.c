@@ -29,8 +29,16 @@ struct http_limit {
     int64_t per_s[HTTP_LIMIT_KINDS];
     struct limit_table *known; /* apart, so that strangers push nobody out */
     struct limit_table *addresses;
+    struct limit_table *connects; /* apart: who only connects moves no bucket of requests */
     struct tally tallies[HTTP_LIMIT_KINDS];
 };
+
+static int64_t connect_burst_ms(const struct http_limit_rates *r)
+{
+    if (r->connect_per_s <= 0) { return 0; }
+    int64_t burst = r->connect_burst < LIMIT_PER_S_MAX ? r->connect_burst : LIMIT_PER_S_MAX;
+    return burst * 1000 / r->connect_per_s;
+}
 
 RW_RC http_limit_new(const struct http_limit_rates *rates, struct rw_clock clock,
                      struct http_limit **out, struct rw_err *err)
@@ -42,13 +50,16 @@ RW_RC http_limit_new(const struct http_limit_rates *rates, struct rw_clock clock
     l->per_s[HTTP_LIMIT_OPERATOR] = rates->operator_per_s;
     l->per_s[HTTP_LIMIT_STRANGER] = rates->address_per_s;
     l->per_s[HTTP_LIMIT_OPEN] = rates->address_per_s;
+    l->per_s[HTTP_LIMIT_CONNECTION] = rates->connect_per_s;
     for (size_t i = 0; i < HTTP_LIMIT_KINDS; i++) {
-        l->rates[i] = limit_rule_rate(l->per_s[i], rates->burst_ms);
+        int64_t burst_ms = i == HTTP_LIMIT_CONNECTION ? connect_burst_ms(rates) : rates->burst_ms;
+        l->rates[i] = limit_rule_rate(l->per_s[i], burst_ms);
         atomic_init(&l->tallies[i].logged_ms, -1);
     }
     struct rw_rc rc = limit_key_new(&l->key, err);
     if (rw_is_ok(rc)) { rc = limit_table_new(KNOWN_SLOTS, &l->known, err); }
     if (rw_is_ok(rc)) { rc = limit_table_new(ADDRESS_SLOTS, &l->addresses, err); }
+    if (rw_is_ok(rc)) { rc = limit_table_new(ADDRESS_SLOTS, &l->connects, err); }
     if (!rw_is_ok(rc)) {
         http_limit_free(l);
         return rc;
@@ -62,12 +73,14 @@ void http_limit_free(struct http_limit *l)
     if (l == NULL) { return; }
     limit_table_free(l->known);
     limit_table_free(l->addresses);
+    limit_table_free(l->connects);
     rw_mem_free(l);
 }
 
 const char *http_limit_name(enum http_limit_kind kind)
 {
-    static const char *const names[] = {"endpoint", "operator", "stranger", "open", "tenant"};
+    static const char *const names[] = {"endpoint", "operator", "stranger",
+                                        "open",     "tenant",   "connection"};
     RW_ASSERT((size_t)kind < RW_LEN(names));
     return names[kind];
 }
@@ -192,6 +205,17 @@ RW_RC http_limit_address(struct http_limit *l, enum http_limit_kind kind,
                   kind == HTTP_LIMIT_OPEN ? "from this address"
                                           : "without a valid token from this address",
                   *retry_s_out, err);
+}
+
+bool http_limit_connect(struct http_limit *l, const struct http_limit_peer *peer)
+{
+    const struct limit_rate *rate = &l->rates[HTTP_LIMIT_CONNECTION];
+    if (!peer->known || rate->every_us == 0) { return true; }
+    struct rw_span address = rw_span_of((const uint8_t *)&peer->key, sizeof(peer->key));
+    uint64_t key = key_of(l, API_AUTH_ADMIN + 1U + (unsigned)HTTP_LIMIT_CONNECTION, address, "");
+    if (limit_table_take(l->connects, key, rate, rw_clock_mono(&l->clock).ms).pass) { return true; }
+    note(l, HTTP_LIMIT_CONNECTION, NULL, peer->text);
+    return false;
 }
 
 int64_t http_limit_shared(struct http_limit *l, const struct api_identity *who, const char *peer)

@@ -4,7 +4,10 @@
  * Only what a verified token says makes a bucket of its own: whoever invents ids, or borrows a neighbour's, moves no
  * bucket but that of his address, and that one holds nobody who has a valid token (INV-11).
  *
- * memory   two tables of fixed size, 2.3 MiB, whatever comes
+ * Connections count for their address before anybody is known: what one address may open in a second is what its
+ * handshakes may cost.
+ *
+ * memory   three tables of fixed size, 2.5 MiB, whatever comes
  * threads  safe from any thread
  * source   docs/server.md "Too much"
  */
@@ -15,11 +18,12 @@
 #include "server/api/api_job.h"
 
 enum http_limit_kind {
-    HTTP_LIMIT_ENDPOINT, /* a verified endpoint, or a one-time enrolment token */
-    HTTP_LIMIT_OPERATOR, /* a verified operator's token */
-    HTTP_LIMIT_STRANGER, /* an address, its requests without a valid token */
-    HTTP_LIMIT_OPEN,     /* an address, its requests that need no token and bother the core */
-    HTTP_LIMIT_TENANT,   /* a tenant's share of the queue (api_share.h); only counted here */
+    HTTP_LIMIT_ENDPOINT,   /* a verified endpoint, or a one-time enrolment token */
+    HTTP_LIMIT_OPERATOR,   /* a verified operator's token */
+    HTTP_LIMIT_STRANGER,   /* an address, its requests without a valid token */
+    HTTP_LIMIT_OPEN,       /* an address, its requests that need no token and bother the core */
+    HTTP_LIMIT_TENANT,     /* a tenant's share of the queue (api_share.h); only counted here */
+    HTTP_LIMIT_CONNECTION, /* an address, its new connections; closed before the handshake */
     HTTP_LIMIT_KINDS
 };
 
@@ -27,7 +31,9 @@ struct http_limit_rates {
     int64_t endpoint_per_s; /* 0: no limit, here and below */
     int64_t operator_per_s;
     int64_t address_per_s; /* for strangers and for open requests, each */
-    int64_t burst_ms;      /* what the rates give in this time may come at once */
+    int64_t burst_ms;      /* what the rates above give in this time may come at once */
+    int64_t connect_per_s; /* new connections of an address */
+    int64_t connect_burst; /* so many of them may come at once */
 };
 
 /* Where a request came from. */
@@ -63,6 +69,9 @@ RW_RC http_limit_known(struct http_limit *l, const struct api_identity *who,
 RW_RC http_limit_address(struct http_limit *l, enum http_limit_kind kind,
                          const struct http_limit_peer *peer, int64_t *retry_s_out,
                          struct rw_err *err);
+
+/* Takes one connection out of the bucket of an address; false: it is to be closed. */
+bool http_limit_connect(struct http_limit *l, const struct http_limit_peer *peer);
 
 /* Counts a request that the queue refused for its tenant's share; gives what Retry-After has to say. */
 int64_t http_limit_shared(struct http_limit *l, const struct api_identity *who, const char *peer);

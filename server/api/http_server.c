@@ -32,18 +32,24 @@ struct http_limits http_limits_default(void)
     rlim_t most = files.rlim_cur / 2;
     if (most > DESCRIPTOR_RESERVE) { most = files.rlim_cur - DESCRIPTOR_RESERVE; }
     if (most > CONNECTIONS_DEFAULT_MAX) { most = CONNECTIONS_DEFAULT_MAX; }
-    return (struct http_limits){
-        .tick_ms = 1000,
-        .head_ms = 10000,
-        .body_ms = 10000,
-        .idle_ms = 75000,
-        .stall_ms = 30000,
-        .drain_ms = 30000,
-        .connections_max = (unsigned)most,
-        .per_address_max = 64,
-        .requests_per_conn = 1000,
-        .rates = {
-            .endpoint_per_s = 20, .operator_per_s = 50, .address_per_s = 50, .burst_ms = 60000}};
+    struct http_limits limits = {.tick_ms = 1000,
+                                 .head_ms = 10000,
+                                 .body_ms = 10000,
+                                 .idle_ms = 75000,
+                                 .stall_ms = 30000,
+                                 .drain_ms = 30000,
+                                 .connections_max = (unsigned)most,
+                                 .per_address_max = 64,
+                                 .requests_per_conn = 1000,
+                                 .rates = {.endpoint_per_s = 20,
+                                           .operator_per_s = 50,
+                                           .address_per_s = 50,
+                                           .burst_ms = 60000,
+                                           .connect_per_s = 200,
+                                           .connect_burst = 1024}};
+    struct rw_err unused;
+    RW_ASSERT(rw_is_ok(http_networks_parse(HTTP_NETWORKS_LOOPBACK, &limits.connect_free, &unused)));
+    return limits;
 }
 
 static RW_RC check_settings(const struct http_settings *s, struct rw_err *err)

@@ -11,6 +11,7 @@
 #include "server/api/api_job.h"
 #include "server/api/http_auth.h"
 #include "server/api/http_limit.h"
+#include "server/api/http_networks.h"
 
 enum { HTTP_WORKERS_MAX = 64 };
 
@@ -26,6 +27,7 @@ struct http_limits {
     unsigned per_address_max; /* connections of one client address (IPv6: of one /64); 0: no cap */
     unsigned requests_per_conn; /* then "Connection: close", which spreads clients again */
     struct http_limit_rates rates;
+    struct http_networks connect_free; /* addresses whose new connections have no rate */
 };
 
 struct http_settings {

@@ -58,10 +58,33 @@ static void resume_listener(struct http_worker *w)
     (void)evconnlistener_enable(w->listener);
 }
 
+/* Before the handshake, which costs a thousand times as much. */
+static bool is_flood(struct http_worker *w, const struct sockaddr *addr,
+                     const struct http_conn_peer *peer)
+{
+    const struct http_limit_peer from = {
+        .text = peer->text, .key = peer->key, .known = peer->capped};
+    return peer->capped && !http_networks_have(&w->shared->set.limits.connect_free, addr) &&
+           !http_limit_connect(w->shared->limit, &from);
+}
+
+/* Without an end that the kernel would have to remember for a minute. */
+static void close_at_once(int fd)
+{
+    const struct linger none = {.l_onoff = 1, .l_linger = 0};
+    (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &none, sizeof(none));
+    (void)close(fd);
+}
+
 static void let_in(struct http_worker *w, int fd, const struct sockaddr *addr)
 {
     struct http_conn_peer peer = {.key = 0};
     peer.capped = http_listen_peer(addr, peer.text, &peer.key);
+    if (is_flood(w, addr, &peer)) {
+        tally(&w->tally.turned_away);
+        close_at_once(fd);
+        return;
+    }
     if (peer.capped && !http_peers_enter(w->shared->peers, peer.key)) {
         tally(&w->tally.turned_away);
         (void)close(fd);

@@ -22,15 +22,20 @@ from lab import Lab, wait_for
 from load import COHORT, metrics
 
 HOST = "127.0.0.1"
+SOURCE = "127.0.0.3"  # of floods
 ANSWER_S = 30  # generous: the machine may be loaded
 BURST = 20     # 5 a second, 4 seconds of it at once
 QUEUE = 64
+CONNECTIONS, CONNECTION_RATE = 200, 10  # of one address: at a time and at once, and a second
 CONF = f"""endpoint_rate = 5
 operator_rate = 20
 address_rate = 5
 limit_burst = 4s
 queue = {QUEUE}
 workers = 2
+connections_per_address = {CONNECTIONS}
+connection_rate = {CONNECTION_RATE}
+connection_rate_exempt = 127.0.0.0/30
 """
 CONTEXT = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 CONTEXT.check_hostname = False
@@ -146,7 +151,7 @@ class Flood:
 
     def __init__(self, world, tokens, *what):
         self.stopping, self.answers, self.opened, self.lock = threading.Event(), [], 0, threading.Lock()
-        self.threads = [threading.Thread(target=self.run, args=(world.client(t, "127.0.0.3"), what or ("/v1/token", "{}")), daemon=True)
+        self.threads = [threading.Thread(target=self.run, args=(world.client(t, SOURCE), what or ("/v1/token", "{}")), daemon=True)
                         for t in tokens]
         for t in self.threads:
             t.start()
@@ -297,3 +302,46 @@ def test_an_agent_keeps_what_is_refused_and_sends_it_later(world):
     assert agent.status()["spool"] | {"waiting": 0} == {"waiting": 0, "dropped": 0, "note": ""}
     endpoint = token.read_text().split(".")[1]
     assert endpoint in {e["endpoint"] for e in world.lab.fleet()}
+
+
+def test_a_flood_of_connections_from_one_address_is_closed_before_the_handshake(world):
+    """Nobody is known before the handshake, so the address counts; its neighbour comes in with every connection."""
+    port, flooder, neighbour = world.lab.port, "127.0.0.77", "127.0.0.78"
+    stopping, tries = threading.Event(), []
+
+    def flood():
+        while not stopping.is_set():
+            with contextlib.suppress(OSError):
+                socket.create_connection((HOST, port), ANSWER_S, source_address=(flooder, 0)).close()
+                tries.append(1)
+
+    before, begun = metrics(world.lab.port), time.monotonic()
+    thread = threading.Thread(target=flood, daemon=True)
+    thread.start()
+    try:
+        wait_for("the flood is held", lambda: world.limited("connection") > CONNECTIONS, 60)
+        token = world.token("green")
+        for _ in range(10):  # each a handshake of its own
+            with contextlib.closing(world.client(token, neighbour)) as client:
+                assert client.ask()[0] in (200, 429)
+    finally:
+        stopping.set()
+        thread.join(ANSWER_S)
+    took_s = time.monotonic() - begun
+    after = metrics(world.lab.port)
+    let_in = after["ringward_http_connections_total"] - before["ringward_http_connections_total"]
+    ours = 10 + took_s * 12  # the neighbour's, and those that ask for metrics ten times a second
+    assert let_in <= CONNECTIONS + CONNECTION_RATE * (took_s + 1) + ours, (let_in, took_s)
+    refused = len(tries) - CONNECTIONS - CONNECTION_RATE * (took_s + 1)
+    wait_for("all others are closed", lambda: world.limited("connection") >= refused, 60)
+    assert world.lab.server.log.read_text().count("kind=connection") == 1  # one line a minute
+
+
+def test_who_is_exempt_may_open_as_many_connections_as_he_likes(world):
+    """A balancer in front, or a proxy on this host, speaks for many."""
+    held = world.limited("connection")
+    for _ in range(CONNECTIONS + 50):
+        socket.create_connection((HOST, world.lab.port), ANSWER_S, source_address=(SOURCE, 0)).close()
+    with contextlib.closing(world.client(world.token("green"), SOURCE)) as client:
+        wait_for("it is served behind them", lambda: client.ask()[0] == 200, 60)
+    assert world.limited("connection") == held

@@ -235,9 +235,61 @@ TEST(refusals_are_counted_and_told_once_a_minute)
     http_limit_free(r.limit);
 }
 
+static size_t connected(struct rig *r, uint64_t address, size_t tries)
+{
+    const struct http_limit_peer peer = from(address);
+    size_t n = 0;
+    for (size_t i = 0; i < tries; i++) {
+        n += http_limit_connect(r->limit, &peer);
+    }
+    return n;
+}
+
+TEST(connections_hold_their_address_and_no_request)
+{
+    struct rig r;
+    struct rw_err err;
+    struct http_limit_count counts[HTTP_LIMIT_KINDS];
+    const struct http_limit_rates rates = {
+        .address_per_s = 10, .burst_ms = 1000, .connect_per_s = 4, .connect_burst = 30};
+    const struct http_limit_peer local = {.text = "unix", .known = false};
+    r.now.ms = 1000;
+    MUST(http_limit_new(&rates, (struct rw_clock){.mono = mono_of, .ctx = &r.now}, &r.limit, &err));
+    assert_int_equal(connected(&r, 1, 100), 30);
+    assert_int_equal(connected(&r, 2, 5), 5); /* a neighbour */
+    assert_int_equal(passed_from(&r, HTTP_LIMIT_STRANGER, from(1), 5), 5);
+    for (size_t i = 0; i < 100; i++) {
+        assert_true(http_limit_connect(r.limit, &local));
+    }
+    r.now.ms += 2000;
+    assert_int_equal(connected(&r, 1, 100), 8);
+    http_limit_counts(r.limit, counts);
+    assert_int_equal(counts[HTTP_LIMIT_CONNECTION].refused, 70 + 92);
+    assert_int_equal(counts[HTTP_LIMIT_STRANGER].refused, 0);
+    http_limit_free(r.limit);
+}
+
+/* 2^14 buckets: whoever has more addresses than that pushes out the fullest, never one that is at its limit. */
+TEST(a_flood_from_many_addresses_frees_no_address_of_its_limit)
+{
+    struct rig r;
+    struct rw_err err;
+    const struct http_limit_rates rates = {.connect_per_s = 1, .connect_burst = 10};
+    r.now.ms = 1000;
+    MUST(http_limit_new(&rates, (struct rw_clock){.mono = mono_of, .ctx = &r.now}, &r.limit, &err));
+    assert_int_equal(connected(&r, 1, 20), 10);
+    for (uint64_t i = 0; i < 100000; i++) {
+        (void)connected(&r, 1000 + i, 1);
+    }
+    assert_int_equal(connected(&r, 1, 20), 0);
+    http_limit_free(r.limit);
+}
+
 RUN_TESTS(cmocka_unit_test(everybody_answers_for_himself),
           cmocka_unit_test(enrolment_with_a_shared_token_has_no_rate),
           cmocka_unit_test(strangers_hold_their_address_and_nobody_who_is_known),
           cmocka_unit_test(strangers_push_no_endpoint_out),
           cmocka_unit_test(a_rate_of_zero_is_none),
-          cmocka_unit_test(refusals_are_counted_and_told_once_a_minute))
+          cmocka_unit_test(refusals_are_counted_and_told_once_a_minute),
+          cmocka_unit_test(connections_hold_their_address_and_no_request),
+          cmocka_unit_test(a_flood_from_many_addresses_frees_no_address_of_its_limit))
