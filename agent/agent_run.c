@@ -205,7 +205,8 @@ RW_RC agent_run(struct agent *a, struct rw_err *err)
     struct rw_err late;
     RW_TRY(open_signals(a, err));
     RW_TRY(agent_control_open(a, err));
-    RW_TRY(activate_guard(&a->activate, err));
+    struct rw_rc guarded = activate_guard(&a->activate, err);
+    if (!rw_is_ok(guarded) && !a->activate.link_owed) { return guarded; }
     RW_TRY(agent_poll_open(a, err));
     RW_TRY(agent_integrity_open(&a->integrity, &a->activate, a->conf.verify_interval_ms, err));
     /* A halt is asked for before anything is loaded (INV-6), while the sensor starts: nobody waits for the network. */

@@ -91,7 +91,8 @@ static RW_RC reconcile(struct activate *a, int64_t active, struct rw_err *err)
     if (was_left_unsaved(a, active)) { adopt(a, active); }
     if (t->change == SLOT_NO_CHANGE) { activate_unmark(a); } /* killed right after a commit */
     int64_t wanted = t->change != SLOT_NO_CHANGE ? t->set : a->slots.current;
-    if (active != wanted) { RW_TRY(set_store_switch(&a->sets, wanted, err)); }
+    /* Where it fails the link is owed. */
+    if (active != wanted) { RW_IGNORE(activate_link(a, wanted, err), "start_allowed tries again"); }
     /* A manifest that cannot be read is the guard's business. */
     if (!rw_is_ok(set_store_read(&a->sets, wanted, &a->active, err))) {
         activate_log("active_set_unreadable", err);
@@ -146,7 +147,7 @@ static bool start_allowed(struct activate *a)
         return false; /* INV-6: it would load what the last start may have died of, untold */
     }
     if (a->damage.found) { activate_leave_damaged(a); }
-    if (!a->damage.found) { return true; }
+    if (!a->damage.found) { return !a->link_owed; }
     rw_log(RW_LOG_ERROR, "sensor_not_started", "text", "no intact set is left");
     return false; /* INV-5: it would load what nobody proved */
 }
@@ -177,14 +178,10 @@ void activate_order_load(struct activate *a)
 void activate_start(struct activate *a)
 {
     RW_ASSERT(a->phase == ACTIVATE_STOPPED);
-    a->slots.boot.open = true;
-    a->slots.boot.guarded = false;
-    /* What the guard has just gone back to had no try yet. */
-    a->uncounted = !activate_save(a) && !a->fell_back;
+    if (!a->link_owed) { activate_count(a); }
     (void)activate_counted(a); /* tried again before a sensor starts */
     a->begun = activate_now(a);
     a->settled = false;
-    a->begun_set = a->slots.trial.change != SLOT_NO_CHANGE ? -1 : a->slots.current;
     activate_enter(a,
                    a->slots.trial.change != SLOT_NO_CHANGE ? ACTIVATE_LOADING : ACTIVATE_STARTING);
     activate_start_sensor(a);
@@ -204,7 +201,8 @@ bool activate_idle(const struct activate *a)
     /* A sensor that cannot load the proven set any more may be cured by a new one. */
     bool steady =
         a->phase == ACTIVATE_STEADY || (a->phase == ACTIVATE_STARTING && a->restarts >= 2);
-    return steady && !a->damage.found; /* a trial must have a whole set to go back to */
+    return steady && !a->link_owed &&
+           !a->damage.found; /* a trial must have a whole set to go back to */
 }
 
 void activate_abort(struct activate *a, const char *family)

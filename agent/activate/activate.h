@@ -56,7 +56,7 @@ struct activate {
     struct set_store sets;
     struct slot_state slots;
     struct sensor sensor;
-    struct manifest active; /* of the set that the link names */
+    struct manifest active; /* of the set that the link names, or will name (link_owed) */
     struct report *report;
     struct rw_clock clock;
     int64_t load_timeout_ms;
@@ -64,12 +64,15 @@ struct activate {
     int64_t stable_ms;
     int64_t reach_ms;
     enum activate_phase phase;
-    struct rw_mono since;   /* when the phase began */
-    struct rw_mono begun;   /* start of this run */
-    bool settled;           /* the sensor has proven the active set */
-    int64_t begun_set;      /* proven set with which this run began; -1: it began with a trial */
-    bool uncounted;         /* the begin of this run is not on the disk yet: no sensor may load */
-    bool fell_back;         /* the boot guard left a set in this start */
+    struct rw_mono since; /* when the phase began */
+    struct rw_mono begun; /* start of this run */
+    bool settled;         /* the sensor has proven the active set */
+    int64_t begun_set;    /* proven set with which this run began; -1: it began with a trial */
+    bool uncounted;       /* the begin of this run is not on the disk yet: no sensor may load */
+    bool fell_back;       /* the boot guard left a set in this start */
+    bool
+        link_owed; /* the link could not be made to name slots.current: no sensor may start before */
+    struct rw_mono link_at; /* link_owed: tried again then */
     bool aborted;           /* the ring's entry went back during a trial */
     bool reach_back;        /* the server was reachable when the change on trial began */
     struct rw_mono contact; /* begin of the last exchange that the server answered; ms 0: none */
@@ -106,7 +109,8 @@ void activate_drop(struct activate *a);
 
 /* The boot-loop guard: counts this start durably, then chooses the set, before any sensor loads. May be
  * called as a step of its own (`guard`) and again at the begin of a run: one start counts once. A start behind an
- * unclean one that cannot be counted leaves the set. Fails when that cannot be done either: no sensor may load. */
+ * unclean one that cannot be counted leaves the set. Fails when that cannot be done either: no sensor may load.
+ * With link_owed all but the link is done, and a run may begin: it tries again before a sensor starts. */
 RW_RC activate_guard(struct activate *a, struct rw_err *err);
 /* Begins a run after the guard: starts the sensor, resumes a change that was under way. */
 void activate_start(struct activate *a);
@@ -154,7 +158,8 @@ void activate_set_ring(struct activate *a, const char *ring);
 const struct manifest_entry *activate_installed(const struct activate *a, const char *family);
 /* Spools `alive` with what the sensor says is loaded, one per family. */
 void activate_report_alive(const struct activate *a);
-/* Removes sets and stored content that neither a set nor `keep` needs. Nobody may be fetching meanwhile. */
+/* Removes sets and stored content that neither a set nor `keep` needs. Nobody may be fetching meanwhile.
+ * Leaves all as it is while link_owed. */
 RW_RC activate_collect(struct activate *a, const uint8_t (*keep)[DIGEST_BYTES], size_t keep_count,
                        struct rw_err *err);
 const char *activate_phase_name(enum activate_phase p);

@@ -56,9 +56,15 @@ static RW_RC act(struct activate *a, const struct boot_rule_result *r, struct rw
     if (r->slot == BOOT_ACTIVE) { return RW_OK; }
     (void)snprintf(detail, sizeof(detail), "boot guard: %s", r->reason);
     a->fell_back = true;
-    RW_TRY(activate_fall_back(a, r->set, r->blame, detail, err));
+    struct rw_rc rc = activate_fall_back(a, r->set, r->blame, detail, err);
     report_flush(a->report); /* this process may end now */
-    return RW_OK;
+    return rc;
+}
+
+int64_t activate_way_back(const struct activate *a)
+{
+    struct manifest unused;
+    return is_whole(a, a->slots.previous, &unused) ? a->slots.previous : 0;
 }
 
 RW_RC activate_guard(struct activate *a, struct rw_err *err)
@@ -76,10 +82,30 @@ RW_RC activate_guard(struct activate *a, struct rw_err *err)
     return act(a, &r, err);
 }
 
+void activate_count(struct activate *a)
+{
+    a->slots.boot.open = true;
+    a->slots.boot.guarded = false;
+    /* What the guard has just gone back to had no try yet. */
+    a->uncounted = !activate_save(a) && !a->fell_back;
+    a->begun_set = a->slots.trial.change != SLOT_NO_CHANGE ? -1 : a->slots.current;
+}
+
+/* INV-6: while the link names what was left, nothing starts, and no start is counted: the set to come had none. */
+static bool is_linked(struct activate *a)
+{
+    struct rw_err err;
+    if (!a->link_owed) { return true; }
+    if (!rw_is_ok(activate_link(a, a->slots.current, &err))) { return false; }
+    if (a->slots.boot.guarded) { activate_count(a); }
+    return true;
+}
+
 /* On the disk the guard's word still stands, by which a start counts once: the next one would not count this one. */
 bool activate_counted(struct activate *a)
 {
     struct rw_err err;
+    if (!is_linked(a)) { return false; }
     if (!a->uncounted) { return true; }
     if (!activate_save(a)) {
         struct boot_rule_evidence e = boot_evidence(a);
@@ -88,12 +114,12 @@ bool activate_counted(struct activate *a)
         const struct boot_rule_result r = boot_rule_decide(&e);
         if (!rw_is_ok(act(a, &r, &err))) {
             activate_log("fall_back_failed", &err);
-            return false;
+            if (!a->link_owed) { return false; }
         }
     }
     a->uncounted = false;
     if (a->phase == ACTIVATE_LOADING && a->slots.trial.change == SLOT_NO_CHANGE) {
         activate_enter(a, ACTIVATE_STARTING);
     }
-    return true;
+    return !a->link_owed;
 }

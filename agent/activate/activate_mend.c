@@ -155,8 +155,8 @@ void activate_leave_damaged(struct activate *a)
     char detail[BEACON_DETAIL_BYTES];
     a->damage.found = false;
     (void)snprintf(detail, sizeof(detail), "integrity: %.120s", a->damage.text);
-    if (!rw_is_ok(activate_fall_back(a, a->slots.previous, false, detail, &err)) &&
-        !rw_is_ok(activate_fall_back(a, 0, false, detail, &err))) {
+    if (!rw_is_ok(activate_fall_back(a, activate_way_back(a), false, detail, &err)) &&
+        !a->link_owed) {
         a->damage.found = true;
         a->damage.until.ms = activate_now(a).ms + RETRY_MS;
         activate_log("fall_back_failed", &err);
@@ -177,7 +177,7 @@ void activate_mend(struct activate *a, bool last)
     } else if (last || activate_now(a).ms >= a->damage.until.ms) {
         activate_log("integrity_not_repaired", &err);
         activate_leave_damaged(a);
-        if (a->damage.found) { return; } /* no order to load what nobody proved */
+        if (a->damage.found || a->link_owed) { return; } /* no order to load what nobody proved */
     } else {
         activate_log("integrity_waits_for_content", &err);
         return;

@@ -120,10 +120,9 @@ static void leave_crash_loop(struct activate *a)
     static const char why[] = "the sensor crashed 3 times within 10 minutes after the commit";
     struct rw_err err;
     rw_log(RW_LOG_WARN, "crash_loop", "detail", why);
-    if (!rw_is_ok(activate_fall_back(a, a->slots.previous, true, why, &err)) &&
-        !rw_is_ok(activate_fall_back(a, 0, true, why, &err))) {
+    if (!rw_is_ok(activate_fall_back(a, activate_way_back(a), true, why, &err))) {
         activate_log("fall_back_failed", &err);
-        return;
+        if (!a->link_owed) { return; }
     }
     a->restarts = 0;
     a->crashes[0] = a->crashes[1] = a->crashes[2] = (struct rw_mono){0};
@@ -213,6 +212,19 @@ static void step_proven_set(struct activate *a, bool ended)
     }
 }
 
+/* A sensor that runs goes on with what it has in memory until the link names what it shall load. */
+static void link_again(struct activate *a)
+{
+    struct rw_err err;
+    if (!a->link_owed || !sensor_running(&a->sensor) || activate_now(a).ms < a->link_at.ms ||
+        !rw_is_ok(activate_link(a, a->slots.current, &err))) {
+        return;
+    }
+    a->settled = false;
+    activate_order_load(a);
+    activate_enter(a, ACTIVATE_STARTING);
+}
+
 static void clear_boot_counter(struct activate *a)
 {
     bool stable = a->phase == ACTIVATE_STEADY && activate_now(a).ms - a->begun.ms >= a->stable_ms;
@@ -242,6 +254,7 @@ void activate_step(struct activate *a)
         break;
     case ACTIVATE_STARTING:
     case ACTIVATE_STEADY:
+        link_again(a);
         step_proven_set(a, ended);
         look_at_proven(a);
         break;
@@ -290,6 +303,7 @@ struct rw_mono activate_wake(const struct activate *a)
 {
     int64_t ms = phase_wake_ms(a);
     if (a->damage.found) { ms = earlier(ms, a->damage.until.ms); }
+    if (a->link_owed && sensor_running(&a->sensor)) { ms = earlier(ms, a->link_at.ms); }
     if (ms < a->hold_until.ms) { ms = a->hold_until.ms; }
     bool counts =
         a->slots.boot.unclean > 0 || (!a->slots.stable && a->slots.current == a->begun_set);

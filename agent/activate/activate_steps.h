@@ -17,6 +17,8 @@ void activate_log(const char *event, const struct rw_err *err);
 
 /* Saves the slots; a failure is logged and told. */
 bool activate_save(struct activate *a);
+/* The begin of this run goes to the disk; a->uncounted says when it did not get there. */
+void activate_count(struct activate *a);
 /* Is the begin of this run on the disk, or its set left, so that a sensor may load? Tries both again. */
 bool activate_counted(struct activate *a);
 /* Starts the sensor when it is down, with back-off; a failure is logged. */
@@ -35,9 +37,14 @@ void activate_finish_going_back(struct activate *a);
 /* Flips back, reports, forgets. Safe to repeat after a crash. Required state: trial.failed. */
 RW_RC activate_give_up(struct activate *a, struct rw_err *err);
 /* Leaves the proven set for the one before; `detail` goes into the beacons. `blame`: what is left counts as failed and
- * is never tried again here. */
+ * is never tried again here. With link_owed it has failed of the link alone, which follows. */
 RW_RC activate_fall_back(struct activate *a, int64_t set, bool blame, const char *detail,
                          struct rw_err *err);
+/* The set to go back to: the previous one when it is whole, else the empty one. */
+int64_t activate_way_back(const struct activate *a);
+/* Makes the link name the set; link_owed says whether that is still to be done. Done is also what only the sync behind
+ * it failed of. */
+RW_RC activate_link(struct activate *a, int64_t set, struct rw_err *err);
 
 /* Before the guard decides: files of the proven sets that are damaged are made whole from the store. */
 void activate_mend_at_start(struct activate *a);

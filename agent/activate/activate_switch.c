@@ -67,9 +67,7 @@ static RW_RC build_and_switch(struct activate *a, const struct activate_plan *pl
     struct rw_rc rc = set_store_switch(&a->sets, next->set, err);
     if (!rw_is_ok(rc)) {
         /* The rename may have happened before its sync failed: the old set must be named again. */
-        if (!rw_is_ok(set_store_switch(&a->sets, a->slots.current, &back))) {
-            activate_log("link_uncertain", &back);
-        }
+        RW_IGNORE(activate_link(a, a->slots.current, &back), "owed before a sensor starts");
     }
     return rc;
 }
@@ -113,9 +111,7 @@ RW_RC activate_begin(struct activate *a, const struct activate_plan *plan, struc
     rc = tell_sensor(a, plan->change == SLOT_TRIAL, err);
     if (!rw_is_ok(rc)) {
         a->active = old;
-        if (!rw_is_ok(set_store_switch(&a->sets, a->slots.current, &back))) {
-            activate_log("link_uncertain", &back);
-        }
+        RW_IGNORE(activate_link(a, a->slots.current, &back), "owed before a sensor starts");
         forget_intent(a);
         a->settled = false;
         activate_enter(a, ACTIVATE_STARTING);
@@ -225,7 +221,7 @@ RW_RC activate_give_up(struct activate *a, struct rw_err *err)
 {
     struct slot_trial t = a->slots.trial;
     RW_ASSERT(t.failed);
-    RW_TRY(set_store_switch(&a->sets, a->slots.current, err));
+    RW_TRY(activate_link(a, a->slots.current, err));
     RW_TRY(set_store_read(&a->sets, a->slots.current, &a->active, err));
     enum beacon_kind kind = t.storm ? BEACON_STORM : BEACON_FAILED;
     bool told = activate_report_outcome(a, t.aborted ? BEACON_REVERTED : kind,
@@ -321,6 +317,24 @@ static void report_fall(const struct activate *a, const struct manifest *to, boo
     }
 }
 
+RW_RC activate_link(struct activate *a, int64_t set, struct rw_err *err)
+{
+    enum { TRIES = 2 }; /* one call that fails is no reason to leave the host without a sensor */
+    struct rw_rc rc = RW_OK;
+    a->link_owed = false;
+    for (int i = 0; i < TRIES; i++) {
+        struct rw_err unread;
+        int64_t names = -1;
+        rc = set_store_switch(&a->sets, set, err);
+        if (rw_is_ok(rc)) { return rc; }
+        activate_log("link_uncertain", err);
+        if (rw_is_ok(set_store_active(&a->sets, &names, &unread)) && names == set) { return RW_OK; }
+    }
+    a->link_owed = true;
+    a->link_at.ms = activate_now(a).ms + RETRY_MS;
+    return rc;
+}
+
 RW_RC activate_fall_back(struct activate *a, int64_t set, bool blame, const char *detail,
                          struct rw_err *err)
 {
@@ -336,12 +350,12 @@ RW_RC activate_fall_back(struct activate *a, int64_t set, bool blame, const char
     a->slots.trial = (struct slot_trial){.change = SLOT_NO_CHANGE};
     (void)activate_save(
         a); /* unsaved, the link alone tells the next start (activate_open): the set must be left anyhow */
-    RW_TRY(set_store_switch(&a->sets, set, err));
+    struct rw_rc rc = activate_link(a, set, err);
     a->active = to;
     a->fresh = false;
     a->settled = false;
     a->collect_due = true;
-    return RW_OK;
+    return rc;
 }
 
 RW_RC activate_collect(struct activate *a, const uint8_t (*keep)[DIGEST_BYTES], size_t keep_count,
@@ -353,6 +367,7 @@ RW_RC activate_collect(struct activate *a, const uint8_t (*keep)[DIGEST_BYTES], 
     size_t n = 0;
     size_t removed = 0;
     RW_ASSERT(keep_count <= POINTERS_MAX);
+    if (a->link_owed) { return RW_OK; } /* the link names what nobody needs, and must not dangle */
     RW_TRY(set_store_collect(&a->sets, sets, SETS, err));
     for (size_t i = 0; i < SETS; i++) {
         struct manifest m = {.count = 0};

@@ -198,13 +198,19 @@ def test_a_boot_loop_ends_on_the_previous_set(fleet):
     """INV-6: unclean starts in a row, each before the former was stable: one more try, then the previous set."""
     agent = fleet.agents[2]
     before = number(fleet.good)
+    content = fleet.dir / "last.yar"
+    content.write_text('rule last { strings: $a = "no file holds 9b1f4c77d0" condition: $a }\n')
+    released = fleet.publish(content, "the last one")
+    fleet.cli("rollout", "start", released, check=True)
+    wait_for("the endpoint has committed it",
+             lambda: agent.active_release() == number(released) and agent.status().get("phase") == "steady", 60, 0.2)
     agent.process.stop()
     agent.conf.write_text(agent.conf.read_text().replace("stable_after = 1s", "stable_after = 10m"))
     for _ in range(3):
         agent.start()
         wait_for("the sensor proves a load", lambda: agent.status().get("sensor", {}).get("proven"), 60, 0.2)
         agent.process.kill()
-    assert agent.active_release() != before
+    assert agent.active_release() == before
     agent.start()
     wait_for("the sensor runs on what was proven before", lambda: agent.status().get("sensor", {}).get("proven"), 60, 0.3)
-    assert agent.active_release() in (0, 1)
+    assert agent.active_release() in (before, 0)  # this start is an unclean one too: the third in a row

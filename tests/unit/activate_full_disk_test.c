@@ -10,12 +10,13 @@
 
 static const char sensor[] = RW_FAKE_DIR "/fake_sensor";
 
-/* No new file gets its name, as on a full disk; a link, which needs no room, does. */
+/* No new file gets its name, as on a full disk; a link, which needs no room, does unless it is stuck too. */
 static bool disk_is_full;
+static bool link_is_stuck;
 
 int renameat(int from_dir, const char *from, int to_dir, const char *to)
 {
-    if (disk_is_full && strcmp(to, "current") != 0) {
+    if (strcmp(to, "current") == 0 ? link_is_stuck : disk_is_full) {
         errno = ENOSPC;
         return -1;
     }
@@ -117,6 +118,42 @@ TEST(an_uncounted_start_leaves_the_set_at_once_and_for_good)
     finish();
 }
 
+/* What it leaves for had no try: the empty set would be one step too far. */
+TEST(an_uncounted_start_whose_link_is_stuck_ends_on_the_previous_set)
+{
+    run_on_two(0, ACTIVATE_STEADY);
+    make_unsaveable();
+    link_is_stuck = true;
+    panic();
+    struct rw_err err;
+    MUST_FAIL(activate_guard(&bench.a, &err), RW_E_FULL);
+    activate_start(&bench.a);
+    assert_false(sensor_running(&bench.a.sensor));
+    link_is_stuck = false;
+    bench.a.restart_at.ms = 0;
+    bench_until(ACTIVATE_STEADY);
+    assert_int_equal(bench_active_release("yara"), 1);
+    finish();
+}
+
+/* The same when the guard could count and the run that follows cannot. */
+TEST(a_run_that_can_neither_tell_nor_link_ends_on_the_previous_set)
+{
+    struct rw_err err;
+    run_on_two(60, ACTIVATE_PROBATION);
+    panic();
+    MUST(activate_guard(&bench.a, &err));
+    make_unsaveable();
+    link_is_stuck = true;
+    activate_start(&bench.a);
+    assert_false(sensor_running(&bench.a.sensor));
+    link_is_stuck = false;
+    bench.a.restart_at.ms = 0;
+    bench_until(ACTIVATE_STEADY);
+    assert_int_equal(bench_active_release("yara"), 1);
+    finish();
+}
+
 TEST(an_uncounted_start_leaves_a_trial)
 {
     run_on_two(60, ACTIVATE_PROBATION);
@@ -175,6 +212,8 @@ TEST(a_lost_link_comes_back)
 
 RUN_TESTS(cmocka_unit_test(starts_are_counted_on_a_full_disk),
           cmocka_unit_test(an_uncounted_start_leaves_the_set_at_once_and_for_good),
+          cmocka_unit_test(an_uncounted_start_whose_link_is_stuck_ends_on_the_previous_set),
+          cmocka_unit_test(a_run_that_can_neither_tell_nor_link_ends_on_the_previous_set),
           cmocka_unit_test(an_uncounted_start_leaves_a_trial),
           cmocka_unit_test(a_run_that_cannot_tell_that_it_begins_leaves_the_set),
           cmocka_unit_test(a_full_disk_alone_is_no_reason_to_leave_a_proven_set),
