@@ -117,7 +117,9 @@ void sensor_drop(struct sensor *s)
 static void discard_waiting(const struct sensor *s)
 {
     char byte;
-    for (int i = 0; i < DRAIN_MESSAGES_MAX && recv(s->socket, &byte, 1, MSG_DONTWAIT) >= 0; i++) {}
+    for (int i = 0; i < DRAIN_MESSAGES_MAX; i++) {
+        if (recv(s->socket, &byte, 1, MSG_DONTWAIT) < 0 && errno == EAGAIN) { return; }
+    }
 }
 
 RW_RC sensor_start(struct sensor *s, struct rw_mono now, struct rw_err *err)
@@ -271,7 +273,7 @@ static bool receive_one(struct sensor *s, struct rw_mono now)
     struct sensor_message m;
     struct rw_err unused;
     ssize_t n = recvmsg(s->socket, &h, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-    if (n < 0) { return errno == EINTR; }
+    if (n < 0) { return errno != EAGAIN; } /* a full queue left full would swallow the proof */
     struct rw_span line = rw_span_of(text, (size_t)n);
     if (line.n > 0 && line.p[line.n - 1] == '\n') { line.n--; }
     if (s->proc.pid <= 0 || sender_of(&h) != s->proc.pid || line.n > SENSOR_MESSAGE_BYTES_MAX ||

@@ -112,8 +112,10 @@ static RW_RC fork_with_report(const struct proc_spec *spec, const int *safe_fds,
     return RW_OK;
 }
 
+/* Killed first: where only the report could not be read the program runs, and would be waited for without end. */
 static void reap_failed(pid_t pid)
 {
+    (void)kill(pid, SIGKILL);
     while (waitpid(pid, NULL, 0) < 0 && errno == EINTR) {}
 }
 
@@ -136,7 +138,6 @@ static RW_RC fork_and_exec(const struct proc_spec *spec, const int *safe_fds, st
     int pidfd = (int)syscall(SYS_pidfd_open, pid, 0); /* closes at exec by itself */
     if (pidfd < 0) {
         int pidfd_errno = errno;
-        (void)kill(pid, SIGKILL);
         reap_failed(pid);
         return rw_fail_errno(err, RW_E_PROCESS, pidfd_errno, "pidfd of '%s'", spec->path);
     }
