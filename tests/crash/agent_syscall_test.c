@@ -3,9 +3,9 @@
  * set (INV-6), and after a restart the path ends where it should, told to the server once.
  *
  * The calls are found from outside (tests/fakes/syscall_trace.h). By default those that change the disk are hit, by
- * kill each; by faults in a sample. RW_FAULTS=full hits each of them with each fault, and kills behind other calls
- * too; RW_FAULTS=full:interrupted does so with one fault; RW_FAULTS=update:killed:74 repeats one try. What the lives
- * of a failed try logged is printed.
+ * kill each; by faults in a sample. RW_FAULTS=full hits each call with each fault that fits it, kills behind any call
+ * whatever it does, and fails those to sensor, box and network helper; RW_FAULTS=full:interrupted does so with one
+ * fault (scripts/faults); RW_FAULTS=update:killed:74 repeats one try. What the lives of a failed try logged is printed.
  */
 #include "agent/activate/activate.h"
 #include "agent/poll/poll.h"
@@ -22,7 +22,7 @@ static const char life_box[] = RW_FAKE_DIR "/fake_box";
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
-enum { TRIES_MAX = 16384, POOL = 16, NO_LINK = -1 };
+enum { TRIES_MAX = 65536, POOL = 16, NO_LINK = -1 };
 
 static const struct path {
     const char *id;
@@ -202,10 +202,20 @@ static void start(size_t index)
     _exit(0);
 }
 
+/* Of the thousands of tries of one fault, as it goes. */
+static void show_progress(size_t from, size_t ended)
+{
+    enum { EACH = 200 };
+    if (ended % EACH != 0) { return; }
+    print_message("           %zu of %zu\n", ended, attempt_count - from);
+    (void)fflush(stdout);
+}
+
 /* Runs attempts from..attempt_count, a few at a time: they mostly wait. */
 static void run_from(size_t from)
 {
     size_t running = 0;
+    size_t ended = 0;
     for (size_t i = from; i < attempt_count || running > 0;) {
         if (i < attempt_count && running < POOL) {
             start(i++);
@@ -215,6 +225,7 @@ static void run_from(size_t from)
         int status = 0;
         assert_true(waitpid(-1, &status, 0) > 0);
         running--;
+        if (getenv("RW_FAULTS") != NULL) { show_progress(from, ++ended); }
     }
 }
 
@@ -234,7 +245,7 @@ static const struct fault {
     int stride_full; /* with RW_FAULTS=full */
 } faults[] = {
     {"killed", SYSCALL_ALL_DURABLE, SYSCALL_KILL, 0, false, 1, 1},
-    {"killed_elsewhere", SYSCALL_ALL & ~SYSCALL_ALL_DURABLE, SYSCALL_KILL, 0, false, 0, 7},
+    {"killed_elsewhere", SYSCALL_ALL & ~SYSCALL_ALL_DURABLE, SYSCALL_KILL, 0, false, 0, 1},
     {"disk_full", SYSCALL_ALL_DURABLE & ~(1 << SYSCALL_UNLINK), SYSCALL_FAIL, ENOSPC, false, 5, 1},
     {"disk_stays_full", SYSCALL_ALL_DURABLE & ~(1 << SYSCALL_UNLINK), SYSCALL_FAIL, ENOSPC, true, 9,
      1},
@@ -248,6 +259,13 @@ static const struct fault {
      SYSCALL_FAIL, EINTR, false, 29, 1},
     {"short_write", 1 << SYSCALL_WRITE, SYSCALL_SHORT, 0, false, 3, 1},
     {"short_read", 1 << SYSCALL_READ, SYSCALL_SHORT, 0, false, 17, 1},
+    /* Pipes and sockets to sensor, box and network. */
+    {"pipe_error", 1 << SYSCALL_TAKE | 1 << SYSCALL_PUT | 1 << SYSCALL_SOCKET, SYSCALL_FAIL, EIO,
+     false, 0, 1},
+    {"pipe_interrupted", 1 << SYSCALL_TAKE | 1 << SYSCALL_PUT | 1 << SYSCALL_SOCKET, SYSCALL_FAIL,
+     EINTR, false, 0, 1},
+    {"pipe_short", 1 << SYSCALL_TAKE | 1 << SYSCALL_PUT | 1 << SYSCALL_SOCKET, SYSCALL_SHORT, 0,
+     false, 0, 1},
 };
 
 static struct syscall_plan plan_of(const struct fault *f, int at)
@@ -270,6 +288,17 @@ static enum extent extent_of(const struct fault *f)
     if (strcmp(wish, "full") == 0) { return FULL; }
     if (strncmp(wish, of_one, strlen(of_one)) != 0) { return ONE; }
     return strcmp(wish + strlen(of_one), f->id) == 0 ? FULL : NONE;
+}
+
+/* RW_FAULTS=list: for scripts/faults. */
+static bool names_only(void)
+{
+    const char *wish = getenv("RW_FAULTS");
+    if (wish == NULL || strcmp(wish, "list") != 0) { return false; }
+    for (size_t i = 0; i < RW_LEN(faults); i++) {
+        print_message("fault: %s\n", faults[i].id);
+    }
+    return true;
 }
 
 /* A try without any deed: it must succeed, and tells how many calls there are. */
@@ -407,6 +436,7 @@ TEST(killed_or_failed_at_any_system_call_a_valid_set_remains_and_the_path_ends_r
         print_message("           skipped: traced on x86_64 only\n");
         skip();
     }
+    if (names_only()) { return; }
     attempts = mmap(NULL, TRIES_MAX * sizeof(*attempts), PROT_READ | PROT_WRITE,
                     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     assert_ptr_not_equal(attempts, MAP_FAILED);

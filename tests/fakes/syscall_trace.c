@@ -12,9 +12,10 @@
 
 const char *syscall_kind_name(enum syscall_kind kind)
 {
-    static const char *const names[] = {
-        "create", "write", "sync", "rename", "link", "symlink", "unlink", "mkdir",  "truncate",
-        "chmod",  "bind",  "open", "read",   "list", "stat",    "lock",   "socket", "other"};
+    static const char *const names[] = {"create",  "write",  "sync",  "rename",   "link",
+                                        "symlink", "unlink", "mkdir", "truncate", "chmod",
+                                        "bind",    "open",   "read",  "list",     "stat",
+                                        "lock",    "socket", "take",  "put",      "other"};
     return names[kind];
 }
 
@@ -47,7 +48,7 @@ static const struct {
     {SYS_newfstatat, {SYSCALL_STAT, false, -1}},   {SYS_fstat, {SYSCALL_STAT, true, -1}},
     {SYS_lseek, {SYSCALL_STAT, true, -1}},         {SYS_flock, {SYSCALL_LOCK, true, -1}},
     {SYS_socket, {SYSCALL_SOCKET, false, -1}},     {SYS_connect, {SYSCALL_SOCKET, false, -1}},
-    {SYS_sendto, {SYSCALL_SOCKET, false, -1}},     {SYS_recvfrom, {SYSCALL_SOCKET, false, -1}},
+    {SYS_sendto, {SYSCALL_SOCKET, false, 2}},      {SYS_recvfrom, {SYSCALL_SOCKET, false, 2}},
     {SYS_sendmsg, {SYSCALL_SOCKET, false, -1}},    {SYS_recvmsg, {SYSCALL_SOCKET, false, -1}},
 };
 
@@ -72,6 +73,12 @@ static bool is_below(pid_t pid, int fd, const char *folder)
     if (n <= 0) { return false; }
     path[n] = '\0';
     return strncmp(path, folder, strlen(folder)) == 0;
+}
+
+static enum syscall_kind kind_outside(enum syscall_kind kind)
+{
+    if (kind == SYSCALL_READ) { return SYSCALL_TAKE; }
+    return kind == SYSCALL_WRITE ? SYSCALL_PUT : SYSCALL_OTHER;
 }
 
 /* Lets the child run to its next stop at a system call. False: it has ended, with this status. */
@@ -107,8 +114,8 @@ static bool is_due(pid_t pid, const struct syscall_plan *p, const struct user_re
                    struct syscall_result *out)
 {
     struct call c = call_of(r);
+    if (c.has_fd && !is_below(pid, (int)r->rdi, p->folder)) { c.kind = kind_outside(c.kind); }
     if ((p->kinds >> c.kind & 1U) == 0) { return false; }
-    if (c.has_fd && !is_below(pid, (int)r->rdi, p->folder)) { return false; }
     if (p->deed == SYSCALL_SHORT && (c.length_arg < 0 || r->rdx <= 1)) { return false; }
     out->counted++;
     out->by_kind[c.kind]++;

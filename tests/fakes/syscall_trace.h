@@ -34,6 +34,8 @@ enum syscall_kind {
     SYSCALL_STAT,
     SYSCALL_LOCK,
     SYSCALL_SOCKET, /* socket, connect, sendto, recvfrom ... */
+    SYSCALL_TAKE,   /* read of a descriptor outside of the folder: a pipe, a socket, /proc */
+    SYSCALL_PUT,    /* write of such a one */
     SYSCALL_OTHER,
     SYSCALL_KINDS,
 };
@@ -50,8 +52,9 @@ enum syscall_deed {
 };
 
 struct syscall_plan {
-    const char *folder; /* watched; descriptors outside of it do not count as files */
-    unsigned kinds;     /* bit 1 << kind: calls that count */
+    const char
+        *folder;    /* watched; calls on descriptors outside of it are of the last three kinds */
+    unsigned kinds; /* bit 1 << kind: calls that count */
     enum syscall_deed deed;
     int at;             /* on which of them, from 1 */
     int error;          /* SYSCALL_FAIL */
