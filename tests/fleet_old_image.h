@@ -1,5 +1,6 @@
-/* fleet_old_image.h: the fleet's fold as stores have it that were written before it was cut into slices: all in one
- * piece, version 4. The program only reads it; this is its form, for tests that make such a store.
+/* fleet_old_image.h: the fleet's fold as stores have it that were written by programs of before: all in one piece
+ * (version 4). The program only reads it; this is its form, for tests that make such a store. It does not know the
+ * signal `mute`.
  *
  * memory   appends to a buffer of the caller
  * threads  one thread
@@ -11,9 +12,10 @@
 #include "server/health/fleet_bytes.h"
 #include "server/health/fleet_image.h"
 
-static const struct fleet_field old_table[] = {FLEET_FIELD(fleet_table, next_serial),
-                                               FLEET_FIELD(fleet_table, next_permit),
-                                               FLEET_FIELD(fleet_table, beacons)};
+static const struct fleet_field old_table[] = {
+    FLEET_FIELD(fleet_table, next_serial),
+    FLEET_FIELD(fleet_table, next_permit),
+    {offsetof(struct fleet_table, beacons), (FLEET_KINDS - 1) * 8}};
 
 static const struct fleet_field old_release[] = {
     FLEET_FIELD(fleet_release, family),      FLEET_FIELD(fleet_release, release),
@@ -101,7 +103,7 @@ static RW_RC old_image_write(const struct fleet_table *t, struct rw_buf *b, stru
     for (size_t i = 0; i < t->count_cap; i++) {
         const struct fleet_count_entry *e = &t->counts[i];
         if (e->key == 0) { continue; }
-        RW_TRY(rw_buf_append(b, rw_span_of(e, sizeof(*e)), err));
+        RW_TRY(rw_buf_append(b, rw_span_of(e, sizeof(*e) - 8), err));
     }
     RW_TRY(fleet_bytes_put(b, t->windows.used, 8, err));
     for (size_t i = 0; i < t->windows.cap; i++) {

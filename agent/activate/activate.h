@@ -80,6 +80,7 @@ struct activate {
     bool fresh; /* the latest change brought a release of `fresh_family` by permit, in this run */
     char fresh_family[INSTALL_NAME_BYTES];
     char storm[DETECT_DETAIL_BYTES]; /* why the change on trial is given up; "" */
+    char mute[DETECT_DETAIL_BYTES];  /* the same */
     struct rw_mono hold_until;       /* a commit was not durable: try again then */
     struct rw_mono restart_at;       /* sensor down: start it again then */
     int64_t restarts;                /* in a row */

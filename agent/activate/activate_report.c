@@ -92,7 +92,7 @@ bool activate_report_outcome(const struct activate *a, enum beacon_kind kind,
     rw_copy(b.id, sizeof(b.id), t->beacon, sizeof(t->beacon));
     /* One change may be told as healthy and, after a crash before its commit, as failed: two beacons. */
     b.id[0] ^= kind == BEACON_HEALTHY ? 0U : 0xffU;
-    if (kind == BEACON_FAILED || kind == BEACON_STORM) {
+    if (kind == BEACON_FAILED || kind == BEACON_STORM || kind == BEACON_MUTE) {
         b.stage = t->stage;
         b.signal = t->signal;
     }

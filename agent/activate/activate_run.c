@@ -30,6 +30,7 @@ static struct trial_rule_evidence evidence(const struct activate *a)
         .load_error = a->sensor.load_error,
         .selftest_failed = a->sensor.selftest_failed,
         .aborted = a->aborted,
+        .mute = a->mute[0] != '\0',
         .storm = a->storm[0] != '\0',
         .drill = a->slots.trial.drill,
         .reach_back = a->reach_back,
@@ -38,13 +39,34 @@ static struct trial_rule_evidence evidence(const struct activate *a)
     };
 }
 
-/* Counts are of the load that the sensor has proven; slowness is told and lived with, a storm ends the trial. */
+/* Once for each load: it lives and has lost its function. `fresh`: it brought another release. */
+static bool fell_mute(struct activate *a, bool fresh, char detail[static DETECT_DETAIL_BYTES])
+{
+    struct sensor *s = &a->sensor;
+    const struct detect_load load = {
+        .generation = s->generation,
+        .fresh = fresh,
+        .failed = s->selftest_failed,
+        .tested = s->tested,
+        .tested_before = s->tested_before,
+        .age_ms = s->last_seen.ms - a->since.ms, /* silence is not muteness */
+        .wait_ms = a->alive_ms,
+    };
+    if (s->mute_told || !detect_mute(&s->detect, &load, detail)) { return false; }
+    s->mute_told = true;
+    return true;
+}
+
+/* Counts are of the load that the sensor has proven; slowness is told and lived with, a storm or a loss of function
+ * ends the trial. */
 static void look_at_trial(struct activate *a)
 {
     char detail[DETECT_DETAIL_BYTES];
     struct detect *d = &a->sensor.detect;
     bool trial = a->slots.trial.change == SLOT_TRIAL && a->phase == ACTIVATE_PROBATION;
-    if (!trial || d->generation != a->sensor.generation) { return; }
+    if (!trial) { return; }
+    if (fell_mute(a, true, detail)) { (void)snprintf(a->mute, sizeof(a->mute), "%s", detail); }
+    if (d->generation != a->sensor.generation) { return; }
     if (detect_slow(d, detail)) {
         activate_report_signal(a, BEACON_SLOW, a->slots.trial.to.family, detail);
     }
@@ -58,7 +80,11 @@ static void look_at_proven(struct activate *a)
 {
     char detail[DETECT_DETAIL_BYTES];
     struct detect *d = &a->sensor.detect;
-    if (!a->settled || d->generation != a->sensor.generation) { return; }
+    if (!a->settled) { return; }
+    if (fell_mute(a, a->fresh, detail)) {
+        activate_report_signal(a, BEACON_MUTE, a->fresh ? a->fresh_family : "", detail);
+    }
+    if (d->generation != a->sensor.generation) { return; }
     if (detect_storm_of_proven(d, activate_now(a), detail)) {
         activate_report_signal(a, BEACON_STORM, d->now.family, detail);
     }

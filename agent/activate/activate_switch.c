@@ -121,6 +121,7 @@ RW_RC activate_begin(struct activate *a, const struct activate_plan *plan, struc
     a->aborted = false;
     a->told = false;
     a->storm[0] = '\0';
+    a->mute[0] = '\0';
     a->fresh = plan->change == SLOT_TRIAL;
     (void)snprintf(a->fresh_family, sizeof(a->fresh_family), "%s", plan->family);
     /* Known of this life only: a host that started without a network has not lost it by the content. */
@@ -196,11 +197,14 @@ void activate_go_back(struct activate *a, const struct trial_rule_result *why)
     t->failed = true;
     t->aborted = a->aborted;
     t->storm = why->storm;
+    t->mute = why->mute;
     t->stage = a->phase == ACTIVATE_PROBATION ? BEACON_STAGE_PROBATION : BEACON_STAGE_LOAD;
     t->signal = why->signal;
     t->generation = a->sensor.generation;
     if (why->storm) {
         (void)snprintf(t->detail, sizeof(t->detail), "%s", a->storm);
+    } else if (why->mute && a->mute[0] != '\0') {
+        (void)snprintf(t->detail, sizeof(t->detail), "%s", a->mute);
     } else {
         (void)snprintf(t->detail, sizeof(t->detail), "%.110s%s%.80s", why->detail,
                        a->sensor.load_error ? ": " : "",
@@ -223,7 +227,7 @@ RW_RC activate_give_up(struct activate *a, struct rw_err *err)
     RW_ASSERT(t.failed);
     RW_TRY(activate_link(a, a->slots.current, err));
     RW_TRY(set_store_read(&a->sets, a->slots.current, &a->active, err));
-    enum beacon_kind kind = t.storm ? BEACON_STORM : BEACON_FAILED;
+    enum beacon_kind kind = t.storm ? BEACON_STORM : (t.mute ? BEACON_MUTE : BEACON_FAILED);
     bool told = activate_report_outcome(a, t.aborted ? BEACON_REVERTED : kind,
                                         t.change == SLOT_REMOVE ? &t.left : &t.to, &t);
     a->slots.trial = (struct slot_trial){.change = SLOT_NO_CHANGE};
@@ -233,6 +237,7 @@ RW_RC activate_give_up(struct activate *a, struct rw_err *err)
     a->aborted = false;
     a->fresh = false;
     a->storm[0] = '\0';
+    a->mute[0] = '\0';
     a->settled = false;
     return RW_OK;
 }

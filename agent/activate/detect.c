@@ -122,3 +122,38 @@ bool detect_slow(struct detect *d, char detail[static DETECT_DETAIL_BYTES])
     d->slow_told = true;
     return true;
 }
+
+bool detect_mute(const struct detect *d, const struct detect_load *load,
+                 char detail[static DETECT_DETAIL_BYTES])
+{
+    bool counted = d->generation == load->generation;
+    const struct mute_rule_evidence e = {
+        .failed = load->failed,
+        .fresh = load->fresh,
+        .tested = load->tested,
+        .tested_before = load->tested_before,
+        .counted = counted,
+        /* Until this load is counted, `now` is of the load before, unless the process began anew. */
+        .counted_before = !counted && (d->generation != 0 || d->before.generation != 0),
+        .age_ms = load->age_ms,
+        .wait_ms = load->wait_ms,
+    };
+    const char *what = NULL;
+    switch (mute_rule_decide(&e)) {
+    case MUTE_NO:
+        return false;
+    case MUTE_SAMPLE:
+        (void)snprintf(detail, DETECT_DETAIL_BYTES, "mute: the sensor's self-test failed");
+        return true;
+    case MUTE_UNTESTED:
+        what = "self-test";
+        break;
+    case MUTE_UNCOUNTED:
+        what = "counts";
+        break;
+    }
+    (void)snprintf(detail, DETECT_DETAIL_BYTES,
+                   "mute: no %s of the sensor within %lld ms, with the release before it told them",
+                   what, (long long)load->wait_ms);
+    return true;
+}

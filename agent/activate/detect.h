@@ -1,16 +1,17 @@
-/* detect.h: what the sensor's counts say about the content that is loaded: a storm of detections, or slowness.
+/* detect.h: what the sensor says of the content that is loaded: a storm of detections, slowness, or nothing any more.
  *
  * Counts come with the load that they belong to; those of the load before stay as what the new one is held against.
  * Taking a report costs some assignments; nothing is allocated.
  *
  * memory   plain values
  * threads  one thread
- * source   docs/health.md "Storm and slow"; storm_rule.h and slow_rule.h decide
+ * source   docs/health.md "Storm, slow and mute"; storm_rule.h, slow_rule.h and mute_rule.h decide
  */
 #ifndef RINGWARD_DETECT_H
 #define RINGWARD_DETECT_H
 
 #include "common/base/clock.h"
+#include "common/policy/mute_rule.h"
 #include "common/policy/slow_rule.h"
 #include "common/policy/storm_rule.h"
 #include "common/wire/sensor_codec.h"
@@ -45,5 +46,19 @@ bool detect_storm_of_proven(struct detect *d, struct rw_mono now,
                             char detail[static DETECT_DETAIL_BYTES]);
 /* Against the release before: ask only about a load that brought another one. */
 bool detect_slow(struct detect *d, char detail[static DETECT_DETAIL_BYTES]);
+
+/* What is known of a load besides its counts. */
+struct detect_load {
+    int64_t generation;
+    bool fresh;         /* it brought another release */
+    bool failed;        /* its self-test */
+    bool tested;        /* its self-test was told */
+    bool tested_before; /* that of the load before was */
+    int64_t age_ms;
+    int64_t wait_ms;
+};
+/* True, with words for the beacon, while the load has lost its function (mute_rule.h). */
+bool detect_mute(const struct detect *d, const struct detect_load *load,
+                 char detail[static DETECT_DETAIL_BYTES]);
 
 #endif

@@ -122,6 +122,16 @@ static void discard_waiting(const struct sensor *s)
     }
 }
 
+/* What was said from here on is of another load. */
+static void begin_load(struct sensor *s)
+{
+    s->load_error = false;
+    s->selftest_failed = false;
+    s->tested_before = s->tested;
+    s->tested = false;
+    s->mute_told = false;
+}
+
 RW_RC sensor_start(struct sensor *s, struct rw_mono now, struct rw_err *err)
 {
     RW_ASSERT(s->proc.pid == 0);
@@ -132,8 +142,7 @@ RW_RC sensor_start(struct sensor *s, struct rw_mono now, struct rw_err *err)
     s->asked = 0;
     s->loaded_count = 0;
     s->too_many = false;
-    s->load_error = false;
-    s->selftest_failed = false;
+    begin_load(s);
     detect_restart(&s->detect);
     s->started = now;
     s->last_seen = now;
@@ -234,6 +243,7 @@ static void take_message(struct sensor *s, const struct sensor_message *m)
         break;
     case SENSOR_SELFTEST:
         s->selftest_failed = !m->ok;
+        s->tested = true;
         break;
     case SENSOR_ERROR:
         s->load_error = true;
@@ -295,8 +305,7 @@ void sensor_reload(struct sensor *s, struct rw_mono now)
 {
     sensor_drain(s, now);
     s->asked = s->generation;
-    s->load_error = false;
-    s->selftest_failed = false;
+    begin_load(s);
     proc_signal(&s->proc, SIGHUP);
 }
 

@@ -47,6 +47,9 @@ struct sensor {
     bool too_many; /* more families than a set can hold */
     bool load_error;
     bool selftest_failed;
+    bool tested;                      /* this load's self-test was told */
+    bool tested_before;               /* that of the load before was */
+    bool mute_told;                   /* of this load */
     char detail[SENSOR_DETAIL_BYTES]; /* of the last error message */
     struct detect detect;             /* what its counts say */
     int64_t foreign;                  /* messages refused: other process, or not well formed */

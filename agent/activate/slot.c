@@ -90,6 +90,7 @@ static void put_trial(struct json_writer *w, const struct slot_trial *t)
     json_put_bool(w, "aborted", t->aborted);
     json_put_bool(w, "own", t->own);
     json_put_bool(w, "storm", t->storm);
+    if (t->mute) { json_put_bool(w, "mute", true); }
     if (t->drill) { json_put_bool(w, "drill", true); }
     json_put_int(w, "stage", (int64_t)t->stage);
     json_put_int(w, "signal", t->signal);
@@ -170,6 +171,7 @@ static RW_RC get_trial(const struct json *o, struct slot_trial *t, struct rw_err
     RW_TRY(json_get_bool(o, "aborted", &t->aborted, err));
     RW_TRY(get_flag(o, "own", &t->own, err));
     RW_TRY(get_flag(o, "storm", &t->storm, err));
+    RW_TRY(get_flag(o, "mute", &t->mute, err));
     RW_TRY(get_flag(o, "drill", &t->drill, err));
     RW_TRY(json_get_int(o, "stage", 0, BEACON_STAGE_ACTIVE, &stage, err));
     t->stage = (enum beacon_stage)stage;

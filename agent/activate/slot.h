@@ -32,6 +32,7 @@ struct slot_trial {
     bool drill;              /* SLOT_TRIAL: a rehearsal of failure */
     bool own;                /* SLOT_REVERT: by a control, not by the ring's order */
     bool storm;              /* by detections beyond the budget */
+    bool mute;               /* by a sensor that lives and has lost its function */
     enum beacon_stage stage; /* where it failed */
     int64_t signal;
     int64_t generation;

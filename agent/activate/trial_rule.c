@@ -44,6 +44,17 @@ static struct trial_rule_result loading(const struct trial_rule_evidence *e)
     return wait_until(end_ms);
 }
 
+static struct trial_rule_result mute(const struct trial_rule_evidence *e)
+{
+    struct trial_rule_result r =
+        go_back(0, false,
+                e->selftest_failed ? "the sensor's self-test failed during %s"
+                                   : "the sensor fell mute during %s",
+                phase_name(e));
+    r.mute = true;
+    return r;
+}
+
 struct rw_mono trial_rule_contact_from(struct rw_mono since, int64_t probation_ms)
 {
     return (struct rw_mono){since.ms + probation_ms / 2};
@@ -91,7 +102,7 @@ struct trial_rule_result trial_rule_decide(const struct trial_rule_evidence *e)
     if (!e->running) { return gone(e); }
     if (e->other) { return go_back(0, false, "the sensor loaded something else"); }
     if (e->load_error) { return go_back(0, false, "the sensor could not load the content"); }
-    if (e->selftest_failed) { return go_back(0, false, "the sensor's self-test failed"); }
+    if (e->selftest_failed || e->mute) { return mute(e); }
     if (e->storm) {
         struct trial_rule_result r = go_back(0, false, "storm of detections");
         r.storm = true;

@@ -31,6 +31,7 @@ struct trial_rule_evidence {
     bool selftest_failed;   /* it says that it does not detect its own sample */
     bool drill;             /* a rehearsal: it ends as a failure once the load is proven */
     bool aborted;           /* the ring's entry has gone back meanwhile */
+    bool mute;              /* it does not tell any more what it told before (mute_rule.h) */
     bool storm;             /* detections beyond the budget (storm_rule.h) */
     bool reach_back;        /* the server was reachable before the switch, so it must be again */
     struct rw_mono contact; /* when the last exchange that the server answered began; ms 0: none */
@@ -52,6 +53,7 @@ struct trial_rule_result {
     bool kill;                            /* GO_BACK: the sensor does not listen any more */
     bool unreached;                       /* GO_BACK: for want of the server alone */
     bool storm;                           /* GO_BACK: for what it detected alone */
+    bool mute;                            /* GO_BACK: it lives, and has lost its function */
     char detail[TRIAL_RULE_DETAIL_BYTES]; /* GO_BACK */
     struct rw_mono wake;                  /* WAIT: look again then at the latest */
 };

@@ -11,5 +11,6 @@ enum sensor_rehearse_rule_fault sensor_rehearse_rule(const char *text, uint32_t 
     if (strcmp(text, "crash-after-5s") == 0) { return SENSOR_FAULT_CRASH_AFTER_5S; }
     if (strcmp(text, "hang") == 0) { return SENSOR_FAULT_HANG; }
     if (strcmp(text, "slow") == 0) { return SENSOR_FAULT_SLOW; }
+    if (strcmp(text, "mute") == 0) { return SENSOR_FAULT_MUTE; }
     return SENSOR_FAULT_NONE;
 }

@@ -15,6 +15,7 @@ enum sensor_rehearse_rule_fault {
     SENSOR_FAULT_CRASH_AFTER_5S,
     SENSOR_FAULT_HANG,
     SENSOR_FAULT_SLOW, /* each scan takes far more processor time */
+    SENSOR_FAULT_MUTE, /* lives, and does not detect its own sample any more */
 };
 
 /* `text` is the meta's value; `endpoint_hash` any hash of this endpoint's id. Unknown words are no fault. */

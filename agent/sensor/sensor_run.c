@@ -27,6 +27,7 @@ enum {
     LOOK_EVERY_MS = 1000,
     CRASH_AFTER_MS = 5000,
     SLOW_US = 25000,
+    SELFTEST_EVERY_MS = 600000,
     NEVER = -1,
 };
 
@@ -42,10 +43,12 @@ struct sensor {
     struct sensor_quarantine quarantine;
     int64_t generation;                  /* of the set in force; 0: none was loaded yet */
     int64_t alive_ms, stats_ms, look_ms; /* when the next is due */
-    int64_t loaded_ms;                   /* when the set in force was loaded */
-    int64_t crash_ms;                    /* rehearsed crash; NEVER */
-    bool hang;                           /* rehearsed */
-    bool skip;                           /* an order came in the middle of a look */
+    int64_t selftest_ms;
+    int64_t loaded_ms; /* when the set in force was loaded */
+    int64_t crash_ms;  /* rehearsed crash; NEVER */
+    bool hang;         /* rehearsed */
+    bool mute;         /* the same */
+    bool skip;         /* an order came in the middle of a look */
     bool stop;
 };
 
@@ -148,7 +151,6 @@ static enum sensor_rehearse_rule_fault find_fault(const struct sensor *s,
 static void report_loaded(const struct sensor *s)
 {
     struct sensor_message m = {.type = SENSOR_LOADED, .generation = s->generation};
-    struct rw_err err = {.code = RW_E_NONE};
     for (size_t i = 0; i < s->set.count; i++) {
         (void)snprintf(m.family, sizeof(m.family), "%s", s->set.at[i].name);
         m.release = s->set.at[i].release;
@@ -156,11 +158,24 @@ static void report_loaded(const struct sensor *s)
         send_message(s, &m);
     }
     if (s->set.count == 0) { send_message(s, &m); }
+}
+
+static struct rw_rc selftest(const struct sensor *s, struct rw_err *err)
+{
+    if (s->mute) { return rw_fail(err, RW_E_PROCESS, "rehearsed: the sample is not detected"); }
+    RW_TRY(sensor_scan_selftest(&s->set, err));
+    return sensor_events_selftest(err);
+}
+
+/* After each load, and again and again: a function that is lost later is lost all the same. */
+static void report_selftest(struct sensor *s)
+{
+    struct rw_err err = {.code = RW_E_NONE};
     const struct sensor_message tested = {.type = SENSOR_SELFTEST,
-                                          .ok = rw_is_ok(sensor_scan_selftest(&s->set, &err)) &&
-                                                rw_is_ok(sensor_events_selftest(&err))};
+                                          .ok = rw_is_ok(selftest(s, &err))};
     if (!tested.ok) { log_failure("selftest_failed", &err); }
     send_message(s, &tested);
+    s->selftest_ms = now_ms(s) + SELFTEST_EVERY_MS;
 }
 
 static void log_loaded(const struct sensor *s)
@@ -212,9 +227,11 @@ static void load(struct sensor *s)
     s->loaded_ms = now_ms(s);
     s->alive_ms = s->loaded_ms; /* tell at once that the loop goes on */
     s->hang = fault == SENSOR_FAULT_HANG;
+    s->mute = fault == SENSOR_FAULT_MUTE;
     s->crash_ms = fault == SENSOR_FAULT_CRASH_AFTER_5S ? now_ms(s) + CRASH_AFTER_MS : NEVER;
     log_loaded(s);
     report_loaded(s);
+    report_selftest(s);
     if (!rw_is_ok(sensor_quarantine_follow(&s->quarantine, &s->set, &err))) {
         log_failure("undo_failed", &err);
     }
@@ -233,6 +250,7 @@ static void alive_if_due(struct sensor *s)
     }
     if (now_ms(s) < s->alive_ms) { return; }
     s->alive_ms = now_ms(s) + every_ms;
+    if (s->generation > 0 && now_ms(s) >= s->selftest_ms) { report_selftest(s); }
     send_message(s, &m);
 }
 

@@ -5,7 +5,7 @@
  *
  * memory   plain values; borrows the descriptor of the loaded set
  * threads  one thread
- * source   docs/health.md "Storm and slow"; storm_rule.h decides
+ * source   docs/health.md "Storm, slow and mute"; storm_rule.h decides
  */
 #ifndef RINGWARD_SENSOR_TALLY_H
 #define RINGWARD_SENSOR_TALLY_H

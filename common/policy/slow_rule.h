@@ -5,7 +5,7 @@
  *
  * memory   values only
  * threads  pure
- * source   docs/health.md "Storm and slow"
+ * source   docs/health.md "Storm, slow and mute"
  */
 #ifndef RINGWARD_SLOW_RULE_H
 #define RINGWARD_SLOW_RULE_H

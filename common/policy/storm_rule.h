@@ -6,7 +6,7 @@
  *
  * memory   values only
  * threads  pure
- * source   docs/health.md "Storm and slow"
+ * source   docs/health.md "Storm, slow and mute"
  */
 #ifndef RINGWARD_STORM_RULE_H
 #define RINGWARD_STORM_RULE_H

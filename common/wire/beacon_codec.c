@@ -6,7 +6,7 @@
 #include <string.h>
 
 static const char *const kind_names[] = {"alive",    "healthy", "refused", "failed", "crash",
-                                         "reverted", "storm",   "slow",    "unable"};
+                                         "reverted", "storm",   "slow",    "unable", "mute"};
 static const char *const stage_names[] = {"", "box", "load", "probation", "active"};
 static const char *const grade_names[] = {"", "full", "good", "weak", "none"};
 static const char *const trust_names[] = {"ok", "expired", "development"};

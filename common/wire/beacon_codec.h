@@ -31,6 +31,7 @@ enum beacon_kind {
     BEACON_STORM, /* detections beyond the budget */
     BEACON_SLOW,  /* scans take far more processor time, or memory, than before */
     BEACON_UNABLE, /* the box cannot try content here: a fault of the endpoint, no verdict on the content */
+    BEACON_MUTE, /* the sensor lives and has lost its function */
 };
 enum beacon_stage {
     BEACON_STAGE_NONE,

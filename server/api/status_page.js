@@ -58,7 +58,7 @@
 
   const ringRow = (r) => {
     const healthy = num(r.healthy), pending = num(r.pending), dark = num(r.dark);
-    const noisy = num(r.storm) + num(r.slow);
+    const noisy = num(r.storm) + num(r.slow) + num(r.mute);
     const failed = num(r.failed) + num(r.refused) + noisy;
     const whole = Math.max(num(r.members), healthy + pending + failed + dark, 1);
     const counts = el('span', 'counts');
@@ -66,6 +66,7 @@
     if (failed) add(counts, ', ', el('span', 'bad', `${shown(failed)} failed`));
     if (num(r.storm)) add(counts, ', ', el('span', 'bad', `${shown(r.storm)} of them storm`));
     if (num(r.slow)) add(counts, ', ', el('span', 'bad', `${shown(r.slow)} of them slow`));
+    if (num(r.mute)) add(counts, ', ', el('span', 'bad', `${shown(r.mute)} of them mute`));
     if (dark) add(counts, ', ', el('span', 'bad', `${shown(dark)} dark`));
     const why = [];
     why.push(`${shown(r.exposed)} of ${shown(r.members)} exposed, window ${shown(r.window && r.window.allowed)}`);

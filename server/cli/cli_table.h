@@ -9,7 +9,7 @@
 
 #include "common/base/buf.h"
 
-enum { CLI_TABLE_COLUMNS_MAX = 16 };
+enum { CLI_TABLE_COLUMNS_MAX = 20 };
 
 struct cli_table {
     char **cells; /* row after row, header first */

@@ -71,8 +71,9 @@ void cmd_rollout_explain_sentence(const struct json *rollout, const struct json 
 
 static RW_RC add_counts(struct cli_table *t, const struct json *r, struct rw_err *err)
 {
-    static const char *const counts[] = {"exposed", "survived",   "healthy", "failed", "refused",
-                                         "dark",    "late_crash", "storm",   "slow",   "still_on"};
+    static const char *const counts[] = {"exposed", "survived", "healthy",    "failed",
+                                         "refused", "dark",     "late_crash", "storm",
+                                         "slow",    "mute",     "still_on"};
     const struct json *c = json_find(r, "counts");
     for (size_t i = 0; i < RW_LEN(counts); i++) {
         RW_TRY(cli_table_addf(t, err, "%lld",
@@ -83,9 +84,10 @@ static RW_RC add_counts(struct cli_table *t, const struct json *r, struct rw_err
 
 static RW_RC print_rings(const struct json *rings, struct rw_err *err)
 {
-    static const char *const header[] = {
-        "RING", "STATE",      "MEMBERS", "EXPOSED", "SURVIVED", "HEALTHY", "FAILED",   "REFUSED",
-        "DARK", "LATE CRASH", "STORM",   "SLOW",    "STILL ON", "LOG E",   "HALTS AT", "GATE"};
+    static const char *const header[] = {"RING",     "STATE",  "MEMBERS", "EXPOSED",  "SURVIVED",
+                                         "HEALTHY",  "FAILED", "REFUSED", "DARK",     "LATE CRASH",
+                                         "STORM",    "SLOW",   "MUTE",    "STILL ON", "LOG E",
+                                         "HALTS AT", "GATE"};
     char word[WORD_BYTES];
     RW_AUTO(cli_table) struct cli_table t = {0};
     RW_TRY(cli_table_begin(&t, header, RW_LEN(header), err));

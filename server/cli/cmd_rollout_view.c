@@ -26,6 +26,7 @@ __attribute__((format(printf, 2, 3))) static size_t print_line(size_t columns, c
 struct columns_shown {
     bool storm;
     bool slow;
+    bool mute;
     bool refused;
     bool unable;
     bool reverted;
@@ -37,6 +38,7 @@ static struct columns_shown columns_of(const struct json *rings)
     for (const struct json *r = json_first(rings); r != NULL; r = json_next(r)) {
         shown.storm = shown.storm || cli_view_int(r, "storm", 0) > 0;
         shown.slow = shown.slow || cli_view_int(r, "slow", 0) > 0;
+        shown.mute = shown.mute || cli_view_int(r, "mute", 0) > 0;
         shown.refused = shown.refused || cli_view_int(r, "refused", 0) > 0;
         shown.unable = shown.unable || cli_view_int(r, "unable", 0) > 0;
         shown.reverted = shown.reverted || cli_view_int(r, "reverted", 0) > 0;
@@ -83,6 +85,7 @@ static RW_RC add_ring(struct cli_table *t, const struct json *ring, struct colum
     RW_TRY(add_count(t, ring, "dark", err));
     if (shown.storm) { RW_TRY(add_count(t, ring, "storm", err)); }
     if (shown.slow) { RW_TRY(add_count(t, ring, "slow", err)); }
+    if (shown.mute) { RW_TRY(add_count(t, ring, "mute", err)); }
     if (shown.refused) { RW_TRY(add_count(t, ring, "refused", err)); }
     if (shown.unable) { RW_TRY(add_count(t, ring, "unable", err)); }
     if (shown.reverted) { RW_TRY(add_count(t, ring, "reverted", err)); }
@@ -96,11 +99,12 @@ static RW_RC print_rings(const struct json *rings, size_t columns, size_t *lines
 {
     struct columns_shown shown = columns_of(rings);
     /* The most telling ones first: a narrow terminal cuts the rest. */
-    const char *header[15] = {"RING", "STATE",   "EXPOSED", "GATE",
+    const char *header[16] = {"RING", "STATE",   "EXPOSED", "GATE",
                               "BAKE", "HEALTHY", "FAILED",  "DARK"};
     size_t n = 8;
     if (shown.storm) { header[n++] = "STORM"; }
     if (shown.slow) { header[n++] = "SLOW"; }
+    if (shown.mute) { header[n++] = "MUTE"; }
     if (shown.refused) { header[n++] = "REFUSED"; }
     if (shown.unable) { header[n++] = "UNABLE"; }
     if (shown.reverted) { header[n++] = "BACK"; }
@@ -297,7 +301,8 @@ void cmd_rollout_view_why(const struct json *rollout, char *dst, size_t cap)
 /* One ring in a few words: the state, and only those counts that are not zero. */
 static int line_of_ring(const struct json *r, char *dst, size_t cap)
 {
-    static const char *const counts[] = {"healthy", "failed", "dark", "storm", "slow", "refused"};
+    static const char *const counts[] = {"healthy", "failed", "dark",   "storm",
+                                         "slow",    "mute",   "refused"};
     char ring[WORD_BYTES];
     char state[WORD_BYTES];
     int used = snprintf(dst, cap, "  %s %s %lld/%lld", cli_view_str(r, "ring", ring, sizeof(ring)),

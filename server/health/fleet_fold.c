@@ -153,13 +153,13 @@ static enum fleet_signal signal_of(uint8_t kind)
         [BEACON_REFUSED] = FLEET_ON_REFUSED, [BEACON_FAILED] = FLEET_ON_FAILED,
         [BEACON_CRASH] = FLEET_ON_CRASH,     [BEACON_REVERTED] = FLEET_ON_REVERTED,
         [BEACON_STORM] = FLEET_ON_STORM,     [BEACON_SLOW] = FLEET_ON_SLOW,
-        [BEACON_UNABLE] = FLEET_ON_UNABLE,
+        [BEACON_UNABLE] = FLEET_ON_UNABLE,   [BEACON_MUTE] = FLEET_ON_SENSOR_MUTE,
     };
     return signals[kind];
 }
 
-/* A crash, storm or slowness with other content of an endpoint that has not been exposed to the newest release: control
- * fails too. */
+/* A crash, storm, slowness or muteness with other content of an endpoint that has not been exposed to the newest
+ * release: control fails too. */
 static void take_control_failure(struct fleet_table *t, const struct fleet_endpoint *e,
                                  struct fleet_track *track, const struct fleet_record *r)
 {
@@ -178,7 +178,8 @@ static void take_content(struct fleet_table *t, struct fleet_endpoint *e,
     /* Votes count for exactly the bytes of the release: another hash is another content. */
     bool same = release != NULL && memcmp(release->sha256, r->sha256, sizeof(r->sha256)) == 0;
     if (is_proof(r->kind)) { take_proof(t, track, r, same); }
-    if (r->kind == BEACON_CRASH || r->kind == BEACON_STORM || r->kind == BEACON_SLOW) {
+    if (r->kind == BEACON_CRASH || r->kind == BEACON_STORM || r->kind == BEACON_SLOW ||
+        r->kind == BEACON_MUTE) {
         take_control_failure(t, e, track, r);
     }
     if (!same) { return; }
@@ -315,7 +316,8 @@ static RW_RC apply_mute(struct fleet_table *t, const struct fleet_record *r, str
 static void strike_slot(struct fleet_table *t, struct fleet_endpoint *e, struct fleet_slot *slot,
                         const struct fleet_record *r)
 {
-    const unsigned failures = FLEET_FAILED | FLEET_REFUSED | FLEET_LATE | FLEET_STORM | FLEET_SLOW;
+    const unsigned failures =
+        FLEET_FAILED | FLEET_REFUSED | FLEET_LATE | FLEET_STORM | FLEET_SLOW | FLEET_SENSOR_MUTE;
     bool failed = (slot->marks & failures) != 0;
     (void)t;
     (void)r;

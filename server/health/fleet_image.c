@@ -1,14 +1,24 @@
 #include "server/health/fleet_image.h"
 
+#include "common/wire/beacon_codec.h"
 #include "server/health/fleet_endpoint_codec.h"
 
 #include <string.h>
+
+/* What folds of before version 6 lack: the last kind of beacon, and the last count. */
+enum {
+    OLD_KINDS_BYTES = (FLEET_KINDS - 1) * 8,
+    OLD_COUNT_BYTES = sizeof(struct fleet_count_entry) - 8,
+};
+_Static_assert(BEACON_MUTE == FLEET_KINDS - 1, "the last kind is the one that old folds lack");
+_Static_assert(offsetof(struct fleet_counts, mute) == sizeof(struct fleet_counts) - 8,
+               "the last count is the one that old folds lack");
 
 /* Of an image of before. */
 static const struct fleet_field table_fields[] = {
     FLEET_FIELD(fleet_table, next_serial),
     FLEET_FIELD(fleet_table, next_permit),
-    FLEET_FIELD(fleet_table, beacons),
+    {offsetof(struct fleet_table, beacons), OLD_KINDS_BYTES},
 };
 
 static const struct fleet_field release_fields[] = {
@@ -23,6 +33,11 @@ static const struct fleet_field release_fields[] = {
 static const struct fleet_field outcome_fields[] = {
     FLEET_FIELD(fleet_table, next_permit),
     FLEET_FIELD(fleet_table, beacons),
+};
+
+static const struct fleet_field old_outcome_fields[] = {
+    FLEET_FIELD(fleet_table, next_permit),
+    {offsetof(struct fleet_table, beacons), OLD_KINDS_BYTES},
 };
 
 static RW_RC put_names(const struct fleet_table *t, struct rw_buf *b, struct rw_err *err)
@@ -89,15 +104,17 @@ static RW_RC put_counts(const struct fleet_table *t, struct rw_buf *b, struct rw
     return RW_OK;
 }
 
-static RW_RC get_counts(struct fleet_cursor *c, struct fleet_table *t, struct rw_err *err)
+/* `bytes`: of one entry; what an old one lacks is zero. */
+static RW_RC get_counts(struct fleet_cursor *c, size_t bytes, struct fleet_table *t,
+                        struct rw_err *err)
 {
     uint64_t n = 0;
     RW_TRY(fleet_bytes_get(c, 8, &n, err));
-    if (n > c->rest.n / sizeof(struct fleet_count_entry)) { return bad_image("is cut", err); }
+    if (n > c->rest.n / bytes) { return bad_image("is cut", err); }
     RW_TRY(fleet_table_reserve_counts(t, n + 1, err));
     for (uint64_t i = 0; i < n; i++) {
         struct fleet_count_entry e = {.key = 0};
-        RW_TRY(fleet_bytes_get_raw(c, (uint8_t *)&e, sizeof(e), err));
+        RW_TRY(fleet_bytes_get_raw(c, (uint8_t *)&e, bytes, err));
         if (e.key == 0) { return bad_image("a count without a key", err); }
         uint64_t key = e.key - 1;
         *fleet_table_count_at(t, (uint32_t)(key >> 32), (uint16_t)(key >> 16), (uint16_t)key) =
@@ -226,7 +243,10 @@ RW_RC fleet_image_get_head(struct rw_span bytes, struct fleet_table *t, struct f
     uint64_t slices = 0;
     RW_TRY(fleet_bytes_unseal(bytes, "fold of the fleet: the head", &c.rest, err));
     RW_TRY(fleet_bytes_get(&c, 1, &version, err));
-    if (version != FLEET_HEAD_VERSION) { return bad_image("is of another version", err); }
+    head.old = version == FLEET_OLD_HEAD_VERSION;
+    if (version != FLEET_HEAD_VERSION && !head.old) {
+        return bad_image("is of another version", err);
+    }
     RW_TRY(fleet_bytes_get_count(&c, &head.from, err));
     RW_TRY(fleet_bytes_get_count(&c, &head.mark, err));
     RW_TRY(fleet_bytes_get(&c, 4, &per_slice, err));
@@ -251,12 +271,17 @@ RW_RC fleet_image_settle(const struct fleet_head *head, struct fleet_table *t, s
         same = same && t->names[space].count == head->known.count[space];
     }
     if (!same) { return bad_image("the journal does not lead to what the head has", err); }
-    RW_TRY(FLEET_GET(&c, t, outcome_fields, err));
+    if (head->old) {
+        RW_TRY(FLEET_GET(&c, t, old_outcome_fields, err));
+    } else {
+        RW_TRY(FLEET_GET(&c, t, outcome_fields, err));
+    }
     for (size_t i = 0; i < t->names[FLEET_RINGS].count; i++) {
         RW_TRY(fleet_bytes_get_count(&c, &t->ring_seen_s[i], err));
     }
     fleet_table_forget_counts(t);
-    RW_TRY(get_counts(&c, t, err));
+    size_t entry = head->old ? OLD_COUNT_BYTES : sizeof(struct fleet_count_entry);
+    RW_TRY(get_counts(&c, entry, t, err));
     RW_TRY(get_windows(&c, t, err));
     return c.rest.n == 0 ? RW_OK : bad_image("has bytes behind its end", err);
 }
@@ -332,7 +357,7 @@ RW_RC fleet_image_load_old(struct rw_span image, struct fleet_table *t, struct r
     for (uint64_t i = 0; i < endpoints; i++) {
         RW_TRY(fleet_endpoint_get(&c, &known, true, t, err));
     }
-    RW_TRY(get_counts(&c, t, err));
+    RW_TRY(get_counts(&c, OLD_COUNT_BYTES, t, err));
     RW_TRY(get_windows(&c, t, err));
     return c.rest.n == 0 ? RW_OK : bad_image("has bytes behind its end", err);
 }

@@ -16,7 +16,8 @@
 #include "server/health/fleet_endpoint_codec.h"
 
 enum {
-    FLEET_HEAD_VERSION = 5,
+    FLEET_HEAD_VERSION = 6,
+    FLEET_OLD_HEAD_VERSION = 5, /* without the signal `mute`; still read */
     FLEET_SLICE_VERSION = 1,
     FLEET_HEAD_BYTES_MAX = 512 * 1024 * 1024,  /* counts of every cohort in every release */
     FLEET_SLICE_BYTES_MAX = 128 * 1024 * 1024, /* 1,024 endpoints of 400 families each */
@@ -43,6 +44,7 @@ struct fleet_head {
     struct fleet_known known; /* as of `mark` */
     size_t release_count;     /* as of `mark` */
     uint32_t next_serial;     /* as of `mark` */
+    bool old;                 /* FLEET_OLD_HEAD_VERSION */
     struct rw_span rest;      /* borrows the bytes that it was read from */
 };
 /* Fills a table that fleet_table_make gave with what there was at `from`. These fail with RW_E_PROTOCOL when anything

@@ -20,7 +20,7 @@ enum field {
     F_END = 1 << 12,
 };
 
-enum { KIND_MAX = 8, GRADE_MAX = 4, TRUST_MAX = 2 };
+enum { KIND_MAX = 9, GRADE_MAX = 4, TRUST_MAX = 2 };
 
 /* Version, type, and a name or the fields of a beacon. */
 enum { RECORD_BYTES_MAX = 160 };

@@ -9,7 +9,7 @@ bool fleet_outcome_rule_pending(unsigned marks)
 {
     return has(marks, FLEET_EXPOSED) && has(marks, FLEET_TRIAL) &&
            !has(marks, FLEET_CONFIRMED | FLEET_FAILED | FLEET_REFUSED | FLEET_DARK |
-                           FLEET_REVERTED | FLEET_STORM | FLEET_SLOW);
+                           FLEET_REVERTED | FLEET_STORM | FLEET_SLOW | FLEET_SENSOR_MUTE);
 }
 
 /* What the endpoint runs or may run: known also of releases whose votes are spent. */
@@ -29,8 +29,9 @@ static unsigned place(unsigned marks, enum fleet_signal signal)
         return (marks | FLEET_ACTIVE) & ~(unsigned)FLEET_TRIAL;
     case FLEET_ON_REFUSED:
         return marks & ~(unsigned)(FLEET_TRIAL | FLEET_UNABLE);
-    case FLEET_ON_CRASH: /* it may come up with the same content again: still there */
-    case FLEET_ON_STORM: /* it goes back by itself on trial only: the next proof tells */
+    case FLEET_ON_CRASH:       /* it may come up with the same content again: still there */
+    case FLEET_ON_STORM:       /* it goes back by itself on trial only: the next proof tells */
+    case FLEET_ON_SENSOR_MUTE: /* the same */
         return marks & ~(unsigned)FLEET_TRIAL;
     case FLEET_ON_ELSEWHERE_LATE:
     case FLEET_ON_FAILED:
@@ -57,7 +58,8 @@ static unsigned failure(unsigned marks)
 /* Who failed once stays failed; who never had a permit proves nothing about permits. */
 static unsigned confirmation(unsigned marks)
 {
-    const unsigned against = FLEET_FAILED | FLEET_REFUSED | FLEET_STORM | FLEET_SLOW;
+    const unsigned against =
+        FLEET_FAILED | FLEET_REFUSED | FLEET_STORM | FLEET_SLOW | FLEET_SENSOR_MUTE;
     return has(marks, FLEET_EXPOSED) && !has(marks, against) ? FLEET_CONFIRMED : 0;
 }
 
@@ -87,6 +89,8 @@ static unsigned vote(unsigned marks, enum fleet_signal signal)
         return has(marks, FLEET_EXPOSED) ? FLEET_STORM : 0;
     case FLEET_ON_SLOW:
         return has(marks, FLEET_EXPOSED) ? FLEET_SLOW : 0;
+    case FLEET_ON_SENSOR_MUTE:
+        return has(marks, FLEET_EXPOSED) ? FLEET_SENSOR_MUTE : 0;
     case FLEET_ON_MUTE:
         return FLEET_MUTED;
     case FLEET_ON_AGED:
@@ -134,6 +138,7 @@ static void tally_votes(struct fleet_counts *c, unsigned marks, unsigned against
     c->late_crash += has(marks, FLEET_LATE) ? sign : 0;
     c->storm += has(marks, FLEET_STORM) ? sign : 0;
     c->slow += has(marks, FLEET_SLOW) ? sign : 0;
+    c->mute += has(marks, FLEET_SENSOR_MUTE) ? sign : 0;
     c->marked += exposed && has(marks, against) ? sign : 0;
     c->control_crash += has(marks, FLEET_CONTROL_CRASH) ? sign : 0;
     c->control_noise += has(marks, FLEET_CONTROL_NOISE) ? sign : 0;
@@ -141,8 +146,8 @@ static void tally_votes(struct fleet_counts *c, unsigned marks, unsigned against
 
 void fleet_outcome_rule_tally(struct fleet_counts *c, unsigned marks, int64_t sign)
 {
-    const unsigned against =
-        FLEET_FAILED | FLEET_REFUSED | FLEET_DARK | FLEET_LATE | FLEET_STORM | FLEET_SLOW;
+    const unsigned against = FLEET_FAILED | FLEET_REFUSED | FLEET_DARK | FLEET_LATE | FLEET_STORM |
+                             FLEET_SLOW | FLEET_SENSOR_MUTE;
     tally_place(c, marks, sign);
     if (has(marks, FLEET_MUTED)) {
         c->muted += has(marks, FLEET_EXPOSED) ? sign : 0;

@@ -2,10 +2,10 @@
  *
  * Every count is a sum over endpoints of a function of their marks, so counts cannot drift from what is known of
  * the endpoints, and a second vote of an endpoint changes nothing (INV-11). An endpoint with a permit is in exactly
- * one of four classes: pending, survived, dark and not back, or failed (a storm or slowness in probation is a failure
- * here); the window law reads exposed - survived = pending + dark + failed. A dark endpoint that confirms later counts
- * as survived from then on, since that only loosens the law by what it has really proved; its dark verdict stays for
- * health and gate (INV-4).
+ * one of four classes: pending, survived, dark and not back, or failed (a storm, slowness or muteness in probation
+ * is a failure here); the window law reads exposed - survived = pending + dark + failed. A dark endpoint that
+ * confirms later counts as survived from then on, since that only loosens the law by what it has really proved; its
+ * dark verdict stays for health and gate (INV-4).
  *
  * memory   values only
  * threads  pure
@@ -33,8 +33,10 @@ enum fleet_mark {
     FLEET_AGED = 1 << 13,          /* confirmed, and proved it again some hours after its permit */
     FLEET_STORM = 1 << 14,         /* detections beyond the endpoint's budget */
     FLEET_SLOW = 1 << 15,          /* scans far dearer than with the release before */
-    FLEET_CONTROL_NOISE = 1 << 16, /* storm or slow with other content before it was exposed */
-    FLEET_UNABLE = 1 << 17,        /* its box cannot try it: no vote, until it can */
+    FLEET_CONTROL_NOISE =
+        1 << 16,                 /* storm, slow or mute with other content before it was exposed */
+    FLEET_UNABLE = 1 << 17,      /* its box cannot try it: no vote, until it can */
+    FLEET_SENSOR_MUTE = 1 << 18, /* its sensor lives and has lost its function: the signal `mute` */
 };
 
 enum fleet_signal {
@@ -53,8 +55,9 @@ enum fleet_signal {
     FLEET_ON_SLOW,
     FLEET_ON_CONTROL_CRASH,
     FLEET_ON_CONTROL_NOISE,
-    FLEET_ON_MUTE,
+    FLEET_ON_MUTE, /* its votes do not count any more; not the signal `mute` */
     FLEET_ON_AGED,
+    FLEET_ON_SENSOR_MUTE,
     FLEET_ON_FORGET, /* its place is needed: what is open is closed */
 };
 
@@ -81,6 +84,7 @@ struct fleet_counts {
     int64_t control_noise; /* FLEET_CONTROL_NOISE, of the same */
     int64_t muted;         /* exposed ones whose votes do not count */
     int64_t muted_votes;   /* of these and of refusals before a permit: with a mark against them */
+    int64_t mute; /* FLEET_SENSOR_MUTE; the last member: folds before version 6 end before it */
 };
 
 unsigned fleet_outcome_rule_next(unsigned marks, enum fleet_signal signal);

@@ -70,7 +70,8 @@ RW_RC fleet_state_close(struct fleet_state *f, const char *family, int64_t relea
 static enum fleet_permit_past past_of(const struct fleet_slot *slot,
                                       const struct fleet_release *release, struct rw_wall now)
 {
-    const unsigned never = FLEET_SPENT | FLEET_FAILED | FLEET_REFUSED | FLEET_STORM;
+    const unsigned never =
+        FLEET_SPENT | FLEET_FAILED | FLEET_REFUSED | FLEET_STORM | FLEET_SENSOR_MUTE;
     if ((slot->marks & never) != 0 || slot->serial != release->serial) {
         return FLEET_PERMIT_NEVER;
     }

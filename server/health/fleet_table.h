@@ -20,7 +20,7 @@ enum {
     FLEET_WHOLE_RING = 0xfffe,     /* as cohort of a count: all of them */
     FLEET_OF_TENANT = 0x8000,      /* as cohort of a count, plus its number: those of one tenant */
     FLEET_TENANTS_MUTED_MAX = 8,   /* per release */
-    FLEET_KINDS = 9,
+    FLEET_KINDS = 10,
     FLEET_ENDPOINTS_MAX = 50 * 1000 * 1000,
     FLEET_SLICE_ENDPOINTS = 1024, /* folded together: endpoints of neighbouring numbers */
 };

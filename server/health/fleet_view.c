@@ -36,7 +36,7 @@ static void put_marks(struct json_writer *w, unsigned marks)
         {FLEET_AGED, "aged"},         {FLEET_CONTROL_CRASH, "control_crash"},
         {FLEET_STORM, "storm"},       {FLEET_SLOW, "slow"},
         {FLEET_MUTED, "muted"},       {FLEET_CONTROL_NOISE, "control_noise"},
-        {FLEET_UNABLE, "unable"},
+        {FLEET_UNABLE, "unable"},     {FLEET_SENSOR_MUTE, "mute"},
     };
     json_open_array(w, "marks");
     for (size_t i = 0; i < RW_LEN(names); i++) {

@@ -8,15 +8,16 @@ static const struct term_fact {
     const char *name;
     double weight;
 } term_facts[HEALTH_RULE_TERMS] = {
-    {"refuse", 0.08}, {"crash", 0.24},         {"dark", 0.08},          {"storm", 0.10},
-    {"slow", 0.10},   {"crash_history", 0.08}, {"crash_control", 0.20}, {"dark_control", 0.12},
+    {"refuse", 0.08},        {"crash", 0.24},         {"dark", 0.08},
+    {"storm", 0.07},         {"slow", 0.06},          {"mute", 0.07},
+    {"crash_history", 0.08}, {"crash_control", 0.20}, {"dark_control", 0.12},
 };
 
 static const double alpha_by_hand = 1e-2;
 
 /* Without history of its own a fleet starts with cautious shares. */
 static const struct health_rule_norm cold_start = {
-    .p0 = {1e-4, 0.005, 0.05, 0.01, 0.01}, .rho_crash = 1.25, .rho_dark = 1.5};
+    .p0 = {1e-4, 0.005, 0.05, 0.01, 0.01, 0.005}, .rho_crash = 1.25, .rho_dark = 1.5};
 
 enum { HISTORY_RELEASES_MIN = 20 };
 static const double p0_factor = 3.0;
@@ -26,7 +27,11 @@ static const struct p0_range {
     double least;
     double most; /* 0: not from history */
 } p0_ranges[HEALTH_RULE_TERMS] = {
-    [HEALTH_CRASH] = {0.0005, 0.02}, [HEALTH_STORM] = {0.01, 0.05}, [HEALTH_SLOW] = {0.01, 0.05}};
+    /* A self-test that fails is as plain a fault as a crash. */
+    [HEALTH_CRASH] = {0.0005, 0.02},
+    [HEALTH_MUTE] = {0.0005, 0.02},
+    [HEALTH_STORM] = {0.01, 0.05},
+    [HEALTH_SLOW] = {0.01, 0.05}};
 /* Late crashes of a fleet without history, where no control is left to compare with: 0.5 % of the endpoints a minute,
  * which only a burst exceeds. With nothing, a release that kills the whole of a small ring late would never be stopped;
  * with much less, a good one would be for two sensors of a small ring that happened to die in the same hour. */
@@ -54,7 +59,7 @@ struct health_rule_grid health_rule_grid_of(double p0)
     if (hi <= lo) { hi = lo + 1.0; }
     for (int j = 0; j < HEALTH_RULE_GRID; j++) {
         double z = lo + (hi - lo) * j / (HEALTH_RULE_GRID - 1);
-        /* z is the logit of theta: two transcendental functions a point, since every scope asks for five grids. */
+        /* z is the logit of theta: two transcendental functions a point, since every scope asks for six grids. */
         double odds = exp(z);
         g.theta[j] = odds / (1.0 + odds);
         g.gain[j] = z - base;
@@ -157,9 +162,13 @@ struct health_rule_result health_rule_scope(const struct health_rule_norm *norm,
                                             const struct late_rule *late)
 {
     const int64_t failures[HEALTH_RULE_ABSOLUTE] = {c->refused, c->failed, late->windows_dark,
-                                                    c->storm, c->slow};
-    const int64_t exposures[HEALTH_RULE_ABSOLUTE] = {c->exposed + c->refused_free, c->exposed,
-                                                     late->windows, c->exposed, c->exposed};
+                                                    c->storm,   c->slow,   c->mute};
+    const int64_t exposures[HEALTH_RULE_ABSOLUTE] = {c->exposed + c->refused_free,
+                                                     c->exposed,
+                                                     late->windows,
+                                                     c->exposed,
+                                                     c->exposed,
+                                                     c->exposed};
     struct health_rule_result r = {.culprit = HEALTH_CRASH};
     double weights[HEALTH_RULE_TERMS];
     double best = -INFINITY;

@@ -12,7 +12,7 @@
 
 #include "server/health/late_rule.h"
 
-enum { HEALTH_RULE_GRID = 8, HEALTH_RULE_ABSOLUTE = 5, HEALTH_RULE_TERMS = 8 };
+enum { HEALTH_RULE_GRID = 8, HEALTH_RULE_ABSOLUTE = 6, HEALTH_RULE_TERMS = 9 };
 
 enum health_rule_term {
     HEALTH_REFUSE,
@@ -20,6 +20,7 @@ enum health_rule_term {
     HEALTH_DARK,          /* absolute: where there is too little control */
     HEALTH_STORM,         /* detections beyond an endpoint's own budget */
     HEALTH_SLOW,          /* scans far dearer than with the release before on that endpoint */
+    HEALTH_MUTE,          /* the sensor lives and has lost its function */
     HEALTH_CRASH_HISTORY, /* late crashes against history */
     HEALTH_CRASH_CONTROL, /* late crashes against control */
     HEALTH_DARK_CONTROL,  /* darkness against control */
@@ -48,6 +49,7 @@ struct health_rule_counts {
     int64_t refused_free; /* of these, refused before a permit: exposures of the refuse term only */
     int64_t storm;        /* told of a storm, at whatever time */
     int64_t slow;
+    int64_t mute;
 };
 
 struct health_rule_result {
@@ -64,8 +66,8 @@ int64_t health_rule_n_max(const struct health_rule_grid *g, int64_t k, double lo
 
 /* Without any history. */
 struct health_rule_norm health_rule_cold_start(void);
-/* Share that history makes normal, of crashes inside the watch, storms or slowness: `failures` of `exposures` in
- * `releases` completed releases of the same cohort; the cold start's when there are too few, and for other terms. */
+/* Share that history makes normal, of crashes inside the watch, storms, slowness or muteness: `failures` of `exposures`
+ * in `releases` completed releases of the same cohort; the cold start's when there are too few, and for other terms. */
 double health_rule_p0(enum health_rule_term term, int64_t failures, int64_t exposures,
                       int64_t releases);
 /* Greatest hazard ratio that is no harm: `hazard` late crashes per endpoint and minute in history, 0: unknown. */

@@ -54,7 +54,7 @@ bool verdict_rule_control_abnormal(double control_log_e)
 static double noise_log_e(const struct health_rule_norm *norm, int64_t noise, int64_t windows)
 {
     /* Not told apart: an outbreak of what is really bad and a host under load strike control as well. */
-    double p0 = fmax(norm->p0[HEALTH_STORM], norm->p0[HEALTH_SLOW]);
+    double p0 = fmax(fmax(norm->p0[HEALTH_STORM], norm->p0[HEALTH_SLOW]), norm->p0[HEALTH_MUTE]);
     struct health_rule_grid either = health_rule_grid_of(p0);
     return health_rule_log_e(&either, noise, windows < noise ? noise : windows);
 }

@@ -58,7 +58,7 @@ void verdict_rule_add(struct verdict_rule_sum *sum, size_t cohort, double weight
 enum verdict_rule verdict_rule_decide(const struct verdict_rule_input *in);
 /* True when control fails so much itself that absolute terms say nothing about the release. */
 bool verdict_rule_control_abnormal(double control_log_e);
-/* Failures of control endpoints, once each; `noise`: storms and slowness. */
+/* Failures of control endpoints, once each; `noise`: storms, slowness and muteness. */
 struct verdict_rule_control_counts {
     int64_t crashes;
     int64_t noise;

@@ -91,6 +91,7 @@ static void put_norm(struct json_writer *w, const struct rollout_norm *n)
     json_put_int(w, "p0_crash_e9", n->p0_crash_e9);
     json_put_int(w, "p0_storm_e9", n->p0_storm_e9);
     json_put_int(w, "p0_slow_e9", n->p0_slow_e9);
+    json_put_int(w, "p0_mute_e9", n->p0_mute_e9);
     json_put_int(w, "hazard_e15", n->hazard_e15);
     json_put_int(w, "releases", n->releases);
     json_close_object(w);
@@ -231,6 +232,7 @@ static RW_RC get_norm(const struct json *root, struct rollout_norm *n, struct rw
     RW_TRY(json_get_int(o, "p0_crash_e9", 1, 999999999, &n->p0_crash_e9, err));
     RW_TRY(get_late_p0(o, "p0_storm_e9", &n->p0_storm_e9, err));
     RW_TRY(get_late_p0(o, "p0_slow_e9", &n->p0_slow_e9, err));
+    RW_TRY(get_late_p0(o, "p0_mute_e9", &n->p0_mute_e9, err));
     RW_TRY(json_get_int(o, "hazard_e15", 0, RW_JSON_INT_MAX, &n->hazard_e15, err));
     return json_get_int(o, "releases", 0, RW_JSON_INT_MAX, &n->releases, err);
 }

@@ -73,6 +73,7 @@ struct rollout_norm {
     int64_t p0_crash_e9; /* share of crashes inside the watch, 1e-9 */
     int64_t p0_storm_e9; /* 0: stored before it was known; the cold start's */
     int64_t p0_slow_e9;  /* the same */
+    int64_t p0_mute_e9;  /* the same */
     int64_t hazard_e15;  /* late crashes per endpoint and minute, 1e-15; 0: unknown */
     int64_t releases;    /* of the history */
 };

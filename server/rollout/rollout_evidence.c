@@ -7,12 +7,31 @@
 #include <string.h>
 
 enum {
-    FORMAT = 2, /* 1: without bases */
+    FORMAT = 3, /* 1: without bases; 2: without `mute` */
     LOOK_S = 60,
     STORED_BYTES_MAX = 1024 * 1024,
 };
 
 static const char evidence_kind[] = "evidence";
+
+#define COUNT(name, lessened)                                                                      \
+    {                                                                                              \
+        offsetof(struct rollout_evidence_base, name), offsetof(struct fleet_counts, name),         \
+            offsetof(struct fleet_counts, lessened)                                                \
+    }
+const struct rollout_evidence_count rollout_evidence_counts[ROLLOUT_EVIDENCE_COUNTS] = {
+    COUNT(marked, exposed), /* who was set aside counts as never exposed */
+    COUNT(failed, failed),
+    COUNT(refused, refused),
+    COUNT(refused_free, refused_free),
+    COUNT(storm, storm),
+    COUNT(slow, slow),
+    COUNT(mute, mute),
+    COUNT(dark, dark),
+    COUNT(late_crash, late_crash),
+    COUNT(control_crash, control_crash),
+    COUNT(control_noise, control_noise),
+};
 
 void rollout_evidence_drop(struct rollout_evidence **e)
 {
@@ -36,7 +55,8 @@ struct health_rule_norm rollout_evidence_norm(const struct rollout *ro, size_t c
     double hazard = (double)n->hazard_e15 * 1e-15;
     const int64_t p0_e9[HEALTH_RULE_ABSOLUTE] = {[HEALTH_CRASH] = n->p0_crash_e9,
                                                  [HEALTH_STORM] = n->p0_storm_e9,
-                                                 [HEALTH_SLOW] = n->p0_slow_e9};
+                                                 [HEALTH_SLOW] = n->p0_slow_e9,
+                                                 [HEALTH_MUTE] = n->p0_mute_e9};
     for (int t = 0; t < HEALTH_RULE_ABSOLUTE; t++) {
         if (p0_e9[t] > 0) { norm.p0[t] = (double)p0_e9[t] * 1e-9; }
     }
@@ -68,7 +88,7 @@ static RW_RC get_mix(struct fleet_cursor *c, struct late_rule_mix *m, struct rw_
     return RW_OK;
 }
 
-enum { NUMBERS_1 = 10, NUMBERS = 21 };
+enum { NUMBERS_1 = 10, NUMBERS_2 = 21, NUMBERS = 22 };
 
 /* The integers of a scope, one list for both directions. */
 static void numbers_of(struct rollout_evidence_scope *s, int64_t *list[static NUMBERS])
@@ -93,17 +113,24 @@ static void numbers_of(struct rollout_evidence_scope *s, int64_t *list[static NU
                                    &s->base.late_crash,
                                    &s->base.control_crash,
                                    &s->base.control_noise,
-                                   &s->base.lost};
+                                   &s->base.lost,
+                                   &s->base.mute};
     rw_copy((void *)list, sizeof(all), (const void *)all, sizeof(all));
 }
 
-static RW_RC put_scope(struct rw_buf *b, const struct rollout_evidence_scope *scope,
-                       struct rw_err *err)
+static int numbers_in(uint64_t format)
+{
+    if (format == 1) { return NUMBERS_1; }
+    return format == 2 ? NUMBERS_2 : NUMBERS;
+}
+
+static RW_RC put_scope(struct rw_buf *b, uint64_t format,
+                       const struct rollout_evidence_scope *scope, struct rw_err *err)
 {
     struct rollout_evidence_scope s = *scope;
     int64_t *list[NUMBERS];
     numbers_of(&s, list);
-    for (int i = 0; i < NUMBERS; i++) {
+    for (int i = 0; i < numbers_in(format); i++) {
         RW_TRY(fleet_bytes_put(b, (uint64_t)*list[i], 8, err));
     }
     RW_TRY(put_mix(b, &s.late.history, err));
@@ -136,19 +163,30 @@ bool rollout_evidence_is(const struct rollout *ro, const char *kind, const char 
     return strcmp(kind, evidence_kind) == 0 && strcmp(id, doc.id) == 0;
 }
 
+/* The least that says everything: while nobody resumed what fell mute, a program of before can go on with it, on
+ * another node or after a step back. */
+static uint64_t format_for(const struct rollout_evidence *e)
+{
+    for (size_t i = 0; i < e->ring_count * e->scope_count; i++) {
+        if (e->scopes[i].base.mute > 0) { return FORMAT; }
+    }
+    return FORMAT - 1;
+}
+
 RW_RC rollout_evidence_put(struct store *store, const struct rollout *ro,
                            struct rollout_evidence *e, struct rw_err *err)
 {
     RW_AUTO(rw_buf) struct rw_buf body = rw_buf_make(STORED_BYTES_MAX);
     struct store_doc doc = {.generation = e->generation + 1};
-    RW_TRY(fleet_bytes_put(&body, FORMAT, 1, err));
+    uint64_t format = format_for(e);
+    RW_TRY(fleet_bytes_put(&body, format, 1, err));
     RW_TRY(fleet_bytes_put(&body, e->ring_count, 2, err));
     RW_TRY(fleet_bytes_put(&body, e->scope_count, 2, err));
     RW_TRY(fleet_bytes_put(&body, (uint64_t)e->at_s, 8, err));
     RW_TRY(fleet_bytes_put(&body, (uint64_t)e->bucket, 8, err));
     RW_TRY(fleet_bytes_put(&body, (uint64_t)e->resumes, 8, err));
     for (size_t i = 0; i < e->ring_count * e->scope_count; i++) {
-        RW_TRY(put_scope(&body, &e->scopes[i], err));
+        RW_TRY(put_scope(&body, format, &e->scopes[i], err));
     }
     id_of(ro, &doc);
     doc.body = rw_buf_span(&body);
@@ -185,7 +223,7 @@ static RW_RC read_body(struct rw_span body, struct rollout_evidence *e, struct r
     RW_TRY(fleet_bytes_get_count(&c, &e->bucket, err));
     if (format > 1) { RW_TRY(fleet_bytes_get_count(&c, &e->resumes, err)); }
     for (size_t i = 0; i < e->ring_count * e->scope_count; i++) {
-        RW_TRY(get_scope(&c, format == 1 ? NUMBERS_1 : NUMBERS, &e->scopes[i], err));
+        RW_TRY(get_scope(&c, numbers_in(format), &e->scopes[i], err));
     }
     return c.rest.n == 0 ? RW_OK : rw_fail(err, RW_E_PROTOCOL, "bytes behind its end");
 }
@@ -338,19 +376,12 @@ static void begin_anew(const struct rollout *ro, const struct look *l,
         fleet_state_counts(l->fleet, l->place.family, l->place.release, l->place.ring, l->cohort);
     s->late = late_rule_begin();
     drip(ro, l->now, s);
-    s->base = (struct rollout_evidence_base){
-        .marked = c.marked,
-        .failed = c.failed,
-        .refused = c.refused,
-        .refused_free = c.refused_free,
-        .storm = c.storm,
-        .slow = c.slow,
-        .dark = c.dark,
-        .late_crash = c.late_crash,
-        .control_crash = c.control_crash,
-        .control_noise = c.control_noise,
-        .lost = most(c.exposed - c.survived - c.pending, 0),
-    };
+    s->base = (struct rollout_evidence_base){.lost = most(c.exposed - c.survived - c.pending, 0)};
+    for (size_t i = 0; i < ROLLOUT_EVIDENCE_COUNTS; i++) {
+        const struct rollout_evidence_count *k = &rollout_evidence_counts[i];
+        rw_copy((char *)&s->base + k->base, sizeof(int64_t), (const char *)&c + k->from,
+                sizeof(int64_t));
+    }
 }
 
 void rollout_evidence_look(struct rollout_evidence *e, const struct rollout *ro,

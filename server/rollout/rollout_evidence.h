@@ -30,7 +30,17 @@ struct rollout_evidence_base {
     int64_t control_noise;
     int64_t
         lost; /* exposed, and neither survived nor pending: they take no place of the window any more */
+    int64_t mute;
 };
+
+/* The counts of a base, but for `lost`, as offsets: one list for whatever is done with each of them. */
+struct rollout_evidence_count {
+    size_t base;    /* in rollout_evidence_base */
+    size_t from;    /* in fleet_counts: what it is at a resume */
+    size_t lessens; /* in fleet_counts: what it is taken away from afterwards */
+};
+enum { ROLLOUT_EVIDENCE_COUNTS = 11 };
+extern const struct rollout_evidence_count rollout_evidence_counts[ROLLOUT_EVIDENCE_COUNTS];
 
 struct rollout_evidence_scope {
     struct late_rule late;

@@ -28,6 +28,7 @@ static void put_counts(struct json_writer *w, const struct fleet_counts *c)
     json_put_int(w, "late_crash", c->late_crash);
     json_put_int(w, "storm", c->storm);
     json_put_int(w, "slow", c->slow);
+    json_put_int(w, "mute", c->mute);
     json_put_int(w, "reverted", c->reverted);
     json_put_int(w, "still_on", c->still_on);
     json_put_int(w, "aged", c->aged);

@@ -73,7 +73,7 @@ static struct verdict_rule_sum combine(const struct rollout_facts_from *from, si
 
 static int64_t votes_of(const struct fleet_counts *c)
 {
-    return c->failed + c->refused + c->dark + c->late_crash + c->storm + c->slow;
+    return c->failed + c->refused + c->dark + c->late_crash + c->storm + c->slow + c->mute;
 }
 
 struct poll {

@@ -14,10 +14,19 @@ static RW_RC put_endpoints(const char *labels, const struct rollout_facts *f, st
         const char *name;
         int64_t value;
     } counts[] = {
-        {"exposed", c->exposed}, {"pending", c->pending}, {"healthy", c->survived},
-        {"failed", c->failed},   {"dark", c->dark},       {"refused", c->refused},
-        {"unable", c->unable},   {"late", c->late_crash}, {"storm", c->storm},
-        {"slow", c->slow},       {"on", c->still_on},     {"allowed", f->window.allowed},
+        {"exposed", c->exposed},
+        {"pending", c->pending},
+        {"healthy", c->survived},
+        {"failed", c->failed},
+        {"dark", c->dark},
+        {"refused", c->refused},
+        {"unable", c->unable},
+        {"late", c->late_crash},
+        {"storm", c->storm},
+        {"slow", c->slow},
+        {"mute", c->mute},
+        {"on", c->still_on},
+        {"allowed", f->window.allowed},
     };
     for (size_t k = 0; k < RW_LEN(counts); k++) {
         RW_TRY(rw_buf_appendf(into, err, "ringward_rollout_endpoints{%s,what=\"%s\"} %lld\n",

@@ -244,6 +244,7 @@ static RW_RC write_details(const struct rollout *ro, const struct rollout_plan *
     json_put_int(&w, "dark", c->dark);
     json_put_int(&w, "storm", c->storm);
     json_put_int(&w, "slow", c->slow);
+    json_put_int(&w, "mute", c->mute);
     json_put_int(&w, "refused", c->refused);
     if (f->has_culprit) { json_put_str(&w, "term", health_rule_term_name(f->culprit_term)); }
     rollout_live_number(number, f->log_e);

@@ -63,37 +63,30 @@ void rollout_facts_window(const struct rollout_facts_from *from, size_t index,
     *out = w;
 }
 
-static void lessen(int64_t *count, int64_t by)
+/* Takes a base away from counts, or from a base that holds more: `at` is where each of them stands there. */
+static void lessen_one(void *object, size_t at, const struct rollout_evidence_base *b, size_t base)
 {
-    *count = *count > by ? *count - by : 0;
+    int64_t count = 0;
+    int64_t by = 0;
+    rw_copy(&count, sizeof(count), (const char *)object + at, sizeof(count));
+    rw_copy(&by, sizeof(by), (const char *)b + base, sizeof(by));
+    count = count > by ? count - by : 0;
+    rw_copy((char *)object + at, sizeof(count), &count, sizeof(count));
 }
 
-static void lessen_all(struct fleet_counts *c, const struct rollout_evidence_base *b)
+static void lessen_counts(struct fleet_counts *c, const struct rollout_evidence_base *b)
 {
-    lessen(&c->exposed, b->marked);
-    lessen(&c->failed, b->failed);
-    lessen(&c->refused, b->refused);
-    lessen(&c->refused_free, b->refused_free);
-    lessen(&c->storm, b->storm);
-    lessen(&c->slow, b->slow);
-    lessen(&c->dark, b->dark);
-    lessen(&c->late_crash, b->late_crash);
-    lessen(&c->control_crash, b->control_crash);
-    lessen(&c->control_noise, b->control_noise);
+    for (size_t i = 0; i < ROLLOUT_EVIDENCE_COUNTS; i++) {
+        const struct rollout_evidence_count *k = &rollout_evidence_counts[i];
+        lessen_one(c, k->lessens, b, k->base);
+    }
 }
 
 static void lessen_base(struct rollout_evidence_base *base, const struct rollout_evidence_base *b)
 {
-    lessen(&base->marked, b->marked);
-    lessen(&base->failed, b->failed);
-    lessen(&base->refused, b->refused);
-    lessen(&base->refused_free, b->refused_free);
-    lessen(&base->storm, b->storm);
-    lessen(&base->slow, b->slow);
-    lessen(&base->dark, b->dark);
-    lessen(&base->late_crash, b->late_crash);
-    lessen(&base->control_crash, b->control_crash);
-    lessen(&base->control_noise, b->control_noise);
+    for (size_t i = 0; i < ROLLOUT_EVIDENCE_COUNTS; i++) {
+        lessen_one(base, rollout_evidence_counts[i].base, b, rollout_evidence_counts[i].base);
+    }
 }
 
 /* What counts since a person resumed last. A cohort that is halted is not in the whole, nor are the failures of it that
@@ -109,8 +102,8 @@ static struct fleet_counts since_resume(const struct rollout *r, size_t index,
         if (!r->cohorts[i].halted) { continue; }
         lessen_base(&base, &rollout_evidence_scope(r->evidence, index, i + 1)->base);
     }
-    lessen_all(&c, &base);
-    const int64_t seen[] = {c.failed, c.refused - c.refused_free, c.storm, c.slow};
+    lessen_counts(&c, &base);
+    const int64_t seen[] = {c.failed, c.refused - c.refused_free, c.storm, c.slow, c.mute};
     for (size_t i = 0; i < RW_LEN(seen); i++) {
         if (c.exposed - c.muted < seen[i]) { c.exposed = c.muted + seen[i]; }
     }
@@ -130,6 +123,7 @@ static void terms_of(struct rollout_facts_scope *s, const struct fleet_counts *c
     s->terms[HEALTH_STORM] =
         (struct rollout_facts_term){.failures = c->storm, .exposures = counted};
     s->terms[HEALTH_SLOW] = (struct rollout_facts_term){.failures = c->slow, .exposures = counted};
+    s->terms[HEALTH_MUTE] = (struct rollout_facts_term){.failures = c->mute, .exposures = counted};
     s->terms[HEALTH_CRASH_HISTORY] =
         (struct rollout_facts_term){.failures = c->late_crash, .exposures = c->at_risk};
     s->terms[HEALTH_CRASH_CONTROL] =
@@ -161,6 +155,7 @@ static void weigh(const struct rollout_facts_from *from, size_t index,
         .refused_free = c.refused_free,
         .storm = c.storm,
         .slow = c.slow,
+        .mute = c.mute,
     };
     const struct verdict_rule_control_counts control = {
         .crashes = c.control_crash, .noise = c.control_noise, .open = seen.control_open};
@@ -184,6 +179,7 @@ static void take_away(struct fleet_counts *from, const struct fleet_counts *c)
     from->late_crash -= c->late_crash;
     from->storm -= c->storm;
     from->slow -= c->slow;
+    from->mute -= c->mute;
     from->marked -= c->marked;
     from->at_risk -= c->at_risk;
     from->muted -= c->muted;

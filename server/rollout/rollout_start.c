@@ -86,6 +86,7 @@ struct history {
     int64_t failures;
     int64_t storm;
     int64_t slow;
+    int64_t mute;
     int64_t exposures;
     int64_t late;
     int64_t risk_s;
@@ -104,6 +105,7 @@ static void add_release(const struct rollout_run *r, const struct rollout *old,
         h->failures += c.failed;
         h->storm += c.storm;
         h->slow += c.slow;
+        h->mute += c.mute;
         h->exposures += c.exposed - c.muted;
         h->late += s->late_seen;
         h->risk_s += s->risk_s;
@@ -122,6 +124,7 @@ static struct rollout_norm norm_of(const struct history *h)
     struct rollout_norm n = {.p0_crash_e9 = p0_e9(h, HEALTH_CRASH, h->failures),
                              .p0_storm_e9 = p0_e9(h, HEALTH_STORM, h->storm),
                              .p0_slow_e9 = p0_e9(h, HEALTH_SLOW, h->slow),
+                             .p0_mute_e9 = p0_e9(h, HEALTH_MUTE, h->mute),
                              .releases = h->releases};
     if (hazard > 0.0 && hazard < 1.0) { n.hazard_e15 = (int64_t)(hazard * 1e15); }
     return n;

@@ -101,6 +101,7 @@ static void put_ring(struct json_writer *w, const struct rollout_ring *ring,
     json_put_int(w, "dark", c->dark);
     json_put_int(w, "storm", c->storm);
     json_put_int(w, "slow", c->slow);
+    json_put_int(w, "mute", c->mute);
     json_put_int(w, "refused", c->refused);
     json_put_int(w, "unable", c->unable);
     json_put_int(w, "reverted", c->reverted);

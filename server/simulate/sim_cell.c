@@ -97,17 +97,19 @@ static int64_t late_crashes(struct sim_cell *c, struct sim_world *w)
     return usual + harm + delayed;
 }
 
-/* Neither is a survivor; who storms has gone back, who is slow runs on. */
+/* None is a survivor; who storms or is mute has gone back, who is slow runs on. */
 static void take_noise(struct sim_cell *c, int64_t minute)
 {
     int64_t storm = least(take(&c->storming, minute), c->pending);
     int64_t slow = least(take(&c->slowing, minute), c->pending - storm);
     c->storm += storm;
+    int64_t mute = least(take(&c->muting, minute), c->pending - storm - slow);
     c->slow += slow;
-    c->pending -= storm + slow;
+    c->mute += mute;
+    c->pending -= storm + slow + mute;
 }
 
-/* What was granted now and tells of a storm or of slowness; gives how many that are. */
+/* What was granted now and tells of a storm, slowness or muteness; gives how many that are. */
 static int64_t plan_noise(struct sim_cell *c, struct sim_world *w, int64_t count)
 {
     const struct sim_fault *f = w->fault;
@@ -120,7 +122,12 @@ static int64_t plan_noise(struct sim_cell *c, struct sim_world *w, int64_t count
     put_spread(&c->slowing, &w->random, w->minute + 1, span, slow);
     /* All that have it suffer, also those that scan too little to tell. */
     if (c->affected && (f->matches_clean > 0.0 || f->slower > 0.0)) { c->harmed += count; }
-    return storm + slow;
+    if (!(f->mute > 0.0)) { return storm + slow; }
+    /* The self-test fails with the load: told at the next poll. */
+    int64_t mute = sim_random_binomial(&w->random, count - storm - slow, f->mute * here);
+    put_spread(&c->muting, &w->random, w->minute + 1, w->plan->poll_min, mute);
+    c->harmed += mute;
+    return storm + slow + mute;
 }
 
 struct sim_news sim_cell_minute(struct sim_cell *c, struct sim_world *w)

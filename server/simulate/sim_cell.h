@@ -31,6 +31,7 @@ struct sim_cell {
     int64_t failed;
     int64_t storm;  /* told of a storm: went back */
     int64_t slow;   /* told of slowness, and go on */
+    int64_t mute;   /* told that the sensor lost its function: went back */
     int64_t forged; /* of failed: that were none */
     int64_t dark;
     int64_t at_risk;
@@ -41,6 +42,7 @@ struct sim_cell {
     struct sim_queue failing; /* report that they failed */
     struct sim_queue storming;
     struct sim_queue slowing;
+    struct sim_queue muting;
     struct sim_queue healthy;
     struct sim_queue back; /* were dark and confirm late */
     struct sim_queue aging;

@@ -22,7 +22,7 @@ static struct going going_of(const struct sim_state *s, const struct sim_ring *r
         g.exposed += c->exposed;
         g.pending += c->pending;
         g.survived += c->survived;
-        g.marked += c->failed + c->dark + c->late + c->storm + c->slow - muted;
+        g.marked += c->failed + c->dark + c->late + c->storm + c->slow + c->mute - muted;
     }
     return g;
 }

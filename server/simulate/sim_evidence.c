@@ -26,8 +26,11 @@ static struct health_rule_counts counted(const struct sim_state *s, const struct
 {
     int64_t muted = s->tenant_held ? c->forged : 0;
     int64_t failed = c->failed > muted ? c->failed - muted : 0;
-    return (struct health_rule_counts){
-        .exposed = c->exposed - muted, .failed = failed, .storm = c->storm, .slow = c->slow};
+    return (struct health_rule_counts){.exposed = c->exposed - muted,
+                                       .failed = failed,
+                                       .storm = c->storm,
+                                       .slow = c->slow,
+                                       .mute = c->mute};
 }
 
 static void weigh(struct sim_state *s, struct sim_ring *r)
@@ -42,6 +45,7 @@ static void weigh(struct sim_state *s, struct sim_ring *r)
         all.failed += one.failed;
         all.storm += one.storm;
         all.slow += one.slow;
+        all.mute += one.mute;
         control.crashes += r->cells[i].control_crash;
         control.open += r->cells[i].control; /* each has an open window */
         if (s->world.plan->cohort_count > 0) {
@@ -61,7 +65,7 @@ static struct verdict_rule_votes votes_of(const struct sim_state *s, const struc
     for (size_t i = 0; i < s->cells; i++) {
         const struct sim_cell *c = &r->cells[i];
         v.top += c->forged;
-        v.rest += c->failed + c->dark + c->late + c->storm + c->slow;
+        v.rest += c->failed + c->dark + c->late + c->storm + c->slow + c->mute;
         v.rest_exposed += c->exposed;
     }
     v.top_exposed = (int64_t)((double)v.rest_exposed * TENANT_FORGING * s->world.fault->forged);
@@ -98,7 +102,7 @@ static void judge(struct sim_state *s, struct sim_ring *r)
 
 static int64_t votes(const struct sim_cell *c)
 {
-    return c->failed + c->storm + c->slow;
+    return c->failed + c->storm + c->slow + c->mute;
 }
 
 void sim_evidence_minute(struct sim_state *s, size_t ring)

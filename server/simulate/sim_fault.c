@@ -24,6 +24,7 @@ const struct sim_fault sim_faults[] = {
      .matches_clean = 0.3,
      .base_ratio = 1},
     {.name = "slow", .text = "scans take 9 times as long", .slower = 8, .base_ratio = 1},
+    {.name = "mute", .text = "the sensor lives and detects nothing", .mute = 1, .base_ratio = 1},
     {.name = "net-loss", .text = "no network after the update", .dark = 1, .base_ratio = 1},
     {.name = "outage",
      .text = "nothing wrong; 20 % of all endpoints dark for 1 h",

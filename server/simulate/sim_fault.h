@@ -20,6 +20,7 @@ struct sim_fault {
     double base_ratio; /* base rates of the treated: apply failures and late crashes; 1: as ever */
     double matches_clean; /* share of what is scanned that one rule matches for nothing */
     double slower;        /* processor time per scan: so many times more than before; 0: as ever */
+    double mute;          /* share of installs whose sensor loses its function */
     double forged;        /* share of endpoints, all of one tenant, that always report a failure */
     double outage; /* share of all endpoints, with the release or not, that are dark for an hour */
     bool good;     /* nothing is wrong with the release: any stop is a false one */

@@ -1,5 +1,5 @@
-"""Goal: content that passes the box and is still wrong on real files: a storm of false detections, and scans that became
-slow. Each ends halted by its own signal with no more than the window's start exposed, and every endpoint comes back by
+"""Goal: content that passes the box and is still wrong on real files: a storm of false detections, scans that became
+slow, and a sensor that lives and detects nothing. Each ends halted by its own signal with no more than the window's start exposed, and every endpoint comes back by
 itself; what was taken into quarantine is back as it was."""
 import copy
 import json
@@ -20,6 +20,8 @@ STORM = f"""rule greedy {{ meta: action = "quarantine" strings: $a = "{WORDS}" c
 """
 # A rehearsed fault of the sensor (--rehearse): the content itself is harmless.
 SLOW = """rule dear { meta: rehearse = "slow" strings: $a = "no such text in any file 4c07" condition: $a }
+"""
+MUTE = """rule deaf { meta: rehearse = "mute" strings: $a = "no such text in any file 81d3" condition: $a }
 """
 
 
@@ -165,12 +167,25 @@ def test_a_slow_release_is_halted_and_taken_back(fleet):
     wait_all_on(fleet, fleet.good)
 
 
+def test_a_release_that_makes_sensors_mute_is_halted_by_that_term(fleet):
+    """INV-1, INV-6: the sensor lives and answers, and does not detect its own sample any more."""
+    release = publish(fleet, "mute.yar", MUTE)
+    rollout = fleet.wait_rollout(release, {"rolled_back"}, 150)
+    assert rollout["halt"]["term"] == "mute", rollout["halt"]
+    assert 1 <= sums(rollout, "mute") <= sums(rollout, "exposed") <= HARMED_MAX, rollout
+    assert sums(rollout, "healthy") == 0 and sums(rollout, "failed") == 0
+    assert fleet.marked(number(release), "mute")
+    explained = fleet.cli("explain", release, check=True).stdout
+    assert ": mute: " in explained and "MUTE" in explained, explained
+    wait_all_on(fleet, fleet.good)
+
+
 def test_the_next_good_release_goes_through(fleet):
     release = fleet.publish(EXAMPLES / "good-2.yar", "good again")
     fleet.cli("rollout", "start", release, check=True)
     wait_for("the first ring has passed", lambda: fleet.rollout(release)["rings"][0]["state"] == "passed", 240, 0.5)
     rollout = fleet.rollout(release)
     assert rollout["rings"][0]["healthy"] == FLEET["internal"]
-    assert sums(rollout, "storm") + sums(rollout, "slow") == 0
+    assert sums(rollout, "storm") + sums(rollout, "slow") + sums(rollout, "mute") == 0
     for agent in fleet.agents:
         assert seen(agent.home / "files") == agent.files, agent.name

@@ -6,6 +6,9 @@
  *   wrong-hash     says another hash               exit           proves, then exits with 3
  *   crash-later    proves, dies 150 ms later       error          says that it could not load
  *   bad-selftest   proves, then the self-test fails
+ *   mute-later     proves, lives, and fails its self-test 150 ms later
+ *   untested       proves, lives, and says nothing of a self-test
+ *   uncounted      the same of counts
  *   storm          proves, then counts far more detections than any budget
  *   slow           proves, then counts far more processor time per scan
  *   panic-on-load  dies while loading              panic-later    proves, lives
@@ -34,6 +37,8 @@ static int to_agent = -1;
 static int64_t generation;
 static int ticks_left = -1;
 static bool silent;
+static bool uncounted;
+static int mute_ticks = -1;
 static bool storming;
 static bool slow;
 static struct sensor_message counts = {.type = SENSOR_STATS, .rss_kib = 1000};
@@ -139,7 +144,11 @@ static bool load_one(int set, const struct manifest_entry *e)
     storming = storming || is(content, "storm");
     slow = slow || is(content, "slow");
     say_loaded(e, hash);
-    say(&(struct sensor_message){.type = SENSOR_SELFTEST, .ok = !is(content, "bad-selftest")});
+    uncounted = uncounted || is(content, "uncounted");
+    if (is(content, "mute-later")) { mute_ticks = LATER_TICKS; }
+    if (!is(content, "untested")) {
+        say(&(struct sensor_message){.type = SENSOR_SELFTEST, .ok = !is(content, "bad-selftest")});
+    }
     return true;
 }
 
@@ -162,6 +171,8 @@ static void load_set(void)
     RW_AUTO(rw_buf) struct rw_buf text = rw_buf_make(MANIFEST_BYTES_MAX);
     RW_AUTO(rw_fd) rw_fd set = open(getenv("RINGWARD_ACTIVE"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     silent = false;
+    uncounted = false;
+    mute_ticks = -1;
     storming = false;
     slow = false;
     panics = false;
@@ -189,10 +200,13 @@ int main(void)
             load_set();
         }
         if (!silent) {
-            say_counts();
+            if (!uncounted) { say_counts(); }
             say(&(struct sensor_message){.type = SENSOR_ALIVE, .generation = generation});
         }
         (void)poll(NULL, 0, TICK_MS);
+        if (mute_ticks > 0 && --mute_ticks == 0) {
+            say(&(struct sensor_message){.type = SENSOR_SELFTEST, .ok = false});
+        }
         if (ticks_left > 0 && --ticks_left == 0) {
             if (panics) { panic(); }
             crash();

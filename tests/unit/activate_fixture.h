@@ -168,4 +168,29 @@ static inline int bench_beacons(enum beacon_kind kind, struct beacon *last)
     return found;
 }
 
+/* A run with yara/1 proven and steady. */
+static inline void bench_steady_on_one(const char *sensor)
+{
+    struct rw_err err;
+    bench_make(sensor);
+    bench_start();
+    bench_until(ACTIVATE_STEADY);
+    struct manifest_entry one = bench_content("yara", 1, "ok");
+    struct activate_plan plan = bench_plan(SLOT_TRIAL, &one);
+    MUST(activate_begin(&bench.a, &plan, &err));
+    bench_until(ACTIVATE_STEADY);
+    assert_int_equal(bench.a.slots.current, bench.a.active.set);
+    assert_int_equal(bench_active_release("yara"), 1);
+}
+
+static inline void bench_begin(enum slot_change change, const struct manifest_entry *e,
+                               int64_t probation_s)
+{
+    struct rw_err err;
+    struct activate_plan plan = bench_plan(change, e);
+    plan.probation_s = probation_s;
+    MUST(activate_begin(&bench.a, &plan, &err));
+    assert_int_equal(bench.a.phase, ACTIVATE_LOADING);
+}
+
 #endif

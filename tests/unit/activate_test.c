@@ -8,30 +8,6 @@
 
 static const char sensor[] = RW_FAKE_DIR "/fake_sensor";
 
-/* A run with yara/1 proven and steady. */
-static void steady_on_one(void)
-{
-    struct rw_err err;
-    bench_make(sensor);
-    bench_start();
-    bench_until(ACTIVATE_STEADY);
-    struct manifest_entry one = bench_content("yara", 1, "ok");
-    struct activate_plan plan = bench_plan(SLOT_TRIAL, &one);
-    MUST(activate_begin(&bench.a, &plan, &err));
-    bench_until(ACTIVATE_STEADY);
-    assert_int_equal(bench.a.slots.current, bench.a.active.set);
-    assert_int_equal(bench_active_release("yara"), 1);
-}
-
-static void begin(enum slot_change change, const struct manifest_entry *e, int64_t probation_s)
-{
-    struct rw_err err;
-    struct activate_plan plan = bench_plan(change, e);
-    plan.probation_s = probation_s;
-    MUST(activate_begin(&bench.a, &plan, &err));
-    assert_int_equal(bench.a.phase, ACTIVATE_LOADING);
-}
-
 TEST(an_empty_endpoint_proves_the_empty_set)
 {
     bench_make(sensor);
@@ -49,10 +25,10 @@ TEST(an_empty_endpoint_proves_the_empty_set)
 TEST(good_content_passes_probation_and_is_told_healthy)
 {
     struct beacon b;
-    steady_on_one();
+    bench_steady_on_one(sensor);
     int64_t first = bench.a.active.set;
     struct manifest_entry two = bench_content("yara", 2, "ok");
-    begin(SLOT_TRIAL, &two, 1);
+    bench_begin(SLOT_TRIAL, &two, 1);
     bench_until(ACTIVATE_PROBATION);
     assert_int_equal(bench.a.slots.current, first); /* not proven yet */
     assert_int_equal(bench_active_release("yara"), 2);
@@ -83,9 +59,9 @@ static const struct bad_case {
 TEST_EACH(bad_content_goes_back_and_is_remembered_and_told, bad)
 {
     struct beacon b;
-    steady_on_one();
+    bench_steady_on_one(sensor);
     struct manifest_entry two = bench_content("yara", 2, it->behaviour);
-    begin(SLOT_TRIAL, &two, 5);
+    bench_begin(SLOT_TRIAL, &two, 5);
     bench_until(ACTIVATE_STARTING); /* went back */
     assert_int_equal(bench_active_release("yara"), 1);
     bench_until(ACTIVATE_STEADY); /* and the old set is proven again */
@@ -115,10 +91,10 @@ static const char *trial_mark(void)
 TEST(a_storm_goes_back_is_remembered_and_told_by_its_name)
 {
     struct beacon b;
-    steady_on_one();
+    bench_steady_on_one(sensor);
     assert_string_equal(trial_mark(), "");
     struct manifest_entry two = bench_content("yara", 2, "storm");
-    begin(SLOT_TRIAL, &two, 5);
+    bench_begin(SLOT_TRIAL, &two, 5);
     assert_string_equal(trial_mark(), "yara");
     bench_until(ACTIVATE_STARTING);
     assert_int_equal(bench_active_release("yara"), 1);
@@ -137,9 +113,9 @@ TEST(a_storm_goes_back_is_remembered_and_told_by_its_name)
 TEST(slowness_is_told_once_and_lived_with)
 {
     struct beacon b;
-    steady_on_one();
+    bench_steady_on_one(sensor);
     struct manifest_entry two = bench_content("yara", 2, "slow");
-    begin(SLOT_TRIAL, &two, 1);
+    bench_begin(SLOT_TRIAL, &two, 1);
     bench_until(ACTIVATE_PROBATION);
     bench_until(ACTIVATE_STEADY);
     assert_int_equal(bench_active_release("yara"), 2);
@@ -152,16 +128,16 @@ TEST(slowness_is_told_once_and_lived_with)
 
 TEST(going_back_to_what_is_slower_is_not_slowness)
 {
-    steady_on_one();
+    bench_steady_on_one(sensor);
     struct manifest_entry two = bench_content("yara", 2, "slow");
-    begin(SLOT_TRIAL, &two, 0);
+    bench_begin(SLOT_TRIAL, &two, 0);
     bench_until(ACTIVATE_STEADY);
     struct manifest_entry three = bench_content("yara", 3, "ok");
-    begin(SLOT_TRIAL, &three, 1);
+    bench_begin(SLOT_TRIAL, &three, 1);
     bench_until(ACTIVATE_PROBATION);
     bench_until(ACTIVATE_STEADY);
     int before = bench_beacons(BEACON_SLOW, NULL);
-    begin(SLOT_REVERT, &two, 0);
+    bench_begin(SLOT_REVERT, &two, 0);
     bench_until(ACTIVATE_STEADY);
     for (int i = 0; i < 10; i++) {
         (void)poll(NULL, 0, 30);
@@ -172,22 +148,12 @@ TEST(going_back_to_what_is_slower_is_not_slowness)
     bench_remove();
 }
 
-TEST(a_failed_selftest_goes_back)
-{
-    steady_on_one();
-    struct manifest_entry two = bench_content("yara", 2, "bad-selftest");
-    begin(SLOT_TRIAL, &two, 5);
-    bench_until(ACTIVATE_STARTING);
-    assert_int_equal(bench_active_release("yara"), 1);
-    bench_remove();
-}
-
 TEST(an_entry_that_goes_back_ends_the_trial)
 {
     struct beacon b;
-    steady_on_one();
+    bench_steady_on_one(sensor);
     struct manifest_entry two = bench_content("yara", 2, "ok");
-    begin(SLOT_TRIAL, &two, 60);
+    bench_begin(SLOT_TRIAL, &two, 60);
     bench_until(ACTIVATE_PROBATION);
     activate_abort(&bench.a, "other");
     activate_step(&bench.a);
@@ -204,12 +170,12 @@ TEST(an_entry_that_goes_back_ends_the_trial)
 TEST(a_revert_needs_no_probation_and_leaves_no_way_back_to_the_bad_one)
 {
     struct beacon b;
-    steady_on_one();
+    bench_steady_on_one(sensor);
     struct manifest_entry one = *activate_installed(&bench.a, "yara");
     struct manifest_entry two = bench_content("yara", 2, "ok");
-    begin(SLOT_TRIAL, &two, 0);
+    bench_begin(SLOT_TRIAL, &two, 0);
     bench_until(ACTIVATE_STEADY);
-    begin(SLOT_REVERT, &one, 0);
+    bench_begin(SLOT_REVERT, &one, 0);
     bench_until(ACTIVATE_STEADY);
     assert_int_equal(bench_active_release("yara"), 1);
     assert_int_equal(bench_beacons(BEACON_REVERTED, &b), 1);
@@ -227,13 +193,13 @@ TEST(a_revert_needs_no_probation_and_leaves_no_way_back_to_the_bad_one)
 
 TEST(a_change_of_ring_reverts_without_condemning_the_release)
 {
-    steady_on_one();
+    bench_steady_on_one(sensor);
     struct manifest_entry one = *activate_installed(&bench.a, "yara");
     struct manifest_entry two = bench_content("yara", 2, "ok");
-    begin(SLOT_TRIAL, &two, 0);
+    bench_begin(SLOT_TRIAL, &two, 0);
     bench_until(ACTIVATE_STEADY);
     activate_set_ring(&bench.a, "broad");
-    begin(SLOT_REVERT, &one, 0);
+    bench_begin(SLOT_REVERT, &one, 0);
     bench_until(ACTIVATE_STEADY);
     assert_int_equal(bench_active_release("yara"), 1);
     assert_false(slot_is_abandoned(&bench.a.slots, two.sha256));
@@ -243,12 +209,12 @@ TEST(a_change_of_ring_reverts_without_condemning_the_release)
 
 TEST(a_family_without_an_entry_leaves_the_set_alone)
 {
-    steady_on_one();
+    bench_steady_on_one(sensor);
     struct manifest_entry other = bench_content("template", 1, "ok");
-    begin(SLOT_TRIAL, &other, 0);
+    bench_begin(SLOT_TRIAL, &other, 0);
     bench_until(ACTIVATE_STEADY);
     assert_int_equal(bench.a.active.count, 2);
-    begin(SLOT_REMOVE, &other, 0);
+    bench_begin(SLOT_REMOVE, &other, 0);
     bench_until(ACTIVATE_STEADY);
     assert_int_equal(bench_active_release("template"), 0);
     assert_int_equal(bench_active_release("yara"), 1);
@@ -258,7 +224,7 @@ TEST(a_family_without_an_entry_leaves_the_set_alone)
 TEST(a_permit_that_has_run_out_begins_nothing)
 {
     struct rw_err err;
-    steady_on_one();
+    bench_steady_on_one(sensor);
     struct manifest_entry two = bench_content("yara", 2, "ok");
     struct activate_plan plan = bench_plan(SLOT_TRIAL, &two);
     plan.valid_until = rw_clock_mono(&bench.a.clock);
@@ -279,7 +245,7 @@ static RW_RC refuse_second(void *ctx, struct rw_err *err)
 TEST(the_last_look_before_the_switch_can_still_refuse)
 {
     struct rw_err err;
-    steady_on_one();
+    bench_steady_on_one(sensor);
     struct manifest_entry two = bench_content("yara", 2, "ok");
     struct activate_plan plan = bench_plan(SLOT_TRIAL, &two);
     looks = 0;
@@ -295,7 +261,7 @@ TEST(the_last_look_before_the_switch_can_still_refuse)
 TEST(content_that_is_not_in_the_store_begins_nothing)
 {
     struct rw_err err;
-    steady_on_one();
+    bench_steady_on_one(sensor);
     struct manifest_entry two = *activate_installed(&bench.a, "yara");
     two.release = 2;
     two.sha256[0] ^= 1;
@@ -309,7 +275,7 @@ TEST(content_that_is_not_in_the_store_begins_nothing)
 TEST(a_sensor_that_dies_is_told_and_started_again)
 {
     struct beacon b;
-    steady_on_one();
+    bench_steady_on_one(sensor);
     proc_signal(&bench.a.sensor.proc, SIGABRT);
     bench_until(ACTIVATE_STARTING);
     bench_until(ACTIVATE_STEADY);
@@ -323,9 +289,9 @@ TEST(a_sensor_that_dies_is_told_and_started_again)
 TEST(a_sensor_that_hangs_on_the_way_back_died_of_what_it_held)
 {
     struct beacon b;
-    steady_on_one();
+    bench_steady_on_one(sensor);
     struct manifest_entry two = bench_content("yara", 2, "ok");
-    begin(SLOT_TRIAL, &two, 60);
+    bench_begin(SLOT_TRIAL, &two, 60);
     bench_until(ACTIVATE_PROBATION);
     proc_signal(&bench.a.sensor.proc, SIGSTOP); /* takes nothing any more */
     activate_abort(&bench.a, "yara");
@@ -339,9 +305,9 @@ TEST(a_sensor_that_hangs_on_the_way_back_died_of_what_it_held)
 
 TEST(three_crashes_after_the_commit_lead_to_the_set_before)
 {
-    steady_on_one();
+    bench_steady_on_one(sensor);
     struct manifest_entry two = bench_content("yara", 2, "ok");
-    begin(SLOT_TRIAL, &two, 0);
+    bench_begin(SLOT_TRIAL, &two, 0);
     bench_until(ACTIVATE_STEADY);
     for (int i = 0; i < 3; i++) {
         proc_signal(&bench.a.sensor.proc, SIGABRT);
@@ -357,9 +323,9 @@ TEST(three_crashes_after_the_commit_lead_to_the_set_before)
 TEST(a_change_under_way_goes_on_after_a_clean_restart)
 {
     struct rw_err err;
-    steady_on_one();
+    bench_steady_on_one(sensor);
     struct manifest_entry two = bench_content("yara", 2, "ok");
-    begin(SLOT_TRIAL, &two, 1);
+    bench_begin(SLOT_TRIAL, &two, 1);
     bench_until(ACTIVATE_PROBATION);
     MUST(activate_stop(&bench.a, &err));
     bench_close();
@@ -383,9 +349,9 @@ static void end_uncleanly(void)
 TEST(a_trial_that_ends_two_starts_uncleanly_is_given_up)
 {
     struct beacon b;
-    steady_on_one();
+    bench_steady_on_one(sensor);
     struct manifest_entry two = bench_content("yara", 2, "ok");
-    begin(SLOT_TRIAL, &two, 60);
+    bench_begin(SLOT_TRIAL, &two, 60);
     bench_until(ACTIVATE_PROBATION);
     end_uncleanly();
     bench_start();
@@ -408,7 +374,7 @@ TEST(a_trial_that_ends_two_starts_uncleanly_is_given_up)
 TEST(a_guard_of_its_own_counts_a_start_once)
 {
     struct rw_err err;
-    steady_on_one();
+    bench_steady_on_one(sensor);
     end_uncleanly();
     MUST(activate_guard(&bench.a, &err));
     assert_int_equal(bench.a.slots.boot.unclean, 1);
@@ -424,9 +390,9 @@ TEST(a_guard_of_its_own_goes_back_one_set_only)
 {
     struct rw_err err;
     struct beacon b;
-    steady_on_one();
+    bench_steady_on_one(sensor);
     struct manifest_entry two = bench_content("yara", 2, "ok");
-    begin(SLOT_TRIAL, &two, 0);
+    bench_begin(SLOT_TRIAL, &two, 0);
     bench_until(ACTIVATE_STEADY);
     for (int i = 0; i < 2; i++) {
         end_uncleanly();
@@ -447,11 +413,11 @@ TEST(a_guard_of_its_own_goes_back_one_set_only)
 TEST(what_nobody_needs_is_collected_and_nothing_else)
 {
     struct rw_err err;
-    steady_on_one();
+    bench_steady_on_one(sensor);
     struct manifest_entry two = bench_content("yara", 2, "ok");
     struct manifest_entry waste = bench_content("yara", 8, "ok");
     struct manifest_entry ahead = bench_content("yara", 9, "ok");
-    begin(SLOT_TRIAL, &two, 0);
+    bench_begin(SLOT_TRIAL, &two, 0);
     bench_until(ACTIVATE_STEADY);
     MUST(activate_collect(&bench.a, (const uint8_t(*)[DIGEST_BYTES])ahead.sha256, 1, &err));
     assert_true(content_store_has(bench.a.sets.store, two.sha256, two.bytes));
@@ -470,7 +436,6 @@ RUN_TESTS(cmocka_unit_test(an_empty_endpoint_proves_the_empty_set),
           cmocka_unit_test(a_storm_goes_back_is_remembered_and_told_by_its_name),
           cmocka_unit_test(slowness_is_told_once_and_lived_with),
           cmocka_unit_test(going_back_to_what_is_slower_is_not_slowness),
-          cmocka_unit_test(a_failed_selftest_goes_back),
           cmocka_unit_test(an_entry_that_goes_back_ends_the_trial),
           cmocka_unit_test(a_revert_needs_no_probation_and_leaves_no_way_back_to_the_bad_one),
           cmocka_unit_test(a_change_of_ring_reverts_without_condemning_the_release),

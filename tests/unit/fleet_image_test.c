@@ -60,6 +60,7 @@ TEST(a_store_of_the_old_form_is_opened_and_becomes_one_of_slices)
         RW_AUTO(rw_buf) struct rw_buf image = rw_buf_make(IMAGE_BYTES_MAX);
         int64_t mark = 0;
         world_begin(w, 11);
+        w->kinds = FLEET_KINDS - 1;
         settle_in(w, 2100);
         some_work(w, 300);
         world_commit(w);
@@ -97,6 +98,7 @@ TEST(slices_that_are_older_than_an_old_image_are_written_anew)
     bool more = false;
     assert_non_null(w);
     world_begin(w, 5);
+    w->kinds = FLEET_KINDS - 1;
     settle_in(w, 2100);
     world_fold(w);
     some_work(w, 200);
@@ -111,6 +113,72 @@ TEST(slices_that_are_older_than_an_old_image_are_written_anew)
     world_fold(w);
     world_kill(w);
     world_expect_model(w);
+    world_end(w);
+    rw_mem_free(w);
+}
+
+/* --- heads of version 5, which do not know the signal `mute` --- */
+
+static RW_RC old_append(struct rw_buf *b, struct rw_span *from, size_t keep, size_t leave,
+                        struct rw_err *err)
+{
+    RW_ASSERT(keep + leave <= from->n);
+    RW_TRY(rw_buf_append(b, rw_span_of(from->p, keep), err));
+    *from = rw_span_of(from->p + keep + leave, from->n - keep - leave);
+    return RW_OK;
+}
+
+/* The same head in version 5; `t` is what it was written from. */
+static RW_RC old_head_write(const struct fleet_table *t, struct rw_span sealed, struct rw_buf *b,
+                            struct rw_err *err)
+{
+    struct rw_span head;
+    size_t entry = sizeof(struct fleet_count_entry);
+    size_t kinds = (size_t)FLEET_KINDS * 8;
+    size_t windows = 8 + t->windows.used * sizeof(struct fleet_window_entry);
+    size_t tail = kinds + t->names[FLEET_RINGS].count * 8 + 8 + t->count_used * entry + windows;
+    RW_TRY(fleet_bytes_unseal(sealed, "a head", &head, err));
+    RW_ASSERT(head.n > tail && head.p[0] == FLEET_HEAD_VERSION);
+    RW_TRY(fleet_bytes_put(b, FLEET_OLD_HEAD_VERSION, 1, err));
+    head = rw_span_of(head.p + 1, head.n - 1);
+    RW_TRY(old_append(b, &head, head.n - tail + kinds - 8, 8, err));
+    RW_TRY(old_append(b, &head, t->names[FLEET_RINGS].count * 8 + 8, 0, err));
+    for (size_t i = 0; i < t->count_used; i++) {
+        RW_TRY(old_append(b, &head, entry - 8, 8, err));
+    }
+    RW_TRY(old_append(b, &head, windows, 0, err));
+    return fleet_bytes_seal(b, err);
+}
+
+/* A program of before has folded last: its counts are taken over, and what falls mute from then on is counted. */
+TEST(a_head_that_knows_no_muteness_is_taken_over)
+{
+    struct world *w = rw_mem_new(sizeof(*w));
+    struct rw_err err;
+    RW_AUTO(rw_buf) struct rw_buf head = rw_buf_make(IMAGE_BYTES_MAX);
+    RW_AUTO(rw_buf) struct rw_buf old = rw_buf_make(IMAGE_BYTES_MAX);
+    int64_t mark = 0;
+    assert_non_null(w);
+    world_begin(w, 17);
+    w->kinds = FLEET_KINDS - 1;
+    settle_in(w, 2100);
+    some_work(w, 300);
+    world_commit(w);
+    world_fold(w);
+    MUST(store_fold_load(&w->store, &mark, &head, &err));
+    MUST(old_head_write(&w->fleet->table, rw_buf_span(&head), &old, &err));
+    MUST(store_begin(&w->store, &err));
+    MUST(store_fold(&w->store, mark, rw_buf_span(&old), &err));
+    MUST(store_commit(&w->store, &err));
+    world_kill(w);
+    world_expect_model(w);
+    w->kinds = FLEET_KINDS;
+    some_work(w, 300);
+    world_commit(w);
+    world_fold(w);
+    world_kill(w);
+    world_expect_model(w);
+    assert_true(w->fleet->table.beacons[BEACON_MUTE] > 0);
     world_end(w);
     rw_mem_free(w);
 }
@@ -171,4 +239,5 @@ TEST(a_damaged_fold_is_refused_and_named)
 
 RUN_TESTS(cmocka_unit_test(a_store_of_the_old_form_is_opened_and_becomes_one_of_slices),
           cmocka_unit_test(slices_that_are_older_than_an_old_image_are_written_anew),
+          cmocka_unit_test(a_head_that_knows_no_muteness_is_taken_over),
           cmocka_unit_test(a_damaged_fold_is_refused_and_named))

@@ -52,6 +52,7 @@ struct world {
     int64_t releases;   /* newest that was thought of */
     uint32_t rings;
     uint64_t next_id;
+    uint32_t kinds; /* of beacons that are thought of: programs of before did not know the last */
     int64_t now_s;
     struct work batch[WORK_MAX];
     size_t count;
@@ -191,7 +192,7 @@ static void world_kill(struct world *w)
 static void world_begin(struct world *w, uint32_t seed)
 {
     struct rw_err err;
-    *w = (struct world){.seed = seed, .next_id = 1, .now_s = 100000};
+    *w = (struct world){.seed = seed, .next_id = 1, .kinds = FLEET_KINDS, .now_s = 100000};
     (void)snprintf(w->dir, sizeof(w->dir), "%s/rw-slices-XXXXXX",
                    access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
     assert_non_null(mkdtemp(w->dir));
@@ -248,7 +249,7 @@ static void think(struct world *w, enum work_kind kind)
 {
     struct work work = {.kind = kind,
                         .endpoint = draw(w, w->endpoints + 1),
-                        .beacon = (enum beacon_kind)draw(w, FLEET_KINDS),
+                        .beacon = (enum beacon_kind)draw(w, w->kinds),
                         .release = draw(w, 4) == 0 ? 0 : 1 + draw(w, (uint32_t)w->releases),
                         .place = draw(w, 20)};
     w->now_s += draw(w, 3);
