@@ -101,6 +101,23 @@ bool api_query_find(const struct api_request *req, const char *name, struct rw_s
     return false;
 }
 
+RW_RC api_query_after(const struct api_request *req, const char *form,
+                      struct rw_span parts[static 3], bool *given_out, struct rw_err *err)
+{
+    struct rw_span rest;
+    *given_out = api_query_find(req, "after", &rest);
+    if (!*given_out) { return RW_OK; }
+    for (size_t i = 0; i < 2; i++) {
+        const uint8_t *slash = rest.n == 0 ? NULL : memchr(rest.p, '/', rest.n);
+        if (slash == NULL) { return rw_fail(err, RW_E_SCHEMA, "'after' is not %s", form); }
+        size_t n = (size_t)(slash - rest.p);
+        parts[i] = rw_span_of(rest.p, n);
+        rest = rw_span_of(slash + 1, rest.n - n - 1);
+    }
+    parts[2] = rest;
+    return RW_OK;
+}
+
 RW_RC api_query_i64(const struct api_request *req, const char *name, int64_t min, int64_t max,
                     int64_t *inout, struct rw_err *err)
 {

@@ -149,6 +149,10 @@ void api_job_drop(struct api_job *job);
 
 /* The value of `name` in the query ("after=7&limit=50"), as it stands there. False: not given. */
 bool api_query_find(const struct api_request *req, const char *name, struct rw_span *out);
+/* The cursor "after" of a list whose entries have names of three parts (`form`, for the error): "renew/yara/0".
+ * False: the query has none. Fails with RW_E_SCHEMA. */
+RW_RC api_query_after(const struct api_request *req, const char *form,
+                      struct rw_span parts[static 3], bool *given_out, struct rw_err *err);
 /* As a number min..max; *inout keeps its value when the query does not give one.
  * Fails with RW_E_SYNTAX, RW_E_RANGE. */
 RW_RC api_query_i64(const struct api_request *req, const char *name, int64_t min, int64_t max,

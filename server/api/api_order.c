@@ -15,11 +15,26 @@ static RW_RC id_of(const struct api_job *job, struct release_order_id *out, stru
                                   err);
 }
 
+static RW_RC read_page(const struct api_request *req, struct store_page *page, struct rw_err *err)
+{
+    struct rw_span part[3];
+    struct release_order_id after;
+    bool given = false;
+    RW_TRY(api_query_after(req, "KIND/FAMILY/NUMBER", part, &given, err));
+    if (given) {
+        RW_TRY(release_order_id_parse(part[0], part[1], part[2], &after, err));
+        release_order_id_key(&after, page->after);
+    }
+    return api_query_i64(req, "limit", 1, STORE_PAGE_MAX, &page->limit, err);
+}
+
 static void apply_list(void *core, struct api_job *job)
 {
     struct api_core *c = core;
     struct rw_err err;
-    struct rw_rc rc = release_order_list(&c->releases, &job->reply.body, &err);
+    struct store_page page = {.limit = STORE_PAGE_DEFAULT};
+    struct rw_rc rc = read_page(&job->req, &page, &err);
+    if (rw_is_ok(rc)) { rc = release_order_list(&c->releases, &page, &job->reply.body, &err); }
     api_core_answer(job, rc, &err, 200);
 }
 

@@ -191,24 +191,45 @@ struct view {
     struct json_writer *w;
     struct rw_wall now;
     const struct rollout_run *rollouts; /* of alarms */
+    char last[STORE_ID_BYTES];          /* of the list: "promote/yara/12" */
 };
 
 static RW_RC list_one(void *arg, const struct second *s, struct rw_err *err)
 {
-    const struct view *v = arg;
+    struct view *v = arg;
     (void)err;
     second_write(s, v->now, v->w);
+    (void)snprintf(v->last, sizeof(v->last), "%s/%s/%lld", second_person_name(s->verb), s->family,
+                   (long long)s->release);
     return RW_OK;
 }
 
-static RW_RC write_list(const struct api_core *c, struct rw_buf *into, struct rw_err *err)
+static RW_RC read_page(const struct api_request *req, struct store_page *page, struct rw_err *err)
 {
-    struct json_writer w = json_begin(into);
+    struct rw_span part[3];
+    enum second_person_verb verb;
+    struct release_id id;
+    bool given = false;
+    RW_TRY(api_query_after(req, "VERB/FAMILY/NUMBER", part, &given, err));
+    if (given) {
+        RW_TRY(second_person_find(part[0], &verb, err));
+        RW_TRY(release_id_parse(part[1], part[2], &id, err));
+        second_page_after(verb, id.family, id.number, page);
+    }
+    return api_query_i64(req, "limit", 1, STORE_PAGE_MAX, &page->limit, err);
+}
+
+static RW_RC write_list(const struct api_core *c, struct api_job *job, struct rw_err *err)
+{
+    struct json_writer w = json_begin(&job->reply.body);
     struct view v = {.w = &w, .now = rw_clock_wall(&c->clock)};
+    struct store_page page = {.limit = STORE_PAGE_DEFAULT};
+    RW_TRY(read_page(&job->req, &page, err));
     json_open_object(&w, NULL);
     json_open_array(&w, "requests");
-    RW_TRY(second_each(c->store, list_one, &v, err));
+    RW_TRY(second_each(c->store, &page, list_one, &v, err));
     json_close_array(&w);
+    if (page.more) { json_put_str(&w, "next", v.last); }
     json_close_object(&w);
     return json_done(&w, err);
 }
@@ -216,7 +237,7 @@ static RW_RC write_list(const struct api_core *c, struct rw_buf *into, struct rw
 static void apply_list(void *core, struct api_job *job)
 {
     struct rw_err err;
-    struct rw_rc rc = write_list(core, &job->reply.body, &err);
+    struct rw_rc rc = write_list(core, job, &err);
     api_core_answer(job, rc, &err, 200);
 }
 
@@ -242,7 +263,7 @@ RW_RC api_second_write_alarms(const struct api_core *c, struct rw_wall now, stru
                               struct rw_err *err)
 {
     struct view v = {.w = w, .now = now, .rollouts = c->rollouts};
-    return second_each(c->store, alarm_one, &v, err);
+    return second_each(c->store, NULL, alarm_one, &v, err);
 }
 
 #define SECOND "/v1/second/{verb}/{family}/{number}"

@@ -17,6 +17,7 @@
 #include "common/json/json_write.h"
 #include "server/release/release.h"
 #include "server/release/release_order_codec.h"
+#include "server/store/store_page.h"
 
 /* POST /v1/orders. Asking again for an order that is open and says the same changes nothing; otherwise the order begins
  * anew without signatures. Fails with RW_E_SCHEMA, RW_E_RANGE, RW_E_NOT_FOUND (release, ring), RW_E_POLICY (not
@@ -25,8 +26,9 @@ RW_RC release_order_ask(struct release_domain *d, const char *by, struct rw_span
                         struct rw_buf *out, struct rw_err *err);
 RW_RC release_order_show(struct release_domain *d, const struct release_order_id *id,
                          struct rw_buf *out, struct rw_err *err);
-/* {"orders":[...]} in order of kind, family and number. */
-RW_RC release_order_list(struct release_domain *d, struct rw_buf *out, struct rw_err *err);
+/* {"orders":[...],"next":"KIND/FAMILY/NUMBER"?} in order of kind, family and number. */
+RW_RC release_order_list(struct release_domain *d, struct store_page *page, struct rw_buf *out,
+                         struct rw_err *err);
 /* GET .../tosign: the document, made anew without the signatures so far when it no longer fits. */
 RW_RC release_order_tosign(struct release_domain *d, const struct release_order_id *id,
                            struct rw_buf *out, struct rw_err *err);

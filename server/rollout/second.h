@@ -12,7 +12,7 @@
 #include "common/json/json_write.h"
 #include "common/policy/second_person.h"
 #include "server/rollout/second_rule.h"
-#include "server/store/store.h"
+#include "server/store/store_page.h"
 
 enum { SECOND_NAME_BYTES = 65, SECOND_REASON_BYTES = 401, SECOND_FAMILY_BYTES = 33 };
 
@@ -49,8 +49,11 @@ RW_RC second_decide(struct store *store, struct second *s, bool confirms, const 
 RW_RC second_read(const struct store_doc *doc, struct second *out, struct rw_err *err);
 /* Writes one request as an object, its state as of `now`. */
 void second_write(const struct second *s, struct rw_wall now, struct json_writer *w);
-/* Calls `each` for every request, in order of verb, family and number. */
-RW_RC second_each(struct store *store,
+/* Where a page of the list goes on behind this request. */
+void second_page_after(enum second_person_verb verb, const char *family, int64_t release,
+                       struct store_page *page);
+/* Calls `each` for every request of the page (NULL: for all), in order of verb, family and number. */
+RW_RC second_each(struct store *store, struct store_page *page,
                   RW_RC (*each)(void *arg, const struct second *s, struct rw_err *err), void *arg,
                   struct rw_err *err);
 

@@ -192,6 +192,56 @@ TEST(what_was_never_asked_for_is_not_found)
     answers(decide("bob", SECOND "/refuse", "{}"), 400, SAYS("reason"));
 }
 
+static void list(const char *query, const char *want_first, size_t count, const char *next)
+{
+    struct api_job job = job_for("GET", "/v1/second", "");
+    job.req.query = rw_span_str(query);
+    int status = run(&job);
+    const char *text = rw_buf_str(&job.reply.body);
+    if (status != 200) { fail_msg("'%s' gives %d: %s", query, status, text); }
+    size_t found = 0;
+    for (const char *at = strstr(text, "\"verb\""); at != NULL; at = strstr(at + 1, "\"verb\"")) {
+        found++;
+    }
+    assert_int_equal(found, count);
+    if (strstr(text, want_first) == NULL) { fail_msg("'%s' lacks '%s'", text, want_first); }
+    bool has_next = strstr(text, "\"next\"") != NULL;
+    assert_int_equal(has_next, next != NULL);
+    if (next != NULL && strstr(text, next) == NULL) { fail_msg("'%s' lacks '%s'", text, next); }
+    api_job_drop(&job);
+}
+
+TEST(requests_come_in_pages_and_a_bad_cursor_is_refused)
+{
+    struct rw_err err;
+    MUST(store_begin(&store, &err));
+    for (int64_t release = 2; release <= 12; release++) {
+        struct second s = {
+            .release = release, .family = "yara", .rollout_generation = 1, .until = {.s = 9}};
+        MUST(second_ask(&store, &s, &err));
+    }
+    MUST(store_commit(&store, &err));
+    list("", "\"release\":2,", 11, NULL);
+    list("limit=5", "\"release\":2,", 5, "\"next\":\"promote/yara/6\"");
+    list("limit=5&after=promote/yara/6", "\"release\":7,", 5, "\"next\":\"promote/yara/11\"");
+    list("limit=5&after=promote/yara/11", "\"release\":12,", 1, NULL);
+    list("after=resume/yara/1", "\"requests\":[]", 0, NULL);
+    static const char *const wrong[] = {"after=",
+                                        "after=promote",
+                                        "after=promote/yara",
+                                        "after=halt/yara/1",
+                                        "after=promote/yara/x",
+                                        "limit=0",
+                                        "limit=1001"};
+    for (size_t i = 0; i < RW_LEN(wrong); i++) {
+        struct api_job job = job_for("GET", "/v1/second", "");
+        job.req.query = rw_span_str(wrong[i]);
+        int status = run(&job);
+        if (status != 400 && status != 404) { fail_msg("'%s' gives %d", wrong[i], status); }
+        api_job_drop(&job);
+    }
+}
+
 #define FRESH(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 RUN_TESTS(FRESH(a_request_is_no_alarm_any_more_when_its_rollout_was_halted),
@@ -200,4 +250,5 @@ RUN_TESTS(FRESH(a_request_is_no_alarm_any_more_when_its_rollout_was_halted),
           FRESH(a_confirmation_that_is_not_carried_out_leaves_nothing),
           FRESH(a_second_request_does_not_replace_one_that_waits), FRESH(a_request_lapses),
           FRESH(a_request_is_refused_with_code_and_hint), FRESH(stopping_never_waits),
-          FRESH(what_was_never_asked_for_is_not_found))
+          FRESH(what_was_never_asked_for_is_not_found),
+          FRESH(requests_come_in_pages_and_a_bad_cursor_is_refused))

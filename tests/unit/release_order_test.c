@@ -133,6 +133,38 @@ static int in_log(struct rig *r, const char *text)
     return found;
 }
 
+static size_t list(struct rig *r, const char *after, int64_t limit, const char *want)
+{
+    struct rw_err err;
+    struct store_page page = {.limit = limit};
+    (void)snprintf(page.after, sizeof(page.after), "%s", after);
+    rw_buf_clear(&r->out);
+    MUST(release_order_list(domain(r), &page, &r->out, &err));
+    const char *text = rw_buf_str(&r->out);
+    if (strstr(text, want) == NULL) { fail_msg("'%s' lacks '%s'", text, want); }
+    assert_int_equal(strstr(text, "\"next\"") != NULL, page.more);
+    return (size_t)page.shown;
+}
+
+TEST(orders_are_listed_in_pages)
+{
+    RW_AUTO(rig) struct rig r = rig_make();
+    struct rw_err err = {0};
+    char key[RELEASE_ORDER_KEY_BYTES];
+    const struct release_order_id withdraw = id_of(RELEASE_ORDER_WITHDRAW, 1);
+    published(&r, payload);
+    MUST(ask_for(&r, WITHDRAW, &err));
+    MUST(ask_for(&r, RENEW, &err));
+    assert_int_equal(list(&r, "", 2, "\"withdraw\""), 2);
+    assert_int_equal(list(&r, "", 1, "\"next\":\"renew/yara/0\""), 1);
+    release_order_id_key(
+        &(struct release_order_id){.kind = RELEASE_ORDER_RENEW, .release = {.family = "yara"}},
+        key);
+    assert_int_equal(list(&r, key, 1, "\"withdraw\""), 1);
+    release_order_id_key(&withdraw, key);
+    assert_int_equal(list(&r, key, 1, "\"orders\":[]"), 0);
+}
+
 TEST(a_withdrawal_takes_two_engineers_and_is_for_good)
 {
     RW_AUTO(rig) struct rig r = rig_make();
@@ -299,6 +331,7 @@ TEST_EACH(an_order_has_one_name, paths)
 
 RUN_TESTS(
     cmocka_unit_test(what_cannot_be_is_refused_when_it_is_asked_for),
+    cmocka_unit_test(orders_are_listed_in_pages),
     cmocka_unit_test(a_withdrawal_takes_two_engineers_and_is_for_good),
     cmocka_unit_test(a_ring_that_moves_there_meanwhile_stops_the_last_signature),
     cmocka_unit_test(a_renewal_may_be_asked_for_every_week),
