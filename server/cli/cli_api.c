@@ -40,6 +40,7 @@ struct cli_api {
     char profile[PATH_BYTES];
     char server[256];
     char ca_file[PATH_BYTES]; /* "": the system's store */
+    int64_t retry_after_s;    /* of the last answer; -1: none */
 };
 
 typedef struct http_client *http_client;
@@ -220,8 +221,10 @@ static RW_RC parse_answer(int status, const struct rw_buf *body, struct json **t
 }
 
 /* Where the server was looked for is half of the answer to "cannot be reached". */
-static RW_RC explain_transport(const struct cli_api *api, struct rw_rc rc, struct rw_err *err)
+static RW_RC explain_transport(struct cli_api *api, struct rw_rc rc,
+                               const struct http_client_answer *answer, struct rw_err *err)
 {
+    api->retry_after_s = rw_is_ok(rc) ? answer->retry_after_s : -1;
     if (rc.code != RW_E_NET) { return rc; }
     return rw_hint(err, "is the server running? server and ca_file stand in %.90s", api->profile);
 }
@@ -231,7 +234,7 @@ RW_RC cli_api_get(struct cli_api *api, const char *path, struct json **tree_out,
     RW_AUTO(rw_buf) struct rw_buf body = rw_buf_make(ANSWER_BYTES_MAX);
     struct http_client_answer answer;
     struct rw_rc rc = http_client_get(api->http, path, NULL, ANSWER_BYTES_MAX, &body, &answer, err);
-    RW_TRY(explain_transport(api, rc, err));
+    RW_TRY(explain_transport(api, rc, &answer, err));
     return parse_answer(answer.status, &body, tree_out, err);
 }
 
@@ -242,7 +245,7 @@ static RW_RC post(struct cli_api *api, const char *path, const char *type, struc
     struct http_client_answer answer;
     struct rw_rc rc =
         http_client_post(api->http, path, type, bytes, ANSWER_BYTES_MAX, &body, &answer, err);
-    RW_TRY(explain_transport(api, rc, err));
+    RW_TRY(explain_transport(api, rc, &answer, err));
     return parse_answer(answer.status, &body, tree_out, err);
 }
 
@@ -262,12 +265,17 @@ RW_RC cli_api_upload(struct cli_api *api, const char *path, struct rw_span bytes
     return rc;
 }
 
+int64_t cli_api_retry_after_s(const struct cli_api *api)
+{
+    return api->retry_after_s;
+}
+
 RW_RC cli_api_download(struct cli_api *api, const char *path, size_t max, struct rw_buf *into,
                        struct rw_err *err)
 {
     struct http_client_answer answer;
     struct rw_rc rc = http_client_get(api->http, path, NULL, max, into, &answer, err);
-    RW_TRY(explain_transport(api, rc, err));
+    RW_TRY(explain_transport(api, rc, &answer, err));
     if (answer.status != 200) { return refusal(answer.status, rw_buf_span(into), err); }
     return RW_OK;
 }

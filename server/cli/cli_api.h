@@ -34,6 +34,8 @@ RW_RC cli_api_get(struct cli_api *api, const char *path, struct json **tree_out,
                   struct rw_err *err);
 RW_RC cli_api_post(struct cli_api *api, const char *path, struct rw_span json_body,
                    struct json **tree_out, struct rw_err *err);
+/* What the last answer asked to wait before the next request (Retry-After); -1: nothing. */
+int64_t cli_api_retry_after_s(const struct cli_api *api);
 /* Raw bytes up (an upload, with a bar on a terminal) and down (a payload, a document as it stands). */
 RW_RC cli_api_upload(struct cli_api *api, const char *path, struct rw_span bytes,
                      struct json **tree_out, struct rw_err *err);

@@ -164,36 +164,62 @@ static RW_RC send_all(struct cli_api *api, struct create_job *job, struct rw_err
     return upload(api, job, "payload", &job->payload_bytes, err);
 }
 
-/* Waits until the server's own box has spoken. A check that reached no verdict is asked for once more. */
+/* Gives the release when the server's box has spoken. A check that reached no verdict is asked for once more. */
+static RW_RC look(struct cli_api *api, const struct create_job *job, bool *asked_again,
+                  struct json **release_out, struct rw_err *err)
+{
+    char state[32];
+    RW_AUTO(json_tree) json_tree release = NULL;
+    RW_TRY(cli_api_get(api, job->path, &release, err));
+    (void)cli_view_str(release, "state", state, sizeof(state));
+    if (strcmp(state, "checking") == 0) { return RW_OK; }
+    if (strcmp(state, "draft") != 0) {
+        *release_out = RW_STEAL(release);
+        return RW_OK;
+    }
+    if (*asked_again) {
+        return rw_fail(err, RW_E_BUSY, "the server's box reached no verdict twice");
+    }
+    RW_TRY(upload(api, job, "payload", &job->payload_bytes, err));
+    *asked_again = true;
+    return RW_OK;
+}
+
+/* How long the server has put the last request off; -1: it has not, rc is the end. */
+static int64_t put_off_ms(const struct cli_api *api, struct rw_rc rc)
+{
+    int64_t s = cli_api_retry_after_s(api);
+    if (s < 0 || (rc.code != RW_E_LIMITED && rc.code != RW_E_BUSY)) { return -1; }
+    return s < LONGEST_TIMEOUT_MS / 1000 ? s * 1000 : LONGEST_TIMEOUT_MS;
+}
+
+static void sleep_ms(int64_t ms)
+{
+    const struct timespec pause = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L};
+    (void)nanosleep(&pause, NULL);
+}
+
+/* Waits until the server's own box has spoken, or the time-out. A server that puts requests off (429, 503) is asked
+ * again when it says: the check goes on meanwhile. */
 static RW_RC wait_for_check(struct cli_api *api, const struct create_job *job,
                             struct json **release_out, struct rw_err *err)
 {
-    static const struct timespec pause = {.tv_nsec = POLL_MS * 1000000L};
     struct rw_clock clock = rw_clock_system();
     int64_t end_ms = rw_clock_mono(&clock).ms + job->timeout_ms;
     bool asked_again = false;
+    *release_out = NULL;
     for (;;) {
-        char state[32];
-        RW_AUTO(json_tree) json_tree release = NULL;
-        RW_TRY(cli_api_get(api, job->path, &release, err));
-        (void)cli_view_str(release, "state", state, sizeof(state));
-        if (strcmp(state, "draft") == 0 && asked_again) {
-            return rw_fail(err, RW_E_BUSY, "the server's box reached no verdict twice");
-        }
-        if (strcmp(state, "draft") == 0) {
-            asked_again = true;
-            RW_TRY(upload(api, job, "payload", &job->payload_bytes, err));
-        } else if (strcmp(state, "checking") != 0) {
-            *release_out = RW_STEAL(release);
-            return RW_OK;
-        }
-        if (rw_clock_mono(&clock).ms >= end_ms) {
+        struct rw_rc rc = look(api, job, &asked_again, release_out, err);
+        int64_t pause_ms = rw_is_ok(rc) ? POLL_MS : put_off_ms(api, rc);
+        if (pause_ms < 0 || *release_out != NULL) { return rc; }
+        int64_t left_ms = end_ms - rw_clock_mono(&clock).ms;
+        if (left_ms <= 0) {
             RW_IGNORE(rw_fail(err, RW_E_TIMEOUT, "the server's check still runs at the time-out"),
                       "hint");
             return rw_hint(err, "'ringward release show %.80s' tells how it ended",
                            job->path + strlen("/v1/releases/"));
         }
-        (void)nanosleep(&pause, NULL);
+        sleep_ms(pause_ms < left_ms ? pause_ms : left_ms);
     }
 }
 
