@@ -100,17 +100,26 @@ static RW_RC finish(struct store *store, struct rw_rc rc, struct rw_err *err)
     return rc;
 }
 
-RW_RC api_token_revoke(struct store *store, const char *name, const char *by, struct rw_wall now,
-                       size_t *count_out, struct rw_err *err)
+/* Looks inside the transaction: what other nodes have done is seen, and nobody does anything meanwhile. */
+static RW_RC revoke_all(struct store *store, const char *name, const char *by, struct rw_wall now,
+                        size_t *count_out, struct rw_err *err)
 {
     struct search s = {.name = name, .now = now};
     RW_TRY(store_doc_each(store, "token", find_one, &s, err));
     if (s.count == 0) {
         return rw_fail(err, RW_E_NOT_FOUND, "no token of '%.40s' is in force", name);
     }
-    RW_TRY(store_begin(store, err));
-    RW_TRY(finish(store, revoke_found(store, &s, by, now, err), err));
     *count_out = s.count;
+    return revoke_found(store, &s, by, now, err);
+}
+
+RW_RC api_token_revoke(struct store *store, const char *name, const char *by, struct rw_wall now,
+                       size_t *count_out, struct rw_err *err)
+{
+    size_t count = 0;
+    RW_TRY(store_begin(store, err));
+    RW_TRY(finish(store, revoke_all(store, name, by, now, &count, err), err));
+    *count_out = count;
     return RW_OK;
 }
 
@@ -148,14 +157,6 @@ static RW_RC keep(struct store *store, const struct api_token_request *r, const 
     return audit(store, r->by, r->once ? "token.create_once" : "token.create", &t.token, now, err);
 }
 
-static RW_RC replace_and_keep(struct store *store, const struct api_token_request *r,
-                              const struct search *old, const char *token, struct rw_wall now,
-                              struct rw_err *err)
-{
-    RW_TRY(revoke_found(store, old, r->by, now, err));
-    return keep(store, r, token, now, err);
-}
-
 /* One more than a load takes would keep the server from starting. */
 static RW_RC check_room(const struct search *s, struct rw_err *err)
 {
@@ -167,20 +168,32 @@ static RW_RC check_room(const struct search *s, struct rw_err *err)
                    "revoke some first; one-time tokens leave by themselves when they are over");
 }
 
-RW_RC api_token_make(struct store *store, const struct api_token_request *request,
-                     struct rw_wall now, char dst[static HTTP_TOKEN_BYTES], struct rw_err *err)
+/* Looks inside the transaction: two nodes that are asked for one name make one token. */
+static RW_RC replace_and_keep(struct store *store, const struct api_token_request *r,
+                              const char *token, struct rw_wall now, struct rw_err *err)
 {
-    struct search old = {.name = request->name, .now = now};
-    RW_TRY(check_request(request, err));
+    struct search old = {.name = r->name, .now = now};
     RW_TRY(store_doc_each(store, "token", find_one, &old, err));
-    if (old.count > 0 && !request->replace) {
-        RW_IGNORE(rw_fail(err, RW_E_EXISTS, "'%s' has a token already", request->name), "hint");
+    if (old.count > 0 && !r->replace) {
+        RW_IGNORE(rw_fail(err, RW_E_EXISTS, "'%s' has a token already", r->name), "hint");
         return rw_hint(err, "add --replace to revoke the older one in the same step");
     }
     RW_TRY(check_room(&old, err));
-    RW_TRY(draw(request, dst, err));
+    RW_TRY(revoke_found(store, &old, r->by, now, err));
+    return keep(store, r, token, now, err);
+}
+
+RW_RC api_token_make(struct store *store, const struct api_token_request *request,
+                     struct rw_wall now, char dst[static HTTP_TOKEN_BYTES], struct rw_err *err)
+{
+    char token[HTTP_TOKEN_BYTES];
+    RW_TRY(check_request(request, err));
+    RW_TRY(draw(request, token, err));
     RW_TRY(store_begin(store, err));
-    return finish(store, replace_and_keep(store, request, &old, dst, now, err), err);
+    struct rw_rc rc = finish(store, replace_and_keep(store, request, token, now, err), err);
+    if (rw_is_ok(rc)) { rw_copy(dst, HTTP_TOKEN_BYTES, token, sizeof(token)); }
+    rw_wipe(token, sizeof(token));
+    return rc;
 }
 
 /* --- loading --- */

@@ -194,6 +194,56 @@ TEST(what_cannot_be_recorded_does_not_happen)
     fixture_close(&f);
 }
 
+/* --- another node of the same store, that is a moment earlier --- */
+
+static const struct store_backend *alone;
+static struct store *shared;
+static const char *other_wish; /* what it does right before our transaction begins */
+
+static RW_RC begin_behind_another(void *ctx, int64_t term, struct store_now *at,
+                                  struct rw_err *outer)
+{
+    const char *wish = other_wish;
+    char token[HTTP_TOKEN_BYTES];
+    struct rw_err err;
+    size_t count = 0;
+    other_wish = NULL;
+    if (wish != NULL) {
+        struct store node = *shared;
+        node.backend = alone;
+        node.in_transaction = false;
+        if (strcmp(wish, "make") == 0) { MUST(api_token_make(&node, &alice, now, token, &err)); }
+        if (strcmp(wish, "revoke") == 0) {
+            MUST(api_token_revoke(&node, "alice", "local uid 0", now, &count, &err));
+        }
+    }
+    return alone->begin(ctx, term, at, outer);
+}
+
+TEST(two_nodes_that_are_asked_for_one_name_make_one_token)
+{
+    struct fixture f;
+    struct rw_err err;
+    char token[HTTP_TOKEN_BYTES] = "untouched";
+    size_t count = 0;
+    fixture_open(&f);
+    shared = &f.store;
+    alone = f.store.backend;
+    struct store_backend behind = *alone;
+    behind.begin = begin_behind_another;
+    f.store.backend = &behind;
+    other_wish = "make";
+    MUST_FAIL(api_token_make(&f.store, &alice, now, token, &err), RW_E_EXISTS);
+    assert_string_equal(token, "untouched");
+    assert_int_equal(load(&f), 1);
+    other_wish = "revoke"; /* a token is taken out of force once, with one record */
+    MUST_FAIL(api_token_revoke(&f.store, "alice", "local uid 0", now, &count, &err),
+              RW_E_NOT_FOUND);
+    assert_int_equal(load(&f), 0);
+    f.store.backend = alone;
+    fixture_close(&f);
+}
+
 /* As many documents as a load takes; `over`: the first of them is a one-time token whose time has passed. */
 static void fill_table(struct fixture *f, bool over)
 {
@@ -239,7 +289,8 @@ TEST(a_one_time_token_that_is_over_leaves_room)
     fixture_close(&f);
 }
 
-RUN_TESTS(cmocka_unit_test(what_cannot_be_recorded_does_not_happen),
+RUN_TESTS(cmocka_unit_test(two_nodes_that_are_asked_for_one_name_make_one_token),
+          cmocka_unit_test(what_cannot_be_recorded_does_not_happen),
           cmocka_unit_test(one_token_more_than_a_load_takes_is_not_made),
           cmocka_unit_test(a_one_time_token_that_is_over_leaves_room),
           cmocka_unit_test(a_made_token_passes_up_to_its_role),
