@@ -234,13 +234,14 @@ static RW_RC commit_batch(struct api_core *c, struct api_job *batch, struct rw_e
     return rc;
 }
 
-/* INV-2, INV-8: what the handlers answered was not kept, so none of it may leave. */
+/* INV-2, INV-8: what the handlers answered was not kept, so none of it may leave. Endpoints are told no more than that:
+ * the error may name hosts, users and paths, and stands in the log and in the alarms. */
 static void refuse_batch(struct api_core *c, struct api_job *batch, const struct rw_err *why)
 {
-    struct rw_err err = *why;
-    if (rw_code_http_status(why->code) != 503) {
-        RW_IGNORE(rw_fail(&err, RW_E_STORE, "%s", why->text), "it is the answer");
-    }
+    struct rw_err err;
+    enum rw_code code = rw_code_http_status(why->code) == 503 ? why->code : RW_E_STORE;
+    RW_IGNORE(rw_fail(&err, code, "the server cannot keep anything now: nothing was done"), "hint");
+    RW_IGNORE(rw_hint(&err, "send it again later (Retry-After)"), "it is the answer");
     for (struct api_job *job = batch; job != NULL; job = job->next) {
         api_reply_error(job, &err);
     }

@@ -21,6 +21,7 @@ static unsigned pieces; /* that a fold has left, if more than one */
 static bool rollouts_there;
 static uint64_t policy_serial = 1; /* of what trust has read */
 static char last_body[64];
+static char last_error[RW_ERR_TEXT_BYTES + 64]; /* code and text of the last refusal */
 
 static void step(char c)
 {
@@ -222,6 +223,7 @@ void api_reply_error(struct api_job *job, const struct rw_err *err)
 {
     rw_buf_clear(&job->reply.body);
     job->reply.status = rw_code_http_status(err->code);
+    (void)snprintf(last_error, sizeof(last_error), "%s: %s", rw_code_name(err->code), err->text);
 }
 
 void api_job_done_all(struct api_job *jobs)

@@ -115,6 +115,20 @@ TEST(the_answer_of_a_lost_batch_says_nothing_of_what_was_granted)
     api_core_end(&c);
 }
 
+/* What the store says may name hosts, users and paths: that is for the log and the alarms. */
+TEST(endpoints_are_told_of_a_failed_store_without_its_words)
+{
+    struct api_core c = fresh_core();
+    fails = 'C';
+    for (int i = 0; i < 2; i++) { /* the second one is refused without being tried */
+        run(&c, "b");
+        assert_string_equal(last_error,
+                            "STORE: the server cannot keep anything now: nothing was done");
+        assert_string_equal(c.store_alarm, "step C fails");
+    }
+    api_core_end(&c);
+}
+
 TEST(after_a_failure_batches_are_refused_for_a_while_without_trying)
 {
     struct api_core c = fresh_core();
@@ -467,6 +481,7 @@ TEST(a_job_for_which_there_is_no_place_aside_is_refused)
 RUN_TESTS(
     cmocka_unit_test(batches_are_committed_before_they_are_answered),
     cmocka_unit_test(the_answer_of_a_lost_batch_says_nothing_of_what_was_granted),
+    cmocka_unit_test(endpoints_are_told_of_a_failed_store_without_its_words),
     cmocka_unit_test(after_a_failure_batches_are_refused_for_a_while_without_trying),
     cmocka_unit_test(nothing_is_served_while_the_state_cannot_be_loaded),
     cmocka_unit_test(a_controller_that_cannot_load_the_state_lets_go_of_the_signer),
