@@ -44,12 +44,23 @@ class Disk:
         (Path("/sys/fs/ext4") / device / "trigger_fs_error").write_text("a test")
 
     def repair(self):
+        """The new mount may be read at first only: whoever mends it looks before he lets anybody write."""
         run("umount", "-l", self.at)  # the server still has files open there
         # A device of its own: mounting the same one again would give the file system that nobody may write.
         broken = self.image.rename(self.image.with_suffix(".broken"))
         shutil.copyfile(broken, self.image)
         subprocess.run(["e2fsck", "-fy", str(self.image)], capture_output=True, timeout=60)
-        self.mount()
+        device = run("losetup", "-f", "--show", self.image).strip()  # 'loop,ro' would make the device read-only, too
+        run("mount", "-o", "ro", device, self.at)
+        run("losetup", "-d", device)  # it goes with the mount
+
+    def let_write(self):
+        run("mount", "-o", "remount,rw", self.at)
+
+    def may_write(self, may):
+        """Refuses every write to the store on the mount as it is, through open files too, and lets them again. The kernel
+        gives no mount that is written to away: 'remount,ro' is busy then."""
+        run("chattr", "-i" if may else "+i", *(self.at / "store").glob("ringward.db*"))
 
 
 @pytest.fixture(scope="module")
@@ -117,11 +128,26 @@ def test_inv_3_a_full_disk_stops_permits_and_is_recovered_from(small):
     goes_on(small)
 
 
+def test_a_mount_that_refuses_writes_and_takes_them_again_needs_nothing_from_anybody(small):
+    with pytest.raises(OSError, match="busy"):
+        run("mount", "-o", "remount,ro", small.server_dir)
+    small.disk.may_write(False)
+    try:
+        is_down(small)
+    finally:
+        small.disk.may_write(True)
+    goes_on(small)
+    assert "event=opened_anew" not in small.server.log.read_text(errors="replace")
+
+
 def test_inv_8_a_disk_that_becomes_read_only_loses_nothing_that_was_answered(small):
     """The kernel lets nobody write again before it is mounted anew: then the server goes on by itself."""
     small.disk.lose_trust()
     is_down(small)
     small.disk.repair()
+    is_down(small)  # another mount, which takes no files yet: it waits with the one it holds
+    assert "event=opened_anew" not in small.server.log.read_text(errors="replace") and small.server.running()
+    small.disk.let_write()
     goes_on(small)
     assert "event=opened_anew" in small.server.log.read_text(errors="replace")
     small.load.stop()
