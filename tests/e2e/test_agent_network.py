@@ -556,6 +556,7 @@ def test_the_guard_of_its_own_hands_its_report_to_a_helper(world, telling_front)
     world.run("ringward-agent", "guard", "--config", agent.conf, check=True)
     assert time.monotonic() - begun < 5
     wait_for("the server has it", lambda: any(b["kind"] == "failed" for b in telling_front.beacons), 15)
+    assert not agent.process.running(), "before any sensor was started, which only a run does"
 
 
 # --- pointers ---

@@ -27,6 +27,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -57,7 +58,10 @@ static void say(const struct sensor_message *m)
     struct sockaddr_un at = {.sun_family = AF_UNIX};
     (void)snprintf(at.sun_path, sizeof(at.sun_path), "%s", getenv("RINGWARD_SOCKET"));
     if (!rw_is_ok(sensor_write(m, &text, &err))) { abort(); }
-    (void)sendto(to_agent, text.p, text.n, MSG_DONTWAIT, (const struct sockaddr *)&at, sizeof(at));
+    /* Ten messages wait in an agent's queue. A sign of life more or less does not matter, a proof that is lost does. */
+    bool may_be_lost = m->type == SENSOR_ALIVE || m->type == SENSOR_STATS;
+    (void)sendto(to_agent, text.p, text.n, may_be_lost ? MSG_DONTWAIT : 0,
+                 (const struct sockaddr *)&at, sizeof(at));
 }
 
 static bool is(struct rw_span content, const char *word)
@@ -193,7 +197,9 @@ int main(void)
 {
     const struct sigaction hup = {.sa_handler = on_hup};
     (void)sigaction(SIGHUP, &hup, NULL);
+    const struct timeval patience = {.tv_sec = 2};
     to_agent = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    (void)setsockopt(to_agent, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
     for (;;) {
         if (reload) {
             reload = 0;
