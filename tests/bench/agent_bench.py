@@ -97,7 +97,11 @@ def own_wake_ups(agent, pid: int, seconds: float) -> int:
 
 
 def disk_kib(folder: Path) -> int:
-    return sum(p.lstat().st_blocks for p in folder.rglob("*")) // 2
+    blocks = 0
+    for p in folder.rglob("*"):
+        with contextlib.suppress(FileNotFoundError):  # a beacon that was sent meanwhile
+            blocks += p.lstat().st_blocks
+    return blocks // 2
 
 
 def ready_ms(lab, agent) -> tuple[float, float]:
