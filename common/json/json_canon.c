@@ -72,6 +72,8 @@ static RW_RC write_value(struct canon *c, const struct json *v, struct rw_err *e
         return rw_buf_appendf(c->into, err, "%lld", (long long)json_int(v));
     case JSON_STR:
         return write_string(c->into, json_str(v), err);
+    case JSON_DECIMAL: /* nothing that is hashed or signed by its tree may have them */
+        return rw_fail(err, RW_E_SCHEMA, "a number with decimals has no canonical form");
     case JSON_ARRAY:
     case JSON_OBJECT:
         break;

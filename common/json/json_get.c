@@ -1,8 +1,9 @@
 /* The getters of json_read.h. */
 #include "common/json/json_node.h"
 
-static const char *const type_names[] = {"null",     "false",    "true",     "an integer",
-                                         "a string", "an array", "an object"};
+static const char *const type_names[] = {
+    "null",     "false",    "true",      "an integer",
+    "a string", "an array", "an object", "a number with decimals"};
 
 enum json_type json_type(const struct json *v)
 {
@@ -42,6 +43,12 @@ struct rw_span json_name(const struct json *v)
 int64_t json_int(const struct json *v)
 {
     RW_ASSERT(v->type == JSON_INT);
+    return v->num;
+}
+
+int64_t json_thousandths(const struct json *v)
+{
+    RW_ASSERT(v->type == JSON_DECIMAL);
     return v->num;
 }
 

@@ -23,7 +23,7 @@ struct json {
     uint32_t next_sibling; /* index; 0: none */
     uint32_t child_count;
     struct json_range str; /* JSON_STR */
-    int64_t num;           /* JSON_INT */
+    int64_t num;           /* JSON_INT; JSON_DECIMAL: thousandths */
 };
 
 struct json_doc {

@@ -4,12 +4,18 @@
 #include "common/json/json_node.h"
 #include "common/json/json_scan.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+
+enum { PATH_BYTES = 160 };
 
 const struct json_limits json_limits_metadata = {
     .bytes_max = 4194304, .nodes_max = 200000, .depth_max = 32};
 const struct json_limits json_limits_small = {
     .bytes_max = 262144, .nodes_max = 20000, .depth_max = 8};
+
+const struct json_limits json_limits_policy = {
+    .bytes_max = 262144, .nodes_max = 20000, .depth_max = 8, .decimals = true};
 
 /* Growing arena of one tree: nodes stand in one array, strings in one buffer, so a tree is freed in two
  * calls and parsing a beacon takes a handful of allocations. Pointers into the arrays are made at the end
@@ -33,6 +39,14 @@ static RW_RC new_node(struct json_doc *doc, enum json_type type, unsigned line, 
     return RW_OK;
 }
 
+static RW_RC read_number(struct json_scan *scan, struct json *node, struct rw_err *err)
+{
+    bool decimal = false;
+    RW_TRY(json_scan_decimal(scan, &node->num, &decimal, err));
+    if (decimal) { node->type = JSON_DECIMAL; }
+    return RW_OK;
+}
+
 static RW_RC read_scalar(struct json_scan *scan, struct json_doc *doc, uint32_t index,
                          struct rw_err *err)
 {
@@ -41,7 +55,8 @@ static RW_RC read_scalar(struct json_scan *scan, struct json_doc *doc, uint32_t 
     case JSON_STR:
         return json_scan_string(scan, &doc->strings, &node->str, err);
     case JSON_INT:
-        return json_scan_int(scan, &node->num, err);
+        return doc->limits->decimals ? read_number(scan, node, err)
+                                     : json_scan_int(scan, &node->num, err);
     case JSON_NULL:
         return json_scan_word(scan, "null", err);
     case JSON_TRUE:
@@ -50,6 +65,7 @@ static RW_RC read_scalar(struct json_scan *scan, struct json_doc *doc, uint32_t 
         return json_scan_word(scan, "false", err);
     case JSON_ARRAY:
     case JSON_OBJECT:
+    case JSON_DECIMAL: /* known only when it has been read */
         break;
     }
     return json_scan_fail(scan, "unexpected byte", err);
@@ -96,6 +112,23 @@ static RW_RC open_value(struct parse *p, struct json_range name, struct rw_err *
     return RW_OK;
 }
 
+/* Puts before the failure where the innermost open value stands: "rings[0].gate". Nothing at the top. */
+static RW_RC name_place(const struct parse *p, struct rw_rc failed, struct rw_err *err)
+{
+    char path[PATH_BYTES] = "";
+    size_t used = 0;
+    for (size_t i = 1; i < p->depth && used < sizeof(path); i++) {
+        const struct json *parent = &p->doc->nodes[p->levels[i - 1].node];
+        struct rw_span name = json_range_span(p->doc, p->doc->nodes[p->levels[i].node].name);
+        int n = parent->type == JSON_ARRAY
+                    ? snprintf(path + used, sizeof(path) - used, "[%u]", parent->child_count - 1)
+                    : snprintf(path + used, sizeof(path) - used, "%s%.*s", used == 0 ? "" : ".",
+                               (int)(name.n < 40 ? name.n : 40), (const char *)name.p);
+        used += n > 0 ? (size_t)n : 0;
+    }
+    return used == 0 ? failed : rw_wrap(err, "%s", path);
+}
+
 /* Reads the next member or element of the innermost open value, or closes it. */
 static RW_RC step(struct parse *p, struct rw_err *err)
 {
@@ -105,8 +138,10 @@ static RW_RC step(struct parse *p, struct rw_err *err)
     struct json_range name = {0};
     json_scan_blank(&p->scan);
     if (json_scan_take(&p->scan, object ? '}' : ']')) {
+        struct rw_rc unique = object ? json_scan_unique(p->doc, top->node, err) : RW_OK;
+        if (!rw_is_ok(unique)) { return name_place(p, unique, err); }
         p->depth--;
-        return object ? json_scan_unique(p->doc, top->node, err) : RW_OK;
+        return RW_OK;
     }
     if (top->last_child != 0) {
         if (!json_scan_take(&p->scan, ',')) {

@@ -1,8 +1,8 @@
 /* json_read.h: one strict parse of hostile JSON into a tree that decisions are read from.
  *
  * Refused: duplicate members (after unescaping), NUL in any spelling, bytes < 0x20 in strings, invalid
- * UTF-8, lone surrogates, a BOM, numbers that are not integers within +-(2^53-1) ("-0", "1.0", "1e2"
- * included), depth, node and size above the limits, anything behind the value.
+ * UTF-8, lone surrogates, a BOM, numbers that are not integers within +-(2^53-1) ("-0", "1e2" and, unless
+ * the limits allow decimals, "1.0" included), depth, node and size above the limits, anything behind the value.
  *
  * memory   a tree owns all its nodes and strings; getters borrow from it
  * threads  no shared state; a tree may be read from many threads
@@ -13,7 +13,16 @@
 
 #include "common/base/buf.h"
 
-enum json_type { JSON_NULL, JSON_FALSE, JSON_TRUE, JSON_INT, JSON_STR, JSON_ARRAY, JSON_OBJECT };
+enum json_type {
+    JSON_NULL,
+    JSON_FALSE,
+    JSON_TRUE,
+    JSON_INT,
+    JSON_STR,
+    JSON_ARRAY,
+    JSON_OBJECT,
+    JSON_DECIMAL, /* "1.0": only where the limits allow decimals */
+};
 
 struct json; /* one value */
 
@@ -21,10 +30,12 @@ struct json_limits {
     size_t bytes_max; /* of the text */
     size_t nodes_max;
     unsigned depth_max;
+    bool decimals; /* numbers may have one to three decimals; else they are refused */
 };
 
 extern const struct json_limits json_limits_metadata; /* TUF metadata and policy */
 extern const struct json_limits json_limits_small;    /* beacons, API bodies, verdicts */
+extern const struct json_limits json_limits_policy;   /* rings.json, which people write: decimals */
 
 /* Parses the whole text; gives the tree. Fails with RW_E_SYNTAX (with line and column), RW_E_TOO_BIG,
  * RW_E_NOMEM. */
@@ -45,7 +56,8 @@ struct rw_span json_name(const struct json *v); /* member name, unescaped; empty
 
 /* --- values of a node; the type must fit (asserted: check before, or use the getters below) --- */
 int64_t json_int(const struct json *v);
-struct rw_span json_str(const struct json *v); /* unescaped UTF-8 without NUL */
+int64_t json_thousandths(const struct json *v); /* of a JSON_DECIMAL */
+struct rw_span json_str(const struct json *v);  /* unescaped UTF-8 without NUL */
 
 /* --- members of an object. `find` gives NULL when absent. The others fail with RW_E_SCHEMA naming the
  * member, its line and what is wrong. A value that is no object has no members. --- */

@@ -90,7 +90,8 @@ RW_RC json_scan_word(struct json_scan *s, const char *word, struct rw_err *err)
     return RW_OK;
 }
 
-RW_RC json_scan_int(struct json_scan *s, int64_t *out, struct rw_err *err)
+/* The digits before a point, with the sign; stands behind them. */
+static RW_RC read_whole(struct json_scan *s, bool *negative_out, int64_t *out, struct rw_err *err)
 {
     bool negative = json_scan_take(s, '-');
     size_t digits = 0;
@@ -102,15 +103,54 @@ RW_RC json_scan_int(struct json_scan *s, int64_t *out, struct rw_err *err)
         digits++;
         s->at++;
     }
-    int after = peek(s);
-    if (digits == 0 || (first == '0' && (digits > 1 || negative))) {
+    bool minus_zero = first == '0' && negative && peek(s) != '.';
+    if (digits == 0 || (first == '0' && digits > 1) || minus_zero) {
         return json_scan_fail(s, "no integer in its one plain form", err);
     }
+    *negative_out = negative;
+    *out = value;
+    return RW_OK;
+}
+
+RW_RC json_scan_int(struct json_scan *s, int64_t *out, struct rw_err *err)
+{
+    bool negative = false;
+    int64_t value = 0;
+    RW_TRY(read_whole(s, &negative, &value, err));
+    int after = peek(s);
     if (after == '.' || after == 'e' || after == 'E') {
         return json_scan_fail(s, "only integers are allowed", err);
     }
     if (value > RW_JSON_INT_MAX) { return json_scan_fail(s, "number beyond 2^53-1", err); }
     *out = negative ? -value : value;
+    return RW_OK;
+}
+
+RW_RC json_scan_decimal(struct json_scan *s, int64_t *out, bool *decimal_out, struct rw_err *err)
+{
+    bool negative = false;
+    int64_t value = 0;
+    size_t places = 0;
+    RW_TRY(read_whole(s, &negative, &value, err));
+    bool decimal = json_scan_take(s, '.');
+    if (decimal && value > RW_JSON_INT_MAX / 1000) {
+        return json_scan_fail(s, "number beyond 2^53-1 thousandths", err);
+    }
+    for (int c = peek(s); decimal && c >= '0' && c <= '9'; c = peek(s)) {
+        if (++places > 3) { break; }
+        value = value * 10 + (c - '0');
+        s->at++;
+    }
+    bool exponent = peek(s) == 'e' || peek(s) == 'E';
+    if ((decimal && (places < 1 || places > 3)) || exponent) {
+        return json_scan_fail(s, "want an integer or one to three decimals", err);
+    }
+    for (; decimal && places < 3; places++) {
+        value *= 10;
+    }
+    if (value > RW_JSON_INT_MAX) { return json_scan_fail(s, "number beyond 2^53-1", err); }
+    *out = negative ? -value : value;
+    *decimal_out = decimal;
     return RW_OK;
 }
 

@@ -28,6 +28,8 @@ RW_RC json_scan_type(const struct json_scan *s, enum json_type *out, struct rw_e
 RW_RC json_scan_word(struct json_scan *s, const char *word, struct rw_err *err);
 /* Fits -?(0|[1-9][0-9]{0,15}), not "-0", within +-(2^53-1); anything else is refused. */
 RW_RC json_scan_int(struct json_scan *s, int64_t *out, struct rw_err *err);
+/* The same, or with a point and one to three digits behind it: then *decimal_out is true and *out in thousandths. */
+RW_RC json_scan_decimal(struct json_scan *s, int64_t *out, bool *decimal_out, struct rw_err *err);
 /* Unescapes into `strings`; refuses NUL, control bytes, bad UTF-8, lone surrogates. */
 RW_RC json_scan_string(struct json_scan *s, struct rw_buf *strings, struct json_range *out,
                        struct rw_err *err);

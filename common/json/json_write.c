@@ -138,6 +138,16 @@ void json_put_raw(struct json_writer *w, const char *name, struct rw_span json_t
     if (!w->failed) { keep(w, rw_buf_append(w->into, json_text, &w->err)); }
 }
 
+static void put_decimal(struct json_writer *w, const char *name, int64_t thousandths)
+{
+    char text[32];
+    int64_t size = thousandths < 0 ? -thousandths : thousandths;
+    (void)snprintf(text, sizeof(text), "%s%lld.%03lld", thousandths < 0 ? "-" : "",
+                   (long long)(size / 1000), (long long)(size % 1000));
+    lead(w, name);
+    put_text(w, text);
+}
+
 /* Opens a container or writes a scalar; true when `v` has children to walk. */
 static bool put_node(struct json_writer *w, const char *name, const struct json *v)
 {
@@ -153,6 +163,9 @@ static bool put_node(struct json_writer *w, const char *name, const struct json 
         return false;
     case JSON_INT:
         json_put_int(w, name, json_int(v));
+        return false;
+    case JSON_DECIMAL:
+        put_decimal(w, name, json_thousandths(v));
         return false;
     case JSON_STR:
         json_put_span(w, name, json_str(v));

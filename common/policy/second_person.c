@@ -1,7 +1,5 @@
 #include "common/policy/second_person.h"
 
-#include "common/base/num.h"
-
 enum { WITHIN_S = 900, LONGEST_S = 86400 };
 
 static const char *const names[SECOND_PERSON_VERBS] = {
@@ -28,57 +26,45 @@ RW_RC second_person_find(struct rw_span name, enum second_person_verb *out, stru
                    (int)(name.n < 40 ? name.n : 40), (const char *)name.p);
 }
 
-static RW_RC read_verbs(const struct json *o, struct second_person *out, struct rw_err *err)
+static RW_RC read_verbs(const struct policy_at *o, struct second_person *out, struct rw_err *err)
 {
-    const struct json *list = NULL;
-    RW_TRY(json_get(o, "verbs", JSON_ARRAY, &list, err));
-    for (const struct json *v = json_first(list); v != NULL; v = json_next(v)) {
+    struct policy_at list;
+    size_t index = 0;
+    RW_TRY(policy_read_need(o, "verbs", JSON_ARRAY, &list, err));
+    for (const struct json *v = json_first(list.v); v != NULL; v = json_next(v), index++) {
+        const struct policy_at at = policy_read_element(&list, v, index);
         enum second_person_verb verb = SECOND_PERSON_VERBS;
         struct rw_err unknown;
         bool known =
             json_type(v) == JSON_STR && rw_is_ok(second_person_find(json_str(v), &verb, &unknown));
         if (!known) {
-            RW_IGNORE(rw_fail(err, RW_E_SCHEMA,
-                              "line %u: second_person.verbs: want 'promote' or 'resume'",
-                              json_line(v)),
+            RW_IGNORE(policy_read_refuse(&at, RW_E_SCHEMA, err, "want 'promote' or 'resume'"),
                       "hint");
             return rw_hint(
                 err,
                 "pause, halt and rollback stop something: they never wait for a second person");
         }
         if (out->verbs[verb]) {
-            return rw_fail(err, RW_E_SCHEMA,
-                           "line %u: second_person.verbs: '%s' stands there twice", json_line(v),
-                           names[verb]);
+            RW_IGNORE(
+                policy_read_refuse(&at, RW_E_SCHEMA, err, "'%s' stands there twice", names[verb]),
+                "hint");
+            return rw_hint(err, "take one of them out");
         }
         out->verbs[verb] = true;
     }
     return RW_OK;
 }
 
-static RW_RC read_within(const struct json *o, struct second_person *out, struct rw_err *err)
-{
-    struct rw_span text;
-    if (json_find(o, "within") == NULL) { return RW_OK; }
-    RW_TRY(json_get_span(o, "within", &text, err));
-    struct rw_rc rc =
-        rw_parse_duration_s(text, LONGEST_S, "second_person.within", &out->within_s, err);
-    if (!rw_is_ok(rc)) { return rw_wrap(err, "line %u", json_line(json_find(o, "within"))); }
-    if (out->within_s < 1) {
-        return rw_fail(err, RW_E_RANGE, "line %u: second_person.within: want at least 1s",
-                       json_line(o));
-    }
-    return RW_OK;
-}
-
-RW_RC second_person_read(const struct json *policy, struct second_person *out, struct rw_err *err)
+RW_RC second_person_read(const struct policy_at *policy, struct second_person *out,
+                         struct rw_err *err)
 {
     static const char *const known[] = {"verbs", "within"};
-    const struct json *o = NULL;
+    struct policy_at o;
     *out = (struct second_person){.within_s = WITHIN_S};
-    if (json_find(policy, "second_person") == NULL) { return RW_OK; }
-    RW_TRY(json_get(policy, "second_person", JSON_OBJECT, &o, err));
-    RW_TRY(json_only(o, known, RW_LEN(known), err));
-    RW_TRY(read_verbs(o, out, err));
-    return read_within(o, out, err);
+    RW_TRY(policy_read_opt(policy, "second_person", JSON_OBJECT, &o, err));
+    if (o.v == NULL) { return RW_OK; }
+    RW_TRY(policy_read_only(&o, known, RW_LEN(known), err));
+    RW_TRY(read_verbs(&o, out, err));
+    return policy_read_duration(&o, "within", (struct policy_range){1, LONGEST_S}, &out->within_s,
+                                err);
 }

@@ -9,7 +9,7 @@
 #ifndef RINGWARD_SECOND_PERSON_H
 #define RINGWARD_SECOND_PERSON_H
 
-#include "common/json/json_read.h"
+#include "common/policy/policy_read.h"
 
 enum second_person_verb {
     SECOND_PERSON_PROMOTE,
@@ -22,9 +22,9 @@ struct second_person {
     int64_t within_s; /* a request lapses after this time */
 };
 
-/* Reads the member "second_person" of a policy; without it no verb is marked.
- * Fails with RW_E_SCHEMA, RW_E_SYNTAX, RW_E_RANGE, naming line and verb. */
-RW_RC second_person_read(const struct json *policy, struct second_person *out, struct rw_err *err);
+/* Reads the member "second_person" of a policy; without it no verb is marked. Fails as the readers of policy_read.h. */
+RW_RC second_person_read(const struct policy_at *policy, struct second_person *out,
+                         struct rw_err *err);
 const char *second_person_name(enum second_person_verb verb);
 /* Fails with RW_E_NOT_FOUND, naming the known verbs. */
 RW_RC second_person_find(struct rw_span name, enum second_person_verb *out, struct rw_err *err);

@@ -4,6 +4,7 @@
 
 #include "common/base/num.h"
 #include "common/json/json_canon.h"
+#include "common/json/json_write.h"
 #include "tests/harness.h"
 
 static RW_RC parse(const char *bytes, size_t n, json_tree *tree, struct rw_err *err)
@@ -120,6 +121,68 @@ TEST_EACH(what_could_be_read_in_two_ways_is_refused, texts)
     size_t n = it->n > 0 ? it->n : strlen(it->bytes);
     MUST_FAIL(parse(it->bytes, n, &tree, &err), it->want);
     assert_int_equal(tree == NULL, it->want != RW_E_NONE);
+}
+
+/* Only where the limits say so: a policy, never what is hashed or signed by its tree. */
+static const struct decimal {
+    const char *id, *text;
+    bool good;
+    enum json_type type;
+    int64_t value; /* of a decimal: thousandths */
+} decimals[] = {
+    {"one place", "[1.0]", true, JSON_DECIMAL, 1000},
+    {"three places", "[-0.125]", true, JSON_DECIMAL, -125},
+    {"zero", "[0.0]", true, JSON_DECIMAL, 0},
+    {"an integer stays one", "[99]", true, JSON_INT, 99},
+    {"the greatest integer", "[9007199254740991]", true, JSON_INT, 9007199254740991},
+    {"the greatest decimal", "[9007199254740.991]", true, JSON_DECIMAL, 9007199254740991},
+    {"one thousandth too many", "[9007199254740.992]", false, JSON_NULL, 0},
+    {"a decimal too great", "[9007199254741.0]", false, JSON_NULL, 0},
+    {"an integer too great", "[9007199254740992]", false, JSON_NULL, 0},
+    {"four places", "[1.0001]", false, JSON_NULL, 0},
+    {"no place", "[1.]", false, JSON_NULL, 0},
+    {"no whole", "[.5]", false, JSON_NULL, 0},
+    {"an exponent", "[1e2]", false, JSON_NULL, 0},
+    {"an exponent behind decimals", "[1.0e2]", false, JSON_NULL, 0},
+    {"minus zero", "[-0]", false, JSON_NULL, 0},
+    {"a leading zero", "[01.0]", false, JSON_NULL, 0},
+    {"two points", "[1.0.0]", false, JSON_NULL, 0},
+    {"the text ends", "[1.", false, JSON_NULL, 0},
+};
+
+TEST_EACH(decimals_are_read_exactly_where_they_are_allowed, decimals)
+{
+    struct rw_err err = {0};
+    RW_AUTO(json_tree) json_tree tree = NULL;
+    struct rw_rc rc = json_parse(rw_span_str(it->text), &json_limits_policy, &tree, &err);
+    assert_int_equal(rw_is_ok(rc), it->good);
+    if (!it->good) { return; }
+    const struct json *v = json_first(tree);
+    assert_int_equal(json_type(v), it->type);
+    assert_int_equal(it->type == JSON_INT ? json_int(v) : json_thousandths(v), it->value);
+}
+
+TEST(decimals_are_printed_and_have_no_canonical_form)
+{
+    struct rw_err err = {0};
+    RW_AUTO(json_tree) json_tree tree = NULL;
+    RW_AUTO(rw_buf) struct rw_buf out = rw_buf_make(200);
+    MUST(json_parse(rw_span_str("[1.5,-0.025,7]"), &json_limits_policy, &tree, &err));
+    struct json_writer w = json_begin(&out);
+    json_put_tree(&w, NULL, tree);
+    MUST(json_done(&w, &err));
+    assert_string_equal(rw_buf_str(&out), "[1.500,-0.025,7]");
+    MUST_FAIL(json_canon(tree, &out, &err), RW_E_SCHEMA);
+}
+
+TEST(a_member_twice_is_told_with_its_path)
+{
+    struct rw_err err = {0};
+    RW_AUTO(json_tree) json_tree tree = NULL;
+    MUST_FAIL(json_parse(rw_span_str("{\"a\":[1,{\"b\":{\"c\":1,\n\"c\":2}}]}"), &json_limits_small,
+                         &tree, &err),
+              RW_E_SYNTAX);
+    assert_string_equal(err.text, "a[1].b: JSON line 1: the object has member 'c' twice");
 }
 
 /* Every proper prefix of a good text is refused, read from memory that ends there (ASan sees a byte too far). */
@@ -334,7 +397,10 @@ TEST(random_damage_is_refused_or_read_in_one_way)
     }
 }
 
-RUN_TESTS(cmocka_unit_test(what_could_be_read_in_two_ways_is_refused),
+RUN_TESTS(cmocka_unit_test(decimals_are_read_exactly_where_they_are_allowed),
+          cmocka_unit_test(decimals_are_printed_and_have_no_canonical_form),
+          cmocka_unit_test(a_member_twice_is_told_with_its_path),
+          cmocka_unit_test(what_could_be_read_in_two_ways_is_refused),
           cmocka_unit_test(no_prefix_of_a_good_text_is_good),
           cmocka_unit_test(depth_is_limited_without_recursion),
           cmocka_unit_test(size_and_number_of_values_are_limited),

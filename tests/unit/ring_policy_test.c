@@ -15,87 +15,177 @@
 
 #define WITH(member) "{\"format\":1,\"rings\":[" RINGS "]," member "," REST
 
+#define WINDOW(members)                                                                            \
+    "{\"format\":1,\"rings\":[" RINGS "],\"classes\":{\"data\":{}},\"window\":{" members "}}"
+
 static const struct refused {
-    const char *id, *text, *says;
+    const char *id;
+    const char *path; /* NULL: it is no JSON, which has a line and column only */
+    const char *text, *says;
 } refused[] = {
-    {"no rings", "{\"format\":1,\"rings\":[]," REST, "0 rings"},
-    {"last not rest", POLICY("{\"name\":\"a\",\"share\":\"1%\"}"), "rest"},
-    {"ring behind rest", POLICY("{\"name\":\"a\",\"share\":\"rest\"}," RINGS), "no ring can"},
-    {"share and select", POLICY("{\"name\":\"a\",\"share\":\"1%\",\"select\":\"local\"}," RINGS),
-     "either"},
-    {"neither", POLICY("{\"name\":\"a\"}," RINGS), "either"},
-    {"shares beyond 100", POLICY("{\"name\":\"a\",\"share\":\"99.5%\"}," RINGS), "100.50%"},
-    {"nothing left for rest",
+    {"no rings", "rings", "{\"format\":1,\"rings\":[]," REST, "0 rings"},
+    {"last not rest", "rings[0]", POLICY("{\"name\":\"a\",\"share\":\"1%\"}"), "rest"},
+    {"ring behind rest", "rings[1]", POLICY("{\"name\":\"a\",\"share\":\"rest\"}," RINGS),
+     "no ring can"},
+    {"share and select", "rings[0]",
+     POLICY("{\"name\":\"a\",\"share\":\"1%\",\"select\":\"local\"}," RINGS), "either"},
+    {"neither", "rings[0]", POLICY("{\"name\":\"a\"}," RINGS), "either"},
+    {"shares beyond 100", "rings[1].share", POLICY("{\"name\":\"a\",\"share\":\"99.5%\"}," RINGS),
+     "100.50%"},
+    {"nothing left for rest", "rings[2].share",
      POLICY("{\"name\":\"a\",\"share\":\"98%\"},{\"name\":\"b\",\"share\":\"2%\"},{\"name\":\"c\","
             "\"share\":\"rest\"}"),
      "nothing for"},
-    {"a ring that is no object", POLICY("7," RINGS), "rings[0]"},
-    {"select of another kind", POLICY("{\"name\":\"a\",\"select\":\"all\"}," RINGS), "local"},
-    {"negative bake", POLICY("{\"name\":\"a\",\"share\":\"1%\",\"bake\":\"-1h\"}," RINGS), "bake"},
-    {"bake of years", POLICY("{\"name\":\"a\",\"share\":\"1%\",\"bake\":\"400d\"}," RINGS),
-     "limit"},
-    {"unknown member of a gate",
-     POLICY("{\"name\":\"a\",\"share\":\"1%\",\"gate\":{\"limits\":\"1%\"}}," RINGS), "'limits'"},
-    {"gate without endpoints",
+    {"a ring that is no object", "rings[0]", POLICY("7," RINGS), "want an object"},
+    {"select of another kind", "rings[0].select",
+     POLICY("{\"name\":\"a\",\"select\":\"all\"}," RINGS), "local"},
+    {"negative bake", "rings[0].bake",
+     POLICY("{\"name\":\"a\",\"share\":\"1%\",\"bake\":\"-1h\"}," RINGS), "bake"},
+    {"bake of years", "rings[0].bake",
+     POLICY("{\"name\":\"a\",\"share\":\"1%\",\"bake\":\"400d\"}," RINGS), "limit"},
+    {"unknown member of a gate", "rings[0].gate.limits",
+     POLICY("{\"name\":\"a\",\"share\":\"1%\",\"gate\":{\"limits\":\"1%\"}}," RINGS),
+     "unknown member 'limits'"},
+    {"gate without endpoints", "rings[0].gate.min_healthy",
      POLICY("{\"name\":\"a\",\"share\":\"1%\",\"gate\":{\"min_healthy\":0}}," RINGS),
      "min_healthy"},
-    {"member twice", POLICY("{\"name\":\"a\",\"share\":\"1%\",\"share\":\"2%\"}," RINGS), "twice"},
-    {"unknown member at the top", "{\"format\":1,\"ring\":[]," REST, "'ring'"},
-    {"no classes", "{\"format\":1,\"rings\":[" RINGS "],\"window\":{\"confirm\":{}}}",
-     "'classes' is missing"},
-    {"empty classes",
+    {"member twice", NULL, POLICY("{\"name\":\"a\",\"share\":\"1%\",\"share\":\"2%\"}," RINGS),
+     "twice"},
+    {"unknown member at the top", "ring", "{\"format\":1,\"ring\":[]," REST, "'ring'"},
+    {"no classes", "classes", "{\"format\":1,\"rings\":[" RINGS "],\"window\":{\"confirm\":{}}}",
+     "is missing"},
+    {"empty classes", "classes",
      "{\"format\":1,\"rings\":[" RINGS "],\"classes\":{},\"window\":{\"confirm\":{}}}",
      "0 classes"},
-    {"no window", "{\"format\":1,\"rings\":[" RINGS "],\"classes\":{\"data\":{}}}",
-     "'window' is missing"},
-    {"closed window",
+    {"no window", "window", "{\"format\":1,\"rings\":[" RINGS "],\"classes\":{\"data\":{}}}",
+     "is missing"},
+    {"closed window", "window.confirm.start",
      "{\"format\":1,\"rings\":[" RINGS
      "],\"classes\":{\"data\":{}},\"window\":{\"confirm\":{\"start\":0}}}",
-     "'start'"},
-    {"no health budget",
+     "want 1..1000000"},
+    {"no health budget", "health.false_halts_per_year",
      "{\"format\":1,\"rings\":[" RINGS "],\"classes\":{\"data\":{}},\"window\":{\"confirm\":{}},"
      "\"health\":{\"false_halts_per_year\":0}}",
-     "false_halts_per_year"},
-    {"not JSON", "rings:", "JSON line 1"},
-    {"zero share", POLICY("{\"name\":\"a\",\"share\":\"0%\"}," RINGS), "add up"},
-    {"name twice", POLICY("{\"name\":\"broad\",\"share\":\"1%\"}," RINGS), "twice"},
-    {"odd name", POLICY("{\"name\":\"A\",\"share\":\"1%\"}," RINGS), "ring 'A'"},
-    {"number as name", POLICY("{\"name\":\"1\",\"share\":\"1%\"}," RINGS), "letter"},
-    {"unknown member", POLICY("{\"name\":\"a\",\"share\":\"1%\",\"bakes\":\"1h\"}," RINGS),
-     "unknown member"},
-    {"shorter later bake", POLICY("{\"name\":\"a\",\"share\":\"1%\",\"bake\":\"2h\"}," RINGS),
-     "rings[1]"},
-    {"no unit", POLICY("{\"name\":\"a\",\"share\":\"1%\",\"bake\":\"60\"}," RINGS), "unit"},
-    {"share without %", POLICY("{\"name\":\"a\",\"share\":\"1\"}," RINGS), "share"},
-    {"gate limit zero",
-     POLICY("{\"name\":\"a\",\"share\":\"1%\",\"gate\":{\"limit\":\"0%\"}}," RINGS), "above 0%"},
-    {"format 2", "{\"format\":2,\"rings\":[" RINGS "]," REST, "format"},
-    {"class for no ring",
+     "want 1..1000"},
+    {"not JSON", NULL, "rings:", "JSON line 1"},
+    {"zero share", "rings[0].share", POLICY("{\"name\":\"a\",\"share\":\"0%\"}," RINGS),
+     "want 0.01%"},
+    {"name twice", "rings[2].name", POLICY("{\"name\":\"broad\",\"share\":\"1%\"}," RINGS),
+     "twice"},
+    {"odd name", "rings[0].name", POLICY("{\"name\":\"A\",\"share\":\"1%\"}," RINGS),
+     "'A': want 1 to 32"},
+    {"number as name", "rings[0].name", POLICY("{\"name\":\"1\",\"share\":\"1%\"}," RINGS),
+     "letter"},
+    {"unknown member", "rings[0].bakes",
+     POLICY("{\"name\":\"a\",\"share\":\"1%\",\"bakes\":\"1h\"}," RINGS), "unknown member"},
+    {"shorter later bake", "rings[1].bake",
+     POLICY("{\"name\":\"a\",\"share\":\"1%\",\"bake\":\"2h\"}," RINGS), "rings[1]"},
+    {"no unit", "rings[0].bake", POLICY("{\"name\":\"a\",\"share\":\"1%\",\"bake\":\"60\"}," RINGS),
+     "unit"},
+    {"share without %", "rings[0].share", POLICY("{\"name\":\"a\",\"share\":\"1\"}," RINGS),
+     "share"},
+    {"gate limit zero", "rings[0].gate.limit",
+     POLICY("{\"name\":\"a\",\"share\":\"1%\",\"gate\":{\"limit\":\"0%\"}}," RINGS),
+     "want 0.01% to 100.00%"},
+    {"format 2", "format", "{\"format\":2,\"rings\":[" RINGS "]," REST, "format"},
+    {"class for no ring", "classes.data.min_bake",
      "{\"format\":1,\"rings\":[" RINGS "],\"classes\":{\"data\":{\"min_bake\":{\"x\":\"1h\"}}},"
      "\"window\":{\"confirm\":{}}}",
      "no ring 'x'"},
-    {"probation too long",
+    {"probation too long", "window.confirm.deadline",
      "{\"format\":1,\"rings\":[" RINGS "],\"classes\":{\"data\":{}},"
      "\"window\":{\"confirm\":{\"deadline\":\"5m\",\"probation\":\"10m\"}}}",
      "longer than"},
-    {"hard minimum of nothing", WITH("\"expedite\":{\"hard_min\":\"0s\"}"), "hard_min"},
-    {"expedite shorter than its hard minimum", WITH("\"expedite\":{\"longest\":\"10m\"}"),
-     "longest"},
-    {"unknown member of expedite", WITH("\"expedite\":{\"skip_gate\":true}"), "unknown member"},
-    {"unknown limit of controls", WITH("\"controls\":{\"hold\":\"1d\"}"), "unknown member"},
-    {"limit of controls without unit", WITH("\"controls\":{\"hold_longest\":\"30\"}"), "unit"},
-    {"negative engine skew", WITH("\"engine_skew\":-1"), "engine_skew"},
-    {"second person for a stop", WITH("\"second_person\":{\"verbs\":[\"halt\"]}"),
-     "want 'promote' or 'resume'"},
-    {"second person twice", WITH("\"second_person\":{\"verbs\":[\"resume\",\"resume\"]}"),
-     "'resume' stands there twice"},
-    {"second person without verbs", WITH("\"second_person\":{\"within\":\"1h\"}"), "verbs"},
-    {"second person at once", WITH("\"second_person\":{\"verbs\":[\"resume\"],\"within\":\"0s\"}"),
-     "at least 1s"},
-    {"second person of next week",
+    {"hard minimum of nothing", "expedite.hard_min", WITH("\"expedite\":{\"hard_min\":\"0s\"}"),
+     "hard_min"},
+    {"expedite shorter than its hard minimum", "expedite.longest",
+     WITH("\"expedite\":{\"longest\":\"10m\"}"), "longest"},
+    {"unknown member of expedite", "expedite.skip_gate", WITH("\"expedite\":{\"skip_gate\":true}"),
+     "unknown member"},
+    {"unknown limit of controls", "controls.hold", WITH("\"controls\":{\"hold\":\"1d\"}"),
+     "unknown member"},
+    {"limit of controls without unit", "controls.hold_longest",
+     WITH("\"controls\":{\"hold_longest\":\"30\"}"), "unit"},
+    {"negative engine skew", "engine_skew", WITH("\"engine_skew\":-1"), "engine_skew"},
+    {"second person for a stop", "second_person.verbs[0]",
+     WITH("\"second_person\":{\"verbs\":[\"halt\"]}"), "want 'promote' or 'resume'"},
+    {"second person twice", "second_person.verbs[1]",
+     WITH("\"second_person\":{\"verbs\":[\"resume\",\"resume\"]}"), "'resume' stands there twice"},
+    {"second person without verbs", "second_person.verbs",
+     WITH("\"second_person\":{\"within\":\"1h\"}"), "verbs"},
+    {"second person at once", "second_person.within",
+     WITH("\"second_person\":{\"verbs\":[\"resume\"],\"within\":\"0s\"}"), "at least 1s"},
+    {"second person of next week", "second_person.within",
      WITH("\"second_person\":{\"verbs\":[\"resume\"],\"within\":\"7d\"}"), "within"},
-    {"third person", WITH("\"second_person\":{\"verbs\":[],\"third\":true}"), "unknown member"},
-    {"engine skew as text", WITH("\"engine_skew\":\"9\""), "engine_skew"},
+    {"third person", "second_person.third", WITH("\"second_person\":{\"verbs\":[],\"third\":true}"),
+     "unknown member"},
+    {"engine skew as text", "engine_skew", WITH("\"engine_skew\":\"9\""), "engine_skew"},
+    {"hold-back of everybody", "rings[0].hold_back.share",
+     POLICY("{\"name\":\"a\",\"share\":\"1%\",\"hold_back\":{\"share\":\"100%\"}}," RINGS),
+     "want less"},
+    {"hold-back of a number", "rings[0].hold_back.share",
+     POLICY("{\"name\":\"a\",\"share\":\"1%\",\"hold_back\":{\"share\":2}}," RINGS),
+     "want a share"},
+    {"hold-back of a text", "rings[0].hold_back",
+     POLICY("{\"name\":\"a\",\"share\":\"1%\",\"hold_back\":\"2%\"}," RINGS), "want an object"},
+    {"no name", "rings[0].name", POLICY("{\"share\":\"1%\"}," RINGS), "is missing"},
+    {"a name of 33", "rings[0].name",
+     POLICY("{\"name\":\"abcdefghijklmnopqrstuvwxyz0123456\",\"share\":\"1%\"}," RINGS),
+     "want 1 to 32"},
+    {"a bake in seconds", "rings[0].bake",
+     POLICY("{\"name\":\"a\",\"share\":\"1%\",\"bake\":60}," RINGS), "want a duration"},
+    {"rings that are no list", "rings", "{\"format\":1,\"rings\":{}," REST, "want an array"},
+    {"no format", "format", "{\"rings\":[" RINGS "]," REST, "is missing"},
+    {"a policy that is a list", "the policy", "[]", "want an object"},
+    {"a class with a capital", "classes.Data",
+     "{\"format\":1,\"rings\":[" RINGS "],\"classes\":{\"Data\":{}},\"window\":{\"confirm\":{}}}",
+     "1 to 32"},
+    {"a class that is true", "classes.data",
+     "{\"format\":1,\"rings\":[" RINGS "],\"classes\":{\"data\":true},\"window\":{\"confirm\":{}}}",
+     "want an object"},
+    {"unpausable as text", "classes.data.unpausable",
+     "{\"format\":1,\"rings\":[" RINGS "],\"classes\":{\"data\":{\"unpausable\":\"yes\"}},"
+     "\"window\":{\"confirm\":{}}}",
+     "true or false"},
+    {"a minimum bake without unit", "classes.data.min_bake.broad",
+     "{\"format\":1,\"rings\":[" RINGS "],\"classes\":{\"data\":{\"min_bake\":{\"broad\":\"6\"}}},"
+     "\"window\":{\"confirm\":{}}}",
+     "unit"},
+    {"no confirm", "window.confirm", WINDOW("\"cohort\":{}"), "is missing"},
+    {"a law that nobody knows", "window.dark", WINDOW("\"confirm\":{},\"dark\":{}"),
+     "unknown member"},
+    {"alive before it survived", "window.alive.after",
+     WINDOW("\"confirm\":{},\"alive\":{\"after\":\"5m\"}"), "want at least 10m"},
+    {"probation beyond alive's default", "window.alive.after",
+     WINDOW("\"confirm\":{\"probation\":\"3h\",\"deadline\":\"4h\"}"), "want at least 3h"},
+    {"k in both spellings", "window.confirm.per_survivor_thousandths",
+     WINDOW("\"confirm\":{\"per_survivor\":1.0,\"per_survivor_thousandths\":1000}"), "one of them"},
+    {"a negative k", "window.confirm.per_survivor", WINDOW("\"confirm\":{\"per_survivor\":-0.5}"),
+     "from 0 to 100"},
+    {"a k beyond its limit", "window.alive.per_survivor",
+     WINDOW("\"confirm\":{},\"alive\":{\"per_survivor\":1000.001}"), "from 0 to 1000"},
+    {"k as text", "window.confirm.per_survivor", WINDOW("\"confirm\":{\"per_survivor\":\"1.0\"}"),
+     "want a number"},
+    {"a k of four decimals", NULL, WINDOW("\"confirm\":{\"per_survivor\":1.0001}"),
+     "three decimals"},
+    {"a start with decimals", "window.confirm.start", WINDOW("\"confirm\":{\"start\":16.0}"),
+     "want a whole number"},
+    {"an unknown start of cohorts", "window.cohort.begin",
+     WINDOW("\"confirm\":{},\"cohort\":{\"begin\":4}"), "unknown member"},
+    {"an unknown budget", "health.budget", WITH("\"health\":{\"budget\":1}"), "unknown member"},
+    {"polls of another time", "poll.always", WITH("\"poll\":{\"always\":\"1m\"}"),
+     "unknown member"},
+    {"cohorts of our own", "cohorts", WITH("\"cohorts\":[\"os\",\"arch\",\"region\"]"),
+     "\"os\", \"arch\" and \"engine\""},
+    {"too few cohorts", "cohorts", WITH("\"cohorts\":[\"os\"]"), "each once"},
+    {"cohorts twice", "cohorts", WITH("\"cohorts\":[\"os\",\"os\",\"engine\"]"), "each once"},
+    {"cohorts of numbers", "cohorts", WITH("\"cohorts\":[1,2,3]"), "each once"},
+    {"expedite without end", "expedite.longest", WITH("\"expedite\":{\"longest\":\"91d\"}"),
+     "limit of 90d"},
+    {"delays without end", "controls.delay_longest",
+     WITH("\"controls\":{\"delay_longest\":\"91d\"}"), "limit of 90d"},
+    {"verbs that are no list", "second_person.verbs",
+     WITH("\"second_person\":{\"verbs\":\"resume\"}"), "want an array"},
 };
 
 TEST_EACH(a_wrong_policy_is_refused_with_its_place, refused)
@@ -104,7 +194,66 @@ TEST_EACH(a_wrong_policy_is_refused_with_its_place, refused)
     struct rw_err err = {0};
     struct rw_rc rc = ring_policy_parse(rw_span_str(it->text), &p, &err);
     assert_false(rw_is_ok(rc));
+    char place[128] = "JSON line 1";
+    if (it->path != NULL) { (void)snprintf(place, sizeof(place), "line 1: %s: ", it->path); }
     if (strstr(err.text, it->says) == NULL) { fail_msg("'%s' lacks '%s'", err.text, it->says); }
+    if (strstr(err.text, place) == NULL) { fail_msg("'%s' lacks '%s'", err.text, place); }
+    assert_true(it->path == NULL || strstr(err.text, place) == err.text);
+    if (err.hint[0] == '\0') { fail_msg("'%s' has no hint", err.text); }
+}
+
+TEST(the_line_is_that_of_the_member)
+{
+    struct ring_policy p;
+    struct rw_err err = {0};
+    const char *text = "{\"format\":1,\n\"rings\":[" RINGS "],\n\"classes\":{\"data\":{}},\n"
+                       "\"window\":{\"confirm\":{\n\"start\":0}}}";
+    assert_false(rw_is_ok(ring_policy_parse(rw_span_str(text), &p, &err)));
+    assert_string_equal(err.text, "line 5: window.confirm.start: is 0, want 1..1000000");
+}
+
+TEST(a_member_that_stands_twice_is_told_with_its_path)
+{
+    struct ring_policy p;
+    struct rw_err err = {0};
+    const char *text = WINDOW("\"confirm\":{\"start\":1,\"start\":2}");
+    assert_false(rw_is_ok(ring_policy_parse(rw_span_str(text), &p, &err)));
+    assert_string_equal(err.text,
+                        "window.confirm: JSON line 1: the object has member 'start' twice");
+    assert_true(err.hint[0] != '\0');
+}
+
+/* As the design has it: k as a number with decimals, and the cohorts' fields written down. */
+TEST(k_may_be_a_number_and_the_fields_of_cohorts_may_be_written_down)
+{
+    struct ring_policy p;
+    struct rw_err err = {0};
+    const char *text =
+        "{ \"format\": 1,\n"
+        "  \"rings\": [\n"
+        "    {\"name\": \"internal\", \"select\": \"local\", \"bake\": \"30m\"},\n"
+        "    {\"name\": \"canary\",   \"share\": \"1%\",     \"bake\": \"1h\"},\n"
+        "    {\"name\": \"early\",    \"share\": \"10%\",    \"bake\": \"2h\"},\n"
+        "    {\"name\": \"broad\",    \"share\": \"rest\",   \"hold_back\": {\"share\": \"2%\", "
+        "\"for\": \"24h\"}} ],\n"
+        "  \"classes\": {\"data\": {\"min_bake\": {\"broad\": \"1h\"}}, \"rules\": {\"min_bake\": "
+        "{\"broad\": \"6h\"}}, \"engine\": {\"min_bake\": {\"broad\": \"24h\"}}},\n"
+        "  \"window\":  {\"confirm\": {\"start\": 16, \"per_survivor\": 1.0, \"deadline\": "
+        "\"15m\"},\n"
+        "              \"alive\":   {\"after\": \"2h\", \"start\": 10000, \"per_survivor\": "
+        "99.0},\n"
+        "              \"cohort\":  {\"start\": 4}},\n"
+        "  \"health\":  {\"false_halts_per_year\": 1, \"releases_per_year\": 7300},\n"
+        "  \"cohorts\": [\"os\", \"arch\", \"engine\"] }\n";
+    MUST(ring_policy_parse(rw_span_str(text), &p, &err));
+    assert_int_equal(p.confirm_per_survivor_m, 1000);
+    assert_int_equal(p.alive_per_survivor_m, 99000);
+    assert_int_equal(p.ring_count, 4);
+    MUST(ring_policy_parse(rw_span_str(WINDOW("\"confirm\":{\"per_survivor\":0.25},\"alive\":{"
+                                              "\"per_survivor\":7}")),
+                           &p, &err));
+    assert_int_equal(p.confirm_per_survivor_m, 250);
+    assert_int_equal(p.alive_per_survivor_m, 7000);
 }
 
 TEST(buckets_belong_to_exactly_one_ring)
@@ -258,6 +407,9 @@ TEST(the_shipped_default_is_valid)
 }
 
 RUN_TESTS(cmocka_unit_test(a_wrong_policy_is_refused_with_its_place),
+          cmocka_unit_test(the_line_is_that_of_the_member),
+          cmocka_unit_test(a_member_that_stands_twice_is_told_with_its_path),
+          cmocka_unit_test(k_may_be_a_number_and_the_fields_of_cohorts_may_be_written_down),
           cmocka_unit_test(buckets_belong_to_exactly_one_ring),
           cmocka_unit_test(minimum_bake_is_never_before_the_earlier_rings_have_baked),
           cmocka_unit_test(controls_have_limits_and_classes_may_be_unpausable),
