@@ -13,6 +13,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+enum { SPOOL_REQUESTS = 128 /* a full spool of an agent: 4,096 beacons, 32 in each request */ };
+
 static RW_RC check_readable(const char *dir, const char *name, struct rw_err *err)
 {
     char path[SERVER_CONF_PATH_BYTES];
@@ -103,6 +105,19 @@ static RW_RC check_webhooks(const char *dir, struct rw_err *err)
     return rc;
 }
 
+/* What may come at once is the rate times the burst: an agent that was away sends its whole spool (docs/server.md). */
+static void warn_limits(const struct server_conf *conf)
+{
+    int64_t at_once = conf->endpoint_rate * conf->limit_burst_ms / 1000;
+    if (conf->endpoint_rate == 0 || at_once >= SPOOL_REQUESTS) { return; }
+    printf(
+        "warning: endpoint_rate (%lld a second) for limit_burst (%lld s) lets %lld requests of "
+        "one endpoint come\n         at once; an agent that was away for long sends up to %d: it "
+        "will deliver its reports in pieces\n",
+        (long long)conf->endpoint_rate, (long long)(conf->limit_burst_ms / 1000),
+        (long long)at_once, SPOOL_REQUESTS);
+}
+
 static RW_RC check_dir(const char *dir, struct rw_err *err)
 {
     static const char *const needed[] = {"repo/metadata/timestamp.json", "repo/targets", "staging"};
@@ -117,6 +132,7 @@ static RW_RC check_dir(const char *dir, struct rw_err *err)
         RW_TRY(check_readable(dir, "tls/cert.pem", err));
         RW_TRY(check_readable(dir, "tls/key.pem", err));
     }
+    warn_limits(&conf);
     RW_TRY(check_secret(dir, err));
     RW_TRY(check_webhooks(dir, err));
     RW_TRY(check_root(dir, err));

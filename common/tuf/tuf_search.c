@@ -184,7 +184,9 @@ RW_RC tuf_client_find(struct tuf_client *c, const char *path, struct tuf_target 
     }
     rw_mem_free(s);
     if (rw_is_ok(rc) && !found) {
-        return rw_fail(err, RW_E_NOT_FOUND, "no trusted role lists target '%s'", path);
+        RW_IGNORE(rw_fail(err, RW_E_NOT_FOUND, "no trusted role lists target '%s'", path), "hint");
+        return rw_hint(err, "it was never published, or it was withdrawn; 'ringward release list' "
+                            "shows what there is");
     }
     return rc;
 }

@@ -28,8 +28,24 @@ static const struct json *busy_ring(const struct json *explain)
     return NULL;
 }
 
-void cmd_rollout_explain_sentence(const struct json *rollout, const struct json *explain, char *dst,
-                                  size_t cap)
+/* The ring at the front does not wait for another one: only for its time, or for its pointer to be signed. */
+static void say_pending(const struct json *ring, struct rw_wall now, char *dst, size_t cap)
+{
+    char name[WORD_BYTES];
+    char from[WORD_BYTES];
+    char text[RW_TIME_TEXT_BYTES];
+    rw_wall_format(text, now);
+    (void)cli_view_str(ring, "ring", name, sizeof(name));
+    (void)cli_view_str(ring, "not_before", from, sizeof(from));
+    const char *what = ", at the earliest at ";
+    if (from[0] == '\0') { what = ", which its signed bake does not allow yet"; }
+    /* Both are RFC 3339 in UTC: the order of the texts is that of the times. */
+    if (from[0] != '\0' && strcmp(from, text) <= 0) { what = "; its time came at "; }
+    (void)snprintf(dst, cap, "It waits to open ring %s%s%s.", name, what, from);
+}
+
+void cmd_rollout_explain_sentence(const struct json *rollout, const struct json *explain,
+                                  struct rw_wall now, char *dst, size_t cap)
 {
     char ring[WORD_BYTES];
     char state[WORD_BYTES];
@@ -56,11 +72,7 @@ void cmd_rollout_explain_sentence(const struct json *rollout, const struct json 
         return;
     }
     if (strcmp(state, "pending") == 0) {
-        bool dated = cli_view_str(busy, "not_before", why, sizeof(why))[0] != '\0';
-        (void)snprintf(dst, cap, "It waits to open ring %s%s%s.", ring,
-                       dated ? ", at the earliest at "
-                             : ", which its signed bake does not allow yet",
-                       dated ? why : "");
+        say_pending(busy, now, dst, cap);
         return;
     }
     (void)cli_view_str(busy, "gate_reason", why, sizeof(why));
@@ -286,7 +298,9 @@ RW_RC cmd_rollout_explain_view(const struct json *rollout, const struct json *ex
     printf("%s/%lld  %s%s%s\n", cli_view_str(explain, "family", family, sizeof(family)),
            (long long)cli_view_int(explain, "release", 0), cli_table_colour(state), state,
            cli_table_plain());
-    cmd_rollout_explain_sentence(rollout, explain, sentence, sizeof(sentence));
+    const struct rw_clock clock = rw_clock_system();
+    cmd_rollout_explain_sentence(rollout, explain, rw_clock_wall(&clock), sentence,
+                                 sizeof(sentence));
     printf("%s\n\n", sentence);
     RW_TRY(print_rings(rings, err));
     for (const struct json *r = json_first(rings); r != NULL; r = json_next(r)) {

@@ -7,13 +7,14 @@
 #ifndef RINGWARD_CMD_ROLLOUT_EXPLAIN_VIEW_H
 #define RINGWARD_CMD_ROLLOUT_EXPLAIN_VIEW_H
 
+#include "common/base/clock.h"
 #include "common/json/json_read.h"
 
 /* `rollout` gives the halt and the states, `explain` the numbers. Fails with RW_E_SCHEMA when the rings are missing. */
 RW_RC cmd_rollout_explain_view(const struct json *rollout, const struct json *explain,
                                struct rw_err *err);
 /* The sentence alone: why it is halted, held, waiting or through. Copies into dst. */
-void cmd_rollout_explain_sentence(const struct json *rollout, const struct json *explain, char *dst,
-                                  size_t cap);
+void cmd_rollout_explain_sentence(const struct json *rollout, const struct json *explain,
+                                  struct rw_wall now, char *dst, size_t cap);
 
 #endif

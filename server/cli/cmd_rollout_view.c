@@ -120,6 +120,23 @@ static RW_RC print_rings(const struct json *rings, size_t columns, size_t *lines
     return RW_OK;
 }
 
+void cmd_rollout_view_pending(const struct json *ring, struct rw_wall now, char *dst, size_t cap)
+{
+    char from[WORD_BYTES];
+    char text[RW_TIME_TEXT_BYTES];
+    rw_wall_format(text, now);
+    (void)cli_view_str(ring, "not_before", from, sizeof(from));
+    /* Both are RFC 3339 in UTC: the order of the texts is that of the times. */
+    bool over = strcmp(from, text) <= 0;
+    if (from[0] == '\0') {
+        dst[0] = '\0';
+    } else if (over) {
+        (void)snprintf(dst, cap, "opens after the ring before it: its own time came at %s", from);
+    } else {
+        (void)snprintf(dst, cap, "opens at the earliest at %s", from);
+    }
+}
+
 /* What a ring waits for, "" when it is quiet; a halt has been told above. */
 static void ring_reason(const struct json *r, char *dst, size_t cap)
 {
@@ -131,8 +148,9 @@ static void ring_reason(const struct json *r, char *dst, size_t cap)
         member = "gate_reason";
         before = "gate: ";
     } else if (word_is(r, "state", "pending")) {
-        member = "not_before";
-        before = "opens at the earliest at ";
+        const struct rw_clock clock = rw_clock_system();
+        cmd_rollout_view_pending(r, rw_clock_wall(&clock), dst, cap);
+        return;
     } else if (!word_is(r, "state", "held")) {
         return;
     }

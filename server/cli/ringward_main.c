@@ -18,9 +18,11 @@
 #include "server/cli/cmd_trust.h"
 #include "server/cli/cmd_webhook.h"
 
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static const struct cli_verb commands[] = {
     {"release", cmd_release, "create, sign, publish, list and show content"},
@@ -107,6 +109,13 @@ static RW_RC dispatch(int argc, char **argv, struct rw_err *err)
     return rw_hint(err, "'ringward --help' lists the commands");
 }
 
+/* Whoever read our output has ended (head, a pager): that is no news for people. */
+static bool reader_is_gone(void)
+{
+    struct pollfd out = {.fd = STDOUT_FILENO, .events = POLLOUT};
+    return ferror(stdout) != 0 && poll(&out, 1, 0) == 1 && (out.revents & POLLERR) != 0;
+}
+
 int main(int argc, char **argv)
 {
     struct rw_err err = {.code = RW_E_NONE};
@@ -116,5 +125,6 @@ int main(int argc, char **argv)
     struct rw_rc rc = dispatch(argc, argv, &err);
     if (rw_is_ok(rc)) { return fflush(stdout) == 0 ? 0 : rw_code_exit_status(RW_E_IO); }
     (void)fflush(stdout); /* what was said before comes before the error */
+    if (err.code == RW_E_IO && reader_is_gone()) { return rw_code_exit_status(RW_E_IO); }
     return opt_report("ringward", &err);
 }

@@ -193,7 +193,8 @@ RW_RC fleet_state_write_one(const struct fleet_state *f, const char *tenant,
     if (e == NULL || !visible(f, e, tenant)) {
         char hex[2 * FLEET_ENDPOINT_BYTES + 1];
         rw_hex_encode(hex, sizeof(hex), endpoint, FLEET_ENDPOINT_BYTES);
-        return rw_fail(err, RW_E_NOT_FOUND, "there is no endpoint %s", hex);
+        RW_IGNORE(rw_fail(err, RW_E_NOT_FOUND, "there is no endpoint %s", hex), "hint");
+        return rw_hint(err, "'ringward fleet list' shows the endpoints that were heard of");
     }
     rw_copy(who_out->endpoint, sizeof(who_out->endpoint), e->id, sizeof(e->id));
     (void)snprintf(who_out->tenant, sizeof(who_out->tenant), "%s",

@@ -13,8 +13,10 @@ RW_RC release_record_load(struct release_domain *d, const struct release_id *id,
     release_id_key(id, key);
     struct rw_rc rc = store_doc_get(d->store, "release", key, &body, &generation, err);
     if (rc.code == RW_E_NOT_FOUND) {
-        return rw_fail(err, RW_E_NOT_FOUND, "there is no release %s/%lld", id->family,
-                       (long long)id->number);
+        RW_IGNORE(rw_fail(err, RW_E_NOT_FOUND, "there is no release %s/%lld", id->family,
+                          (long long)id->number),
+                  "hint");
+        return rw_hint(err, "'ringward release list' lists the releases");
     }
     RW_TRY(rc);
     return release_read_stored(rw_buf_span(&body), generation, out, err);

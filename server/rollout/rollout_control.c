@@ -239,8 +239,10 @@ RW_RC rollout_control_clear(struct rollout_control_set *set,
 {
     const struct rollout_control_entry *had = find(set, scope);
     if (had == NULL || had->count == 0) {
-        return rw_fail(err, RW_E_NOT_FOUND, "nothing is set for %s %s",
-                       scope->endpoint ? "endpoint" : "tenant", scope->name);
+        RW_IGNORE(rw_fail(err, RW_E_NOT_FOUND, "nothing is set for %s %s",
+                          scope->endpoint ? "endpoint" : "tenant", scope->name),
+                  "hint");
+        return rw_hint(err, "'ringward control list' shows what is set");
     }
     const struct rollout_control_entry next = {.scope = *scope, .generation = had->generation + 1};
     const struct change change = {&next, "control.clear", "", actor, now};

@@ -27,6 +27,8 @@ struct rollout_run {
 
 /* NULL when there is none. */
 struct rollout *rollout_live_find(const struct rollout_run *r, const char *family, int64_t release);
+/* The refusal then, with where to look: RW_E_NOT_FOUND. */
+RW_RC rollout_live_unknown(const char *family, int64_t release, struct rw_err *err);
 /* The family's newest rollout that is not rolled back: the only one that is steered and watched. */
 struct rollout *rollout_live_of(const struct rollout_run *r, const char *family);
 /* Whether permits for it are given at all: the live rollout, and, while that is not complete, the complete one

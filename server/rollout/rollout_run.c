@@ -191,14 +191,20 @@ const struct second_person *rollout_run_second(const struct rollout_run *r)
     return &r->policy.second;
 }
 
+RW_RC rollout_live_unknown(const char *family, int64_t release, struct rw_err *err)
+{
+    RW_IGNORE(
+        rw_fail(err, RW_E_NOT_FOUND, "there is no rollout of %s/%lld", family, (long long)release),
+        "hint");
+    return rw_hint(err, "'ringward rollout history' lists the rollouts, 'ringward release list' "
+                        "the releases");
+}
+
 RW_RC rollout_run_generation(const struct rollout_run *r, const char *family, int64_t release,
                              int64_t *out, struct rw_err *err)
 {
     const struct rollout *ro = rollout_live_find(r, family, release);
-    if (ro == NULL) {
-        return rw_fail(err, RW_E_NOT_FOUND, "there is no rollout of %s/%lld", family,
-                       (long long)release);
-    }
+    if (ro == NULL) { return rollout_live_unknown(family, release, err); }
     *out = ro->generation;
     return RW_OK;
 }
@@ -248,8 +254,11 @@ static RW_RC steerable(const struct rollout_run *r, const struct rollout *ro, in
                       "hint");
             return rw_hint(err, "a halt is for good: publish the mended content as a new release");
         }
-        return rw_fail(err, RW_E_POLICY, "%s/%lld has been followed by %s/%lld", ro->family,
-                       (long long)ro->release, ro->family, (long long)live->release);
+        RW_IGNORE(rw_fail(err, RW_E_POLICY, "%s/%lld has been followed by %s/%lld", ro->family,
+                          (long long)ro->release, ro->family, (long long)live->release),
+                  "hint");
+        return rw_hint(err, "only the latest rollout of a family can be steered: %s/%lld",
+                       ro->family, (long long)live->release);
     }
     if (generation != 0 && generation != ro->generation) {
         RW_IGNORE(rw_fail(err, RW_E_STALE, "%s/%lld is at generation %lld, not %lld any more",
@@ -302,14 +311,14 @@ RW_RC rollout_run_command(struct rollout_run *r, const char *family, int64_t rel
     RW_ASSERT(command > ROLLOUT_NO_COMMAND && command <= ROLLOUT_HALT);
     RW_TRY(rollout_live_refresh(r, err));
     struct rollout *ro = rollout_live_find(r, family, release);
-    if (ro == NULL) {
-        return rw_fail(err, RW_E_NOT_FOUND, "there is no rollout of %s/%lld", family,
-                       (long long)release);
-    }
+    if (ro == NULL) { return rollout_live_unknown(family, release, err); }
     RW_TRY(steerable(r, ro, generation, err));
     if (ro->drill.on && command == ROLLOUT_PROMOTE) {
-        return rw_fail(err, RW_E_POLICY, "%s/%lld is a drill: it is never promoted", family,
-                       (long long)release);
+        RW_IGNORE(rw_fail(err, RW_E_POLICY, "%s/%lld is a drill: it is never promoted", family,
+                          (long long)release),
+                  "hint");
+        return rw_hint(err, "it ends by itself, or: ringward rollout halt --reason \"...\" %s/%lld",
+                       family, (long long)release);
     }
     struct rollout_plan *plan = rw_mem_new(sizeof(*plan));
     if (plan == NULL) { return rw_fail(err, RW_E_NOMEM, "no memory for a step"); }

@@ -205,11 +205,7 @@ RW_RC rollout_view_find(const struct rollout_run *r, const char *family, int64_t
                         const struct rollout **out, struct rw_err *err)
 {
     *out = rollout_live_find(r, family, release);
-    if (*out == NULL) {
-        return rw_fail(err, RW_E_NOT_FOUND, "there is no rollout of %s/%lld", family,
-                       (long long)release);
-    }
-    return RW_OK;
+    return *out == NULL ? rollout_live_unknown(family, release, err) : RW_OK;
 }
 
 RW_RC rollout_run_write(const struct rollout_run *r, const char *family, int64_t release,

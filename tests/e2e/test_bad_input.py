@@ -1,6 +1,7 @@
 """Goal: every program refuses what it does not understand, says what and where, and nothing is lost."""
 import json
 import os
+import shutil
 import ssl
 import urllib.error
 import urllib.request
@@ -37,7 +38,6 @@ def test_an_agent_configuration_with_an_unknown_key_names_file_and_line(shared_l
 
 
 def test_a_server_configuration_with_an_unknown_key_names_file_and_line(shared_lab):
-    import shutil
     folder = shared_lab.dir / "broken"
     shutil.copytree(shared_lab.server_dir, folder, ignore=shutil.ignore_patterns("store"))
     with open(folder / "server.conf", "a") as conf:
@@ -51,7 +51,35 @@ def test_a_bad_policy_is_refused_with_path_and_line(shared_lab):
     path = shared_lab.dir / "bad.json"
     path.write_text('{\n "format": 1,\n "rings": [{"name": "a", "share": "rest", "bake": "1h"}],\n "clases": {}\n}\n')
     refused = shared_lab.cli("rings", "check", path)
-    assert refused.returncode == 2 and "clases" in refused.stderr, refused.stderr
+    assert refused.returncode == 2 and "bad.json: line 4: clases: unknown member" in refused.stderr, refused.stderr
+    assert "hint: known here: format, rings, classes" in refused.stderr
+
+
+def test_a_burst_too_small_for_a_full_spool_is_warned_of(shared_lab):
+    def check(lines):
+        folder = shared_lab.dir / "small-burst"
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(shared_lab.server_dir, folder, ignore=shutil.ignore_patterns("ringward.db*"))
+        (folder / "store" / "ringward.db").touch()
+        conf = folder / "server.conf"
+        kept = [x for x in conf.read_text().splitlines() if not x.startswith(("endpoint_rate", "limit_burst"))]
+        conf.write_text("\n".join(kept + lines) + "\n")
+        done = shared_lab.run("ringward-server", "check-config", "--dir", folder)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    warned = check(["endpoint_rate = 2", "limit_burst = 60s"])
+    assert "warning: endpoint_rate (2 a second) for limit_burst (60 s) lets 120 requests" in warned
+    assert "warning" not in check(["endpoint_rate = 32", "limit_burst = 4s"])  # 128: a whole spool
+    assert "warning" not in check(["endpoint_rate = 0"])  # no limit
+
+
+def test_what_is_not_there_is_refused_with_where_to_look(shared_lab):
+    for told, hint in [(shared_lab.cli("fleet", "show", "0" * 32), "ringward fleet list"),
+                       (shared_lab.cli("rollout", "halt", "--reason", "x", "yara/4711"), "ringward rollout history"),
+                       (shared_lab.cli("rollout", "start", "yara/4711"), "ringward release list"),
+                       (shared_lab.cli("control", "clear", "--tenant", "nobody", "--reason", "x"), "ringward control list")]:
+        assert told.returncode == 7 and f"hint: '{hint}'" in told.stderr, told.stderr
 
 
 class Api:

@@ -1,5 +1,6 @@
 """Goal: `ringward rings check` explains a policy as a newcomer calls it: words, numbers, JSON, without any server."""
 import json
+import os
 import subprocess
 
 import pytest
@@ -60,6 +61,19 @@ def test_the_time_is_the_one_that_the_simulator_takes():
                     ROOT / "rings.json")
     simulated_min = json.loads(done.stdout)["reach_95_median_min"]
     assert abs(pace_min - simulated_min) <= max(5, 0.04 * simulated_min), (pace_min, simulated_min)
+
+
+def test_a_reader_that_goes_away_is_no_news():
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run([BIN / "ringward", "rings", "check", ROOT / "rings.json"], stdout=writer,
+                          stderr=subprocess.PIPE, text=True, timeout=300)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (1, "")
+    with open("/dev/full", "w", encoding="ascii") as full:  # a full disk is news
+        done = subprocess.run([BIN / "ringward", "rings", "check", ROOT / "rings.json"], stdout=full,
+                              stderr=subprocess.PIPE, text=True, timeout=300)
+    assert done.returncode == 1 and "standard output" in done.stderr
 
 
 @pytest.mark.parametrize("args", [("--hosts", "0"), ("--staff", "-1"), ("--cohorts", "50,40")])

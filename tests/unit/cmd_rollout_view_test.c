@@ -107,6 +107,28 @@ TEST(the_line_of_a_pipe_holds_counts_and_cause)
                         "held  canary ramping 16/99 healthy=9 failed=5 dark=2  why: change freeze");
 }
 
+/* 2026-11-22T12:00:00Z */
+static const struct rw_wall noon = {1795348800};
+
+static const struct waiting {
+    const char *id, *ring, *want;
+} waitings[] = {
+    {"a time to come", "{\"not_before\":\"2026-11-22T12:00:01Z\"}",
+     "opens at the earliest at 2026-11-22T12:00:01Z"},
+    {"a time that came", "{\"not_before\":\"2026-11-22T12:00:00Z\"}",
+     "opens after the ring before it: its own time came at 2026-11-22T12:00:00Z"},
+    {"no time", "{}", ""},
+};
+
+TEST_EACH(a_pending_ring_names_no_time_in_the_past_as_one_to_come, waitings)
+{
+    char text[200];
+    RW_AUTO(json_tree) json_tree ring = NULL;
+    parse(it->ring, &ring);
+    cmd_rollout_view_pending(ring, noon, text, sizeof(text));
+    assert_string_equal(text, it->want);
+}
+
 static const struct sentence {
     const char *id, *rollout, *explain, *want;
 } sentences[] = {
@@ -125,7 +147,11 @@ static const struct sentence {
     {"waits for the signed bake", ROLLOUT("ramping", ""),
      "{\"rings\":[{\"ring\":\"canary\",\"state\":\"pending\",\"not_before\":"
      "\"2026-11-22T06:00:00Z\"}]}",
-     "It waits to open ring canary, at the earliest at 2026-11-22T06:00:00Z."},
+     "It waits to open ring canary; its time came at 2026-11-22T06:00:00Z."},
+    {"waits for a time to come", ROLLOUT("ramping", ""),
+     "{\"rings\":[{\"ring\":\"canary\",\"state\":\"pending\",\"not_before\":"
+     "\"2026-11-22T18:00:00Z\"}]}",
+     "It waits to open ring canary, at the earliest at 2026-11-22T18:00:00Z."},
     {"nothing to read", "{}", "{}", "The server tells of no ring"},
 };
 
@@ -136,13 +162,14 @@ TEST_EACH(explain_begins_with_a_sentence, sentences)
     RW_AUTO(json_tree) json_tree explain = NULL;
     parse(it->rollout, &rollout);
     parse(it->explain, &explain);
-    cmd_rollout_explain_sentence(rollout, explain, text, sizeof(text));
+    cmd_rollout_explain_sentence(rollout, explain, noon, text, sizeof(text));
     if (strncmp(text, it->want, strlen(it->want)) != 0) {
         fail_msg("'%s', want '%s'", text, it->want);
     }
 }
 
-RUN_TESTS(cmocka_unit_test(every_state_has_its_exit_status),
+RUN_TESTS(cmocka_unit_test(a_pending_ring_names_no_time_in_the_past_as_one_to_come),
+          cmocka_unit_test(every_state_has_its_exit_status),
           cmocka_unit_test(a_halt_by_the_detector_shows_value_limit_and_n),
           cmocka_unit_test(a_halt_by_hand_shows_who_and_why),
           cmocka_unit_test(who_is_kept_out_is_told_while_the_rest_goes_on),
