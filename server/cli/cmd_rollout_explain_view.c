@@ -221,9 +221,21 @@ static void print_culprit(const struct json *ring)
     const struct json *culprit = json_find(ring, "culprit");
     if (culprit == NULL || json_type(culprit) != JSON_OBJECT) { return; }
     (void)cli_view_cohort(json_find(culprit, "cohort"), cohort, sizeof(cohort));
-    printf("  largest share of the evidence: %s%s%s\n",
+    printf("  largest share of the evidence: %s%s%s",
            cli_view_str(culprit, "term", term, sizeof(term)), cohort[0] != '\0' ? " in " : "",
            cohort);
+    if (json_find(culprit, "scope") != NULL) {
+        char log_e[WORD_BYTES];
+        char limit[WORD_BYTES];
+        char scope[TEXT_BYTES];
+        printf(" (%s: %lld of %lld, log E %s, halts at %s)",
+               cli_view_str(culprit, "scope", scope, sizeof(scope)),
+               (long long)cli_view_int(culprit, "failures", 0),
+               (long long)cli_view_int(culprit, "exposures", 0),
+               cli_view_or_dash(culprit, "log_e", log_e, sizeof(log_e)),
+               cli_view_or_dash(culprit, "threshold", limit, sizeof(limit)));
+    }
+    printf("\n");
 }
 
 /* Who is stopped when the threshold is crossed, and whose failures they are (INV-11). */

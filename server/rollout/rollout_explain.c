@@ -1,3 +1,4 @@
+#include "server/rollout/rollout_cause.h"
 #include "server/rollout/rollout_live.h"
 #include "server/rollout/rollout_run.h"
 #include "server/rollout/rollout_view.h"
@@ -121,7 +122,7 @@ static RW_RC put_cohort_scope(void *arg, const struct beacon_cohort *cohort,
     return RW_OK;
 }
 
-static void put_verdict(struct json_writer *w, const struct rollout_facts *f)
+static void put_verdict(struct json_writer *w, const char *ring, const struct rollout_facts *f)
 {
     json_put_str(w, "verdict", verdict_rule_name(f->verdict));
     rollout_view_number(w, "control_log_e", f->ring.control_log_e);
@@ -134,8 +135,9 @@ static void put_verdict(struct json_writer *w, const struct rollout_facts *f)
     json_close_object(w);
     if (!f->has_culprit) { return; }
     json_open_object(w, "culprit");
-    json_put_str(w, "term", health_rule_term_name(f->culprit_term));
     if (f->culprit.is_cohort) { rollout_view_cohort(w, &f->culprit.cohort); }
+    const struct rollout_cause cause = rollout_cause_of(ring, f);
+    rollout_cause_put(w, &cause);
     json_close_object(w);
 }
 
@@ -160,7 +162,7 @@ static RW_RC explain_ring(const struct rollout_run *r, const struct rollout *ro,
     json_put_int(w, "bake_left_s", f.bake_left_s);
     rollout_view_number(w, "log_e", f.log_e);
     rollout_view_number(w, "threshold", f.threshold);
-    put_verdict(w, &f);
+    put_verdict(w, ro->rings[i].name, &f);
     put_counts(w, &f.ring.counts);
     json_put_int(w, "risk_s", f.ring.risk_s);
     put_share(w, "weight", f.ring.weight);

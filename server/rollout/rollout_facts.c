@@ -101,6 +101,7 @@ static RW_RC poll_tenant(void *arg, const char *tenant, const struct fleet_count
     if (votes > f->votes.top) {
         f->votes.top = votes;
         p->top_exposed = c->exposed;
+        f->top_counts = *c;
         rw_copy(f->top_tenant, sizeof(f->top_tenant), tenant,
                 strnlen(tenant, ROLLOUT_NAME_BYTES - 1));
         f->top_tenant[strnlen(tenant, ROLLOUT_NAME_BYTES - 1)] = '\0';
@@ -141,6 +142,14 @@ static void decide(const struct rollout_facts_from *from, size_t index,
         .held = from->rollout->tenant_count > 0,
     };
     f->verdict = verdict_rule_decide(&in);
+    f->crossed = sum->total;
+    if (f->verdict != VERDICT_COHORT) { return; }
+    /* The cohort crossed by itself: it is to blame, whatever has more weight in the sum. */
+    struct rollout_facts_scope s;
+    double best = -INFINITY;
+    rollout_facts_cohort(from, index, &from->rollout->cohorts[f->cohort].name, &s);
+    f->crossed = sum->best_cohort;
+    blame(f, &s, &best);
 }
 
 /* Why evidence above the threshold does not halt everybody; "" when it does. */
@@ -149,6 +158,7 @@ static void spare(const struct rollout_facts_from *from, const struct rollout_fa
 {
     const struct beacon_cohort *c =
         f->verdict == VERDICT_COHORT ? &from->rollout->cohorts[f->cohort].name : NULL;
+    const struct rollout_facts_term *t = &f->culprit.terms[f->culprit_term];
     dst[0] = '\0';
     switch (f->verdict) {
     case VERDICT_HOLD:
@@ -165,13 +175,17 @@ static void spare(const struct rollout_facts_from *from, const struct rollout_fa
         return;
     case VERDICT_TENANT:
         (void)snprintf(dst, GATE_RULE_REASON_BYTES,
-                       "only tenant %.32s votes against it (%lld failures): held for that tenant",
-                       f->top_tenant, (long long)f->votes.top);
+                       "only tenant %.32s votes against it: %lld of %lld failed, log E %.2f >= "
+                       "%.2f: held for that tenant",
+                       f->top_tenant, (long long)f->votes.top, (long long)f->votes.top_exposed,
+                       f->crossed, f->threshold);
         return;
     case VERDICT_COHORT:
         (void)snprintf(dst, GATE_RULE_REASON_BYTES,
-                       "cohort %.32s %.32s %.32s is halted: log E %.2f >= %.2f; the rest is held",
-                       c->os, c->arch, c->engine, f->log_e, f->threshold);
+                       "cohort %.32s %.32s %.32s is halted: %s: %lld of %lld, log E %.2f >= %.2f; "
+                       "the rest is held",
+                       c->os, c->arch, c->engine, health_rule_term_name(f->culprit_term),
+                       (long long)t->failures, (long long)t->exposures, f->crossed, f->threshold);
         return;
     case VERDICT_NONE:
     case VERDICT_RELEASE:

@@ -62,12 +62,15 @@ struct rollout_facts {
         ring; /* the evidence of what goes on: without cohorts that are halted */
     struct rollout_facts_window window;
     double log_e; /* of ring and cohorts together */
+    double
+        crossed; /* what the verdict holds against the threshold: log_e, of VERDICT_COHORT the cohort's own part */
     double threshold;
     bool has_culprit;
     struct rollout_facts_scope culprit;
     enum health_rule_term culprit_term;
     struct verdict_rule_votes votes;
     char top_tenant[ROLLOUT_NAME_BYTES]; /* with the most votes */
+    struct fleet_counts top_counts;      /* of that tenant */
     enum verdict_rule verdict;
     size_t cohort; /* VERDICT_COHORT: index of the one to halt */
     double limit;

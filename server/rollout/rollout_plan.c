@@ -1,3 +1,4 @@
+#include "server/rollout/rollout_cause.h"
 #include "server/rollout/rollout_live.h"
 
 #include "common/base/num.h"
@@ -100,7 +101,7 @@ static void keep_halt(struct rollout_plan *plan, const struct rollout_rule_input
         h.cohort = f->culprit.cohort;
         h.failures = f->culprit.terms[term].failures;
         h.exposures = f->culprit.terms[term].exposures;
-        rollout_live_number(h.log_e, f->log_e);
+        rollout_live_number(h.log_e, f->crossed);
         rollout_live_number(h.threshold, f->threshold);
         char reason[ROLLOUT_REASON_BYTES];
         (void)snprintf(reason, sizeof(reason), "ring %s: %s: %lld of %lld, %.120s", h.ring, h.term,
@@ -226,31 +227,30 @@ void rollout_plan_make(const struct rollout_run *r, const struct rollout *ro,
     count_drill(plan);
 }
 
+/* The ring whose evidence the move of ring `i` is about: one ring's halt is every ring's. */
+static size_t cause_of_move(const struct rollout_plan *plan, size_t i)
+{
+    if (plan->out.to[i] != ROLLOUT_HALTED) { return i; }
+    for (size_t k = 0; k < plan->next.ring_count; k++) {
+        if (strcmp(plan->next.rings[k].name, plan->next.halt.ring) == 0) { return k; }
+    }
+    return i;
+}
+
 static RW_RC write_details(const struct rollout *ro, const struct rollout_plan *plan, size_t i,
                            struct rw_buf *into, struct rw_err *err)
 {
-    const struct rollout_facts *f = &plan->facts[i];
-    const struct fleet_counts *c = &f->ring.counts;
-    char number[ROLLOUT_NUMBER_BYTES];
+    size_t k = cause_of_move(plan, i);
+    struct rollout_cause cause = rollout_cause_of(ro->rings[k].name, &plan->facts[k]);
     struct json_writer w = json_begin(into);
+    /* Where no evidence moves it, people want the ring's own counts. */
+    bool by_evidence = plan->out.to[i] == ROLLOUT_HALTED || plan->facts[k].verdict != VERDICT_NONE;
+    if (!by_evidence) { cause.counts = &plan->facts[k].ring.counts; }
     json_open_object(&w, NULL);
     if (ro->drill.on) { json_put_bool(&w, "drill", true); }
     json_put_str(&w, "from", sm_name(&rollout_rule_table, ro->rings[i].state));
     json_put_str(&w, "to", sm_name(&rollout_rule_table, plan->next.rings[i].state));
-    json_put_int(&w, "exposed", c->exposed);
-    json_put_int(&w, "pending", c->pending);
-    json_put_int(&w, "healthy", c->healthy);
-    json_put_int(&w, "failed", c->failed);
-    json_put_int(&w, "dark", c->dark);
-    json_put_int(&w, "storm", c->storm);
-    json_put_int(&w, "slow", c->slow);
-    json_put_int(&w, "mute", c->mute);
-    json_put_int(&w, "refused", c->refused);
-    if (f->has_culprit) { json_put_str(&w, "term", health_rule_term_name(f->culprit_term)); }
-    rollout_live_number(number, f->log_e);
-    json_put_str(&w, "log_e", number);
-    rollout_live_number(number, f->threshold);
-    json_put_str(&w, "threshold", number);
+    rollout_cause_put(&w, &cause);
     json_close_object(&w);
     return json_done(&w, err);
 }
@@ -280,13 +280,21 @@ static RW_RC audit_part(struct rollout_run *r, const struct rollout_plan *plan, 
                         const char *action, const char *part, struct rw_err *err)
 {
     const struct rollout *ro = &plan->next;
+    struct rollout_cause cause = rollout_cause_of(ro->rings[i].name, &plan->facts[i]);
     char object[256];
+    RW_AUTO(rw_buf) struct rw_buf details = rw_buf_make(DETAILS_BYTES_MAX);
+    struct json_writer w = json_begin(&details);
+    json_open_object(&w, NULL);
+    rollout_cause_put(&w, &cause);
+    json_close_object(&w);
+    RW_TRY(json_done(&w, err));
     (void)snprintf(object, sizeof(object), "%s of %s/%lld", part, ro->family,
                    (long long)ro->release);
     const struct audit_log_entry entry = {.actor = "controller",
                                           .action = action,
                                           .object = object,
-                                          .reason = plan->facts[i].gate_reason};
+                                          .reason = plan->facts[i].gate_reason,
+                                          .details = rw_buf_span(&details)};
     return audit_log_append(r->store, &entry, r->now, err);
 }
 

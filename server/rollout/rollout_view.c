@@ -4,6 +4,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 enum { LISTED_MAX = 100 };
 
@@ -135,6 +136,16 @@ const char *rollout_view_reason(const struct rollout *ro, char dst[static ROLLOU
     return ro->rings[ro->ring_count - 1].reason;
 }
 
+/* Whether the evidence of `a` is the more suspicious: the ring that halted it, else the larger part of its own limit,
+ * where anything failed at all. Limits differ: the distance to them says nothing of two rings. */
+static bool more_suspicious(const struct rollout *ro, size_t i, const struct rollout_facts *a,
+                            const struct rollout_facts *b)
+{
+    if (ro->halt.there && strcmp(ro->halt.ring, ro->rings[i].name) == 0) { return true; }
+    if (a->has_culprit != b->has_culprit) { return a->has_culprit; }
+    return a->log_e * b->threshold > b->log_e * a->threshold;
+}
+
 static void put_health(struct json_writer *w, const char *ring, const struct rollout_facts *f)
 {
     json_open_object(w, "health");
@@ -191,7 +202,9 @@ static void put_rollout(const struct rollout_run *r, const struct rollout *ro, s
         struct rollout_facts f;
         rollout_facts_ring(&from, i, &f);
         put_ring(w, &ro->rings[i], &f);
-        if (i == 0 || f.log_e - f.threshold > nearest.log_e - nearest.threshold) {
+        bool settled =
+            i > 0 && ro->halt.there && strcmp(ro->halt.ring, ro->rings[nearest_ring].name) == 0;
+        if (i == 0 || (!settled && more_suspicious(ro, i, &f, &nearest))) {
             nearest = f;
             nearest_ring = i;
         }

@@ -9,6 +9,7 @@ import pytest
 
 from conftest import BIN
 from lab import EXAMPLES, POLICY, Lab, wait_for
+from test_webhook import Receiver, target
 
 FLEET = {"internal": 4, "broad": 2}
 HARMED_MAX = 2  # the window of the test policy starts with 2
@@ -74,7 +75,10 @@ def add(lab, ring):
 @pytest.fixture(scope="module")
 def fleet():
     with Lab(BIN, policy=small_policy()) as lab:
-        lab.init().start_server()
+        lab.init()
+        lab.hook = Receiver()
+        target(lab, "pager", lab.hook.url, events="rollout.*")
+        lab.start_server()
         for ring, count in FLEET.items():
             for _ in range(count):
                 add(lab, ring)
@@ -84,6 +88,7 @@ def fleet():
         lab.wait_rollout(lab.good, {"complete"}, 240)
         wait_all_on(lab, lab.good)
         yield lab
+        lab.hook.close()
 
 
 def number(release):
@@ -175,7 +180,18 @@ def test_a_release_that_makes_sensors_mute_is_halted_by_that_term(fleet):
     assert 1 <= sums(rollout, "mute") <= sums(rollout, "exposed") <= HARMED_MAX, rollout
     assert sums(rollout, "healthy") == 0 and sums(rollout, "failed") == 0
     assert fleet.marked(number(release), "mute")
+    # Event, webhook and explain say what it rests on: scope, term, counts, E and its limit.
+    def halts(records):
+        return [r for r in records if r["action"] == "rollout.halted" and r["object"].endswith(f"of {release}")]
+    told = wait_for("the webhook tells of the halt", lambda: halts(e["record"] for e in fleet.hook.unique()), 60, 0.3)
+    events = halts(json.loads(line) for line in fleet.cli("audit", "show", "--limit", "1000", "-o", "ndjson", check=True).stdout.splitlines())
+    for record in told + events:
+        details = record["details"]
+        assert float(details["log_e"]) >= float(details["threshold"]) > 0, record
+        assert details["term"] == "mute" and 1 <= details["failures"] <= details["exposures"] <= HARMED_MAX, record
+        assert details["scope"].endswith("ring internal") and details["mute"] == details["failures"], record
     explained = fleet.cli("explain", release, check=True).stdout
+    assert "ring internal: " in explained and ", halts at " in explained, explained
     assert ": mute: " in explained and "MUTE" in explained, explained
     wait_all_on(fleet, fleet.good)
 

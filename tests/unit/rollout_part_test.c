@@ -1,6 +1,7 @@
 /* Goal: what is stopped is what the evidence is about, over restarts too: one cohort, one tenant, nobody while control
  * fails as well; the hold-back and the second law hold. */
 #include "server/rollout/rollout_evidence.h"
+#include "tests/unit/rollout_audit.h"
 #include "tests/unit/rollout_minutes.h"
 
 #include <math.h>
@@ -19,16 +20,6 @@ static bool os_1(size_t number)
 static bool initech(size_t number)
 {
     return strcmp(who(0, number).tenant, "initech") == 0;
-}
-
-static bool audit_says(struct world *w, const char *action)
-{
-    struct rw_err err;
-    RW_AUTO(rw_buf) struct rw_buf out = rw_buf_make(1 << 20);
-    struct json_writer j = json_begin(&out);
-    MUST(audit_log_write_page(&w->store, 0, 1000, &j, &err));
-    MUST(json_done(&j, &err));
-    return strstr(rw_buf_str(&out), action) != NULL;
 }
 
 /* Lets the others grow first, so that the small cohort's failures drown in the ring as a whole. */
@@ -65,7 +56,8 @@ TEST(a_fault_of_one_cohort_halts_that_cohort_and_holds_the_rest)
     const struct beacon_cohort bad = cohort_of(11);
     size_t known = rollout_facts_known(ro, &bad);
     assert_true(known < ro->cohort_count && ro->cohorts[known].halted);
-    assert_true(audit_says(&w, "rollout.cohort_halted"));
+    expect_cause(&w, "rollout.cohort_halted", "cohort os-1/x86_64/yara-4.2 of ring canary",
+                 "crash");
     assert_int_equal(ask(&w, 0, 11, 1).decision, BEACON_PERMIT_WAIT); /* everything is held */
     MUST(command(&w, 1, ROLLOUT_RESUME, 0, &err));
     restart(&w);
@@ -127,6 +119,7 @@ TEST_EACH(noise_halts_by_its_own_name_within_the_start_of_the_window, signals)
     const struct rollout *ro = the(&w, 1);
     assert_true(ro->halt.there);
     assert_string_equal(ro->halt.term, it->id);
+    expect_cause(&w, "rollout.halted", "ring canary", it->id);
     struct fleet_counts c = fleet_state_counts(w.fleet, "yara", 1, "canary", NULL);
     assert_true(c.exposed <= 16 && c.survived == 0);
     assert_int_equal(noise_of(&c), ro->halt.failures);
@@ -206,7 +199,7 @@ TEST(inv_11_votes_of_one_tenant_hold_that_tenant_alone)
     assert_false(the(&w, 1)->halt.there);
     assert_int_equal(the(&w, 1)->tenant_count, 1);
     assert_string_equal(the(&w, 1)->tenants[0], "initech");
-    assert_true(audit_says(&w, "rollout.tenant_held"));
+    expect_cause(&w, "rollout.tenant_held", "tenant initech in ring canary", "crash");
     MUST(command(&w, 1, ROLLOUT_RESUME, 0, &err));
     restart(&w);
     tick(&w);
