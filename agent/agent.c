@@ -1,5 +1,6 @@
 #include "agent/agent.h"
 
+#include "agent/agent_conf_sensor.h"
 #include "common/base/file.h"
 #include "common/base/log.h"
 #include "common/base/num.h"
@@ -101,6 +102,7 @@ static RW_RC open_parts(struct agent *a, struct rw_err *err)
         .state_dir = a->state_dir,
         .state_path = a->conf.state_dir,
         .sensor_command = a->conf.sensor_command,
+        .sensor_way = agent_conf_sensor_way(&a->conf),
         .endpoint = a->identity.endpoint,
         .load_timeout_ms = a->conf.load_timeout_ms,
         .alive_ms = a->conf.sensor_alive_ms,

@@ -1,5 +1,6 @@
 #include "agent/agent_conf.h"
 
+#include "agent/agent_conf_sensor.h"
 #include "common/base/conf.h"
 #include "common/base/file.h"
 #include "common/box/box_run.h"
@@ -42,8 +43,22 @@ static const struct conf_setting settings[] = {
      "number that a release's engine range is compared with"},
     {"poll_interval", CONF_DURATION_MS, FIELD(poll_interval_ms), 1000, 24 * HOUR_MS, "5m",
      "mean time between two polls"},
-    {"sensor_command", CONF_STR, FIELD(sensor_command), 0, 0, NULL,
-     "the sensor (a path, or a name in box_dir) and its arguments, split at blanks"},
+    {"sensor_command", CONF_STR, FIELD(sensor_command), 0, 0, "",
+     "the sensor (a path, or a name in box_dir) and its arguments, split at blanks; or else it is "
+     "observed:"},
+    {"sensor_pid_file", CONF_STR, FIELD(sensor_pid_file), 0, 0, "",
+     "observe the sensor that this file names, in place of starting one"},
+    {"sensor_unit", CONF_STR, FIELD(sensor_unit), 0, 0, "",
+     "observe the main process of this service of systemd, in place of starting one"},
+    {"sensor_reload", CONF_STR, FIELD(sensor_reload), 0, 0, "signal",
+     "how the sensor is told to load: signal, command or message"},
+    {"sensor_reload_signal", CONF_STR, FIELD(sensor_reload_signal), 0, 0, "HUP",
+     "sensor_reload = signal: HUP, USR1 or USR2"},
+    {"sensor_reload_command", CONF_STR, FIELD(sensor_reload_command), 0, 0, "",
+     "sensor_reload = command: a path and arguments; has load_timeout to prove the load"},
+    {"sensor_health_command", CONF_STR, FIELD(sensor_health_command), 0, 0, "",
+     "a path and arguments; exit status 0 stands for a sign of life of an observed sensor that "
+     "gives none"},
     {"sensor_alive", CONF_DURATION_MS, FIELD(sensor_alive_ms), 1000, HOUR_MS, "30s",
      "a sensor silent for longer is hung"},
     {"stable_after", CONF_DURATION_MS, FIELD(stable_after_ms), 100, HOUR_MS, "5m",
@@ -307,8 +322,7 @@ static RW_RC find_sensor(struct agent_conf *c, struct rw_err *err)
     char command[AGENT_CONF_COMMAND_BYTES];
     const char *begin = c->sensor_command + strspn(c->sensor_command, " \t");
     size_t word = strcspn(begin, " \t");
-    if (word == 0) { return rw_fail(err, RW_E_CONFIG, "sensor_command is empty"); }
-    if (begin[0] == '/') { return RW_OK; }
+    if (word == 0 || begin[0] == '/') { return RW_OK; } /* none: agent_conf_sensor.c */
     if (memchr(begin, '/', word) != NULL) {
         RW_IGNORE(
             rw_fail(err, RW_E_CONFIG,
@@ -356,17 +370,23 @@ static RW_RC finish(struct agent_conf *c, const char *name, struct agent_conf *o
 RW_RC agent_conf_parse(const char *name, struct rw_span text, struct agent_conf *out,
                        struct rw_err *err)
 {
+    struct conf_trace trace;
     struct agent_conf c = {.family_count = 0};
-    RW_TRY(conf_parse(&table, name, text, &c, err));
+    RW_TRY(conf_begin(&table, &c, &trace, err));
+    RW_TRY(conf_add(&table, name, text, &c, &trace, err));
+    RW_TRY(conf_end(&table, name, &trace, err));
+    RW_TRY(agent_conf_sensor_check(&c, name, &table, &trace, err));
     return finish(&c, name, out, err);
 }
 
 RW_RC agent_conf_load(const char *path, struct agent_conf *out, struct conf_trace *trace,
                       struct rw_err *err)
 {
-    struct conf_trace own;
+    struct conf_trace own = {.file_count = 0};
+    struct conf_trace *t = trace != NULL ? trace : &own;
     struct agent_conf c = {.family_count = 0};
-    RW_TRY(conf_dir_load(&table, path, &c, trace != NULL ? trace : &own, err));
+    RW_TRY(conf_dir_load(&table, path, &c, t, err));
+    RW_TRY(agent_conf_sensor_check(&c, path, &table, t, err));
     RW_TRY(finish(&c, path, out, err));
     return rw_span_to_str(out->path, sizeof(out->path), rw_span_str(path), "settings file", err);
 }

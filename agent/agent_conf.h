@@ -31,7 +31,13 @@ struct agent_conf {
     char engine[BEACON_COHORT_BYTES];
     int64_t engine_version;
     int64_t poll_interval_ms;
-    char sensor_command[AGENT_CONF_COMMAND_BYTES];
+    char sensor_command[AGENT_CONF_COMMAND_BYTES]; /* "": it is observed */
+    char sensor_pid_file[AGENT_CONF_PATH_BYTES];
+    char sensor_unit[AGENT_CONF_LIST_BYTES];
+    char sensor_reload[INSTALL_NAME_BYTES];
+    char sensor_reload_signal[INSTALL_NAME_BYTES];
+    char sensor_reload_command[AGENT_CONF_COMMAND_BYTES];
+    char sensor_health_command[AGENT_CONF_COMMAND_BYTES];
     int64_t sensor_alive_ms;
     int64_t stable_after_ms;
     int64_t load_timeout_ms;

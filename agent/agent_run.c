@@ -110,18 +110,23 @@ static RW_RC wait_for_something(struct agent *a, struct rw_err *err)
         SIGNALS,
         SENSOR_SOCKET,
         SENSOR_PROCESS,
+        SENSOR_RELOAD,
+        SENSOR_HEALTH,
         CONTROL,
         POLL_DONE,
         SEND_DONE,
         CHECK_DONE,
         COUNT
     };
+    const struct sensor *sensor = &a->activate.sensor;
     struct rw_mono before = rw_clock_mono(&a->clock);
     int64_t timeout_ms = until_ms(a, before);
     struct pollfd fds[COUNT] = {
         [SIGNALS] = {.fd = a->signals, .events = POLLIN},
-        [SENSOR_SOCKET] = {.fd = a->activate.sensor.socket, .events = POLLIN},
-        [SENSOR_PROCESS] = {.fd = a->activate.sensor.proc.pidfd, .events = POLLIN},
+        [SENSOR_SOCKET] = {.fd = sensor_listens(sensor) ? sensor->socket : -1, .events = POLLIN},
+        [SENSOR_PROCESS] = {.fd = sensor->proc.pidfd, .events = POLLIN},
+        [SENSOR_RELOAD] = {.fd = sensor->reload.proc.pidfd, .events = POLLIN},
+        [SENSOR_HEALTH] = {.fd = sensor->health.proc.pidfd, .events = POLLIN},
         [CONTROL] = {.fd = a->control, .events = POLLIN},
         [POLL_DONE] = {.fd = a->poll_worker.done_fd, .events = POLLIN},
         [SEND_DONE] = {.fd = a->send_worker.done_fd, .events = POLLIN},

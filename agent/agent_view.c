@@ -51,6 +51,7 @@ static void put_sensor(struct json_writer *w, const struct agent *a)
     const struct sensor *s = &a->activate.sensor;
     json_open_object(w, "sensor");
     json_put_bool(w, "running", sensor_running(s));
+    json_put_bool(w, "supervised", !s->observed);
     json_put_bool(w, "proven", a->activate.settled);
     json_put_int(w, "pid", s->proc.pid);
     json_put_int(w, "generation", s->generation);

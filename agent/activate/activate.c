@@ -1,5 +1,5 @@
 /* Opening, begin and end of a run. The boot-loop guard: activate_guard.c. The steps of a change: activate_switch.c; the
- * watch: activate_run.c. */
+ * watch: activate_run.c; a sensor that is lost: activate_lost.c. */
 #include "agent/activate/activate_steps.h"
 
 #include "common/base/log.h"
@@ -125,8 +125,13 @@ RW_RC activate_open(struct activate *a, const struct activate_options *o, struct
         rc = reconcile(a, active, err);
     }
     if (rw_is_ok(rc)) {
-        const struct sensor_options sensor = {o->sensor_command, o->state_path, o->endpoint,
-                                              o->detect};
+        const struct sensor_options sensor = {.command = o->sensor_command,
+                                              .way = o->sensor_way,
+                                              .load_timeout_ms = o->load_timeout_ms,
+                                              .alive_ms = o->alive_ms,
+                                              .state_path = o->state_path,
+                                              .endpoint = o->endpoint,
+                                              .detect = o->detect};
         rc = sensor_open(&a->sensor, &sensor, err);
     }
     if (!rw_is_ok(rc)) { activate_drop(a); }
@@ -158,6 +163,10 @@ void activate_start_sensor(struct activate *a)
     struct rw_mono now = activate_now(a);
     bool allowed = start_allowed(a);
     a->unstarted = false;
+    if (allowed && a->sensor.observed) {
+        a->unstarted = !activate_find_sensor(a);
+        return;
+    }
     if (allowed && rw_is_ok(sensor_start(&a->sensor, now, &err))) { return; }
     a->unstarted = true;
     if (allowed) { activate_log("sensor_not_started", &err); }
@@ -168,11 +177,9 @@ void activate_start_sensor(struct activate *a)
 
 void activate_order_load(struct activate *a)
 {
-    if (sensor_running(&a->sensor)) {
-        sensor_reload(&a->sensor, activate_now(a));
-        return;
-    }
-    activate_start_sensor(a);
+    bool by_command = a->sensor.observed && a->sensor.way.reload == SENSOR_BY_COMMAND;
+    if (sensor_running(&a->sensor) || by_command) { sensor_reload(&a->sensor, activate_now(a)); }
+    if (!sensor_running(&a->sensor)) { activate_start_sensor(a); }
 }
 
 void activate_start(struct activate *a)

@@ -26,9 +26,10 @@ enum activate_phase {
 };
 
 struct activate_options {
-    int state_dir;          /* borrowed */
-    const char *state_path; /* its path, for the sensor */
-    const char *sensor_command;
+    int state_dir;              /* borrowed */
+    const char *state_path;     /* its path, for the sensor */
+    const char *sensor_command; /* NULL: it is observed */
+    struct sensor_way sensor_way;
     const char *endpoint; /* hex */
     int64_t load_timeout_ms;
     int64_t alive_ms;
@@ -85,6 +86,11 @@ struct activate {
     struct rw_mono restart_at;       /* sensor down: start it again then */
     int64_t restarts;                /* in a row */
     bool unstarted; /* the last start failed: no process, so nothing to blame content for */
+    bool absent;    /* observed: that it is not there has been logged */
+    bool hang_told; /* observed: it hangs, is not killed, and that was told */
+    bool end_open;  /* observed by its unit: it ended, and whether it crashed is not known yet */
+    struct rw_mono end_until;                  /* end_open: then it counts as stopped by hand */
+    int64_t end_restarts;                      /* end_open: of the unit before */
     struct rw_mono crashes[BOOT_RULE_CRASHES]; /* the latest first; ms 0: none */
     bool collect_due;                          /* sets or content that nobody needs lie about */
     struct activate_damage damage;

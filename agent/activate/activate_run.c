@@ -5,11 +5,7 @@
 
 #include <stdio.h>
 
-enum {
-    RESTARTS_FORGOTTEN_MS = 60 * 1000,
-    BACK_OFF_MS_MAX = 60 * 1000,
-    RETRY_MS = 1000,
-};
+enum { RESTARTS_FORGOTTEN_MS = 60 * 1000, RETRY_MS = 1000 };
 
 static struct trial_rule_evidence evidence(const struct activate *a)
 {
@@ -23,10 +19,12 @@ static struct trial_rule_evidence evidence(const struct activate *a)
         .probation_ms = a->slots.trial.probation_s * 1000,
         .silence_ms = a->alive_ms,
         .running = sensor_running(&a->sensor),
+        .observed = a->sensor.observed,
         .signaled = a->sensor.last_exit.signaled,
         .exit_status = a->sensor.last_exit.status,
         .proven = proof == SENSOR_PROVEN,
-        .other = proof == SENSOR_OTHER,
+        /* Not told to load yet, an observed one may speak of the set before. */
+        .other = proof == SENSOR_OTHER && !a->sensor.ask_due,
         .load_error = a->sensor.load_error,
         .selftest_failed = a->sensor.selftest_failed,
         .aborted = a->aborted,
@@ -107,6 +105,7 @@ static void step_change(struct activate *a)
     struct trial_rule_result r = trial_rule_decide(&e);
     if (r.decision == TRIAL_PROVEN) {
         a->settled = true;
+        sensor_spare(&a->sensor);
         activate_enter(a, ACTIVATE_PROBATION);
         look_at_trial(a);
         e = evidence(a);
@@ -120,78 +119,13 @@ static void step_change(struct activate *a)
     }
 }
 
-static int64_t back_off_ms(int64_t restarts)
-{
-    if (restarts == 0) { return 0; }
-    int64_t ms = INT64_C(1000) << (restarts < 7 ? restarts - 1 : 6);
-    return ms < BACK_OFF_MS_MAX ? ms : BACK_OFF_MS_MAX;
-}
-
-static bool is_crash_loop(const struct activate *a, struct rw_mono now)
-{
-    int64_t ages[BOOT_RULE_CRASHES];
-    int64_t commit_age_ms = -1;
-    for (int i = 0; i < BOOT_RULE_CRASHES; i++) {
-        ages[i] = a->crashes[i].ms == 0 ? -1 : now.ms - a->crashes[i].ms;
-    }
-    if (a->slots.committed.s > 0) {
-        commit_age_ms = (rw_clock_wall(&a->clock).s - a->slots.committed.s) * 1000;
-    }
-    return a->slots.current != 0 && boot_rule_crash_loop(ages, commit_age_ms);
-}
-
-/* Away from a set that passed its probation and then began to kill the sensor again and again. */
-static void leave_crash_loop(struct activate *a)
-{
-    static const char why[] = "the sensor crashed 3 times within 10 minutes after the commit";
-    struct rw_err err;
-    rw_log(RW_LOG_WARN, "crash_loop", "detail", why);
-    if (!rw_is_ok(activate_fall_back(a, activate_way_back(a), true, why, &err))) {
-        activate_log("fall_back_failed", &err);
-        if (!a->link_owed) { return; }
-    }
-    a->restarts = 0;
-    a->crashes[0] = a->crashes[1] = a->crashes[2] = (struct rw_mono){0};
-}
-
-/* The sensor is gone while nothing was on trial. */
-static void sensor_lost(struct activate *a, int64_t signal_number, const char *detail)
-{
-    struct rw_mono now = activate_now(a);
-    rw_log(RW_LOG_WARN, "sensor_lost", "detail", detail);
-    activate_report_crash(a, signal_number, detail);
-    a->crashes[2] = a->crashes[1];
-    a->crashes[1] = a->crashes[0];
-    a->crashes[0] = now;
-    a->settled = false;
-    if (is_crash_loop(a, now)) { leave_crash_loop(a); }
-    a->restart_at.ms = now.ms + back_off_ms(a->restarts);
-    a->restarts++;
-    activate_enter(a, ACTIVATE_STARTING);
-}
-
-static void sensor_ended(struct activate *a)
-{
-    char detail[64];
-    const struct proc_exit *x = &a->sensor.last_exit;
-    (void)snprintf(detail, sizeof(detail), "the sensor %s %d",
-                   x->signaled ? "died by signal" : "exited with status", x->status);
-    sensor_lost(a, x->signaled ? x->status : 0, detail);
-}
-
-static void sensor_hangs(struct activate *a, const char *what, int64_t limit_ms)
-{
-    char detail[96];
-    (void)snprintf(detail, sizeof(detail), "%s for %lld ms: killed", what, (long long)limit_ms);
-    sensor_kill(&a->sensor);
-    sensor_lost(a, 0, detail);
-}
-
 static void step_starting(struct activate *a, enum sensor_proof proof, struct rw_mono now)
 {
     if (proof == SENSOR_PROVEN) {
         struct rw_log_line l;
         a->settled = true;
+        a->hang_told = false;
+        sensor_spare(&a->sensor);
         activate_enter(a, ACTIVATE_STEADY);
         rw_log_begin(&l, RW_LOG_INFO, "set_loaded");
         rw_log_i64(&l, "set", a->active.set);
@@ -199,8 +133,12 @@ static void step_starting(struct activate *a, enum sensor_proof proof, struct rw
         rw_log_end(&l);
         return;
     }
+    if (proof == SENSOR_OTHER && a->sensor.ask_own) {
+        sensor_reload(&a->sensor, now); /* what it loaded at its own start is not the set */
+        return;
+    }
     if (now.ms - a->since.ms >= a->load_timeout_ms) {
-        sensor_hangs(a, "the sensor gave no proof of load", a->load_timeout_ms);
+        activate_sensor_hangs(a, "the sensor gave no proof of load", a->load_timeout_ms);
     }
 }
 
@@ -214,7 +152,7 @@ static void step_steady(struct activate *a, enum sensor_proof proof, struct rw_m
         return;
     }
     if (now.ms - a->sensor.last_seen.ms >= a->alive_ms) {
-        sensor_hangs(a, "the sensor was silent", a->alive_ms);
+        activate_sensor_hangs(a, "the sensor was silent", a->alive_ms);
         return;
     }
     if (a->restarts > 0 && now.ms - a->since.ms >= RESTARTS_FORGOTTEN_MS) { a->restarts = 0; }
@@ -223,13 +161,15 @@ static void step_steady(struct activate *a, enum sensor_proof proof, struct rw_m
 static void step_proven_set(struct activate *a, bool ended)
 {
     struct rw_mono now = activate_now(a);
-    if (ended) { sensor_ended(a); }
+    if (ended) { activate_sensor_ended(a); }
     if (!sensor_running(&a->sensor)) {
         if (now.ms < a->restart_at.ms) { return; }
         activate_enter(a, ACTIVATE_STARTING);
         activate_start_sensor(a);
         return;
     }
+    activate_sensor_error(a);
+    if (!sensor_running(&a->sensor)) { return; }
     enum sensor_proof proof = sensor_proves(&a->sensor, &a->active);
     if (a->phase == ACTIVATE_STARTING) {
         step_starting(a, proof, now);
@@ -268,6 +208,7 @@ void activate_step(struct activate *a)
     if (a->damage.found && activate_now(a).ms >= a->damage.until.ms) { activate_mend(a, true); }
     sensor_drain(&a->sensor, activate_now(a));
     bool ended = sensor_reap(&a->sensor);
+    sensor_tend(&a->sensor, activate_now(a), a->phase != ACTIVATE_STEADY);
     switch (a->phase) {
     case ACTIVATE_STOPPED:
         break;
@@ -327,7 +268,7 @@ static int64_t phase_wake_ms(const struct activate *a)
 
 struct rw_mono activate_wake(const struct activate *a)
 {
-    int64_t ms = phase_wake_ms(a);
+    int64_t ms = earlier(phase_wake_ms(a), sensor_wake(&a->sensor).ms);
     if (a->damage.found) { ms = earlier(ms, a->damage.until.ms); }
     if (a->link_owed && sensor_running(&a->sensor)) { ms = earlier(ms, a->link_at.ms); }
     if (ms < a->hold_until.ms) { ms = a->hold_until.ms; }

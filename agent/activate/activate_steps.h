@@ -26,6 +26,17 @@ void activate_start_sensor(struct activate *a);
 /* Makes the sensor load what the link names: reload when it is there, else a fresh start. */
 void activate_order_load(struct activate *a);
 
+/* Nothing is on trial, and the sensor ended (last_exit), or is silent: told and counted as a crash of what it held; in
+ * a crash loop the set is left. */
+void activate_sensor_ended(struct activate *a);
+void activate_sensor_hangs(struct activate *a, const char *what, int64_t limit_ms);
+/* The same for an error that the sensor told, once per load. */
+void activate_sensor_error(struct activate *a);
+
+/* Observed: takes hold of the process when it is there, and settles what its last end was. False: it is not there, or
+ * may not be. */
+bool activate_find_sensor(struct activate *a);
+
 /* The proven set says no longer that it is on trial. */
 void activate_unmark(struct activate *a);
 /* The change under way is proven and has lived: makes it the proven set. False: not durable yet. */

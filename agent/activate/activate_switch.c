@@ -72,9 +72,21 @@ static RW_RC build_and_switch(struct activate *a, const struct activate_plan *pl
     return rc;
 }
 
+/* One that is away takes the good set at its next start; it is not there to try another one. */
+static RW_RC tell_observed(struct activate *a, bool trial, struct rw_err *err)
+{
+    a->unstarted = false;
+    if (trial && !sensor_running(&a->sensor)) {
+        return rw_fail(err, RW_E_PROCESS, "the observed sensor is not running");
+    }
+    activate_order_load(a);
+    return RW_OK;
+}
+
 /* Starts a sensor that is down. That it cannot be started at all is not the content's fault. */
 static RW_RC tell_sensor(struct activate *a, bool trial, struct rw_err *err)
 {
+    if (a->sensor.observed) { return tell_observed(a, trial, err); }
     if (trial && sensor_running(&a->sensor) && a->settled) {
         sensor_reload(&a->sensor, activate_now(a));
         return RW_OK;
@@ -247,7 +259,8 @@ void activate_finish_going_back(struct activate *a)
     struct rw_err err;
     if (!rw_is_ok(activate_give_up(a, &err))) {
         activate_log("going_back_delayed", &err);
-        sensor_kill(&a->sensor); /* rather no sensor than one with content that failed */
+        /* Rather no sensor than one with content that failed. (An observed one goes on.) */
+        sensor_kill(&a->sensor);
         activate_enter(a, ACTIVATE_GOING_BACK);
         return;
     }

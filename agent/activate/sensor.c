@@ -10,27 +10,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { DRAIN_MESSAGES_MAX = 256 };
-
-static RW_RC split_command(struct sensor *s, const char *command, struct rw_err *err)
-{
-    size_t n = 0;
-    char *rest = NULL;
-    s->command = rw_str_dup(command);
-    if (s->command == NULL) { return rw_fail(err, RW_E_NOMEM, "no memory for the sensor command"); }
-    for (char *word = strtok_r(s->command, " \t", &rest); word != NULL;
-         word = strtok_r(NULL, " \t", &rest)) {
-        if (n == SENSOR_ARGS_MAX) {
-            return rw_fail(err, RW_E_CONFIG, "sensor_command has more than %d words",
-                           SENSOR_ARGS_MAX);
-        }
-        s->argv[n++] = word;
-    }
-    if (n == 0 || strchr(s->argv[0], '/') == NULL) {
-        return rw_fail(err, RW_E_CONFIG, "sensor_command must begin with a path");
-    }
-    return RW_OK;
-}
+enum { DISCARD_MAX = 256 };
 
 static RW_RC make_env(char **dst, const char *name, const char *a, const char *b,
                       struct rw_err *err)
@@ -91,23 +71,52 @@ static RW_RC bind_socket(struct sensor *s, const char *state_path, struct rw_err
     return RW_OK;
 }
 
+static RW_RC open_commands(struct sensor *s, const struct sensor_options *o, struct rw_err *err)
+{
+    RW_TRY(sensor_child_open(&s->command, "sensor_command", o->command, err));
+    RW_TRY(sensor_child_open(&s->reload, "sensor_reload_command", o->way.reload_command, err));
+    RW_TRY(sensor_child_open(&s->health, "sensor_health_command", o->way.health_command, err));
+    if (s->observed == (s->command.text == NULL)) { return RW_OK; }
+    return rw_fail(err, RW_E_CONFIG, "want a sensor_command, or a sensor to observe");
+}
+
 RW_RC sensor_open(struct sensor *s, const struct sensor_options *options, struct rw_err *err)
 {
-    *s = (struct sensor){
-        .socket = -1, .proc = {.pid = 0, .pidfd = -1}, .detect = detect_make(&options->detect)};
-    struct rw_rc rc = split_command(s, options->command, err);
+    const struct sensor_way *w = &options->way;
+    *s = (struct sensor){.socket = -1,
+                         .proc = {.pid = 0, .pidfd = -1},
+                         .detect = detect_make(&options->detect),
+                         .way = *w,
+                         .observed = w->observed.pid_file != NULL || w->observed.unit != NULL,
+                         .unit = {.pid = -1},
+                         .load_timeout_ms = options->load_timeout_ms,
+                         .alive_ms = options->alive_ms};
+    struct rw_rc rc = open_commands(s, options, err);
     if (rw_is_ok(rc)) { rc = fill_environment(s, options, err); }
     if (rw_is_ok(rc)) { rc = bind_socket(s, options->state_path, err); }
     if (!rw_is_ok(rc)) { sensor_drop(s); }
     return rc;
 }
 
+/* It goes on without us. */
+static void let_go(struct sensor *s)
+{
+    if (!s->observed) { return; }
+    rw_fd_drop(&s->proc.pidfd);
+    s->proc.pid = 0;
+    sensor_child_kill(&s->reload);
+    sensor_child_kill(&s->health);
+}
+
 void sensor_drop(struct sensor *s)
 {
-    if (s->command == NULL) { return; }
+    if (s->command.setting == NULL) { return; } /* never opened */
+    let_go(s);
     proc_drop(&s->proc);
     rw_fd_drop(&s->socket);
-    rw_cstr_drop(&s->command);
+    sensor_child_drop(&s->command);
+    sensor_child_drop(&s->reload);
+    sensor_child_drop(&s->health);
     for (size_t i = 0; i < RW_LEN(s->env); i++) {
         rw_cstr_drop(&s->env[i]);
     }
@@ -117,35 +126,70 @@ void sensor_drop(struct sensor *s)
 static void discard_waiting(const struct sensor *s)
 {
     char byte;
-    for (int i = 0; i < DRAIN_MESSAGES_MAX; i++) {
+    for (int i = 0; i < DISCARD_MAX; i++) {
         if (recv(s->socket, &byte, 1, MSG_DONTWAIT) < 0 && errno == EAGAIN) { return; }
     }
 }
 
-/* What was said from here on is of another load. */
-static void begin_load(struct sensor *s)
+void sensor_begin_load(struct sensor *s)
 {
     s->load_error = false;
+    s->error_told = false;
     s->selftest_failed = false;
     s->tested_before = s->tested;
     s->tested = false;
     s->mute_told = false;
 }
 
-RW_RC sensor_start(struct sensor *s, struct rw_mono now, struct rw_err *err)
+static void begin(struct sensor *s, struct rw_mono now)
 {
-    RW_ASSERT(s->proc.pid == 0);
-    discard_waiting(s);
-    const struct proc_spec spec = {
-        .path = s->argv[0], .argv = s->argv, .envp = s->envp, .die_with_parent = true};
     s->generation = 0;
     s->asked = 0;
     s->loaded_count = 0;
     s->too_many = false;
-    begin_load(s);
+    sensor_begin_load(s);
+    s->from_bytes = 0;
     detect_restart(&s->detect);
     s->started = now;
     s->last_seen = now;
+    s->health_at = now;
+}
+
+RW_RC sensor_look(struct sensor *s, struct observe_found *out, struct rw_err *err)
+{
+    RW_ASSERT(s->observed);
+    RW_ASSERT(s->proc.pid == 0);
+    struct observe_rule_unit seen;
+    struct rw_rc rc = observe_find(&s->way.observed, out, &seen, err);
+    if (seen.pid >= 0) { s->unit = seen; }
+    return rc;
+}
+
+void sensor_take(struct sensor *s, const struct observe_found *found, struct rw_mono now)
+{
+    RW_ASSERT(s->observed);
+    RW_ASSERT(s->proc.pid == 0);
+    begin(s, now); /* what waits in the socket may be its proof already */
+    s->proc = (struct proc){.pid = found->pid, .pidfd = found->pidfd};
+    s->start_ticks = found->start_ticks;
+    s->uid = found->uid;
+    /* It may have loaded before anybody listened, or another set. */
+    s->ask_due = true;
+    s->ask_own = s->way.reload == SENSOR_BY_SIGNAL;
+    s->ask_at = s->ask_own ? observe_rule_ask_at(now, found->age_ms, s->load_timeout_ms) : now;
+}
+
+RW_RC sensor_start(struct sensor *s, struct rw_mono now, struct rw_err *err)
+{
+    RW_ASSERT(s->proc.pid == 0);
+    RW_ASSERT(!s->observed);
+    const struct proc_spec spec = {.path = s->command.argv[0],
+                                   .argv = s->command.argv,
+                                   .envp = s->envp,
+                                   .die_with_parent = true};
+    discard_waiting(s);
+    begin(s, now);
+    s->ask_due = false;
     return proc_start(&spec, &s->proc, err);
 }
 
@@ -165,6 +209,10 @@ static void wait_for_exit(struct sensor *s, int64_t timeout_ms)
 
 void sensor_stop(struct sensor *s, int64_t grace_ms)
 {
+    if (s->observed) {
+        let_go(s);
+        return;
+    }
     if (s->proc.pid <= 0) { return; }
     proc_signal(&s->proc, SIGTERM);
     wait_for_exit(s, grace_ms);
@@ -173,7 +221,7 @@ void sensor_stop(struct sensor *s, int64_t grace_ms)
 
 void sensor_kill(struct sensor *s)
 {
-    if (s->proc.pid <= 0) { return; }
+    if (s->proc.pid <= 0 || s->observed) { return; }
     proc_signal(&s->proc, SIGKILL);
     wait_for_exit(s, -1);
 }
@@ -181,157 +229,12 @@ void sensor_kill(struct sensor *s)
 bool sensor_reap(struct sensor *s)
 {
     if (s->proc.pid <= 0) { return false; }
-    wait_for_exit(s, 0);
-    return s->proc.pid == 0;
-}
-
-/* A repeated message says nothing new; a different one for the same family is kept beside the first, so that a
- * sensor that contradicts itself proves nothing. */
-static void take_loaded(struct sensor *s, const struct sensor_message *m)
-{
-    struct sensor_loaded l = {.release = m->release};
-    if (m->generation < s->generation) { return; } /* of an earlier load */
-    if (m->generation > s->generation) {
-        s->generation = m->generation;
-        s->loaded_count = 0;
-        s->too_many = false;
-    }
-    (void)snprintf(l.family, sizeof(l.family), "%s", m->family);
-    rw_copy(l.sha256, sizeof(l.sha256), m->sha256, sizeof(m->sha256));
-    for (size_t i = 0; i < s->loaded_count; i++) {
-        const struct sensor_loaded *had = &s->loaded[i];
-        if (strcmp(had->family, l.family) == 0 && had->release == l.release &&
-            memcmp(had->sha256, l.sha256, sizeof(l.sha256)) == 0) {
-            return;
-        }
-    }
-    if (s->loaded_count == MANIFEST_FAMILIES_MAX) {
-        s->too_many = true;
-        return;
-    }
-    s->loaded[s->loaded_count++] = l;
-}
-
-/* Foreign text goes into files and beacons of ours: printable ASCII only, so that any cut stays valid. */
-static void take_detail(struct sensor *s, const char *text)
-{
-    size_t n = 0;
-    for (; text[n] != '\0' && n + 1 < sizeof(s->detail); n++) {
-        s->detail[n] = (char)(text[n] >= ' ' && text[n] <= '~' ? text[n] : '?');
-    }
-    s->detail[n] = '\0';
-}
-
-/* A sensor that does not say which load it counts for means the one in force. */
-static void take_stats(struct sensor *s, const struct sensor_message *m)
-{
-    struct sensor_message stats = *m;
-    if (stats.generation == 0) { stats.generation = s->generation; }
-    if (stats.generation > 0 && stats.generation <= s->generation) {
-        detect_take(&s->detect, &stats);
-    }
-}
-
-static void take_message(struct sensor *s, const struct sensor_message *m)
-{
-    switch (m->type) {
-    case SENSOR_LOADED:
-        take_loaded(s, m);
-        break;
-    case SENSOR_STATS:
-        take_stats(s, m);
-        break;
-    case SENSOR_SELFTEST:
-        s->selftest_failed = !m->ok;
-        s->tested = true;
-        break;
-    case SENSOR_ERROR:
-        s->load_error = true;
-        take_detail(s, m->detail);
-        break;
-    case SENSOR_ALIVE:
-        break;
-    }
-}
-
-static pid_t sender_of(struct msghdr *h)
-{
-    for (struct cmsghdr *c = CMSG_FIRSTHDR(h); c != NULL; c = CMSG_NXTHDR(h, c)) {
-        if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_CREDENTIALS &&
-            c->cmsg_len == CMSG_LEN(sizeof(struct ucred))) {
-            struct ucred who;
-            rw_copy(&who, sizeof(who), CMSG_DATA(c), sizeof(who));
-            return who.pid;
-        }
-    }
-    return 0;
-}
-
-/* False when nothing waits. Messages that do not count are counted as foreign. */
-static bool receive_one(struct sensor *s, struct rw_mono now)
-{
-    union {
-        struct cmsghdr align;
-        char bytes[CMSG_SPACE(sizeof(struct ucred))]; /* no room for descriptors on purpose */
-    } control;
-    uint8_t text[SENSOR_MESSAGE_BYTES_MAX + 1];
-    struct iovec part = {.iov_base = text, .iov_len = sizeof(text)};
-    struct msghdr h = {.msg_iov = &part,
-                       .msg_iovlen = 1,
-                       .msg_control = control.bytes,
-                       .msg_controllen = sizeof(control.bytes)};
-    struct sensor_message m;
-    struct rw_err unused;
-    ssize_t n = recvmsg(s->socket, &h, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-    if (n < 0) { return errno != EAGAIN; } /* a full queue left full would swallow the proof */
-    struct rw_span line = rw_span_of(text, (size_t)n);
-    if (line.n > 0 && line.p[line.n - 1] == '\n') { line.n--; }
-    if (s->proc.pid <= 0 || sender_of(&h) != s->proc.pid || line.n > SENSOR_MESSAGE_BYTES_MAX ||
-        !rw_is_ok(sensor_read(line, &m, &unused))) {
-        s->foreign++;
+    if (s->observed) {
+        if (!observe_ended(s->proc.pidfd)) { return false; }
+        rw_fd_drop(&s->proc.pidfd);
+        s->proc.pid = 0;
         return true;
     }
-    s->last_seen = now;
-    take_message(s, &m);
-    return true;
-}
-
-void sensor_drain(struct sensor *s, struct rw_mono now)
-{
-    for (int i = 0; i < DRAIN_MESSAGES_MAX && receive_one(s, now); i++) {}
-}
-
-void sensor_reload(struct sensor *s, struct rw_mono now)
-{
-    sensor_drain(s, now);
-    s->asked = s->generation;
-    begin_load(s);
-    proc_signal(&s->proc, SIGHUP);
-}
-
-enum sensor_proof sensor_proves(const struct sensor *s, const struct manifest *m)
-{
-    size_t matched = 0;
-    if (s->generation <= s->asked || s->loaded_count == 0) { return SENSOR_NOT_YET; }
-    if (s->too_many) { return SENSOR_OTHER; }
-    if (m->count == 0) {
-        return s->loaded_count == 1 && s->loaded[0].release == 0 ? SENSOR_PROVEN : SENSOR_OTHER;
-    }
-    for (size_t i = 0; i < s->loaded_count; i++) {
-        const struct sensor_loaded *l = &s->loaded[i];
-        const struct manifest_entry *e = manifest_find(m, l->family);
-        if (e == NULL || l->release != e->release ||
-            memcmp(l->sha256, e->sha256, DIGEST_BYTES) != 0) {
-            return SENSOR_OTHER;
-        }
-    }
-    for (size_t i = 0; i < m->count; i++) {
-        for (size_t k = 0; k < s->loaded_count; k++) {
-            if (strcmp(m->content[i].family, s->loaded[k].family) == 0) {
-                matched++;
-                break;
-            }
-        }
-    }
-    return matched == m->count ? SENSOR_PROVEN : SENSOR_NOT_YET;
+    wait_for_exit(s, 0);
+    return s->proc.pid == 0;
 }

@@ -1,22 +1,39 @@
-/* sensor.h: the supervised sensor: its process, its datagram socket, and what it has said.
+/* sensor.h: the sensor, supervised (we started it) or observed (somebody else did): its process, its datagram socket,
+ * how it is told to load, and what it has said.
  *
  * The sensor parses hostile files: its messages are read strictly, and only those of the very process that we
- * started count (kernel-checked credentials), so nobody else can vouch for a load.
+ * started or found count (kernel-checked credentials), so nobody else can vouch for a load. An observed one is neither
+ * started, stopped nor killed here.
  *
  * memory   owns the process, the socket and the argument vector
- * threads  one thread; the sensor dies with it
- * source   docs/protocol.md 10
+ * threads  one thread; a supervised sensor dies with it
+ * source   docs/protocol.md 10; sensor.c: the process; sensor_hear.c: what it says; sensor_ask.c: orders to load
  */
 #ifndef RINGWARD_SENSOR_H
 #define RINGWARD_SENSOR_H
 
 #include "agent/activate/detect.h"
 #include "agent/activate/manifest_codec.h"
-#include "common/base/clock.h"
-#include "common/base/proc.h"
+#include "agent/activate/observe.h"
+#include "agent/activate/sensor_child.h"
 #include "common/wire/sensor_codec.h"
 
-enum { SENSOR_ARGS_MAX = 32, SENSOR_ENV_MAX = 256 };
+#include <sys/socket.h>
+#include <sys/un.h>
+
+enum { SENSOR_ENV_MAX = 256 };
+
+enum sensor_reload { SENSOR_BY_SIGNAL, SENSOR_BY_COMMAND, SENSOR_BY_MESSAGE };
+
+/* Where the sensor comes from and how it is told to load. All zero: supervised, told by SIGHUP. */
+struct sensor_way {
+    struct observe_target observed; /* a pid file or a unit: it is observed; borrowed */
+    enum sensor_reload reload;
+    int reload_signal;          /* 0: SIGHUP */
+    const char *reload_command; /* SENSOR_BY_COMMAND */
+    const char
+        *health_command; /* says in the place of an observed sensor that it lives; NULL: none */
+};
 
 struct sensor_loaded {
     char family[SENSOR_FAMILY_BYTES]; /* "": the empty set */
@@ -25,15 +42,21 @@ struct sensor_loaded {
 };
 
 struct sensor_options {
-    const char *command;
+    const char *command; /* of a supervised one */
+    struct sensor_way way;
+    int64_t load_timeout_ms;
+    int64_t alive_ms;
     const char *state_path;
     const char *endpoint; /* hex */
     struct detect_options detect;
 };
 
 struct sensor {
-    char *command; /* owned; cut into words */
-    char *argv[SENSOR_ARGS_MAX + 1];
+    struct sensor_child command; /* its words only: the process is `proc` */
+    struct sensor_way way;
+    bool observed;
+    int64_t load_timeout_ms;
+    int64_t alive_ms;
     char *env[4]; /* owned: RINGWARD_ACTIVE, _SOCKET, _ENDPOINT, _BUDGET */
     char *envp[SENSOR_ENV_MAX + 5];
     int socket; /* owned */
@@ -50,10 +73,22 @@ struct sensor {
     bool tested;                      /* this load's self-test was told */
     bool tested_before;               /* that of the load before was */
     bool mute_told;                   /* of this load */
+    bool error_told;                  /* load_error, of this load, when it was no trial */
     char detail[SENSOR_DETAIL_BYTES]; /* of the last error message */
     struct detect detect;             /* what its counts say */
     int64_t foreign;                  /* messages refused: other process, or not well formed */
-    struct proc_exit last_exit;
+    struct proc_exit last_exit;       /* of a supervised one */
+    int64_t start_ticks;              /* of an observed process, beside its number */
+    uid_t uid;                        /* the same: its real user */
+    struct observe_rule_unit unit;    /* what systemd said last; pid -1: nothing */
+    bool ask_due;                     /* an order to load is still to be given */
+    bool ask_own; /* the same: the process has just been found, its own load will do as well */
+    struct rw_mono ask_at;      /* not before */
+    struct sensor_child reload; /* SENSOR_BY_COMMAND */
+    struct sensor_child health; /* of an observed one */
+    struct rw_mono health_at;   /* next time */
+    struct sockaddr_un from;    /* SENSOR_BY_MESSAGE: where it listens */
+    socklen_t from_bytes;       /* 0: it has not said so yet */
 };
 
 /* Binds the socket ("sensor.sock" in the state directory) and prepares command and environment.
@@ -61,17 +96,36 @@ struct sensor {
 RW_RC sensor_open(struct sensor *s, const struct sensor_options *options, struct rw_err *err);
 void sensor_drop(struct sensor *s); /* kills what still runs */
 
+/* Starts a supervised one. */
 RW_RC sensor_start(struct sensor *s, struct rw_mono now, struct rw_err *err);
+/* Observed only: looks for the process and writes what it found; `unit` is up to date even when it does not run. Fails
+ * as observe_find. */
+RW_RC sensor_look(struct sensor *s, struct observe_found *out, struct rw_err *err);
+/* Takes hold of it: its own load, or else an order to load, must prove the set. */
+void sensor_take(struct sensor *s, const struct observe_found *found, struct rw_mono now);
 bool sensor_running(const struct sensor *s);
-/* SIGHUP; what is said from now on under a higher generation is the answer. What waits in the socket is read before: a
- * queue that is full of old messages would swallow the proof, and an old load must not pass for the answer. */
+/* The order to load, by the way of the settings; what is said from now on under a higher generation is the answer.
+ * What waits in the socket is read before: a queue that is full of old messages would swallow the proof, and an old
+ * load must not pass for the answer. A signal that would end the sensor is held back (sensor_tend). */
 void sensor_reload(struct sensor *s, struct rw_mono now);
-/* SIGTERM, then after `grace_ms` SIGKILL; reaps. */
+/* It has proven what it is to load: an order that only its own load made needless is not given any more. */
+void sensor_spare(struct sensor *s);
+/* What is due: orders that could not be given yet, ends of commands, the question whether it lives. `dense`: a change
+ * is under way. */
+void sensor_tend(struct sensor *s, struct rw_mono now, bool dense);
+/* What was said from here on is of another load. */
+void sensor_begin_load(struct sensor *s);
+/* When sensor_tend is due at the latest; ms INT64_MAX: nothing is. */
+struct rw_mono sensor_wake(const struct sensor *s);
+/* SIGTERM, then after `grace_ms` SIGKILL; reaps. An observed one is let go of. */
 void sensor_stop(struct sensor *s, int64_t grace_ms);
-void sensor_kill(struct sensor *s);
-/* Reads what waits in the socket (a bounded number of messages). */
+void sensor_kill(struct sensor *s); /* an observed one goes on */
+/* Would sensor_drain read what waits? */
+bool sensor_listens(const struct sensor *s);
+/* Reads what waits in the socket (a bounded number of messages). While an observed process is not there it waits on: it
+ * may be its proof. */
 void sensor_drain(struct sensor *s, struct rw_mono now);
-/* Reaps without waiting. True when it has ended just now: see last_exit. */
+/* Reaps without waiting. True when it has ended just now: see last_exit; how an observed one ended is not known. */
 bool sensor_reap(struct sensor *s);
 
 enum sensor_proof {

@@ -26,6 +26,9 @@ static const char *phase_name(const struct trial_rule_evidence *e)
 
 static struct trial_rule_result gone(const struct trial_rule_evidence *e)
 {
+    if (e->observed) {
+        return go_back(0, false, "the sensor's process ended during %s", phase_name(e));
+    }
     if (e->signaled) {
         return go_back(e->exit_status, false, "the sensor died by signal %lld during %s",
                        (long long)e->exit_status, phase_name(e));

@@ -23,6 +23,7 @@ struct trial_rule_evidence {
     int64_t probation_ms;
     int64_t silence_ms;     /* a sensor silent for longer is hung */
     bool running;           /* the sensor's process is there */
+    bool observed;          /* how its process ended is not known */
     bool signaled;          /* not running: it died by signal `exit_status` */
     int64_t exit_status;    /* not running */
     bool proven;            /* it says exactly the set under trial, newer than the order to load */

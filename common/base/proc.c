@@ -35,6 +35,7 @@ static void child_exec(const struct proc_spec *spec, const int *safe_fds, pid_t 
     if (spec->die_with_parent && (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent)) {
         return;
     }
+    if (spec->own_group && setpgid(0, 0) != 0) { return; }
     if (!give_standard_fds()) { return; }
     /* Also descriptors that we inherited ourselves without CLOEXEC; dup2 below clears the flag where it must. */
     if (close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC) != 0) { return; }
@@ -199,6 +200,17 @@ RW_RC proc_wait(struct proc *p, int64_t timeout_ms, struct proc_exit *out, struc
 void proc_signal(const struct proc *p, int signal_number)
 {
     if (p->pidfd >= 0) { (void)syscall(SYS_pidfd_send_signal, p->pidfd, signal_number, NULL, 0); }
+}
+
+bool proc_has_ended(const struct proc *p)
+{
+    struct pollfd one = {.fd = p->pidfd, .events = POLLIN};
+    return p->pid > 0 && poll(&one, 1, 0) > 0;
+}
+
+void proc_kill_group(const struct proc *p)
+{
+    if (p->pid > 1) { (void)kill(-p->pid, SIGKILL); }
 }
 
 void proc_kill(struct proc *p)

@@ -23,6 +23,7 @@ struct proc_spec {
     /* What the child gets, and nothing else: 0 and 1 are /dev/null, 2 is our stderr, unless listed. */
     const struct proc_fd *fds;
     size_t fd_count;
+    bool own_group;       /* leads a process group of its own: proc_kill_group */
     bool die_with_parent; /* SIGKILL when the *thread* that started it ends (PR_SET_PDEATHSIG) */
 };
 
@@ -44,6 +45,11 @@ RW_RC proc_start(const struct proc_spec *spec, struct proc *out, struct rw_err *
 RW_RC proc_wait(struct proc *p, int64_t timeout_ms, struct proc_exit *out, struct rw_err *err);
 /* Sends a signal through the pidfd: never hits a recycled pid. No-op when there is no child. */
 void proc_signal(const struct proc *p, int signal_number);
+/* Has it ended, so that proc_wait would not wait? */
+bool proc_has_ended(const struct proc *p);
+/* SIGKILL to all of its group, also when it has ended itself. Required state: own_group; not reaped, since the group's
+ * number may go to others then. No-op when there is no child. */
+void proc_kill_group(const struct proc *p);
 /* SIGKILL and reap. */
 void proc_kill(struct proc *p);
 void proc_drop(struct proc *p); /* kills and reaps what still runs */

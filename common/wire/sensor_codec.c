@@ -130,3 +130,25 @@ RW_RC sensor_read(struct rw_span datagram, struct sensor_message *out, struct rw
     *out = m;
     return RW_OK;
 }
+
+RW_RC sensor_write_load(struct rw_buf *into, struct rw_err *err)
+{
+    struct json_writer w = json_begin(into);
+    json_open_object(&w, NULL);
+    json_put_str(&w, "type", "load");
+    json_close_object(&w);
+    return json_done(&w, err);
+}
+
+bool sensor_is_load(struct rw_span datagram)
+{
+    static const char *const known[] = {"type"};
+    static const struct json_limits limits = {
+        .bytes_max = SENSOR_MESSAGE_BYTES_MAX, .nodes_max = 4, .depth_max = 2};
+    struct rw_span type;
+    struct rw_err unused;
+    RW_AUTO(json_tree) json_tree tree = NULL;
+    return rw_is_ok(json_parse(datagram, &limits, &tree, &unused)) &&
+           rw_is_ok(json_only(tree, known, RW_LEN(known), &unused)) &&
+           rw_is_ok(json_get_span(tree, "type", &type, &unused)) && rw_span_is(type, "load");
+}

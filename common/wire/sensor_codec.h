@@ -41,4 +41,9 @@ RW_RC sensor_write(const struct sensor_message *m, struct rw_buf *into, struct r
 /* Strict: the sensor parses hostile files and is trusted no more than they are. */
 RW_RC sensor_read(struct rw_span datagram, struct sensor_message *out, struct rw_err *err);
 
+/* The other direction: the order to load, for sensors that are told by message. Fails with RW_E_TOO_BIG. */
+RW_RC sensor_write_load(struct rw_buf *into, struct rw_err *err);
+/* Is it that order, with or without a line end? Anything else is not understood, and must not be obeyed. */
+bool sensor_is_load(struct rw_span datagram);
+
 #endif

@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from conftest import BIN
-from lab import Lab, wait_for
+from lab import ROOT, Lab, wait_for
 
 ROOT_TEXT = '{"signed":{}}'
 
@@ -66,11 +66,25 @@ def test_later_file_wins_and_every_setting_tells_its_line(etc):
     assert r.returncode == 0, r.stderr
 
 
+def test_the_example_of_an_observed_sensor_is_valid_and_said_again(etc):
+    write(etc / "agent.conf", (etc / "agent.conf").read_text().replace("sensor_command = /usr/sbin/sensor\n", ""))
+    r = check(etc)
+    assert r.returncode == 2 and "want sensor_command, sensor_pid_file or sensor_unit" in r.stderr, r.stderr
+    write(etc / "conf.d" / "30-sensor.conf", (ROOT / "examples/sensor/observed-clamd.conf").read_text())
+    r = check(etc)
+    assert r.returncode == 0 and "/conf.d/30-sensor.conf:8\nsensor_unit = ringward-clamd.service\n" in r.stdout, r.stdout + r.stderr
+    write(etc / "agent.conf", r.stdout)
+    write(etc / "conf.d" / "30-sensor.conf", "")
+    assert check(etc).returncode == 0, "what it prints says the same"
+
+
 @pytest.mark.parametrize("text,says", [
     ("polling = 5m\n", "conf.d/10-a.conf:1: there is no setting 'polling'"),
     ("delta = no\n\ndelta = yes\n", "conf.d/10-a.conf:3: 'delta' is set twice"),
     ("poll_interval = 5\n", "conf.d/10-a.conf:1"),
     ("hold = yes\n", "a hold needs an end"),
+    ("sensor_pid_file = /run/x.pid\n", "conf.d/10-a.conf:1: sensor_pid_file: does not go together with sensor_command"),
+    ("\nsensor_reload = command\n", "conf.d/10-a.conf:2: sensor_reload: command needs a sensor_reload_command"),
     ("pin = n-3\n", "want n-1, n-2 or FAMILY/NUMBER"),
     ("pin = n-1,yara/3\n", "two pins for one family"),
 ])

@@ -8,6 +8,7 @@ import signal
 import socket
 import struct
 import subprocess
+import threading
 import time
 
 import pytest
@@ -29,6 +30,36 @@ def clamd_command(work) -> str:
 
 def words_command(work) -> str:
     return f"{HOOKS}/hook-sensor --work {work} {HOOKS}/words-engine"
+
+
+class Manager:
+    """What starts an observed sensor, and starts it again when it has ended: a service manager of the size of a test."""
+
+    def __init__(self, argv, ready, env=None, pid_file=None):
+        self.argv, self.ready, self.env, self.pid_file = [str(a) for a in argv], ready, env, pid_file
+        self.starts = 0
+        self.child = None
+        self.end = threading.Event()
+        self.thread = threading.Thread(target=self.run)
+        self.thread.start()
+
+    def run(self):
+        while not self.end.wait(0.05):
+            if (self.child is None or self.child.poll() is not None) and self.ready():
+                self.child = subprocess.Popen(self.argv, env=self.env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                              stderr=subprocess.DEVNULL)
+                self.starts += 1
+                if self.pid_file is not None:
+                    new = self.pid_file.with_suffix(".new")
+                    new.write_text(f"{self.child.pid}\n")
+                    new.rename(self.pid_file)
+
+    def close(self):
+        self.end.set()
+        self.thread.join()
+        if self.child is not None and self.child.poll() is None:
+            self.child.kill()
+            self.child.wait(20)
 
 
 class Sensor:
@@ -220,16 +251,33 @@ def test_signatures_go_the_whole_way_to_clamd_and_bad_ones_do_not(endpoint):
     lab = endpoint
     work = lab.dir / "clamd"
     agent = lab.add_agent("internal", families="clamav", engine="clamd", sensor_command=clamd_command(work), sensor_loader=None)
-    content = lab.dir / "one.ndb"
-    content.write_text(NEEDLE)
-    release = lab.publish(content, "one signature")
-    lab.cli("rollout", "start", release, check=True)
-    wait_for("clamd proved it", lambda: any(c["family"] == "clamav" and c["release"] == 1 for e in lab.fleet()
-                                            for c in e["content"]), 90)
-    assert agent.active_release("clamav") == 1 and "Test.Needle" in clamd_says(work, SAMPLE)
-    content.write_text("Broken line\n")
-    made, r = lab.create(content, "broken", check=False)
-    assert made is None and r.returncode == 9, r.stderr
+    other = lab.dir / "clamd-of-its-own"
+    hooks = f"--work {other} --load-timeout 40 {HOOKS}/clamd-hooks"
+    observed = lab.add_agent("internal", families="clamav", engine="clamd", sensor_command=None, sensor_loader=None,
+                             sensor_pid_file=other / "clamd.pid", sensor_reload="command",
+                             sensor_reload_command=f"{HOOKS}/hook-sensor --once {hooks}",
+                             sensor_health_command=f"{HOOKS}/hook-sensor --alive {hooks}")
+    manager = Manager([CLAMD, f"--config-file={other}/clamd.conf"], (other / "clamd.conf").exists)
+    try:
+        content = lab.dir / "one.ndb"
+        content.write_text(NEEDLE)
+        release = lab.publish(content, "one signature")
+        lab.cli("rollout", "start", release, check=True)
+        wait_for("both proved it", lambda: sum(c["family"] == "clamav" and c["release"] == 1 for e in lab.fleet()
+                                               for c in e["content"]) == 2, 120)
+        assert agent.active_release("clamav") == 1 and "Test.Needle" in clamd_says(work, SAMPLE)
+        assert observed.active_release("clamav") == 1 and "Test.Needle" in clamd_says(other, SAMPLE)
+        wait_for("the change is over", lambda: "change_committed" in observed.process.log.read_text(), 60)
+        manager.child.send_signal(signal.SIGSEGV)
+        wait_for("its end is told as a crash of what it had", lambda: "kind=crash family=clamav release=1"
+                 in observed.process.log.read_text(), 60)
+        wait_for("the next one has proven the set", lambda: observed.status().get("sensor", {}).get("proven"), 90)
+        assert manager.starts == 2 and "Test.Needle" in clamd_says(other, SAMPLE)
+        content.write_text("Broken line\n")
+        made, r = lab.create(content, "broken", check=False)
+        assert made is None and r.returncode == 9, r.stderr
+    finally:
+        manager.close()
 
 
 @pytest.mark.parametrize("endpoint", ["words"], indirect=True)

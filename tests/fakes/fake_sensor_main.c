@@ -9,6 +9,7 @@
  *   mute-later     proves, lives, and fails its self-test 150 ms later
  *   untested       proves, lives, and says nothing of a self-test
  *   uncounted      the same of counts
+ *   error-later    proves, lives, and says 150 ms later that it cannot load
  *   storm          proves, then counts far more detections than any budget
  *   slow           proves, then counts far more processor time per scan
  *   panic-on-load  dies while loading              panic-later    proves, lives
@@ -44,6 +45,20 @@ static bool storming;
 static bool slow;
 static struct sensor_message counts = {.type = SENSOR_STATS, .rss_kib = 1000};
 static bool panics;
+static bool errs; /* says so, in place of a crash */
+
+/* Autobound to a name of its own, so that the agent can send it the order to load. */
+static void hear_orders(void)
+{
+    static bool bound;
+    const struct sockaddr_un any = {.sun_family = AF_UNIX};
+    uint8_t text[SENSOR_MESSAGE_BYTES_MAX];
+    if (!bound) {
+        bound = bind(to_agent, (const struct sockaddr *)&any, sizeof(any.sun_family)) == 0;
+    }
+    ssize_t n = recv(to_agent, text, sizeof(text), MSG_DONTWAIT);
+    if (n > 0 && sensor_is_load(rw_span_of(text, (size_t)n))) { reload = 1; }
+}
 
 static void on_hup(int signal_number)
 {
@@ -140,6 +155,8 @@ static bool load_one(int set, const struct manifest_entry *e)
     if (is(content, "hang")) { silent = true; }
     if (is(content, "crash-later") || is(content, "exit")) { ticks_left = LATER_TICKS; }
     if (is(content, "exit")) { ticks_left = -LATER_TICKS; }
+    errs = is(content, "error-later");
+    if (errs) { ticks_left = LATER_TICKS; }
     if (in_test_machine() &&
         (is(content, "panic-later") || kernel_has_word("ringward.panic=any"))) {
         ticks_left = LATER_TICKS;
@@ -180,6 +197,7 @@ static void load_set(void)
     storming = false;
     slow = false;
     panics = false;
+    errs = false;
     ticks_left = -1;
     if (set < 0 ||
         !rw_is_ok(rw_file_read_at(set, "manifest.json", MANIFEST_BYTES_MAX, &text, &err)) ||
@@ -201,6 +219,7 @@ int main(void)
     to_agent = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     (void)setsockopt(to_agent, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
     for (;;) {
+        hear_orders();
         if (reload) {
             reload = 0;
             load_set();
@@ -215,7 +234,8 @@ int main(void)
         }
         if (ticks_left > 0 && --ticks_left == 0) {
             if (panics) { panic(); }
-            crash();
+            if (!errs) { crash(); }
+            say(&(struct sensor_message){.type = SENSOR_ERROR, .detail = "out of memory"});
         }
         if (ticks_left < -1 && ++ticks_left == -1) { return 3; }
     }

@@ -29,6 +29,11 @@ static struct bench bench;
 /* For benches that are made from now on; 0: the server need not be reachable. */
 static int64_t bench_reach_ms __attribute__((unused));
 static int64_t bench_stable_ms __attribute__((unused)) = 300000;
+static int64_t bench_load_ms __attribute__((unused)) = 1500;
+static int64_t bench_alive_ms __attribute__((unused)) = 600;
+static struct sensor_way bench_way __attribute__((unused));
+/* Called between two steps of the watch: what goes on outside of the agent meanwhile. NULL: nothing. */
+static void (*bench_between)(void) __attribute__((unused));
 
 static inline int bench_remove_one(const char *path, const struct stat *st, int flag, struct FTW *f)
 {
@@ -51,10 +56,11 @@ static inline void bench_open_again(const char *sensor)
         .state_dir = bench.dir,
         .state_path = bench.path,
         .sensor_command = sensor,
+        .sensor_way = bench_way,
         .endpoint = "00112233445566778899aabbccddeeff",
-        .load_timeout_ms = 1500,
+        .load_timeout_ms = bench_load_ms,
         .stable_ms = bench_stable_ms,
-        .alive_ms = 600,
+        .alive_ms = bench_alive_ms,
         .reach_ms = bench_reach_ms,
         .detect = {.budget = storm_rule_defaults(), .slow_factor = SLOW_RULE_FACTOR},
         .report = &bench.report,
@@ -113,6 +119,7 @@ static inline void bench_until(enum activate_phase phase)
     struct rw_clock clock = rw_clock_system();
     int64_t end = rw_clock_mono(&clock).ms + 10000;
     for (;;) {
+        if (bench_between != NULL) { bench_between(); }
         activate_step(&bench.a);
         if (bench.a.phase == phase) { return; }
         int64_t now = rw_clock_mono(&clock).ms;

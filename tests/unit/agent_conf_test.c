@@ -1,13 +1,16 @@
 /* Goal: a settings file is taken as a whole or refused with file, line and reason. */
-#include "agent/agent_conf.h"
+#include "agent/agent_conf_sensor.h"
 
 #include "tests/harness.h"
+
+#include <signal.h>
 
 #define NEEDED                                                                                     \
     "server = https://updates.example:8443/\n"                                                     \
     "root_file = /etc/ringward/root.json\n"                                                        \
     "state_dir = /var/lib/ringward/\n"                                                             \
     "sensor_command = /usr/sbin/sensor --watch /srv\n"
+#define OBSERVED "server = https://u\nroot_file = /r\nstate_dir = /s\n"
 
 TEST(defaults_fill_what_is_not_said)
 {
@@ -84,6 +87,20 @@ static const struct bad_case {
     {"a_rate_that_would_take_months", NEEDED "max_download_rate = 100B\n", "4096"},
     {"a_store_without_room", NEEDED "store_max = 1KiB\n", "store_max"},
     {"an_endless_reach", NEEDED "reach_back = 2h\n", "reach_back"},
+    {"two_sensors", NEEDED "sensor_pid_file = /run/x.pid\n", "a.conf:5: sensor_pid_file"},
+    {"no_sensor", "server = https://u\nroot_file = /r\nstate_dir = /s\n", "no sensor"},
+    {"a_relative_pid_file", OBSERVED "sensor_pid_file = run/x.pid\n", "a.conf:4: sensor_pid_file"},
+    {"a_unit_that_is_none", OBSERVED "sensor_unit = clamd\n", "a.conf:4: sensor_unit"},
+    {"a_unit_that_is_an_option", OBSERVED "sensor_unit = --now.service\n", "sensor_unit"},
+    {"a_reload_that_is_none", NEEDED "sensor_reload = magic\n", "a.conf:5: sensor_reload"},
+    {"a_signal_that_kills", NEEDED "sensor_reload_signal = KILL\n", "a.conf:5"},
+    {"a_signal_that_is_not_sent", NEEDED "sensor_reload = message\nsensor_reload_signal = USR1\n",
+     "a.conf:6"},
+    {"a_command_that_is_missing", NEEDED "sensor_reload = command\n", "a.conf:5"},
+    {"a_command_that_is_not_run", NEEDED "sensor_reload_command = /x\n", "a.conf:5"},
+    {"a_command_without_a_path", NEEDED "sensor_reload = command\nsensor_reload_command = reload\n",
+     "a.conf:6"},
+    {"health_of_ones_own_child", NEEDED "sensor_health_command = /x\n", "a.conf:5"},
     {"no_number", NEEDED "clean_files = many\n", "clean_files"},
 };
 
@@ -111,7 +128,36 @@ TEST(the_sensor_is_found_beside_the_box_by_its_name)
     assert_non_null(strstr(err.hint, "whole path"));
 }
 
-RUN_TESTS(cmocka_unit_test(the_sensor_is_found_beside_the_box_by_its_name),
+TEST(a_sensor_can_be_observed)
+{
+    struct rw_err err;
+    struct agent_conf c;
+    MUST(agent_conf_parse("a.conf",
+                          rw_span_str(OBSERVED "sensor_unit = clamav-daemon.service\n"
+                                               "sensor_reload = command\n"
+                                               "sensor_reload_command = /usr/bin/load it\n"
+                                               "sensor_health_command = /usr/bin/ask\n"),
+                          &c, &err));
+    struct sensor_way way = agent_conf_sensor_way(&c);
+    assert_string_equal(way.observed.unit, "clamav-daemon.service");
+    assert_null(way.observed.pid_file);
+    assert_int_equal(way.reload, SENSOR_BY_COMMAND);
+    assert_string_equal(way.reload_command, "/usr/bin/load it");
+    assert_string_equal(way.health_command, "/usr/bin/ask");
+    MUST(agent_conf_parse("a.conf",
+                          rw_span_str(OBSERVED "sensor_pid_file = /run/x.pid\n"
+                                               "sensor_reload_signal = USR2\n"),
+                          &c, &err));
+    way = agent_conf_sensor_way(&c);
+    assert_string_equal(way.observed.pid_file, "/run/x.pid");
+    assert_int_equal(way.reload, SENSOR_BY_SIGNAL);
+    assert_int_equal(way.reload_signal, SIGUSR2);
+    MUST(agent_conf_parse("a.conf", rw_span_str(NEEDED "sensor_reload = message\n"), &c, &err));
+    assert_int_equal(agent_conf_sensor_way(&c).reload, SENSOR_BY_MESSAGE);
+}
+
+RUN_TESTS(cmocka_unit_test(a_sensor_can_be_observed),
+          cmocka_unit_test(the_sensor_is_found_beside_the_box_by_its_name),
           cmocka_unit_test(defaults_fill_what_is_not_said),
           cmocka_unit_test(the_network_has_settings), cmocka_unit_test(families_are_a_list),
           cmocka_unit_test(mistakes_are_named))
