@@ -144,10 +144,18 @@ static void tally_votes(struct fleet_counts *c, unsigned marks, unsigned against
     c->control_noise += has(marks, FLEET_CONTROL_NOISE) ? sign : 0;
 }
 
+/* INV-4: silence counts until the endpoint has proven this very release; that it was silent stays in `dark` and in the
+ * windows that are compared with control. */
+static unsigned against_of(unsigned marks)
+{
+    const unsigned for_good =
+        FLEET_FAILED | FLEET_REFUSED | FLEET_LATE | FLEET_STORM | FLEET_SLOW | FLEET_SENSOR_MUTE;
+    return has(marks, FLEET_CONFIRMED) ? for_good : for_good | FLEET_DARK;
+}
+
 void fleet_outcome_rule_tally(struct fleet_counts *c, unsigned marks, int64_t sign)
 {
-    const unsigned against = FLEET_FAILED | FLEET_REFUSED | FLEET_DARK | FLEET_LATE | FLEET_STORM |
-                             FLEET_SLOW | FLEET_SENSOR_MUTE;
+    const unsigned against = against_of(marks);
     tally_place(c, marks, sign);
     if (has(marks, FLEET_MUTED)) {
         c->muted += has(marks, FLEET_EXPOSED) ? sign : 0;

@@ -4,8 +4,8 @@
  * the endpoints, and a second vote of an endpoint changes nothing (INV-11). An endpoint with a permit is in exactly
  * one of four classes: pending, survived, dark and not back, or failed (a storm, slowness or muteness in probation
  * is a failure here); the window law reads exposed - survived = pending + dark + failed. A dark endpoint that
- * confirms later counts as survived from then on, since that only loosens the law by what it has really proved; its
- * dark verdict stays for health and gate (INV-4).
+ * confirms later counts as survived and, for the gate, as healthy from then on: both only loosen by what it has
+ * really proved. Its dark verdict stays for the detector, which compares it with control's (INV-4).
  *
  * memory   values only
  * threads  pure
@@ -66,7 +66,7 @@ struct fleet_counts {
     int64_t exposed;      /* permits granted, once per endpoint */
     int64_t pending;      /* of these: neither outcome nor deadline yet */
     int64_t survived;     /* of these: confirmed, in time or late */
-    int64_t healthy;      /* survived without any mark against them */
+    int64_t healthy;      /* survived without any mark against them but a darkness before */
     int64_t failed;       /* FLEET_FAILED */
     int64_t refused;      /* FLEET_REFUSED */
     int64_t refused_free; /* of these: before a permit */
@@ -77,9 +77,11 @@ struct fleet_counts {
     int64_t slow;         /* FLEET_SLOW */
     int64_t reverted;     /* FLEET_REVERTED */
     int64_t still_on; /* active there or perhaps on trial; the pending ones are not among them */
-    int64_t marked;   /* exposed ones with a mark against them: what the gate calls failed */
-    int64_t at_risk;  /* confirmed, still running it, no mark against them: who can crash late */
-    int64_t aged;     /* FLEET_AGED */
+    int64_t
+        marked; /* exposed ones with a mark against them; dark ones until they confirm: what the gate
+                       calls failed */
+    int64_t at_risk; /* confirmed, still running it, no mark against them: who can crash late */
+    int64_t aged;    /* FLEET_AGED */
     int64_t control_crash; /* FLEET_CONTROL_CRASH: of endpoints that were not exposed */
     int64_t control_noise; /* FLEET_CONTROL_NOISE, of the same */
     int64_t muted;         /* exposed ones whose votes do not count */

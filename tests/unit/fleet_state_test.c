@@ -358,7 +358,7 @@ TEST(inv_11_forgetting_old_releases_does_not_give_a_second_vote)
     end(&w);
 }
 
-TEST(inv_4_silence_becomes_dark_and_stays_so_for_health)
+TEST(inv_4_silence_counts_until_the_release_is_proven_and_stays_for_the_detector)
 {
     struct world w;
     begin(&w);
@@ -368,9 +368,10 @@ TEST(inv_4_silence_becomes_dark_and_stays_so_for_health)
     send(&w, 1, BEACON_HEALTHY, 2, 2500);
     struct fleet_counts c = counts(&w);
     assert_int_equal(c.dark, 1);
-    assert_int_equal(c.survived, 1); /* proved late: the window may use it, the gate does not */
-    assert_int_equal(c.healthy, 0);
-    assert_int_equal(c.marked, 1);
+    assert_int_equal(c.survived, 1);
+    assert_int_equal(c.healthy, 1);
+    assert_int_equal(c.at_risk, 1);
+    assert_int_equal(c.marked, 0);
     end(&w);
 }
 
@@ -475,19 +476,20 @@ TEST(pages_walk_all_endpoints_in_order_of_id)
     end(&w);
 }
 
-RUN_TESTS(cmocka_unit_test(a_busy_day_counts_each_endpoint_where_it_ended),
-          cmocka_unit_test(reopening_gives_the_same_state_from_journal_image_or_both),
-          cmocka_unit_test(what_was_not_committed_is_gone_after_a_reload),
-          cmocka_unit_test(permit_numbers_rise_over_restarts_and_folds),
-          cmocka_unit_test(a_repeated_beacon_changes_nothing_and_a_whole_batch_may_be_repeated),
-          cmocka_unit_test(inv_11_one_endpoint_has_one_vote_however_often_it_crashes),
-          cmocka_unit_test(who_cannot_try_a_release_has_no_vote_and_is_counted_until_it_can),
-          cmocka_unit_test(inv_11_noise_before_a_permit_counts_once),
-          cmocka_unit_test(inv_11_an_endpoint_without_a_permit_cannot_vote_on_crashes_or_health),
-          cmocka_unit_test(inv_11_forgetting_old_releases_does_not_give_a_second_vote),
-          cmocka_unit_test(inv_4_silence_becomes_dark_and_stays_so_for_health),
-          cmocka_unit_test(only_proof_of_the_releases_own_bytes_counts),
-          cmocka_unit_test(a_pending_permit_is_found_again_and_a_dark_one_costs_no_second_place),
-          cmocka_unit_test(another_tenant_cannot_speak_for_an_endpoint),
-          cmocka_unit_test(invented_cohorts_end_in_other_and_invented_rings_in_none),
-          cmocka_unit_test(pages_walk_all_endpoints_in_order_of_id))
+RUN_TESTS(
+    cmocka_unit_test(a_busy_day_counts_each_endpoint_where_it_ended),
+    cmocka_unit_test(reopening_gives_the_same_state_from_journal_image_or_both),
+    cmocka_unit_test(what_was_not_committed_is_gone_after_a_reload),
+    cmocka_unit_test(permit_numbers_rise_over_restarts_and_folds),
+    cmocka_unit_test(a_repeated_beacon_changes_nothing_and_a_whole_batch_may_be_repeated),
+    cmocka_unit_test(inv_11_one_endpoint_has_one_vote_however_often_it_crashes),
+    cmocka_unit_test(who_cannot_try_a_release_has_no_vote_and_is_counted_until_it_can),
+    cmocka_unit_test(inv_11_noise_before_a_permit_counts_once),
+    cmocka_unit_test(inv_11_an_endpoint_without_a_permit_cannot_vote_on_crashes_or_health),
+    cmocka_unit_test(inv_11_forgetting_old_releases_does_not_give_a_second_vote),
+    cmocka_unit_test(inv_4_silence_counts_until_the_release_is_proven_and_stays_for_the_detector),
+    cmocka_unit_test(only_proof_of_the_releases_own_bytes_counts),
+    cmocka_unit_test(a_pending_permit_is_found_again_and_a_dark_one_costs_no_second_place),
+    cmocka_unit_test(another_tenant_cannot_speak_for_an_endpoint),
+    cmocka_unit_test(invented_cohorts_end_in_other_and_invented_rings_in_none),
+    cmocka_unit_test(pages_walk_all_endpoints_in_order_of_id))

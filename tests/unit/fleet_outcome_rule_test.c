@@ -1,0 +1,58 @@
+/* Goal: what an endpoint did counts once and for the right thing (INV-11), whatever order it comes in; silence counts
+ * until the release is proven, and stays for the detector (INV-4). */
+#include "server/health/fleet_outcome_rule.h"
+#include "tests/harness.h"
+
+enum { STEPS_MAX = 6 };
+
+static const struct outcome_case {
+    const char *id;
+    enum fleet_signal steps[STEPS_MAX];
+    size_t count;
+    struct fleet_counts want;
+} outcomes[] = {
+    {"silent: dark, for gate and detector",
+     {FLEET_ON_PERMIT, FLEET_ON_DEADLINE},
+     2,
+     {.exposed = 1, .dark = 1, .marked = 1, .still_on = 1}},
+    {"there again with other content: nothing is proven",
+     {FLEET_ON_PERMIT, FLEET_ON_DEADLINE, FLEET_ON_ELSEWHERE_LATE},
+     3,
+     {.exposed = 1, .dark = 1, .marked = 1}},
+    {"proven late: the gate has nothing against it, the detector still has",
+     {FLEET_ON_PERMIT, FLEET_ON_DEADLINE, FLEET_ON_HEALTHY},
+     3,
+     {.exposed = 1, .dark = 1, .survived = 1, .healthy = 1, .at_risk = 1, .still_on = 1}},
+    {"proven late, then crashed",
+     {FLEET_ON_PERMIT, FLEET_ON_DEADLINE, FLEET_ON_HEALTHY, FLEET_ON_CRASH},
+     4,
+     {.exposed = 1, .dark = 1, .survived = 1, .late_crash = 1, .marked = 1, .still_on = 1}},
+    {"dark, then failed: `healthy` afterwards makes nothing of it",
+     {FLEET_ON_PERMIT, FLEET_ON_DEADLINE, FLEET_ON_FAILED, FLEET_ON_HEALTHY},
+     4,
+     {.exposed = 1, .dark = 1, .failed = 1, .marked = 1, .still_on = 1}},
+    {"dark, then slow: goes on, is no survivor",
+     {FLEET_ON_PERMIT, FLEET_ON_DEADLINE, FLEET_ON_SLOW, FLEET_ON_HEALTHY},
+     4,
+     {.exposed = 1, .dark = 1, .slow = 1, .marked = 1, .still_on = 1}},
+    {"in time",
+     {FLEET_ON_PERMIT, FLEET_ON_HEALTHY, FLEET_ON_DEADLINE},
+     3,
+     {.exposed = 1, .survived = 1, .healthy = 1, .at_risk = 1, .still_on = 1}},
+};
+
+TEST_EACH(an_endpoint_counts_for_what_it_did, outcomes)
+{
+    unsigned marks = 0;
+    struct fleet_counts got = {.exposed = 0};
+    for (size_t i = 0; i < it->count; i++) {
+        marks = fleet_outcome_rule_next(marks, it->steps[i]);
+    }
+    fleet_outcome_rule_tally(&got, marks, 1);
+    assert_memory_equal(&got, &it->want, sizeof(got));
+    /* Taking away what was added leaves nothing behind. */
+    fleet_outcome_rule_tally(&got, marks, -1);
+    assert_memory_equal(&got, &(struct fleet_counts){.exposed = 0}, sizeof(got));
+}
+
+RUN_TESTS(cmocka_unit_test(an_endpoint_counts_for_what_it_did))
