@@ -218,7 +218,8 @@ void activate_go_back(struct activate *a, const struct trial_rule_result *why)
     } else if (why->mute && a->mute[0] != '\0') {
         (void)snprintf(t->detail, sizeof(t->detail), "%s", a->mute);
     } else {
-        (void)snprintf(t->detail, sizeof(t->detail), "%.110s%s%.80s", why->detail,
+        (void)snprintf(t->detail, sizeof(t->detail), "%s%.110s%s%.70s",
+                       why->unreached ? BEACON_UNREACHED : "", why->detail,
                        a->sensor.load_error ? ": " : "",
                        a->sensor.load_error ? a->sensor.detail : "");
     }

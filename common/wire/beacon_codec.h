@@ -50,6 +50,10 @@ struct beacon_cohort {
 /* How the detail of an `alive` begins, or what it holds, when the agent has no loader for dry runs of whole sets. */
 #define BEACON_NO_LOADER "sensor_loader: none"
 
+/* How the detail of a `failed` begins when the endpoint left the release for want of the server alone: that is silence,
+ * which an outage may have caused, and is held against control's (INV-4). */
+#define BEACON_UNREACHED "unreached: "
+
 struct beacon {
     uint8_t id[BEACON_ID_BYTES]; /* random: repeats are harmless */
     struct rw_wall at;           /* the endpoint's clock */

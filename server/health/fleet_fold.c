@@ -146,7 +146,7 @@ static bool is_proof(uint8_t kind)
     return kind == BEACON_ALIVE || kind == BEACON_HEALTHY;
 }
 
-static enum fleet_signal signal_of(uint8_t kind)
+static enum fleet_signal signal_of(const struct fleet_record *r)
 {
     static const enum fleet_signal signals[FLEET_KINDS] = {
         [BEACON_ALIVE] = FLEET_ON_ALIVE,     [BEACON_HEALTHY] = FLEET_ON_HEALTHY,
@@ -155,7 +155,8 @@ static enum fleet_signal signal_of(uint8_t kind)
         [BEACON_STORM] = FLEET_ON_STORM,     [BEACON_SLOW] = FLEET_ON_SLOW,
         [BEACON_UNABLE] = FLEET_ON_UNABLE,   [BEACON_MUTE] = FLEET_ON_SENSOR_MUTE,
     };
-    return signals[kind];
+    bool unreached = r->kind == BEACON_FAILED && (r->trust & FLEET_UNREACHED) != 0;
+    return unreached ? FLEET_ON_UNREACHED : signals[r->kind];
 }
 
 /* A crash, storm, slowness or muteness with other content of an endpoint that has not been exposed to the newest
@@ -187,7 +188,7 @@ static void take_content(struct fleet_table *t, struct fleet_endpoint *e,
     if (slot == NULL && e->ring == FLEET_NO_NAME) { return; } /* nowhere to book it */
     if (slot == NULL) { slot = slot_for(t, e, track, release); }
     if (r->kind == BEACON_SLOW) { leave_others(t, track, r, true); } /* it goes on with this one */
-    signal_slot(t, slot, signal_of(r->kind));
+    signal_slot(t, slot, signal_of(r));
     bool aged = is_proof(r->kind) && release->after_s > 0 && slot->granted_s > 0 &&
                 r->now_s - slot->granted_s >= release->after_s;
     if (aged) { signal_slot(t, slot, FLEET_ON_AGED); }
@@ -211,7 +212,7 @@ static void apply_beacon(struct fleet_table *t, const struct fleet_record *r)
     e->grade = r->grade != 0 ? r->grade : e->grade;
     /* Only `alive` says what is missing; the other kinds leave it as it was. */
     uint8_t said = r->kind == BEACON_ALIVE ? r->trust : e->trust;
-    e->trust = (uint8_t)((r->trust & ~(unsigned)FLEET_NO_LOADER) | (said & FLEET_NO_LOADER));
+    e->trust = (uint8_t)((r->trust & ~(unsigned)FLEET_TRUST_FLAGS) | (said & FLEET_NO_LOADER));
     e->recent[e->recent_at] = r->number;
     e->recent_at = (uint8_t)((e->recent_at + 1) % FLEET_RECENT);
     if (e->recent_count < FLEET_RECENT) { e->recent_count++; }

@@ -172,8 +172,8 @@ static RW_RC get_beacon(struct fleet_cursor *c, struct fleet_record *r, struct r
     RW_TRY(fleet_bytes_get_count(c, &r->generation, err));
     RW_TRY(get_small(c, KIND_MAX, "beacon kind", &r->kind, err));
     RW_TRY(get_small(c, GRADE_MAX, "grade", &r->grade, err));
-    RW_TRY(get_small(c, TRUST_MAX | FLEET_NO_LOADER, "trust", &r->trust, err));
-    if ((r->trust & ~(unsigned)FLEET_NO_LOADER) > TRUST_MAX) {
+    RW_TRY(get_small(c, TRUST_MAX | FLEET_TRUST_FLAGS, "trust", &r->trust, err));
+    if ((r->trust & ~(unsigned)FLEET_TRUST_FLAGS) > TRUST_MAX) {
         return rw_fail(err, RW_E_PROTOCOL, "fleet record: trust is %u", r->trust);
     }
     return RW_OK;

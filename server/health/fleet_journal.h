@@ -18,6 +18,8 @@ enum {
     FLEET_NO_NAME = 0xffff,
     /* Beside the word of trust in one byte, so that journals and images of before mean what they meant. */
     FLEET_NO_LOADER = 0x10,
+    FLEET_UNREACHED = 0x20, /* of the beacon, not of the endpoint */
+    FLEET_TRUST_FLAGS = FLEET_NO_LOADER | FLEET_UNREACHED,
 };
 
 enum fleet_space { FLEET_TENANTS, FLEET_RINGS, FLEET_COHORTS, FLEET_FAMILIES, FLEET_SPACES };
@@ -49,7 +51,7 @@ struct fleet_record {
     int64_t generation;
     uint8_t kind; /* enum beacon_kind */
     uint8_t grade;
-    uint8_t trust;   /* index of the word, and FLEET_NO_LOADER */
+    uint8_t trust;   /* index of the word, and FLEET_TRUST_FLAGS */
     uint64_t number; /* of the permit; first 8 bytes of the beacon's id */
     int64_t now_s;
     int64_t deadline_s; /* wall clock; of a watch: length of a window */

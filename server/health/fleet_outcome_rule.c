@@ -35,6 +35,7 @@ static unsigned place(unsigned marks, enum fleet_signal signal)
         return marks & ~(unsigned)FLEET_TRIAL;
     case FLEET_ON_ELSEWHERE_LATE:
     case FLEET_ON_FAILED:
+    case FLEET_ON_UNREACHED:
     case FLEET_ON_REVERTED:
     case FLEET_ON_FORGET:
         return marks & ~(unsigned)(FLEET_TRIAL | FLEET_ACTIVE);
@@ -69,6 +70,7 @@ static unsigned vote(unsigned marks, enum fleet_signal signal)
     case FLEET_ON_PERMIT:
         return FLEET_EXPOSED;
     case FLEET_ON_DEADLINE:
+    case FLEET_ON_UNREACHED: /* INV-11: who is dark already has voted */
     case FLEET_ON_FORGET:
         return fleet_outcome_rule_pending(marks) ? FLEET_DARK : 0;
     case FLEET_ON_HEALTHY:

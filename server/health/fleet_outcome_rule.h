@@ -49,6 +49,7 @@ enum fleet_signal {
     FLEET_ON_REFUSED,
     FLEET_ON_UNABLE,
     FLEET_ON_FAILED,
+    FLEET_ON_UNREACHED, /* it went back for want of the server alone: silence, told afterwards */
     FLEET_ON_CRASH,
     FLEET_ON_REVERTED,
     FLEET_ON_STORM,

@@ -209,6 +209,8 @@ static bool is_repeat(const struct fleet_endpoint *e, uint64_t id)
     return false;
 }
 
+static const char unreached[] = BEACON_UNREACHED;
+
 static RW_RC record_of(struct fleet_state *f, const struct fleet_who *who, const struct beacon *b,
                        struct fleet_record *r, struct rw_err *err)
 {
@@ -224,6 +226,9 @@ static RW_RC record_of(struct fleet_state *f, const struct fleet_who *who, const
     r->grade = word_number(grades, RW_LEN(grades), b->grade);
     r->trust = word_number(trusts, RW_LEN(trusts), b->trust);
     if (strstr(b->detail, BEACON_NO_LOADER) != NULL) { r->trust |= FLEET_NO_LOADER; }
+    if (b->kind == BEACON_FAILED && strncmp(b->detail, unreached, RW_LEN(unreached) - 1) == 0) {
+        r->trust |= FLEET_UNREACHED;
+    }
     rw_copy(r->endpoint, sizeof(r->endpoint), who->endpoint, sizeof(who->endpoint));
     rw_copy(r->sha256, sizeof(r->sha256), b->sha256, sizeof(b->sha256));
     return RW_OK;

@@ -353,6 +353,41 @@ TEST(old_windows_do_not_come_back_in_new_buckets)
     end(&w);
 }
 
+/* Who left the release because the server was out of reach was silent, no more: it is dark in the windows, once, and
+ * no failure. The journal keeps what the beacon said. */
+TEST(inv_4_out_of_reach_on_trial_is_darkness_and_no_failure)
+{
+    struct rw_err err;
+    bool duplicate = false;
+    struct world w;
+    begin(&w);
+    expose(&w, 1);
+    w.now.s += 780;
+    struct fleet_who me = who(1);
+    struct beacon b = {.id = {77},
+                       .kind = BEACON_FAILED,
+                       .ring = "canary",
+                       .cohort = cohorts[0],
+                       .family = "yara",
+                       .release = 2,
+                       .stage = BEACON_STAGE_PROBATION,
+                       .trust = "ok",
+                       .detail = BEACON_UNREACHED "the server was reachable before"};
+    rw_copy(b.sha256, sizeof(b.sha256), new_bytes, sizeof(new_bytes));
+    MUST(fleet_state_beacon(w.fleet, &me, &b, w.now, &duplicate, &err));
+    commit(&w);
+    for (int again = 0; again < 2; again++) {
+        struct fleet_counts c = fleet_state_counts(w.fleet, "yara", 2, "canary", NULL);
+        assert_int_equal(c.failed, 0);
+        assert_int_equal(c.dark, 1);
+        assert_int_equal(c.marked, 1);
+        assert_int_equal(c.pending, 0);
+        assert_int_equal(bucket(&w, START_S).treated_dark, 1);
+        reopen(&w);
+    }
+    end(&w);
+}
+
 RUN_TESTS(cmocka_unit_test(a_control_window_is_seen_when_heard_of_in_its_last_third),
           cmocka_unit_test(silence_of_control_closes_its_window_dark_and_leaves_the_risk_set),
           cmocka_unit_test(an_endpoint_that_is_exposed_is_control_no_more),
@@ -362,4 +397,5 @@ RUN_TESTS(cmocka_unit_test(a_control_window_is_seen_when_heard_of_in_its_last_th
           cmocka_unit_test(inv_11_a_muted_tenants_votes_are_listed_and_its_places_kept),
           cmocka_unit_test(aged_are_those_that_prove_it_hours_after_their_permit),
           cmocka_unit_test(open_permits_are_found_again_at_every_size_of_the_arrays),
-          cmocka_unit_test(old_windows_do_not_come_back_in_new_buckets))
+          cmocka_unit_test(old_windows_do_not_come_back_in_new_buckets),
+          cmocka_unit_test(inv_4_out_of_reach_on_trial_is_darkness_and_no_failure))
