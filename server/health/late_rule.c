@@ -114,13 +114,31 @@ void late_rule_take_bucket(struct late_rule *s, double rho, const struct late_ru
     }
 }
 
-bool late_rule_bucket_speaks(const struct late_rule_bucket *cohort,
-                             const struct late_rule_bucket *ring)
+void late_rule_take_bucket_beside(struct late_rule *s, double rho, const struct late_rule_bucket *b,
+                                  const struct late_rule_bucket *all)
 {
-    bool matched = cohort->control >= LATE_RULE_CONTROL_MIN;
-    bool incident = ring->control >= LATE_RULE_CONTROL_MIN &&
-                    ring->control_dark * INCIDENT_PARTS > ring->control;
-    return matched || !incident;
+    const struct late_rule_risk risk = {(double)b->treated, (double)all->control};
+    if (!late_rule_bucket_incident(b, all)) {
+        late_rule_take_bucket(s, rho, b);
+        return;
+    }
+    /* Not among the ring's own control windows: these tell whether its control is abnormal (verdict_rule.h). */
+    late_rule_mix_events(&s->dark, rho, true, b->treated_dark, &risk);
+    late_rule_mix_events(&s->dark, rho, false, all->control_dark, &risk);
+}
+
+bool late_rule_bucket_incident(const struct late_rule_bucket *b,
+                               const struct late_rule_bucket *wide)
+{
+    return b->control < LATE_RULE_CONTROL_MIN && wide->control >= LATE_RULE_CONTROL_MIN &&
+           wide->control_dark * INCIDENT_PARTS > wide->control;
+}
+
+bool late_rule_bucket_speaks(const struct late_rule_bucket *cohort,
+                             const struct late_rule_bucket *ring,
+                             const struct late_rule_bucket *all)
+{
+    return !late_rule_bucket_incident(cohort, ring) && !late_rule_bucket_incident(cohort, all);
 }
 
 void late_rule_drip(struct late_rule *s)

@@ -77,10 +77,19 @@ void late_rule_history(struct late_rule *s, double expected, int64_t count);
 void late_rule_control_crash(struct late_rule *s, double rho, int64_t count,
                              const struct late_rule_risk *risk);
 void late_rule_take_bucket(struct late_rule *s, double rho, const struct late_rule_bucket *b);
+/* The same of a ring that has too little control of its own, while control of all rings together (`all`) was dark: what
+ * keeps the fleet silent keeps the ring's endpoints silent too, so they are compared with all of that control. */
+void late_rule_take_bucket_beside(struct late_rule *s, double rho, const struct late_rule_bucket *b,
+                                  const struct late_rule_bucket *all);
+/* Too little control of its own, and `wide`, which has enough, was dark: an incident. */
+bool late_rule_bucket_incident(const struct late_rule_bucket *b,
+                               const struct late_rule_bucket *wide);
 /* Whether a cohort's bucket says anything about the release: not when it has too little control of its own and control
- * of the whole ring was dark in the same minute: an incident, which an absolute share would blame on the release. */
+ * of the whole ring, or of all rings, was dark in the same minute: an incident, which an absolute share would blame on
+ * the release. */
 bool late_rule_bucket_speaks(const struct late_rule_bucket *cohort,
-                             const struct late_rule_bucket *ring);
+                             const struct late_rule_bucket *ring,
+                             const struct late_rule_bucket *all);
 /* The scheduled stake; nothing any more after the last one. */
 void late_rule_drip(struct late_rule *s);
 

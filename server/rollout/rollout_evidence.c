@@ -298,6 +298,7 @@ bool rollout_evidence_due(const struct rollout_evidence *e, const struct rollout
 
 struct look {
     struct rollout_evidence *e;
+    const struct rollout *ro;
     const struct fleet_state *fleet;
     struct fleet_place place;
     const struct beacon_cohort *cohort;
@@ -305,11 +306,12 @@ struct look {
     int64_t last_bucket;
 };
 
-static bool closed_bucket(const struct look *l, const struct beacon_cohort *cohort, int64_t id,
+static bool closed_bucket(const struct look *l, const struct fleet_place *place,
+                          const struct beacon_cohort *cohort, int64_t id,
                           struct late_rule_bucket *out)
 {
     struct fleet_bucket b;
-    if (!fleet_state_bucket(l->fleet, &l->place, cohort, id, &b)) { return false; }
+    if (!fleet_state_bucket(l->fleet, place, cohort, id, &b)) { return false; }
     *out = (struct late_rule_bucket){
         .treated = b.treated,
         .control = b.control,
@@ -319,6 +321,22 @@ static bool closed_bucket(const struct look *l, const struct beacon_cohort *coho
     return true;
 }
 
+/* Of all rings: one that is nearly through has no control of its own any more, those behind it have. */
+static struct late_rule_bucket bucket_of_all(const struct look *l, int64_t id)
+{
+    struct late_rule_bucket all = {.treated = 0};
+    for (size_t i = 0; i < l->ro->ring_count; i++) {
+        const struct fleet_place place = {l->ro->family, l->ro->release, l->ro->rings[i].name};
+        struct late_rule_bucket one = {0};
+        if (!closed_bucket(l, &place, NULL, id, &one)) { continue; }
+        all.treated += one.treated;
+        all.treated_dark += one.treated_dark;
+        all.control += one.control;
+        all.control_dark += one.control_dark;
+    }
+    return all;
+}
+
 static void take_buckets(const struct look *l, struct rollout_evidence_scope *s,
                          const struct health_rule_norm *norm)
 {
@@ -326,10 +344,16 @@ static void take_buckets(const struct look *l, struct rollout_evidence_scope *s,
     for (int64_t id = first; id <= l->last_bucket; id++) {
         struct late_rule_bucket closed = {0};
         struct late_rule_bucket ring = {0};
-        if (!closed_bucket(l, l->cohort, id, &closed)) { continue; }
-        bool known = closed_bucket(l, NULL, id, &ring);
-        if (known && !late_rule_bucket_speaks(&closed, &ring)) { continue; }
-        late_rule_take_bucket(&s->late, norm->rho_dark, &closed);
+        if (!closed_bucket(l, &l->place, l->cohort, id, &closed)) { continue; }
+        (void)closed_bucket(l, &l->place, NULL, id, &ring);
+        /* With enough control of its own nobody asks for the others'. */
+        struct late_rule_bucket all = {.treated = 0};
+        if (closed.control < LATE_RULE_CONTROL_MIN) { all = bucket_of_all(l, id); }
+        if (l->cohort == NULL) {
+            late_rule_take_bucket_beside(&s->late, norm->rho_dark, &closed, &all);
+        } else if (late_rule_bucket_speaks(&closed, &ring, &all)) {
+            late_rule_take_bucket(&s->late, norm->rho_dark, &closed);
+        }
     }
 }
 
@@ -387,7 +411,7 @@ static void begin_anew(const struct rollout *ro, const struct look *l,
 void rollout_evidence_look(struct rollout_evidence *e, const struct rollout *ro,
                            const struct fleet_state *fleet, struct rw_wall now)
 {
-    struct look l = {.e = e, .fleet = fleet, .now = now};
+    struct look l = {.e = e, .ro = ro, .fleet = fleet, .now = now};
     bool anew = e->resumes != ro->resumes;
     if (now.s <= e->at_s && !anew) { return; }
     l.last_bucket = now.s / width_s(ro, fleet, now) - 1; /* closed: deadlines were expired before */

@@ -4,10 +4,11 @@
 
 enum {
     DAY_MIN = 1440,
-    OUTAGE_FROM_MIN = 60,
-    OUTAGE_TO_MIN = 120,
     QUIET_MIN = 60,        /* until an endpoint that was dark for no reason is heard of again */
     DELAY_SPREAD_MIN = 10, /* a delayed fault strikes within */
+    REACH_BACK_MIN = 2, /* agent.conf, as shipped: without the server behind probation, then back */
+    RESTART_DAYS = 7,   /* between two starts of an agent, on average */
+    HEARD_PARTS = 3,    /* a control window wants a beacon in its last third */
 };
 
 static int64_t take(struct sim_queue *q, int64_t minute)
@@ -41,12 +42,15 @@ static double base_factor(const struct sim_world *w)
     return 1.0 + 0.5 * sin(2.0 * M_PI * (double)w->minute / DAY_MIN);
 }
 
-/* Share of windows that close dark in that minute whatever was installed. */
-static double dark_share(const struct sim_cell *c, const struct sim_world *w, int64_t minute)
+double sim_cell_out(const struct sim_world *w, int64_t minute)
 {
-    bool out = minute >= OUTAGE_FROM_MIN && minute < OUTAGE_TO_MIN;
-    double share = c->usual->dark * base_factor(w);
-    return out ? share + w->fault->outage * (1.0 - share) : share;
+    return minute >= w->outage_from_min && minute < w->outage_to_min ? w->fault->outage : 0.0;
+}
+
+/* Share of windows that close dark whatever was installed, but for an outage. */
+static double dark_share(const struct sim_cell *c, const struct sim_world *w)
+{
+    return c->usual->dark * base_factor(w);
 }
 
 static int64_t least(int64_t a, int64_t b)
@@ -60,6 +64,16 @@ static int64_t window_min(const struct sim_world *w)
     return min < 1 ? 1 : min;
 }
 
+/* Who is off the network opens no window. What it opened before closes dark when its last third lies in the outage. */
+static double control_dark_share(const struct sim_cell *c, const struct sim_world *w)
+{
+    int64_t window = window_min(w);
+    double share = dark_share(c, w);
+    double out = sim_cell_out(w, w->minute - window / HEARD_PARTS);
+    bool opened_before = w->minute - window < w->outage_from_min;
+    return opened_before ? share + out * (1.0 - share) : share;
+}
+
 /* Windows of both arms close in this minute, and control endpoints that poll open new ones. */
 static struct late_rule_bucket close_windows(struct sim_cell *c, struct sim_world *w)
 {
@@ -68,11 +82,12 @@ static struct late_rule_bucket close_windows(struct sim_cell *c, struct sim_worl
                                  .control = take(&c->controls, w->minute),
                                  .treated_dark = take(&c->silent, w->minute)};
     b.control = least(b.control, c->control / window + 1); /* exposed meanwhile: control no more */
-    b.control_dark = sim_random_binomial(&w->random, b.control, dark_share(c, w, w->minute));
+    b.control_dark = sim_random_binomial(&w->random, b.control, control_dark_share(c, w));
     c->dark += b.treated_dark;
     c->pending -= least(b.treated_dark, c->pending);
-    int64_t opened = c->control / window;
-    opened += sim_random_below(&w->random, window) < c->control % window;
+    int64_t polling = c->control - (int64_t)((double)c->control * sim_cell_out(w, w->minute));
+    int64_t opened = polling / window;
+    opened += sim_random_below(&w->random, window) < polling % window;
     put(&c->controls, w->minute + window, opened);
     return b;
 }
@@ -138,7 +153,10 @@ struct sim_news sim_cell_minute(struct sim_cell *c, struct sim_world *w)
     c->failed += failed;
     c->pending -= failed + healthy;
     take_noise(c, w->minute);
-    healthy += take(&c->back, w->minute);
+    int64_t back = take(&c->back, w->minute);
+    healthy += back;
+    c->returned += back;
+    c->came_back += take(&c->reverting, w->minute);
     c->survived += healthy;
     c->at_risk += healthy;
     c->aged += least(take(&c->aging, w->minute), c->survived - c->aged);
@@ -152,17 +170,50 @@ struct sim_news sim_cell_minute(struct sim_cell *c, struct sim_world *w)
     return news;
 }
 
+static int64_t probation_min(const struct sim_world *w)
+{
+    return (w->plan->policy.confirm_probation_s + 59) / 60;
+}
+
+/* The network is gone with the release, the endpoint is not: the agent misses the server in the second half of
+ * probation and behind it, leaves the release and says so at its next poll. One that was started anew meanwhile does
+ * not know that there was a server, and stays. */
+static void plan_cut(struct sim_cell *c, struct sim_world *w, int64_t count)
+{
+    int64_t trial = probation_min(w) + REACH_BACK_MIN;
+    double restart = (double)trial / (RESTART_DAYS * DAY_MIN);
+    int64_t stay = sim_random_binomial(&w->random, count, restart < 1.0 ? restart : 1.0);
+    put(&c->silent, w->minute + window_min(w), count);
+    put_spread(&c->reverting, &w->random, w->minute + trial + 1, w->plan->poll_min, count - stay);
+}
+
+/* Of endpoints that load well, those that a site's outage keeps from saying so. Who reached the server in the second
+ * half of probation stays and confirms when the outage is over; the others leave the release as in plan_cut. */
+static int64_t plan_out(struct sim_cell *c, struct sim_world *w, int64_t count)
+{
+    int64_t closes = w->minute + window_min(w);
+    int64_t lived = w->minute + probation_min(w);
+    bool caught = w->minute < w->outage_from_min && w->outage_from_min <= lived;
+    if (!caught || w->outage_to_min <= closes) { return 0; }
+    int64_t out = sim_random_binomial(&w->random, count, w->fault->outage);
+    put(&c->silent, closes, out);
+    if (w->minute + probation_min(w) / 2 < w->outage_from_min) {
+        put_spread(&c->back, &w->random, w->outage_to_min, w->plan->poll_min, out);
+    }
+    return out;
+}
+
 /* Reports of those that load well come after probation, at their next poll. */
 static void plan_well(struct sim_cell *c, struct sim_world *w, int64_t count)
 {
     const struct ring_policy *p = &w->plan->policy;
     const struct sim_fault *f = w->fault;
     int64_t closes = w->minute + window_min(w);
-    int64_t probation_min = (p->confirm_probation_s + 59) / 60;
-    int64_t quiet = sim_random_binomial(&w->random, count, dark_share(c, w, closes));
+    count -= plan_out(c, w, count);
+    int64_t quiet = sim_random_binomial(&w->random, count, dark_share(c, w));
     put(&c->silent, closes, quiet);
     put_spread(&c->back, &w->random, closes + 1, QUIET_MIN, quiet);
-    put_spread(&c->healthy, &w->random, w->minute + probation_min, w->plan->poll_min,
+    put_spread(&c->healthy, &w->random, w->minute + probation_min(w), w->plan->poll_min,
                count - quiet);
     put_spread(&c->aging, &w->random, w->minute + p->alive_after_s / 60, w->plan->poll_min, count);
     if (!c->affected) { return; }
@@ -218,7 +269,8 @@ void sim_cell_grant(struct sim_cell *c, struct sim_world *w, int64_t count, bool
     double forging = forgers_out || waiting < 1 ? 0.0 : (double)c->forgers / (double)waiting;
     int64_t forged = least(sim_random_binomial(&w->random, count, forging), c->forgers);
     int64_t dark = sim_random_binomial(&w->random, count - forged, f->dark * here);
-    int64_t rest = count - forged - dark;
+    int64_t cut = sim_random_binomial(&w->random, count - forged - dark, f->cut * here);
+    int64_t rest = count - forged - dark - cut;
     double share = f->crash + usual * (f->base_ratio - 1.0);
     int64_t crash = sim_random_binomial(&w->random, rest, share * here);
     int64_t benign = sim_random_binomial(&w->random, rest - crash, usual);
@@ -227,9 +279,10 @@ void sim_cell_grant(struct sim_cell *c, struct sim_world *w, int64_t count, bool
     c->pending += count;
     c->forgers -= forged;
     c->forged += forged;
-    c->harmed += dark + crash;
+    c->harmed += dark + cut + crash;
     put(&c->windows, closes, count);
     put(&c->silent, closes, dark);
+    plan_cut(c, w, cut);
     plan_report(c, w, crash + benign + forged);
     int64_t loaded = rest - crash - benign;
     plan_well(c, w, loaded - plan_noise(c, w, loaded));

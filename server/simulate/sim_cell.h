@@ -34,6 +34,8 @@ struct sim_cell {
     int64_t mute;   /* told that the sensor lost its function: went back */
     int64_t forged; /* of failed: that were none */
     int64_t dark;
+    int64_t returned;  /* of dark: proved the release late */
+    int64_t came_back; /* of harmed: went back by themselves */
     int64_t at_risk;
     int64_t late;
     int64_t control_crash;
@@ -44,7 +46,8 @@ struct sim_cell {
     struct sim_queue slowing;
     struct sim_queue muting;
     struct sim_queue healthy;
-    struct sim_queue back; /* were dark and confirm late */
+    struct sim_queue back;      /* were dark and confirm late */
+    struct sim_queue reverting; /* are cut off by the release and leave it by themselves */
     struct sim_queue aging;
     struct sim_queue delayed;  /* crash late */
     struct sim_queue windows;  /* treated windows that close */
@@ -66,8 +69,12 @@ struct sim_world {
     struct sim_noise noise; /* of the treated; zeros without such a fault */
     struct sim_random random;
     int64_t minute;
+    int64_t outage_from_min; /* of a site; -1: there is none */
+    int64_t outage_to_min;
 };
 
+/* Share of the endpoints that an outage keeps silent in this minute. */
+double sim_cell_out(const struct sim_world *w, int64_t minute);
 /* Control endpoints have been polling for a while. */
 void sim_cell_begin(struct sim_cell *c, const struct sim_world *w);
 /* One minute passes in the cell. */

@@ -9,6 +9,7 @@ struct going {
     int64_t exposed;
     int64_t pending;
     int64_t survived;
+    int64_t healthy;
     int64_t marked;
 };
 
@@ -22,7 +23,9 @@ static struct going going_of(const struct sim_state *s, const struct sim_ring *r
         g.exposed += c->exposed;
         g.pending += c->pending;
         g.survived += c->survived;
-        g.marked += c->failed + c->dark + c->late + c->storm + c->slow + c->mute - muted;
+        g.healthy += c->survived - c->late;
+        g.marked +=
+            c->failed + c->dark - c->returned + c->late + c->storm + c->slow + c->mute - muted;
     }
     return g;
 }
@@ -69,7 +72,7 @@ static void fill_ring(const struct sim_state *s, size_t i, struct rollout_rule_r
     const struct gate_rule_input gate = {
         .bake_left_s = p->bake_s > baked_s ? p->bake_s - baked_s : 0,
         .exposed = g.exposed,
-        .healthy = g.survived > g.marked ? g.survived - g.marked : 0,
+        .healthy = g.healthy,
         .failed = g.marked,
         .pending = g.pending,
         .limit = (double)p->gate_limit_bp / RING_POLICY_BUCKETS,

@@ -18,7 +18,6 @@ static void work_in(struct late_rule *late, const struct health_rule_norm *norm,
     if (hazard > 0.0) { late_rule_history(late, hazard * news->risk.treated, news->late); }
     late_rule_crash(late, norm->rho_crash, news->late, &news->risk);
     late_rule_control_crash(late, norm->rho_crash, news->control_crash, &news->risk);
-    late_rule_take_bucket(late, norm->rho_dark, &news->bucket);
 }
 
 /* What counts as evidence: without a tenant that is held. */
@@ -105,36 +104,62 @@ static int64_t votes(const struct sim_cell *c)
     return c->failed + c->storm + c->slow + c->mute;
 }
 
-void sim_evidence_minute(struct sim_state *s, size_t ring)
-{
-    const struct health_rule_norm *norm = &s->world.plan->norm;
-    struct sim_ring *r = &s->ring[ring];
-    struct sim_news all = {.late = 0};
+/* What happened in a ring, cohort by cohort and in all. */
+struct ring_news {
     struct sim_news each[SIM_COHORTS_MAX];
-    bool drips = s->world.minute % (LATE_RULE_DRIP_S / 60) == 0 && s->world.minute > 0;
+    struct sim_news all;
+};
+
+static void pass_minute(struct sim_state *s, struct sim_ring *r, struct ring_news *news)
+{
+    *news = (struct ring_news){.all = {.late = 0}};
     for (size_t i = 0; i < s->cells; i++) {
         int64_t failed = votes(&r->cells[i]);
-        struct sim_news news = sim_cell_minute(&r->cells[i], &s->world);
-        add_bucket(&all.bucket, &news.bucket);
-        all.risk.treated += news.risk.treated;
-        all.risk.control += news.risk.control;
-        all.late += news.late;
-        all.control_crash += news.control_crash;
+        struct sim_news one = sim_cell_minute(&r->cells[i], &s->world);
+        add_bucket(&news->all.bucket, &one.bucket);
+        news->all.risk.treated += one.risk.treated;
+        news->all.risk.control += one.risk.control;
+        news->all.late += one.late;
+        news->all.control_crash += one.control_crash;
         r->dirty = r->dirty || votes(&r->cells[i]) != failed;
-        each[i] = news;
+        news->each[i] = one;
     }
+}
+
+/* `fleet`: windows of all rings. */
+static void gather(struct sim_state *s, struct sim_ring *r, struct ring_news *news,
+                   const struct late_rule_bucket *fleet)
+{
+    const struct health_rule_norm *norm = &s->world.plan->norm;
+    bool drips = s->world.minute % (LATE_RULE_DRIP_S / 60) == 0 && s->world.minute > 0;
     for (size_t i = 0; i < s->cells; i++) {
-        if (!late_rule_bucket_speaks(&each[i].bucket, &all.bucket)) {
-            each[i].bucket = (struct late_rule_bucket){0};
+        const struct health_rule_norm *own = sim_plan_norm(s->world.plan, i);
+        const struct late_rule_bucket *b = &news->each[i].bucket;
+        work_in(&r->late_of[i], own, &news->each[i]);
+        if (late_rule_bucket_speaks(b, &news->all.bucket, fleet)) {
+            late_rule_take_bucket(&r->late_of[i], own->rho_dark, b);
         }
-        work_in(&r->late_of[i], sim_plan_norm(s->world.plan, i), &each[i]);
         if (drips) { late_rule_drip(&r->late_of[i]); }
     }
-    work_in(&r->late, norm, &all);
+    work_in(&r->late, norm, &news->all);
+    late_rule_take_bucket_beside(&r->late, norm->rho_dark, &news->all.bucket, fleet);
     if (drips) { late_rule_drip(&r->late); }
-    if (r->opened_min < 0) { return; }
-    r->dirty = r->dirty || drips || all.late > 0 || all.bucket.treated_dark > 0;
-    if (!r->dirty) { return; }
-    weigh(s, r);
-    judge(s, r);
+    r->dirty = r->dirty || drips || news->all.late > 0 || news->all.bucket.treated_dark > 0;
+}
+
+void sim_evidence_minute(struct sim_state *s)
+{
+    struct ring_news news[RING_POLICY_RINGS_MAX];
+    struct late_rule_bucket fleet = {.treated = 0};
+    for (size_t i = 0; i < s->rings; i++) {
+        pass_minute(s, &s->ring[i], &news[i]);
+        add_bucket(&fleet, &news[i].all.bucket);
+    }
+    for (size_t i = 0; i < s->rings; i++) {
+        struct sim_ring *r = &s->ring[i];
+        gather(s, r, &news[i], &fleet);
+        if (r->opened_min < 0 || !r->dirty) { continue; }
+        weigh(s, r);
+        judge(s, r);
+    }
 }

@@ -14,6 +14,7 @@ struct sim_fault {
     const char *text; /* for people */
     double crash;     /* share of installs that fail visibly on load */
     double dark;      /* share that falls silent on load */
+    double cut;       /* share that runs on and cannot reach the server with the release */
     double delayed;   /* share that crashes `delay_min` after the install */
     int64_t delay_min;
     double leak_per_day; /* more late crashes per endpoint and day */
@@ -22,8 +23,9 @@ struct sim_fault {
     double slower;        /* processor time per scan: so many times more than before; 0: as ever */
     double mute;          /* share of installs whose sensor loses its function */
     double forged;        /* share of endpoints, all of one tenant, that always report a failure */
-    double outage; /* share of all endpoints, with the release or not, that are dark for an hour */
-    bool good;     /* nothing is wrong with the release: any stop is a false one */
+    double
+        outage; /* share of all endpoints, with the release or not, without network for an hour */
+    bool good;  /* nothing is wrong with the release: any stop is a false one */
     bool smallest_only; /* only in the smallest cohort */
     bool time_of_day;   /* base rates move by a factor of 3 over the day */
 };

@@ -6,7 +6,12 @@
 
 #include <math.h>
 
-enum { LAWS = 2 };
+enum {
+    LAWS = 2,
+    OUTAGE_MIN = 60,
+    OUTAGE_EARLIEST_MIN = 30,
+    OUTAGE_WITHIN_MIN = 450, /* of the earliest */
+};
 
 RW_RC sim_run_check(const struct sim_plan *plan, struct rw_err *err)
 {
@@ -126,6 +131,7 @@ static int64_t wish_of(struct sim_state *s, size_t cell, const struct sim_cell *
 {
     const struct sim_plan *plan = s->world.plan;
     int64_t waiting = c->control - c->held_back - (s->tenant_held ? c->forgers : 0) - later;
+    waiting -= (int64_t)((double)waiting * sim_cell_out(&s->world, s->world.minute));
     if (waiting < 1 || s->cohort_halted[cell]) { return 0; }
     int64_t asking = sim_random_binomial(&s->world.random, waiting, 1.0 / (double)plan->poll_min);
     if (plan->linear_min > 0) { return waiting; }
@@ -263,14 +269,22 @@ static void run(struct sim_state *s)
         for (size_t i = 0; i < s->rings; i++) {
             free_hold_back(s, i);
             if (s->ring[i].open) { grant_minute(s, &s->ring[i]); }
-            sim_evidence_minute(s, i);
         }
+        sim_evidence_minute(s);
         decide(s);
         note(s);
         s->world.minute++;
     }
     if (out->stop_min < 0) { out->end = is_complete(s) ? SIM_COMPLETE : SIM_RUNS_ON; }
     count_from_opening(s);
+}
+
+/* At any time while a good release is on its way. */
+static void begin_outage(struct sim_world *w, uint64_t seed)
+{
+    struct sim_random drawn = sim_random_begin(seed + 2);
+    w->outage_from_min = OUTAGE_EARLIEST_MIN + sim_random_below(&drawn, OUTAGE_WITHIN_MIN);
+    w->outage_to_min = w->outage_from_min + OUTAGE_MIN;
 }
 
 RW_RC sim_run(const struct sim_plan *plan, const struct sim_fault *fault, uint64_t seed,
@@ -283,7 +297,12 @@ RW_RC sim_run(const struct sim_plan *plan, const struct sim_fault *fault, uint64
                                 .tenant_min = -1,
                                 .reach_95_min = -1,
                                 .reach_all_min = -1};
-    s->world = (struct sim_world){.plan = plan, .fault = fault, .random = sim_random_begin(seed)};
+    s->world = (struct sim_world){.plan = plan,
+                                  .fault = fault,
+                                  .random = sim_random_begin(seed),
+                                  .outage_from_min = -1,
+                                  .outage_to_min = -1};
+    if (fault->outage > 0.0) { begin_outage(&s->world, seed); }
     bool noisy = fault->matches_clean > 0.0 || fault->slower > 0.0;
     if (noisy) {
         struct sim_random drawn = sim_random_begin(seed + 1);

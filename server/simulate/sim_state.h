@@ -41,8 +41,8 @@ struct sim_state {
     struct sim_outcome *out;
 };
 
-/* Evidence after this minute's events, and the verdict on the ring. */
-void sim_evidence_minute(struct sim_state *s, size_t ring);
+/* Evidence after this minute's events, and the verdict on each ring. */
+void sim_evidence_minute(struct sim_state *s);
 /* States, gates, parts that are stopped. */
 void sim_decide_minute(struct sim_state *s);
 

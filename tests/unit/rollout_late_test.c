@@ -91,6 +91,59 @@ TEST(late_crashes_that_control_has_too_say_nothing)
     end(&w);
 }
 
+/* All of canary has a permit, so it has no control of its own; then nobody of it is heard of. `others`: but all of the
+ * ring behind it, which is control for it. */
+static void fall_silent(struct world *w, bool others)
+{
+    begin(w);
+    w->policy.confirm_start = PER_RING + 4;
+    w->policy.cohort_start = PER_RING;
+    rollout_run_set_policy(w->run, &w->policy);
+    start(w, 1);
+    tick(w);
+    for (int m = 0; m < 25; m++) {
+        w->now.s += 60;
+        for (size_t i = 0; i < PER_RING; i++) {
+            if (m == 0) { assert_int_equal(ask(w, 0, i, 1).decision, BEACON_PERMIT_GRANTED); }
+            if (m == 0 || others) { send(w, 1, i, BEACON_ALIVE, 0); }
+        }
+        commit(w);
+        tick(w);
+    }
+    assert_int_equal(fleet_state_counts(w->fleet, "yara", 1, "canary", NULL).dark, PER_RING);
+}
+
+TEST(inv_4_silence_of_a_ring_without_control_halts_where_the_others_are_heard_of)
+{
+    struct world w;
+    fall_silent(&w, true);
+    assert_true(the(&w, 1)->halt.there);
+    assert_string_equal(the(&w, 1)->halt.term, "dark");
+    end(&w);
+}
+
+/* Nothing opens meanwhile (INV-3); those that come back and prove the release open the gate without a person. */
+TEST(an_outage_halts_no_ring_that_has_no_control_left_and_it_goes_on_afterwards)
+{
+    struct world w;
+    fall_silent(&w, false);
+    assert_false(the(&w, 1)->halt.there);
+    assert_int_equal(state(&w, 1, 0), ROLLOUT_RAMPING);
+    w.now.s += 1200; /* the bake is over: it is their silence that holds the gate */
+    send(&w, 1, 0, BEACON_ALIVE, 0);
+    send(&w, 0, 0, BEACON_HEALTHY, 1);
+    commit(&w);
+    tick(&w);
+    assert_int_not_equal(state(&w, 1, 0), ROLLOUT_PASSED);
+    for (size_t i = 1; i < PER_RING; i++) {
+        send(&w, 0, i, BEACON_HEALTHY, 1);
+    }
+    commit(&w);
+    tick(&w);
+    assert_int_equal(state(&w, 1, 0), ROLLOUT_PASSED);
+    end(&w);
+}
+
 /* A clock that was a month ahead wrote the evidence, and the server was started anew with the right one (INV-3). */
 TEST(evidence_of_a_clock_that_was_ahead_does_not_blind_the_detector)
 {
@@ -173,4 +226,6 @@ RUN_TESTS(
     cmocka_unit_test(late_crashes_that_control_has_too_say_nothing),
     cmocka_unit_test(evidence_of_a_clock_that_was_ahead_does_not_blind_the_detector),
     cmocka_unit_test(evidence_is_the_same_after_a_restart),
-    cmocka_unit_test(what_history_made_normal_is_frozen_and_older_rollouts_go_by_the_cold_start))
+    cmocka_unit_test(what_history_made_normal_is_frozen_and_older_rollouts_go_by_the_cold_start),
+    cmocka_unit_test(inv_4_silence_of_a_ring_without_control_halts_where_the_others_are_heard_of),
+    cmocka_unit_test(an_outage_halts_no_ring_that_has_no_control_left_and_it_goes_on_afterwards))

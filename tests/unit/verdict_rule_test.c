@@ -101,17 +101,43 @@ static const struct speak_case {
     const char *id;
     struct late_rule_bucket cohort;
     struct late_rule_bucket ring;
+    struct late_rule_bucket all;
     bool want;
 } speaking[] = {
-    {"own control", {4, 20, 4, 10}, {10, 600, 5, 300}, true},
-    {"too little control, quiet ring", {4, 19, 4, 0}, {10, 600, 5, 30}, true},
-    {"too little control, dark ring", {4, 19, 4, 0}, {10, 600, 5, 31}, false},
-    {"no control anywhere", {4, 0, 4, 0}, {10, 19, 5, 19}, true},
+    {"own control", {4, 20, 4, 10}, {10, 600, 5, 300}, {10, 600, 5, 300}, true},
+    {"too little control, quiet ring", {4, 19, 4, 0}, {10, 600, 5, 30}, {10, 600, 5, 30}, true},
+    {"too little control, dark ring", {4, 19, 4, 0}, {10, 600, 5, 31}, {10, 9000, 5, 31}, false},
+    {"no control anywhere", {4, 0, 4, 0}, {10, 19, 5, 19}, {10, 19, 5, 19}, true},
+    {"none in its ring, dark rings", {4, 0, 4, 0}, {10, 19, 5, 0}, {10, 600, 5, 31}, false},
+    {"none in its ring, quiet rings", {4, 0, 4, 0}, {10, 19, 5, 0}, {10, 600, 5, 30}, true},
 };
 
 TEST_EACH(an_incident_is_not_blamed_on_a_cohort_without_control, speaking)
 {
-    assert_int_equal(late_rule_bucket_speaks(&it->cohort, &it->ring), it->want);
+    assert_int_equal(late_rule_bucket_speaks(&it->cohort, &it->ring, &it->all), it->want);
+}
+
+static const struct beside_case {
+    const char *id;
+    struct late_rule_bucket ring;
+    struct late_rule_bucket all;
+    int64_t absolute; /* treated windows that are judged by an absolute share */
+    bool harm;
+} besides[] = {
+    {"quiet rings: absolute", {1000, 0, 200, 0}, {1000, 9000, 200, 450}, 1000, false},
+    {"dark rings: as dark as they", {1000, 0, 200, 0}, {1000, 9000, 200, 1800}, 0, false},
+    {"dark rings: darker than they", {1000, 19, 600, 0}, {1000, 9000, 600, 1800}, 0, true},
+    {"control of its own: that", {1000, 20, 200, 4}, {1000, 9000, 200, 1800}, 0, false},
+    {"its own control is not dark", {1000, 500, 200, 5}, {1000, 9000, 200, 1800}, 0, true},
+};
+
+TEST_EACH(a_ring_without_control_is_held_against_all_control_in_an_incident, besides)
+{
+    struct late_rule s = late_rule_begin();
+    late_rule_take_bucket_beside(&s, 1.5, &it->ring, &it->all);
+    assert_int_equal(s.windows, it->absolute);
+    assert_int_equal(late_rule_mix_log_e(&s.dark) > 9.2, it->harm);
+    assert_true(s.control_windows <= it->ring.control);
 }
 
 static struct late_rule late;
@@ -248,6 +274,7 @@ RUN_TESTS(cmocka_unit_test(evidence_stops_what_it_is_about),
           cmocka_unit_test(inv_11_evidence_of_a_held_tenant_is_none_for_all_until_another_fails),
           cmocka_unit_test(inv_11_votes_of_one_tenant_stop_that_tenant_only),
           cmocka_unit_test(an_incident_is_not_blamed_on_a_cohort_without_control),
+          cmocka_unit_test(a_ring_without_control_is_held_against_all_control_in_an_incident),
           cmocka_unit_test(control_is_abnormal_by_storms_and_slowness_too),
           cmocka_unit_test(control_is_abnormal_by_crashes_or_by_darkness),
           cmocka_unit_test(strikes_mute_and_clean_releases_bring_back),
