@@ -93,7 +93,7 @@ RW_RC cmd_simulate_svg(const struct sim_plan *plan, const struct sim_summary *li
 {
     const struct canvas c = {.into = into,
                              .minutes = (double)plan->horizon_min,
-                             .decades = ceil(log10((double)plan->endpoints + 1.0))};
+                             .decades = ceil(log10(fmax((double)plan->endpoints, 10.0)))};
     RW_TRY(rw_buf_appendf(
         into, err,
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" "

@@ -6,7 +6,7 @@
 
 #include <stdio.h>
 
-enum { WORD_BYTES = 96, JSON_BYTES_MAX = 256 * 1024 };
+enum { WORD_BYTES = 96, JSON_BYTES_MAX = 256 * 1024, COLUMNS_WIDE = 170 };
 
 /* How the runs were stopped, in words: a part only, where that is all that was. */
 static void stops_of(const struct sim_summary *s, char *dst, size_t cap)
@@ -45,11 +45,18 @@ static int64_t false_stops(const struct sim_summary *s)
     return s->fault->good ? s->halts + s->holds : 0;
 }
 
-static RW_RC add_row(struct cli_table *t, const struct sim_summary *s, struct rw_err *err)
+/* Good releases that a gate left to a person, or that were not through by the end. */
+static int64_t false_waits(const struct sim_summary *s)
+{
+    return s->fault->good ? s->waits : 0;
+}
+
+static RW_RC add_row(struct cli_table *t, const struct sim_summary *s, bool wide,
+                     struct rw_err *err)
 {
     char word[WORD_BYTES];
     RW_TRY(cli_table_add(t, s->fault->name, err));
-    RW_TRY(cli_table_add(t, s->fault->text, err));
+    if (wide) { RW_TRY(cli_table_add(t, s->fault->text, err)); }
     RW_TRY(cli_table_addf(t, err, "%lld / %lld", (long long)s->exposed_median,
                           (long long)s->exposed_p95));
     RW_TRY(cli_table_addf(t, err, "%lld / %lld", (long long)s->harmed_median,
@@ -58,29 +65,52 @@ static RW_RC add_row(struct cli_table *t, const struct sim_summary *s, struct rw
     RW_TRY(cli_table_add(t, word, err));
     RW_TRY(cli_table_add(t, time_of(s->stop_median_min, word, sizeof(word)), err));
     RW_TRY(cli_table_add(t, time_of(s->reach_95_median_min, word, sizeof(word)), err));
-    if (!s->fault->good) { return cli_table_add(t, "-", err); }
-    return cli_table_addf(t, err, "%lld/%lld", (long long)false_stops(s), (long long)s->runs);
+    if (!s->fault->good) {
+        RW_TRY(cli_table_add(t, "-", err));
+        return cli_table_add(t, "-", err);
+    }
+    RW_TRY(cli_table_addf(t, err, "%lld/%lld", (long long)false_stops(s), (long long)s->runs));
+    return cli_table_addf(t, err, "%lld/%lld", (long long)false_waits(s), (long long)s->runs);
+}
+
+static void print_came_back(const struct sim_summary *list, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        const struct sim_summary *s = &list[i];
+        if (s->came_back_median < 1) { continue; }
+        printf("%s: %lld of the harmed had left the release by themselves when the stop took "
+               "effect (median).\n",
+               s->fault->name, (long long)s->came_back_median);
+    }
 }
 
 static RW_RC print_table(const struct sim_plan *plan, const struct sim_summary *list, size_t count,
                          struct rw_err *err)
 {
-    static const char *const header[] = {"FAULT",   "WHAT",       "EXPOSED",   "HARMED",
-                                         "STOPPED", "STOP AFTER", "95% AFTER", "FALSE STOPS"};
+    static const char *const header[] = {"FAULT",     "WHAT",        "EXPOSED",
+                                         "HARMED",    "STOPPED",     "STOP AFTER",
+                                         "95% AFTER", "FALSE STOPS", "FALSE WAITS"};
+    static const char *const narrow[] = {"FAULT",      "EXPOSED",   "HARMED",      "STOPPED",
+                                         "STOP AFTER", "95% AFTER", "FALSE STOPS", "FALSE WAITS"};
     RW_AUTO(cli_table) struct cli_table t = {0};
-    printf("SIMULATED: %lld endpoint%s, %lld run%s of each fault, %lld h%s. Nothing here was "
-           "measured.\n\n",
+    size_t columns = cli_table_terminal_columns();
+    bool wide = columns == 0 || columns >= COLUMNS_WIDE;
+    printf("SIMULATED: %lld endpoint%s, %lld run%s of each fault, seed %llu, %lld h%s. Nothing "
+           "here was measured.\n\n",
            (long long)plan->endpoints, rw_plural(plan->endpoints), (long long)list[0].runs,
-           rw_plural(list[0].runs), (long long)(plan->horizon_min / 60),
-           plan->linear_min > 0 ? ", ramp by time alone" : "");
-    RW_TRY(cli_table_begin(&t, header, RW_LEN(header), err));
+           rw_plural(list[0].runs), (unsigned long long)list[0].seed,
+           (long long)(plan->horizon_min / 60), plan->linear_min > 0 ? ", ramp by time alone" : "");
+    RW_TRY(
+        cli_table_begin(&t, wide ? header : narrow, wide ? RW_LEN(header) : RW_LEN(narrow), err));
     for (size_t i = 0; i < count; i++) {
-        RW_TRY(add_row(&t, &list[i], err));
+        RW_TRY(add_row(&t, &list[i], wide, err));
     }
     (void)cli_table_print(&t);
     printf("\nEXPOSED and HARMED: median / 95th percentile, when the stop took effect or at the "
            "end.\nHarmed = installed and broken by then. Times count from the opening of the first "
-           "ring.\nWaits: a gate has not said PASS by the end; a person would look.\n");
+           "ring.\nWaits: a gate has not said PASS by the end; a person would look. FALSE STOPS, "
+           "FALSE WAITS: of a good release.\n");
+    print_came_back(list, count);
     return cli_view_flush(err);
 }
 
@@ -96,16 +126,19 @@ static void put_summary(struct json_writer *w, const struct sim_summary *s)
     json_put_str(w, "text", s->fault->text);
     json_put_bool(w, "good", s->fault->good);
     json_put_int(w, "runs", s->runs);
+    json_put_int(w, "seed", (int64_t)s->seed);
     json_put_int(w, "exposed_median", s->exposed_median);
     json_put_int(w, "exposed_p95", s->exposed_p95);
     json_put_int(w, "harmed_median", s->harmed_median);
     json_put_int(w, "harmed_p95", s->harmed_p95);
+    json_put_int(w, "came_back_median", s->came_back_median);
     json_put_int(w, "halted", s->halts);
     json_put_int(w, "held", s->holds);
     json_put_int(w, "waiting", s->waits);
     json_put_int(w, "cohort_halted", s->cohort_halts);
     json_put_int(w, "tenant_held", s->tenant_holds);
     json_put_int(w, "false_stops", false_stops(s));
+    json_put_int(w, "false_waits", false_waits(s));
     put_minutes(w, "stop_median_min", s->stop_median_min);
     put_minutes(w, "reach_95_median_min", s->reach_95_median_min);
     json_close_object(w);

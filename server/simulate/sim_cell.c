@@ -213,8 +213,8 @@ static void plan_well(struct sim_cell *c, struct sim_world *w, int64_t count)
     int64_t quiet = sim_random_binomial(&w->random, count, dark_share(c, w));
     put(&c->silent, closes, quiet);
     put_spread(&c->back, &w->random, closes + 1, QUIET_MIN, quiet);
-    put_spread(&c->healthy, &w->random, w->minute + probation_min(w), w->plan->poll_min,
-               count - quiet);
+    int64_t tells_min = w->plan->tell_min > 0 ? w->plan->tell_min : w->plan->poll_min;
+    put_spread(&c->healthy, &w->random, w->minute + probation_min(w), tells_min, count - quiet);
     put_spread(&c->aging, &w->random, w->minute + p->alive_after_s / 60, w->plan->poll_min, count);
     if (!c->affected) { return; }
     put_spread(&c->delayed, &w->random, w->minute + f->delay_min, DELAY_SPREAD_MIN,

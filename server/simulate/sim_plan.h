@@ -37,6 +37,7 @@ struct sim_plan {
     struct health_rule_norm norm_of[SIM_COHORTS_MAX];
     struct sim_rates usual_of[SIM_COHORTS_MAX];
     int64_t poll_min;     /* minutes between two polls while a rollout runs */
+    int64_t tell_min;     /* from the end of probation to `healthy`, at most; 0: to the next poll */
     double crash_min;     /* mean time from an install to its crash */
     double report_min;    /* mean time from a crash to its report; not the same as crash_min */
     int64_t latency_min;  /* from a decision to its effect */
@@ -72,6 +73,7 @@ struct sim_outcome {
     enum sim_end end;
     int64_t exposed;      /* when the stop took effect, or at the end */
     int64_t harmed;       /* installed and broken by then */
+    int64_t came_back;    /* of these: left the release by themselves */
     int64_t stop_min;     /* of the halt, or of the hold for good; -1: there was none */
     int64_t cohort_min;   /* first halt of a cohort alone; -1 */
     int64_t tenant_min;   /* first hold of a tenant alone; -1 */

@@ -202,12 +202,14 @@ static void note(struct sim_state *s)
     int64_t every = s->world.plan->horizon_min / SIM_POINTS_MAX + 1;
     out->exposed = 0;
     out->harmed = 0;
+    out->came_back = 0;
     for (size_t i = 0; i < s->rings; i++) {
         for (size_t k = 0; k < s->cells; k++) {
             const struct sim_cell *c = &s->ring[i].cells[k];
             members += c->members - c->held_back;
             out->exposed += c->exposed;
             out->harmed += c->harmed;
+            out->came_back += c->came_back;
         }
     }
     int64_t minute = s->world.minute;

@@ -4,7 +4,7 @@
 
 #include <stdlib.h>
 
-enum column { EXPOSED, HARMED, STOP, REACH_95, REACH_ALL, COLUMNS };
+enum column { EXPOSED, HARMED, CAME_BACK, STOP, REACH_95, REACH_ALL, COLUMNS };
 
 static int by_size(const void *a, const void *b)
 {
@@ -49,6 +49,9 @@ static void sum_up(struct sim_summary *s, int64_t *columns)
     int64_t *harmed = columns + HARMED * runs;
     qsort(exposed, (size_t)runs, sizeof(*exposed), by_size);
     qsort(harmed, (size_t)runs, sizeof(*harmed), by_size);
+    int64_t *came_back = columns + CAME_BACK * runs;
+    qsort(came_back, (size_t)runs, sizeof(*came_back), by_size);
+    s->came_back_median = quantile(came_back, runs, 50);
     s->exposed_median = quantile(exposed, runs, 50);
     s->exposed_p95 = quantile(exposed, runs, 95);
     s->harmed_median = quantile(harmed, runs, 50);
@@ -66,6 +69,7 @@ static RW_RC fill(const struct sim_plan *plan, struct sim_summary *s, uint64_t s
         RW_TRY(sim_run(plan, s->fault, seed * SIM_RUNS_MAX + (uint64_t)i, &o, err));
         columns[EXPOSED * s->runs + i] = o.exposed;
         columns[HARMED * s->runs + i] = o.harmed;
+        columns[CAME_BACK * s->runs + i] = o.came_back;
         columns[STOP * s->runs + i] = first_stop(&o);
         columns[REACH_95 * s->runs + i] = o.reach_95_min;
         columns[REACH_ALL * s->runs + i] = o.reach_all_min;
@@ -82,7 +86,7 @@ static RW_RC fill(const struct sim_plan *plan, struct sim_summary *s, uint64_t s
 RW_RC sim_stat_run(const struct sim_plan *plan, const struct sim_fault *fault, int64_t runs,
                    uint64_t seed, struct sim_summary *out, struct rw_err *err)
 {
-    struct sim_summary s = {.fault = fault, .runs = runs};
+    struct sim_summary s = {.fault = fault, .runs = runs, .seed = seed};
     RW_ASSERT(runs >= 1 && runs <= SIM_RUNS_MAX);
     RW_TRY(sim_run_check(plan, err));
     int64_t *columns = rw_mem_new_array((size_t)runs * COLUMNS, sizeof(*columns));

@@ -14,10 +14,12 @@ enum { SIM_RUNS_MAX = 100000 };
 struct sim_summary {
     const struct sim_fault *fault;
     int64_t runs;
+    uint64_t seed;
     int64_t exposed_median;
     int64_t exposed_p95;
     int64_t harmed_median;
     int64_t harmed_p95;
+    int64_t came_back_median; /* of the harmed: left the release by themselves by then */
     int64_t halts;
     int64_t holds; /* for a person, for good */
     int64_t waits; /* neither complete nor stopped at the end: a gate that does not say PASS */
