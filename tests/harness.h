@@ -3,7 +3,7 @@
  * TEST(name) { ... }                      one test
  * TEST_EACH(name, table) { ... it->id }   one run per row; rows begin with `const char *id`
  * main: RUN_TESTS(cmocka_unit_test(name), ...);
- * harness_seed()                          seed of random walks, printed; RW_TEST_SEED=N repeats one
+ * harness_seed(), harness_seed_or(N)      seed of random walks, printed; RW_TEST_SEED=N repeats one
  * RW_AUTO(harness_dir) struct harness_dir d = harness_dir();   a folder that goes away with the scope
  */
 #ifndef RINGWARD_TEST_HARNESS_H
@@ -58,19 +58,25 @@
         if ((want) != RW_E_NONE) { assert_int_equal(err.code, (want)); }                           \
     } while (0)
 
-/* A new seed for each run unless RW_TEST_SEED gives one; always printed, so that a rare failure can be repeated. */
-static inline uint32_t harness_seed(void)
+/* The seed that RW_TEST_SEED gives, else `usual`; always printed, so that a failure can be repeated. */
+static inline uint32_t harness_seed_or(int64_t usual)
 {
     struct rw_err err = {0};
     const char *given = getenv("RW_TEST_SEED");
-    struct timespec now = {0};
-    (void)clock_gettime(CLOCK_REALTIME, &now);
-    int64_t seed = (now.tv_sec ^ now.tv_nsec ^ ((int64_t)getpid() << 16)) & UINT32_MAX;
+    int64_t seed = usual;
     if (given != NULL) {
         MUST(rw_parse_i64(rw_span_str(given), 0, UINT32_MAX, "RW_TEST_SEED", &seed, &err));
     }
     print_message("           RW_TEST_SEED=%lld\n", (long long)seed);
     return (uint32_t)seed;
+}
+
+/* A new seed for each run unless RW_TEST_SEED gives one. */
+static inline uint32_t harness_seed(void)
+{
+    struct timespec now = {0};
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    return harness_seed_or((now.tv_sec ^ now.tv_nsec ^ ((int64_t)getpid() << 16)) & UINT32_MAX);
 }
 
 /* Next number of a random walk (splitmix32): every seed is good, also 0. */

@@ -3,6 +3,7 @@
 #define RINGWARD_TEST_NODES_WORLD_H
 
 #include "server/api/api_core.h"
+#include "server/rollout/rollout_evidence.h"
 #include "server/rollout/rollout_live.h"
 #include "server/store/store_sqlite.h"
 #include "tests/harness.h"
@@ -16,6 +17,9 @@ enum {
     STEPS = 700,
     RING_START = 6,
     COHORT_START = 3,
+    ALIVE_START = 9,
+    ALIVE_AFTER_S = 1200,
+    DEADLINE_S = 900,
     CHANGES_MAX = 20000,
     PATH_BYTES = 128,
 };
@@ -28,7 +32,8 @@ static const char policy_text[] =
     "\"min_healthy\":12}}],"
     "\"classes\":{\"rules\":{}},"
     "\"window\":{\"confirm\":{\"start\":6,\"per_survivor_thousandths\":500,\"deadline\":\"15m\","
-    "\"probation\":\"10m\"},\"cohort\":{\"start\":3}},"
+    "\"probation\":\"10m\"},\"cohort\":{\"start\":3},"
+    "\"alive\":{\"after\":\"20m\",\"start\":9,\"per_survivor_thousandths\":1000}},"
     "\"health\":{\"false_halts_per_year\":1,\"releases_per_year\":7300},"
     "\"poll\":{\"rollout\":\"1m\"}}";
 static const char *const ring_names[RINGS] = {"canary", "broad"};
@@ -37,6 +42,10 @@ struct known {
     bool exposed;
     bool confirmed;
     bool failed; /* never confirmed, and never will */
+    bool late;   /* failed after it had confirmed */
+    bool dark;   /* was silent beyond its deadline once */
+    bool alive;  /* proved it so long after its permit */
+    int64_t granted_s;
     uint64_t permit;
 };
 
@@ -80,7 +89,9 @@ struct world {
     size_t change_count;
     struct node nodes[NODES];
     struct known truth[ENDPOINTS];
-    struct known promised[ENDPOINTS]; /* what endpoints were told */
+    struct known promised[ENDPOINTS];      /* what endpoints were told */
+    int64_t set_aside[RINGS][COHORTS + 1]; /* lost when evidence began anew; last: of the ring */
+    int64_t resumes;                       /* of the evidence in the store */
     bool halted;
     bool calm;
     void (*meanwhile)(
@@ -94,6 +105,7 @@ struct world {
     unsigned stale_refused;
     unsigned takeovers;
     unsigned permits;
+    unsigned grown; /* looks at a scope that the second law has let grow */
 };
 
 static unsigned draw(struct world *w, unsigned below)
@@ -125,23 +137,57 @@ static size_t cohort_of(size_t endpoint)
     return endpoint / RINGS % COHORTS;
 }
 
-static void check_scope(const struct world *w, size_t ring, size_t cohort, int64_t start)
+/* What a ring (cohort COHORTS) or a cohort of it counts. */
+struct tally {
+    int64_t exposed;
+    int64_t survived;
+    int64_t failed;
+    int64_t alive;
+    int64_t lost; /* exposed, and neither survived nor waited for */
+};
+
+static struct tally tally(const struct world *w, size_t ring, size_t cohort)
 {
-    int64_t exposed = 0;
-    int64_t survived = 0;
-    for (size_t i = 0; i < ENDPOINTS; i++) {
-        if (ring_of(i) != ring || (cohort < COHORTS && cohort_of(i) != cohort)) { continue; }
-        exposed += w->truth[i].exposed;
-        survived += w->truth[i].confirmed;
+    struct tally t = {.exposed = 0};
+    for (size_t i = ring; i < ENDPOINTS; i += RINGS) {
+        const struct known *k = &w->truth[i];
+        if (!k->exposed || (cohort < COHORTS && cohort_of(i) != cohort)) { continue; }
+        t.exposed++;
+        t.survived += k->confirmed;
+        t.failed += k->failed;
+        t.alive += k->alive;
+        t.lost += !k->confirmed && (k->failed || k->dark);
     }
-    if (2 * (exposed - survived) > 2 * start + survived) {
-        fail_msg("INV-1: ring %zu cohort %zu: %lld exposed, %lld survived", ring, cohort,
-                 (long long)exposed, (long long)survived);
+    return t;
+}
+
+static void note_dark(struct world *w)
+{
+    for (size_t i = 0; i < ENDPOINTS; i++) {
+        struct known *k = &w->truth[i];
+        bool waits = k->exposed && !k->confirmed && !k->failed;
+        k->dark = k->dark || (waits && wall(w).s >= k->granted_s + DEADLINE_S);
     }
 }
 
-static void check_law(const struct world *w)
+/* INV-1: both laws. What was lost when a person resumed takes no place under the first one any more. */
+static void check_scope(struct world *w, size_t ring, size_t cohort, int64_t start)
 {
+    const struct tally t = tally(w, ring, cohort);
+    int64_t aside = w->set_aside[ring][cohort];
+    int64_t unproven = t.exposed - t.survived - (t.lost < aside ? t.lost : aside);
+    if (2 * unproven > 2 * start + t.survived || t.exposed > ALIVE_START + 2 * t.alive) {
+        fail_msg("INV-1: ring %zu cohort %zu: %lld exposed, %lld survived, %lld alive, %lld of %lld"
+                 " lost set aside",
+                 ring, cohort, (long long)t.exposed, (long long)t.survived, (long long)t.alive,
+                 (long long)aside, (long long)t.lost);
+    }
+    w->grown += t.exposed > ALIVE_START;
+}
+
+static void check_law(struct world *w)
+{
+    note_dark(w);
     for (size_t ring = 0; ring < RINGS; ring++) {
         check_scope(w, ring, COHORTS, RING_START);
         for (size_t cohort = 0; cohort < COHORTS; cohort++) {
@@ -165,6 +211,7 @@ static RW_RC begin(void *ctx, int64_t term, struct store_now *now, struct rw_err
     RW_TRY(n->base.backend->begin(n->base.ctx, 0, &unused, err));
     n->staged = w->cluster;
     n->documents = false;
+    note_dark(w);
     rw_copy(n->memory, sizeof(n->memory), w->truth, sizeof(w->truth));
     *now = (struct store_now){w->cluster.tip, w->cluster.change};
     return RW_OK;
@@ -193,6 +240,27 @@ static void note_halt(struct node *n)
     n->w->halted = halted;
 }
 
+/* Evidence that began anew is in force from the commit that stores it. */
+static void note_resume(struct node *n)
+{
+    struct rw_err err;
+    struct world *w = n->w;
+    const struct rollout *ro =
+        n->core.rollouts == NULL ? NULL : rollout_live_find(n->core.rollouts, "yara", 1);
+    struct rollout_evidence *e = NULL;
+    if (ro == NULL) { return; }
+    MUST(rollout_evidence_open(&n->base, ro, wall(w), &e, &err));
+    bool anew = e->resumes > w->resumes;
+    w->resumes = e->resumes;
+    rollout_evidence_drop(&e);
+    for (size_t ring = 0; anew && ring < RINGS; ring++) {
+        w->set_aside[ring][COHORTS] = tally(w, ring, COHORTS).lost;
+        for (size_t i = 0; i < COHORTS; i++) { /* one that nobody knew at the start keeps all */
+            if (ro->cohort_count > 0) { w->set_aside[ring][i] = tally(w, ring, i).lost; }
+        }
+    }
+}
+
 static RW_RC commit(void *ctx, struct rw_err *err)
 {
     struct node *n = ctx;
@@ -206,6 +274,8 @@ static RW_RC commit(void *ctx, struct rw_err *err)
     w->takeovers += n->staged.lease.term > w->cluster.lease.term;
     w->cluster = n->staged;
     rw_copy(w->truth, sizeof(w->truth), n->memory, sizeof(n->memory));
+    note_dark(w);
+    note_resume(n);
     check_law(w);
     note_halt(n);
     if (fate == FATE_HOLDS) { return RW_OK; }
