@@ -4,6 +4,7 @@ import time
 
 import pytest
 
+from bounds import Bounds
 from conftest import BIN
 from lab import EXAMPLES, POLICY, Lab, wait_for
 
@@ -86,7 +87,9 @@ def test_a_release_that_kills_the_sensor_is_halted_and_rolled_back_without_a_han
     """INV-1, INV-6: at most the window's start is harmed, and all of them come back."""
     release = fleet.publish(EXAMPLES / "crash-on-load.yar", "kills the sensor")
     fleet.cli("rollout", "start", release, check=True)
-    rollout = fleet.wait_rollout(release, {"rolled_back"}, 150)
+    with Bounds(fleet, release) as bounds:
+        rollout = fleet.wait_rollout(release, {"rolled_back"}, 150)
+    assert len(bounds.harmed) <= HARMED_MAX
     harmed = sums(rollout, "failed") + sums(rollout, "dark")
     assert 1 <= harmed <= HARMED_MAX, rollout
     assert sums(rollout, "exposed") <= HARMED_MAX
@@ -105,7 +108,8 @@ def test_a_hanging_sensor_is_found_by_its_silence(fleet):
     content.write_text('rule hangs { meta: rehearse = "hang" strings: $a = "no such text in any file 81d2" condition: $a }\n')
     release = fleet.publish(content, "makes the sensor hang")
     fleet.cli("rollout", "start", release, check=True)
-    rollout = fleet.wait_rollout(release, {"halted", "rolling_back", "rolled_back"}, 240)
+    with Bounds(fleet, release):
+        rollout = fleet.wait_rollout(release, {"halted", "rolling_back", "rolled_back"}, 240)
     assert 1 <= sums(rollout, "failed") + sums(rollout, "dark") <= HARMED_MAX
     wait_all_on(fleet, fleet.good, 180)
 

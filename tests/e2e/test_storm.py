@@ -7,6 +7,7 @@ import os
 
 import pytest
 
+from bounds import Bounds
 from conftest import BIN
 from lab import EXAMPLES, POLICY, Lab, wait_for
 from test_webhook import Receiver, target
@@ -106,12 +107,16 @@ def sums(rollout, key):
     return sum(r[key] for r in rollout["rings"])
 
 
-def publish(lab, name, text):
+def halted(lab, name, text):
+    """A rollout of this content, which keeps the window's bound at every look (INV-1) and halts by itself."""
     content = lab.dir / name
     content.write_text(text)
     release = lab.publish(content, name)
     lab.cli("rollout", "start", release, check=True)
-    return release
+    with Bounds(lab, release):
+        rollout = lab.wait_rollout(release, {"rolled_back"}, 150)
+    assert rollout["halt"]["by"] == "controller", rollout["halt"]
+    return release, rollout
 
 
 def logged(agent, event):
@@ -127,8 +132,7 @@ def detections(agent, release):
 
 def test_a_storm_is_halted_and_quarantined_files_are_back_as_they_were(fleet):
     """INV-1, INV-6; the action budget of content on trial."""
-    release = publish(fleet, "storm.yar", STORM)
-    rollout = fleet.wait_rollout(release, {"rolled_back"}, 150)
+    release, rollout = halted(fleet, "storm.yar", STORM)
     assert rollout["halt"]["term"] == "storm", rollout["halt"]
     assert 1 <= sums(rollout, "storm") <= sums(rollout, "exposed") <= HARMED_MAX, rollout
     assert sums(rollout, "healthy") == 0
@@ -162,13 +166,11 @@ def test_people_see_the_storm_by_its_name(fleet):
 
 def test_a_slow_release_is_halted_and_taken_back(fleet):
     """A rehearsed fault: with it the sensor burns 25 ms of processor time on each file."""
-    release = publish(fleet, "slow.yar", SLOW)
-    rollout = fleet.wait_rollout(release, {"rolled_back"}, 150)
-    assert rollout["halt"]["term"] == "slow", rollout["halt"]
     # On a busy host a short probation may end before enough was scanned to tell: then it is a survivor, slow later. The
     # law of the window holds all the same.
+    release, rollout = halted(fleet, "slow.yar", SLOW)
+    assert rollout["halt"]["term"] == "slow", rollout["halt"]
     assert sums(rollout, "slow") >= 1
-    assert sums(rollout, "exposed") - sums(rollout, "healthy") <= HARMED_MAX + sums(rollout, "healthy"), rollout
     wait_all_on(fleet, fleet.good)
 
 
