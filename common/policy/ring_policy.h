@@ -54,6 +54,7 @@ struct ring_policy {
     int64_t alive_after_s;          /* horizon of the second law: alive so long after its permit */
     int64_t alive_start;            /* its U, in ring and cohort */
     int64_t alive_per_survivor_m;   /* its k in thousandths */
+    int64_t tenant_share_bp;        /* of U for one tenant beside others */
     int64_t tenant_votes; /* more failures of one tenant than this are evidence for all tenants */
     int64_t false_halts_per_year;
     int64_t releases_per_year;

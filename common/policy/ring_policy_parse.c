@@ -76,9 +76,21 @@ static RW_RC read_cohort_start(const struct policy_at *window, struct ring_polic
                            err);
 }
 
+static RW_RC read_tenant(const struct policy_at *window, struct ring_policy *p, struct rw_err *err)
+{
+    static const char *const known[] = {"share"};
+    struct policy_at tenant;
+    p->tenant_share_bp = RING_POLICY_BUCKETS / 2;
+    RW_TRY(policy_read_opt(window, "tenant", JSON_OBJECT, &tenant, err));
+    if (tenant.v == NULL) { return RW_OK; }
+    RW_TRY(policy_read_only(&tenant, known, RW_LEN(known), err));
+    return policy_read_share(&tenant, "share", (struct policy_range){1, RING_POLICY_BUCKETS},
+                             &p->tenant_share_bp, err);
+}
+
 static RW_RC read_window(const struct policy_at *root, struct ring_policy *p, struct rw_err *err)
 {
-    static const char *const known[] = {"confirm", "cohort", "alive"};
+    static const char *const known[] = {"confirm", "cohort", "alive", "tenant"};
     static const char *const confirm_known[] = {"start", "per_survivor", "per_survivor_thousandths",
                                                 "deadline", "probation"};
     struct policy_at window;
@@ -99,6 +111,7 @@ static RW_RC read_window(const struct policy_at *root, struct ring_policy *p, st
     RW_TRY(not_shorter(&confirm, "deadline", p->confirm_deadline_s, p->confirm_probation_s + 1,
                        "longer than window.confirm.probation", err));
     RW_TRY(read_cohort_start(&window, p, err));
+    RW_TRY(read_tenant(&window, p, err));
     return read_alive(&window, p, err);
 }
 

@@ -36,6 +36,41 @@ int64_t window_rule_room_all(const struct window_rule_law *laws,
     return least;
 }
 
+enum { ALL_BP = 10000 };
+
+int64_t window_rule_own(const struct window_rule_tenant *t)
+{
+    int64_t scaled = 0;
+    int64_t start = t->law.start;
+    if (t->share_bp >= ALL_BP) { return start; }
+    if (start < 0 || t->share_bp < 0 || !rw_mul_i64(start, t->share_bp, &scaled)) { return 1; }
+    int64_t own = scaled / ALL_BP + (scaled % ALL_BP > 0);
+    return own < 1 ? 1 : own;
+}
+
+static int64_t within(int64_t places, int64_t room)
+{
+    if (places < 0 || room < 0) { return 0; }
+    return places < room ? places : room;
+}
+
+int64_t window_rule_tenant_ring(const struct window_rule_tenant *t, int64_t room)
+{
+    const struct window_rule_law law = {window_rule_own(t), t->law.per_survivor_m};
+    int64_t exposed = 0;
+    if (t->others <= 0) { return within(room, room); }
+    if (t->unproven < 0 || !rw_add_i64(t->unproven, t->survived, &exposed)) { return 0; }
+    const struct window_rule_counts c = {.exposed = exposed, .survived = t->survived};
+    return within(window_rule_room(&law, &c), room);
+}
+
+int64_t window_rule_tenant_cohort(const struct window_rule_tenant *t, int64_t room)
+{
+    int64_t by_law = window_rule_tenant_ring(t, room);
+    int64_t left = room - (t->law.start - window_rule_own(t));
+    return by_law > left ? by_law : within(left, room);
+}
+
 /* Probations until the turn comes, at most `most`. */
 static int64_t rounds_until(const struct window_rule_turn *t, int64_t most)
 {

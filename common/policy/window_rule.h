@@ -27,6 +27,26 @@ int64_t window_rule_room(const struct window_rule_law *law, const struct window_
 /* The least room of several laws, each with survivors of its own horizon. n >= 1. */
 int64_t window_rule_room_all(const struct window_rule_law *laws,
                              const struct window_rule_counts *counts, size_t n);
+
+/* A tenant that asks for a place in a ring where there are others (INV-11). It can only take away from the room of the
+ * laws above. Its endpoints that never prove anything get its share of the start and no more, however much the others
+ * let the window grow; those that prove let it grow as everybody's do. */
+struct window_rule_tenant {
+    struct window_rule_law law; /* of the ring, or with the start of a cohort */
+    int64_t share_bp;           /* of the start for one tenant; 10000: all */
+    int64_t
+        unproven; /* endpoints of the tenant in the ring that were exposed and have not survived */
+    int64_t survived; /* and that have */
+    int64_t others;   /* endpoints of other tenants in the ring; none: no limit */
+};
+/* The tenant's own places: its share of the start, rounded up, at least one. */
+int64_t window_rule_own(const struct window_rule_tenant *t);
+/* How many of the `room` places of a ring the tenant may take, >= 0: unproven <= own + k * survived. */
+int64_t window_rule_tenant_ring(const struct window_rule_tenant *t, int64_t room);
+/* The same of a cohort, in which nobody counts tenants: beyond that law it may take what leaves the others their part
+ * of the cohort's start. */
+int64_t window_rule_tenant_cohort(const struct window_rule_tenant *t, int64_t room);
+
 struct window_rule_turn {
     int64_t ahead;          /* endpoints whose turn is earlier and that have no permit yet */
     int64_t waiting;        /* all that have no permit yet */

@@ -222,6 +222,8 @@ struct cmd_rings_diff cmd_rings_diff(const struct ring_policy *had, const struct
          next->confirm_probation_s},
         {"endpoints of a cohort that may begin unproven", UNIT_COUNT, UP_IS_LOOSER,
          had->cohort_start, next->cohort_start},
+        {"of these that are for one tenant beside others", UNIT_SHARE, UP_IS_LOOSER,
+         had->tenant_share_bp, next->tenant_share_bp},
         {"alive counts after", UNIT_SECONDS, DOWN_IS_LOOSER, had->alive_after_s,
          next->alive_after_s},
         {"endpoints before any is alive so long", UNIT_COUNT, UP_IS_LOOSER, had->alive_start,

@@ -1,6 +1,7 @@
 #include "server/cli/cmd_rings_view.h"
 
 #include "common/base/num.h"
+#include "common/policy/window_rule.h"
 #include "server/cli/cli_table.h"
 #include "server/cli/cli_view.h"
 
@@ -146,6 +147,10 @@ static void print_window(const struct ring_policy *p)
            "makes room for\nitself and %lld.%03lld more.\n",
            (long long)p->alive_start, alive, (long long)(p->alive_per_survivor_m / 1000),
            (long long)(p->alive_per_survivor_m % 1000));
+    const struct window_rule_tenant one = {.law = {p->confirm_start, p->confirm_per_survivor_m},
+                                           .share_bp = p->tenant_share_bp};
+    printf("Where a ring has endpoints of several tenants, one of them begins with %lld.\n",
+           (long long)window_rule_own(&one));
     double alpha = ring_policy_alpha(p);
     printf(
         "The detector stops a good release with a chance of at most 1 in %.0f: %.2g false halts in "

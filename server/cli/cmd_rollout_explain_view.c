@@ -191,6 +191,18 @@ static void print_window(const struct json *scope, const char *name)
            (long long)cli_view_int(w, "survived", 0), (long long)cli_view_int(w, "allowed", 0),
            (long long)cli_view_int(w, "exposed", 0), (long long)cli_view_int(w, "room", 0));
     print_alive(json_find(w, "alive"));
+    printf("    beside others one tenant begins with %lld\n",
+           (long long)cli_view_int(w, "tenant_own", 0));
+}
+
+static void print_unproven(const struct json *ring)
+{
+    char tenant[WORD_BYTES];
+    const struct json *most = json_find(ring, "unproven_most");
+    if (most == NULL || json_type(most) != JSON_OBJECT) { return; }
+    printf("  most unproven places: %lld of tenant %s\n",
+           (long long)cli_view_int(most, "endpoints", 0),
+           cli_view_or_dash(most, "tenant", tenant, sizeof(tenant)));
 }
 
 static void print_gate(const struct json *ring)
@@ -276,6 +288,7 @@ static RW_RC print_ring(const struct json *ring, struct rw_err *err)
     print_culprit(ring);
     print_verdict(ring);
     print_window(ring, "the ring");
+    print_unproven(ring);
     for (const struct json *c = cohorts == NULL ? NULL : json_first(cohorts); c != NULL;
          c = json_next(c)) {
         print_window(c, cli_view_cohort(json_find(c, "cohort"), cohort, sizeof(cohort)));

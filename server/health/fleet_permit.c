@@ -167,6 +167,17 @@ struct fleet_counts fleet_state_counts(const struct fleet_state *f, const char *
     return counts_of(t, serial_of(t, family, release), ring_number, cohort_number_of(t, cohort));
 }
 
+struct fleet_counts fleet_state_tenant_counts(const struct fleet_state *f,
+                                              const struct fleet_place *place, const char *tenant)
+{
+    const struct fleet_table *t = &f->table;
+    uint16_t ring_number = fleet_table_name(t, FLEET_RINGS, place->ring);
+    uint16_t number = fleet_table_name(t, FLEET_TENANTS, tenant);
+    if (number == FLEET_NO_NAME) { return (struct fleet_counts){.members = 0}; }
+    return counts_of(t, serial_of(t, place->family, place->release), ring_number,
+                     (uint16_t)(FLEET_OF_TENANT + number));
+}
+
 RW_RC fleet_state_each_cohort(const struct fleet_state *f, const struct fleet_place *place,
                               RW_RC (*each)(void *arg, const struct beacon_cohort *cohort,
                                             const struct fleet_counts *counts, struct rw_err *err),

@@ -80,6 +80,9 @@ struct fleet_place {
 struct fleet_counts fleet_state_counts(const struct fleet_state *f, const char *family,
                                        int64_t release, const char *ring,
                                        const struct beacon_cohort *cohort);
+/* Counts of one tenant's endpoints there; a tenant that nobody knows has none. */
+struct fleet_counts fleet_state_tenant_counts(const struct fleet_state *f,
+                                              const struct fleet_place *place, const char *tenant);
 /* Calls `each` for the cohorts that have members in the ring, or an exposure or vote of the release there. */
 RW_RC fleet_state_each_cohort(const struct fleet_state *f, const struct fleet_place *place,
                               RW_RC (*each)(void *arg, const struct beacon_cohort *cohort,

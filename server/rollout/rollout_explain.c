@@ -80,14 +80,16 @@ static void put_law(struct json_writer *w, const struct window_rule_law *law,
 }
 
 static void put_window(struct json_writer *w, const struct rollout_facts_window *window,
-                       int64_t alive_after_s)
+                       const struct ring_policy *p)
 {
+    const struct window_rule_tenant one = {.law = window->law[0], .share_bp = p->tenant_share_bp};
     json_open_object(w, "window");
     put_law(w, &window->law[0], &window->counts[0]);
     json_put_int(w, "exposed", window->counts[0].exposed);
     json_put_int(w, "room", window->room);
+    json_put_int(w, "tenant_own", window_rule_own(&one));
     json_open_object(w, "alive");
-    json_put_int(w, "after_s", alive_after_s);
+    json_put_int(w, "after_s", p->alive_after_s);
     put_law(w, &window->law[1], &window->counts[1]);
     json_close_object(w);
     json_close_object(w);
@@ -117,7 +119,7 @@ static RW_RC put_cohort_scope(void *arg, const struct beacon_cohort *cohort,
     rollout_view_number(c->w, "log_e", s.result.log_e);
     put_terms(c->w, &s);
     json_put_bool(c->w, "halted", s.halted);
-    put_window(c->w, &window, c->from->policy->alive_after_s);
+    put_window(c->w, &window, c->from->policy);
     json_close_object(c->w);
     return RW_OK;
 }
@@ -138,6 +140,16 @@ static void put_verdict(struct json_writer *w, const char *ring, const struct ro
     if (f->culprit.is_cohort) { rollout_view_cohort(w, &f->culprit.cohort); }
     const struct rollout_cause cause = rollout_cause_of(ring, f);
     rollout_cause_put(w, &cause);
+    json_close_object(w);
+}
+
+/* The tenant that holds most places of the ring without having proven anything. */
+static void put_unproven(struct json_writer *w, const struct rollout_facts *f)
+{
+    if (f->unproven_most <= 0) { return; }
+    json_open_object(w, "unproven_most");
+    json_put_str(w, "tenant", f->unproven_tenant);
+    json_put_int(w, "endpoints", f->unproven_most);
     json_close_object(w);
 }
 
@@ -167,7 +179,8 @@ static RW_RC explain_ring(const struct rollout_run *r, const struct rollout *ro,
     json_put_int(w, "risk_s", f.ring.risk_s);
     put_share(w, "weight", f.ring.weight);
     put_terms(w, &f.ring);
-    put_window(w, &f.window, r->policy.alive_after_s);
+    put_window(w, &f.window, &r->policy);
+    put_unproven(w, &f);
     json_open_array(w, "cohorts");
     const struct fleet_place place = {ro->family, ro->release, ro->rings[i].name};
     RW_TRY(fleet_state_each_cohort(r->fleet, &place, put_cohort_scope, &cohorts, err));

@@ -92,6 +92,10 @@ static RW_RC poll_tenant(void *arg, const char *tenant, const struct fleet_count
     struct rollout_facts *f = p->f;
     int64_t votes = votes_of(c);
     (void)err;
+    if (c->exposed - c->survived > f->unproven_most) {
+        f->unproven_most = c->exposed - c->survived;
+        rollout_doc_text(f->unproven_tenant, sizeof(f->unproven_tenant), tenant);
+    }
     for (size_t i = 0; i < p->rollout->tenant_count; i++) {
         if (strcmp(p->rollout->tenants[i], tenant) == 0) { return RW_OK; } /* held already */
     }

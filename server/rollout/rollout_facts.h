@@ -69,8 +69,10 @@ struct rollout_facts {
     struct rollout_facts_scope culprit;
     enum health_rule_term culprit_term;
     struct verdict_rule_votes votes;
-    char top_tenant[ROLLOUT_NAME_BYTES]; /* with the most votes */
-    struct fleet_counts top_counts;      /* of that tenant */
+    char top_tenant[ROLLOUT_NAME_BYTES];      /* with the most votes */
+    struct fleet_counts top_counts;           /* of that tenant */
+    char unproven_tenant[ROLLOUT_NAME_BYTES]; /* with the most places that are pending or lost */
+    int64_t unproven_most;
     enum verdict_rule verdict;
     size_t cohort; /* VERDICT_COHORT: index of the one to halt */
     double limit;
@@ -83,6 +85,10 @@ struct rollout_facts {
 /* Windows of ring `index` (cohort NULL) or of a cohort of it: what permits are granted by (INV-1). */
 void rollout_facts_window(const struct rollout_facts_from *from, size_t index,
                           const struct beacon_cohort *cohort, struct rollout_facts_window *out);
+/* What a tenant holds in ring `index`, and who is there beside it (INV-11); `start`: of the ring or of a cohort. Nobody
+ * is while no permit of the ring is pending. */
+struct window_rule_tenant rollout_facts_tenant(const struct rollout_facts_from *from, size_t index,
+                                               const char *tenant, int64_t start);
 /* Counts of the ring without cohorts that are halted: what the gate is about. */
 struct fleet_counts rollout_facts_going(const struct rollout_facts_from *from, size_t index);
 /* Counts and evidence of ring `index` as a whole. */

@@ -99,7 +99,8 @@ static int64_t retry_s(const struct rollout_run *r, const struct rollout *ro,
     return window_rule_retry_s(&t);
 }
 
-/* INV-1: a place under every law in this scope, counted with every permit granted so far, committed or not. */
+/* INV-1: a place under every law in this scope, counted with every permit granted so far, committed or not. INV-11: and
+ * one that this tenant need not leave to others. */
 static bool has_place(const struct rollout_run *r, const struct rollout *ro, size_t ring,
                       const struct fleet_ask *ask, const struct beacon_cohort *cohort,
                       struct beacon_permit_answer *a)
@@ -108,12 +109,24 @@ static bool has_place(const struct rollout_run *r, const struct rollout *ro, siz
     struct rollout_facts_window w;
     char why[ROLLOUT_REASON_BYTES];
     rollout_facts_window(&from, ring, cohort, &w);
-    if (w.room > 0) { return true; }
+    const struct window_rule_tenant t =
+        rollout_facts_tenant(&from, ring, ask->who->tenant, w.law[0].start);
+    int64_t places = cohort == NULL ? window_rule_tenant_ring(&t, w.room)
+                                    : window_rule_tenant_cohort(&t, w.room);
+    if (places > 0) { return true; }
+    const char *scope = cohort == NULL ? "ring" : "cohort";
     struct fleet_counts c =
         fleet_state_counts(r->fleet, ro->family, ro->release, ro->rings[ring].name, cohort);
-    (void)snprintf(why, sizeof(why), "the window of the %s is full: %lld of %lld, %lld survived",
-                   cohort == NULL ? "ring" : "cohort", (long long)c.exposed, (long long)w.allowed,
-                   (long long)c.survived);
+    if (w.room > 0) {
+        (void)snprintf(why, sizeof(why),
+                       "the rest of the %s is for other tenants: %lld unproven of this one, %lld "
+                       "survived",
+                       scope, (long long)t.unproven, (long long)t.survived);
+    } else {
+        (void)snprintf(why, sizeof(why),
+                       "the window of the %s is full: %lld of %lld, %lld survived", scope,
+                       (long long)c.exposed, (long long)w.allowed, (long long)c.survived);
+    }
     wait(a, retry_s(r, ro, ask->who, &c), why);
     return false;
 }

@@ -63,6 +63,29 @@ void rollout_facts_window(const struct rollout_facts_from *from, size_t index,
     *out = w;
 }
 
+struct window_rule_tenant rollout_facts_tenant(const struct rollout_facts_from *from, size_t index,
+                                               const char *tenant, int64_t start)
+{
+    const struct rollout *r = from->rollout;
+    const struct fleet_place place = {r->family, r->release, r->rings[index].name};
+    struct fleet_counts all =
+        fleet_state_counts(from->fleet, place.family, place.release, place.ring, NULL);
+    struct fleet_counts own = fleet_state_tenant_counts(from->fleet, &place, tenant);
+    /* What a resume gave back to the ring, every tenant has back of what it lost. */
+    int64_t back = given_back(r, index, NULL, &all);
+    int64_t lost = own.exposed - own.survived - own.pending;
+    struct window_rule_tenant t = {.law = {start, from->policy->confirm_per_survivor_m},
+                                   .share_bp = from->policy->tenant_share_bp,
+                                   .unproven =
+                                       own.exposed - own.survived - (lost < back ? lost : back),
+                                   .survived = own.survived,
+                                   .others = all.members - own.members};
+    /* Nothing is open and nobody came for what was left: then it is kept for nobody, else endpoints that never ask
+     * would keep the detector from ever being sure (INV-3). */
+    if (all.pending == 0) { t.others = 0; }
+    return t;
+}
+
 /* Takes a base away from counts, or from a base that holds more: `at` is where each of them stands there. */
 static void lessen_one(void *object, size_t at, const struct rollout_evidence_base *b, size_t base)
 {

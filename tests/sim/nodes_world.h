@@ -1,4 +1,4 @@
-/* nodes_world.h: three nodes, what they share, and the model that looks on; for nodes_property_test.c. */
+/* nodes_world.h: three nodes, their endpoints, and the model that looks on; for nodes_property_test.c. */
 #ifndef RINGWARD_TEST_NODES_WORLD_H
 #define RINGWARD_TEST_NODES_WORLD_H
 
@@ -7,6 +7,7 @@
 #include "server/rollout/rollout_live.h"
 #include "server/store/store_sqlite.h"
 #include "tests/harness.h"
+#include "tests/sim/sim_release.h"
 
 enum {
     NODES = 3,
@@ -92,6 +93,8 @@ struct world {
     struct known promised[ENDPOINTS];      /* what endpoints were told */
     int64_t set_aside[RINGS][COHORTS + 1]; /* lost when evidence began anew; last: of the ring */
     int64_t resumes;                       /* of the evidence in the store */
+    bool two_tenants;
+    bool all_known; /* every endpoint was there when the rollout began */
     bool halted;
     bool calm;
     void (*meanwhile)(
@@ -105,7 +108,8 @@ struct world {
     unsigned stale_refused;
     unsigned takeovers;
     unsigned permits;
-    unsigned grown; /* looks at a scope that the second law has let grow */
+    unsigned limited; /* requests of a tenant that had its share */
+    unsigned grown;   /* looks at a scope that the second law has let grow */
 };
 
 static unsigned draw(struct world *w, unsigned below)
@@ -146,11 +150,11 @@ struct tally {
     int64_t lost; /* exposed, and neither survived nor waited for */
 };
 
-static struct tally tally(const struct world *w, size_t ring, size_t cohort)
+static struct tally tally(const struct known *all, size_t ring, size_t cohort)
 {
     struct tally t = {.exposed = 0};
     for (size_t i = ring; i < ENDPOINTS; i += RINGS) {
-        const struct known *k = &w->truth[i];
+        const struct known *k = &all[i];
         if (!k->exposed || (cohort < COHORTS && cohort_of(i) != cohort)) { continue; }
         t.exposed++;
         t.survived += k->confirmed;
@@ -173,7 +177,7 @@ static void note_dark(struct world *w)
 /* INV-1: both laws. What was lost when a person resumed takes no place under the first one any more. */
 static void check_scope(struct world *w, size_t ring, size_t cohort, int64_t start)
 {
-    const struct tally t = tally(w, ring, cohort);
+    const struct tally t = tally(w->truth, ring, cohort);
     int64_t aside = w->set_aside[ring][cohort];
     int64_t unproven = t.exposed - t.survived - (t.lost < aside ? t.lost : aside);
     if (2 * unproven > 2 * start + t.survived || t.exposed > ALIVE_START + 2 * t.alive) {
@@ -183,6 +187,31 @@ static void check_scope(struct world *w, size_t ring, size_t cohort, int64_t sta
                  (long long)aside, (long long)t.lost);
     }
     w->grown += t.exposed > ALIVE_START;
+}
+
+static bool is_initech(const struct world *w, size_t endpoint)
+{
+    return w->two_tenants && endpoint % 3 == 2;
+}
+
+/* INV-11: whether the tenant of this endpoint has all that it may have in its ring beside the other tenant. */
+static bool has_its_share(const struct world *w, const struct known *all, size_t endpoint)
+{
+    size_t ring = ring_of(endpoint);
+    const struct tally t = tally(all, ring, COHORTS);
+    int64_t unproven = 0;
+    int64_t survived = 0;
+    int64_t lost = 0;
+    int64_t aside = w->set_aside[ring][COHORTS] < t.lost ? w->set_aside[ring][COHORTS] : t.lost;
+    for (size_t i = ring; i < ENDPOINTS; i += RINGS) {
+        if (is_initech(w, i) != is_initech(w, endpoint)) { continue; }
+        unproven += all[i].exposed && !all[i].confirmed;
+        lost += all[i].exposed && !all[i].confirmed && (all[i].failed || all[i].dark);
+        survived += all[i].confirmed;
+    }
+    bool waited_for = w->two_tenants && t.exposed - t.survived - t.lost > 0;
+    unproven -= lost < aside ? lost : aside;
+    return waited_for && 2 * unproven >= RING_START + survived;
 }
 
 static void check_law(struct world *w)
@@ -196,279 +225,98 @@ static void check_law(struct world *w)
     }
 }
 
-/* --- a store that nodes share --- */
+/* --- endpoints --- */
 
-static RW_RC begin(void *ctx, int64_t term, struct store_now *now, struct rw_err *err)
+static struct fleet_who who(const struct world *w, size_t endpoint)
 {
-    struct node *n = ctx;
-    struct world *w = n->w;
-    struct store_now unused;
-    if (n->cut) { return rw_fail(err, RW_E_STORE, "cut off"); }
-    if (term > 0 && w->cluster.lease.term != term) {
-        w->stale_refused++;
-        return rw_fail(err, RW_E_STALE, "term %lld has ended", (long long)term);
-    }
-    RW_TRY(n->base.backend->begin(n->base.ctx, 0, &unused, err));
-    n->staged = w->cluster;
-    n->documents = false;
-    note_dark(w);
-    rw_copy(n->memory, sizeof(n->memory), w->truth, sizeof(w->truth));
-    *now = (struct store_now){w->cluster.tip, w->cluster.change};
-    return RW_OK;
+    struct fleet_who me = {.endpoint = {(uint8_t)endpoint, 7}};
+    (void)snprintf(me.tenant, sizeof(me.tenant), "%s",
+                   is_initech(w, endpoint) ? "initech" : "acme");
+    return me;
 }
 
-static void rollback(void *ctx)
+static struct beacon_cohort cohort_named(size_t number)
 {
-    struct node *n = ctx;
-    n->base.backend->rollback(n->base.ctx);
-    /* Changes of documents that were noted for this transaction. */
-    while (n->w->change_count > 0 &&
-           n->w->changes[n->w->change_count - 1].change > n->w->cluster.change) {
-        n->w->change_count--;
-    }
+    struct beacon_cohort c = {.arch = "x86_64", .engine = "yara-4.2"};
+    (void)snprintf(c.os, sizeof(c.os), "os-%zu", number);
+    return c;
 }
 
-static void note_halt(struct node *n)
+static void ask(struct node *n, size_t i)
 {
     struct rw_err err;
-    int64_t generation = 0;
-    RW_AUTO(rw_buf) struct rw_buf body = rw_buf_make(1 << 18);
-    struct rw_rc rc = n->base.backend->doc_get(n->base.ctx, ROLLOUT_DOC_KIND, "yara/0000000001",
-                                               &body, &generation, &err);
-    bool halted = rw_is_ok(rc) && strstr(rw_buf_str(&body), "\"halt\"") != NULL;
-    if (n->w->halted && !halted) { fail_msg("INV-9: a halt that was committed is lost"); }
-    n->w->halted = halted;
+    struct fleet_who me = who(n->w, i);
+    struct beacon_permit_answer a;
+    struct beacon_permit_request q = {
+        .family = "yara", .release = 1, .cohort = cohort_named(cohort_of(i))};
+    (void)snprintf(q.ring, sizeof(q.ring), "%s", ring_names[ring_of(i)]);
+    MUST(bytes_of(NULL, "yara", 1, q.sha256, &err));
+    bool limited = n->w->all_known && !n->memory[i].exposed && has_its_share(n->w, n->memory, i);
+    MUST(rollout_run_permit(n->core.rollouts, &me, &q, wall(n->w), &a, &err));
+    assert_false(limited && a.decision == BEACON_PERMIT_GRANTED);
+    n->w->limited += limited;
+    if (a.decision != BEACON_PERMIT_GRANTED) { return; }
+    assert_false(n->w->halted); /* committed before this transaction began, at whichever node */
+    assert_false(n->memory[i].failed);
+    n->memory[i].exposed = true;
+    if (n->memory[i].permit != a.permit) { n->memory[i].granted_s = wall(n->w).s; }
+    n->memory[i].permit = a.permit;
+    n->w->permits++;
 }
 
-/* Evidence that began anew is in force from the commit that stores it. */
-static void note_resume(struct node *n)
+static void send(struct node *n, size_t i, enum beacon_kind kind, uint64_t id)
 {
     struct rw_err err;
-    struct world *w = n->w;
-    const struct rollout *ro =
-        n->core.rollouts == NULL ? NULL : rollout_live_find(n->core.rollouts, "yara", 1);
-    struct rollout_evidence *e = NULL;
-    if (ro == NULL) { return; }
-    MUST(rollout_evidence_open(&n->base, ro, wall(w), &e, &err));
-    bool anew = e->resumes > w->resumes;
-    w->resumes = e->resumes;
-    rollout_evidence_drop(&e);
-    for (size_t ring = 0; anew && ring < RINGS; ring++) {
-        w->set_aside[ring][COHORTS] = tally(w, ring, COHORTS).lost;
-        for (size_t i = 0; i < COHORTS; i++) { /* one that nobody knew at the start keeps all */
-            if (ro->cohort_count > 0) { w->set_aside[ring][i] = tally(w, ring, i).lost; }
-        }
+    bool duplicate = false;
+    struct fleet_who me = who(n->w, i);
+    struct known *k = &n->memory[i];
+    struct beacon b = {.kind = kind,
+                       .family = "yara",
+                       .release = 1,
+                       .trust = "ok",
+                       .cohort = cohort_named(cohort_of(i))};
+    rw_copy(b.id, sizeof(b.id), &id, sizeof(id));
+    (void)snprintf(b.ring, sizeof(b.ring), "%s", ring_names[ring_of(i)]);
+    MUST(bytes_of(NULL, "yara", 1, b.sha256, &err));
+    MUST(fleet_state_beacon(n->fleet, &me, &b, wall(n->w), &duplicate, &err));
+    /* A beacon of a permit that was lost with its transaction may be sent again: it counts for nothing. */
+    if (kind == BEACON_HEALTHY && k->exposed && !k->failed) { k->confirmed = true; }
+    if (kind == BEACON_FAILED && k->exposed && !k->confirmed) { k->failed = true; }
+    if (kind == BEACON_FAILED && k->confirmed) { k->late = true; }
+    bool proof = kind != BEACON_FAILED && !duplicate && k->confirmed && !k->late;
+    if (proof && wall(n->w).s - k->granted_s >= ALIVE_AFTER_S) { k->alive = true; }
+}
+
+static void check_counts(struct node *n, size_t ring, size_t cohort)
+{
+    const struct tally want = tally(n->w->truth, ring, cohort);
+    const struct beacon_cohort named = cohort_named(cohort);
+    struct fleet_counts c =
+        fleet_state_counts(n->fleet, "yara", 1, ring_names[ring], cohort < COHORTS ? &named : NULL);
+    assert_int_equal(c.exposed, want.exposed);
+    assert_int_equal(c.survived, want.survived);
+    assert_int_equal(c.failed, want.failed);
+    assert_int_equal(c.aged, want.alive);
+}
+
+/* INV-2, INV-8: what anybody was told stands in the store. */
+static void check_promises(struct node *n)
+{
+    struct rw_err err;
+    for (size_t i = 0; i < ENDPOINTS; i++) {
+        const struct known *k = &n->w->promised[i];
+        struct fleet_permit p;
+        struct fleet_who me = who(n->w, i);
+        struct beacon_permit_request q = {.family = "yara", .release = 1};
+        const struct fleet_ask look = {&me, &q, wall(n->w), DEADLINE_S};
+        if (!k->exposed) { continue; }
+        MUST(fleet_state_permit_look(n->fleet, &look, &p, &err));
+        assert_true(p.past != FLEET_PERMIT_FRESH);
+        if (k->failed) { assert_int_equal(p.past, FLEET_PERMIT_NEVER); }
+        if (p.past == FLEET_PERMIT_OPEN) { assert_true(p.number >= k->permit); }
+        assert_true(n->w->truth[i].exposed);
+        assert_true(!k->confirmed || n->w->truth[i].confirmed);
     }
 }
-
-static RW_RC commit(void *ctx, struct rw_err *err)
-{
-    struct node *n = ctx;
-    struct world *w = n->w;
-    unsigned chance = w->calm ? 100 : draw(w, 100);
-    enum fate fate = chance < 6 ? FATE_FAILS : chance < 10 ? FATE_ANSWER_LOST : FATE_HOLDS;
-    if (fate == FATE_FAILS) { return rw_fail(err, RW_E_STORE, "the connection was lost"); }
-    RW_TRY(n->base.backend->commit(n->base.ctx, err));
-    n->staged.change += n->documents ? 1 : 0;
-    assert_true(n->staged.lease.term >= w->cluster.lease.term);
-    w->takeovers += n->staged.lease.term > w->cluster.lease.term;
-    w->cluster = n->staged;
-    rw_copy(w->truth, sizeof(w->truth), n->memory, sizeof(n->memory));
-    note_dark(w);
-    note_resume(n);
-    check_law(w);
-    note_halt(n);
-    if (fate == FATE_HOLDS) { return RW_OK; }
-    return rw_fail(err, RW_E_STORE, "the connection was lost behind the commit");
-}
-
-static RW_RC look(void *ctx, struct store_now *now, struct rw_err *err)
-{
-    const struct node *n = ctx;
-    if (n->cut) { return rw_fail(err, RW_E_STORE, "cut off"); }
-    *now = (struct store_now){n->w->cluster.tip, n->w->cluster.change};
-    return RW_OK;
-}
-
-static RW_RC doc_put(void *ctx, const char *kind, const struct store_doc *doc, struct rw_err *err)
-{
-    struct node *n = ctx;
-    struct world *w = n->w;
-    RW_TRY(n->base.backend->doc_put(n->base.ctx, kind, doc, err));
-    assert_true(w->change_count < CHANGES_MAX);
-    struct changed *c = &w->changes[w->change_count++];
-    *c = (struct changed){.change = n->staged.change + 1};
-    (void)snprintf(c->kind, sizeof(c->kind), "%s", kind);
-    (void)snprintf(c->id, sizeof(c->id), "%s", doc->id);
-    n->documents = true;
-    return RW_OK;
-}
-
-static RW_RC doc_get(void *ctx, const char *kind, const char *id, struct rw_buf *body,
-                     int64_t *generation, struct rw_err *err)
-{
-    const struct node *n = ctx;
-    if (n->cut) { return rw_fail(err, RW_E_STORE, "cut off"); }
-    return n->base.backend->doc_get(n->base.ctx, kind, id, body, generation, err);
-}
-
-static RW_RC doc_each(void *ctx, const char *kind,
-                      RW_RC (*each)(void *arg, const struct store_doc *doc, struct rw_err *err),
-                      void *arg, struct rw_err *err)
-{
-    const struct node *n = ctx;
-    if (n->cut) { return rw_fail(err, RW_E_STORE, "cut off"); }
-    return n->base.backend->doc_each(n->base.ctx, kind, each, arg, err);
-}
-
-static RW_RC doc_count(void *ctx, const char *kind, int64_t *out, struct rw_err *err)
-{
-    const struct node *n = ctx;
-    if (n->cut) { return rw_fail(err, RW_E_STORE, "cut off"); }
-    return n->base.backend->doc_count(n->base.ctx, kind, out, err);
-}
-
-static RW_RC doc_changed(void *ctx, int64_t after,
-                         RW_RC (*each)(void *arg, const char *kind, const struct store_doc *doc,
-                                       struct rw_err *err),
-                         void *arg, struct rw_err *err)
-{
-    const struct node *n = ctx;
-    for (size_t i = 0; i < n->w->change_count; i++) {
-        const struct changed *c = &n->w->changes[i];
-        struct store_doc doc = {.generation = 0};
-        RW_AUTO(rw_buf) struct rw_buf body = rw_buf_make(STORE_DOC_BYTES_MAX);
-        if (c->change <= after) { continue; }
-        (void)snprintf(doc.id, sizeof(doc.id), "%s", c->id);
-        RW_TRY(doc_get(ctx, c->kind, c->id, &body, &doc.generation, err));
-        doc.body = rw_buf_span(&body);
-        RW_TRY(each(arg, c->kind, &doc, err));
-    }
-    return RW_OK;
-}
-
-static RW_RC journal_append(void *ctx, struct rw_span batch, int64_t *row, struct rw_err *err)
-{
-    struct node *n = ctx;
-    RW_TRY(n->base.backend->journal_append(n->base.ctx, batch, row, err));
-    assert_int_equal(*row, n->staged.tip + 1);
-    n->staged.tip = *row;
-    return RW_OK;
-}
-
-static RW_RC journal_each(void *ctx, int64_t after,
-                          RW_RC (*each)(void *arg, int64_t row, struct rw_span batch,
-                                        struct rw_err *err),
-                          void *arg, struct rw_err *err)
-{
-    const struct node *n = ctx;
-    if (n->cut) { return rw_fail(err, RW_E_STORE, "cut off"); }
-    return n->base.backend->journal_each(n->base.ctx, after, each, arg, err);
-}
-
-static RW_RC fold(void *ctx, int64_t mark, struct rw_span image, struct rw_err *err)
-{
-    const struct node *n = ctx;
-    return n->base.backend->fold(n->base.ctx, mark, image, err);
-}
-
-static RW_RC fold_load(void *ctx, int64_t *mark, struct rw_buf *image, struct rw_err *err)
-{
-    const struct node *n = ctx;
-    if (n->cut) { return rw_fail(err, RW_E_STORE, "cut off"); }
-    return n->base.backend->fold_load(n->base.ctx, mark, image, err);
-}
-
-static RW_RC fold_mark(void *ctx, int64_t *mark, struct rw_err *err)
-{
-    const struct node *n = ctx;
-    if (n->cut) { return rw_fail(err, RW_E_STORE, "cut off"); }
-    return n->base.backend->fold_mark(n->base.ctx, mark, err);
-}
-
-static RW_RC journal_drop(void *ctx, int64_t upto, int64_t limit, bool *more, struct rw_err *err)
-{
-    const struct node *n = ctx;
-    return n->base.backend->journal_drop(n->base.ctx, upto, limit, more, err);
-}
-
-static RW_RC slice_put(void *ctx, int64_t number, int64_t mark, struct rw_span bytes,
-                       struct rw_err *err)
-{
-    const struct node *n = ctx;
-    return n->base.backend->slice_put(n->base.ctx, number, mark, bytes, err);
-}
-
-static RW_RC slice_get(void *ctx, int64_t number, int64_t *mark, struct rw_buf *into,
-                       struct rw_err *err)
-{
-    const struct node *n = ctx;
-    if (n->cut) { return rw_fail(err, RW_E_STORE, "cut off"); }
-    return n->base.backend->slice_get(n->base.ctx, number, mark, into, err);
-}
-
-static RW_RC
-slice_each(void *ctx, RW_RC (*each)(void *arg, const struct store_slice *slice, struct rw_err *err),
-           void *arg, struct rw_err *err)
-{
-    const struct node *n = ctx;
-    if (n->cut) { return rw_fail(err, RW_E_STORE, "cut off"); }
-    return n->base.backend->slice_each(n->base.ctx, each, arg, err);
-}
-
-static RW_RC audit_append(void *ctx, const struct store_audit *a, struct rw_err *err)
-{
-    const struct node *n = ctx;
-    return n->base.backend->audit_append(n->base.ctx, a, err);
-}
-
-static RW_RC audit_tip(void *ctx, struct store_audit_tip *out, struct rw_err *err)
-{
-    const struct node *n = ctx;
-    return n->base.backend->audit_tip(n->base.ctx, out, err);
-}
-
-static RW_RC lease_get(void *ctx, struct store_lease *out, struct rw_err *err)
-{
-    const struct node *n = ctx;
-    (void)err;
-    *out = n->staged.lease;
-    out->left_ms -= n->w->now_ms;
-    return RW_OK;
-}
-
-static RW_RC lease_put(void *ctx, const struct store_lease *lease, struct rw_err *err)
-{
-    struct node *n = ctx;
-    (void)err;
-    n->staged.lease = *lease;
-    n->staged.lease.left_ms += n->w->now_ms;
-    return RW_OK;
-}
-
-static const struct store_backend shared = {
-    .begin = begin,
-    .commit = commit,
-    .rollback = rollback,
-    .doc_put = doc_put,
-    .doc_get = doc_get,
-    .doc_each = doc_each,
-    .doc_count = doc_count,
-    .journal_append = journal_append,
-    .journal_each = journal_each,
-    .journal_drop = journal_drop,
-    .fold = fold,
-    .fold_load = fold_load,
-    .fold_mark = fold_mark,
-    .slice_put = slice_put,
-    .slice_get = slice_get,
-    .slice_each = slice_each,
-    .audit_append = audit_append,
-    .audit_tip = audit_tip,
-    .look = look,
-    .doc_changed = doc_changed,
-    .lease_get = lease_get,
-    .lease_put = lease_put,
-};
 
 #endif

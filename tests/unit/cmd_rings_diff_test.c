@@ -37,6 +37,7 @@ CHANGE(start, confirm_start, 1)
 CHANGE(probation, confirm_probation_s, 60)
 CHANGE(deadline, confirm_deadline_s, 60)
 CHANGE(tenant, tenant_votes, 1)
+CHANGE(tenant_share, tenant_share_bp, 1000)
 CHANGE(hard_min, hard_min_s, 60)
 
 static void nothing(struct ring_policy *p)
@@ -86,6 +87,8 @@ static const struct diff_case {
     {"earlier_dark", deadline_down, 1, 0, "dark after: 15m -> 14m"},
     {"more_votes_of_one_tenant", tenant_up, 1, 1, "8 -> 9"},
     {"fewer_votes_of_one_tenant", tenant_down, 1, 0, "8 -> 7"},
+    {"more_places_of_one_tenant", tenant_share_up, 1, 1, "50.00% -> 60.00%"},
+    {"fewer_places_of_one_tenant", tenant_share_down, 1, 0, "50.00% -> 40.00%"},
     {"longer_hard_minimum", hard_min_up, 1, 0, "30m -> 31m"},
     {"shorter_hard_minimum", hard_min_down, 1, 1, "30m -> 29m"},
     {"a_second_person", second_needed, 1, 0, "resume needs a second person"},

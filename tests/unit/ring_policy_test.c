@@ -162,6 +162,10 @@ static const struct refused {
      WINDOW("\"confirm\":{\"per_survivor\":1.0,\"per_survivor_thousandths\":1000}"), "one of them"},
     {"a negative k", "window.confirm.per_survivor", WINDOW("\"confirm\":{\"per_survivor\":-0.5}"),
      "from 0 to 100"},
+    {"a tenant without places", "window.tenant.share",
+     WINDOW("\"confirm\":{},\"tenant\":{\"share\":\"0%\"}"), "0"},
+    {"unknown member of a tenant", "window.tenant.shares",
+     WINDOW("\"confirm\":{},\"tenant\":{\"shares\":\"50%\"}"), "unknown member"},
     {"a k beyond its limit", "window.alive.per_survivor",
      WINDOW("\"confirm\":{},\"alive\":{\"per_survivor\":1000.001}"), "from 0 to 1000"},
     {"k as text", "window.confirm.per_survivor", WINDOW("\"confirm\":{\"per_survivor\":\"1.0\"}"),
@@ -248,6 +252,7 @@ TEST(k_may_be_a_number_and_the_fields_of_cohorts_may_be_written_down)
     MUST(ring_policy_parse(rw_span_str(text), &p, &err));
     assert_int_equal(p.confirm_per_survivor_m, 1000);
     assert_int_equal(p.alive_per_survivor_m, 99000);
+    assert_int_equal(p.tenant_share_bp, 5000);
     assert_int_equal(p.ring_count, 4);
     MUST(ring_policy_parse(rw_span_str(WINDOW("\"confirm\":{\"per_survivor\":0.25},\"alive\":{"
                                               "\"per_survivor\":7}")),

@@ -1,5 +1,5 @@
-/* Goal: what is stopped is what the evidence is about, over restarts too: one cohort, one tenant, nobody while control
- * fails as well; the hold-back and the second law hold. */
+/* Goal: what is stopped is what the evidence is about, over restarts too: one cohort, nobody while control fails as
+ * well (tenants: rollout_tenant_test.c); the hold-back and the second law hold. */
 #include "server/rollout/rollout_evidence.h"
 #include "tests/unit/rollout_audit.h"
 #include "tests/unit/rollout_minutes.h"
@@ -15,11 +15,6 @@ static bool everybody(size_t number)
 static bool os_1(size_t number)
 {
     return cohort_of(number).os[3] == '1';
-}
-
-static bool initech(size_t number)
-{
-    return strcmp(who(0, number).tenant, "initech") == 0;
 }
 
 /* Lets the others grow first, so that the small cohort's failures drown in the ring as a whole. */
@@ -137,30 +132,6 @@ TEST_EACH(noise_halts_by_its_own_name_within_the_start_of_the_window, signals)
     end(&w);
 }
 
-TEST_EACH(inv_11_noise_of_one_tenant_holds_that_tenant_alone, signals)
-{
-    struct world w;
-    begin(&w);
-    failure = it->kind;
-    world_tenants = 4;
-    all_alive(&w, 0);
-    start(&w, 1);
-    tick(&w);
-    minutes(&w, 1, 12, initech);
-    for (int i = 0; i < 40 && overall(&w, 1) != ROLLOUT_HELD; i++) {
-        minutes(&w, 1, 1, initech);
-    }
-    assert_int_equal(overall(&w, 1), ROLLOUT_HELD);
-    assert_false(the(&w, 1)->halt.there);
-    assert_string_equal(the(&w, 1)->tenants[0], "initech");
-    struct fleet_counts c = fleet_state_counts(w.fleet, "yara", 1, "canary", NULL);
-    assert_int_equal(noise_of(&c), 0); /* listed, not counted */
-    assert_true(c.muted_votes >= 3);
-    world_tenants = 1;
-    failure = BEACON_FAILED;
-    end(&w);
-}
-
 /* An outbreak of what is really bad strikes the release before as well: a person looks. */
 TEST(storms_that_control_has_too_only_hold)
 {
@@ -178,82 +149,6 @@ TEST(storms_that_control_has_too_only_hold)
     assert_false(the(&w, 1)->halt.there);
     assert_int_equal(overall(&w, 1), ROLLOUT_HELD);
     failure = BEACON_FAILED;
-    end(&w);
-}
-
-/* INV-11: an attacker with endpoints of one tenant cannot halt a release for everyone. */
-TEST(inv_11_votes_of_one_tenant_hold_that_tenant_alone)
-{
-    struct world w;
-    struct rw_err err;
-    begin(&w);
-    world_tenants = 4;
-    all_alive(&w, 0);
-    start(&w, 1);
-    tick(&w);
-    minutes(&w, 1, 12, initech);
-    for (int i = 0; i < 40 && overall(&w, 1) != ROLLOUT_HELD; i++) {
-        minutes(&w, 1, 1, initech);
-    }
-    assert_int_equal(overall(&w, 1), ROLLOUT_HELD);
-    assert_false(the(&w, 1)->halt.there);
-    assert_int_equal(the(&w, 1)->tenant_count, 1);
-    assert_string_equal(the(&w, 1)->tenants[0], "initech");
-    expect_cause(&w, "rollout.tenant_held", "tenant initech in ring canary", "crash");
-    MUST(command(&w, 1, ROLLOUT_RESUME, 0, &err));
-    restart(&w);
-    tick(&w);
-    assert_int_equal(ask(&w, 0, 59, 1).decision, BEACON_PERMIT_REFUSED);
-    struct fleet_counts c = fleet_state_counts(w.fleet, "yara", 1, "canary", NULL);
-    assert_int_equal(c.failed, 0); /* listed, not counted */
-    assert_true(c.muted_votes >= 3);
-    minutes(&w, 1, 60, initech);
-    assert_false(the(&w, 1)->halt.there);
-    assert_true(state(&w, 1, 0) == ROLLOUT_PASSED || state(&w, 1, 0) == ROLLOUT_COMPLETE);
-    world_tenants = 1;
-    end(&w);
-}
-
-/* INV-11: one tenant's endpoints take permits and are never heard of again: no halt for the others. */
-TEST(inv_11_silence_of_one_tenant_halts_nobody_else)
-{
-    struct world w;
-    begin(&w);
-    world_tenants = 2;
-    world_cohort_step = 3;
-    all_alive(&w, 0);
-    start(&w, 1);
-    tick(&w);
-    assert_int_equal(ask(&w, 0, 2, 1).decision, BEACON_PERMIT_GRANTED);
-    for (size_t i = 1; i < PER_RING; i += 2) {
-        (void)ask(&w, 0, i, 1);
-    }
-    w.now.s += 11 * 60;
-    send(&w, 0, 2, BEACON_HEALTHY, 1);
-    w.now.s += 5 * 60;
-    commit(&w);
-    tick(&w);
-    minutes(&w, 1, 3, nobody);
-    assert_string_equal(the(&w, 1)->tenants[0], "initech");
-    assert_false(the(&w, 1)->halt.there);
-    assert_int_equal(overall(&w, 1), ROLLOUT_HELD); /* INV-3 */
-    world_tenants = 1;
-    world_cohort_step = 2;
-    end(&w);
-}
-
-TEST(a_fault_of_all_tenants_halts_for_all_of_them)
-{
-    struct world w;
-    begin(&w);
-    world_tenants = 2;
-    all_alive(&w, 0);
-    start(&w, 1);
-    tick(&w);
-    minutes(&w, 1, 3, everybody);
-    assert_true(the(&w, 1)->halt.there);
-    assert_true(exposed(&w, 1, 0) <= 8); /* INV-1 */
-    world_tenants = 1;
     end(&w);
 }
 
@@ -472,11 +367,7 @@ TEST(an_endpoint_that_fails_in_healthy_releases_is_muted)
 RUN_TESTS(cmocka_unit_test(a_fault_of_one_cohort_halts_that_cohort_and_holds_the_rest),
           cmocka_unit_test(inv_9_every_move_of_a_ring_stands_in_the_audit_log),
           cmocka_unit_test(noise_halts_by_its_own_name_within_the_start_of_the_window),
-          cmocka_unit_test(inv_11_noise_of_one_tenant_holds_that_tenant_alone),
           cmocka_unit_test(storms_that_control_has_too_only_hold),
-          cmocka_unit_test(inv_11_votes_of_one_tenant_hold_that_tenant_alone),
-          cmocka_unit_test(inv_11_silence_of_one_tenant_halts_nobody_else),
-          cmocka_unit_test(a_fault_of_all_tenants_halts_for_all_of_them),
           cmocka_unit_test(while_control_crashes_too_absolute_terms_only_hold),
           cmocka_unit_test(the_policys_budget_of_false_halts_moves_the_threshold),
           cmocka_unit_test(what_a_person_resumed_is_not_held_again_by_what_that_person_looked_at),

@@ -58,6 +58,78 @@ TEST(random_walks_never_exceed_the_law)
     }
 }
 
+static const struct share_row {
+    const char *id;
+    int64_t start, share_bp, unproven, survived, others, room, own, ring, cohort;
+} shares[] = {
+    {"its_own_places_at_the_start", 16, 5000, 0, 0, 9, 16, 8, 8, 8},
+    {"what_is_left_of_its_own", 16, 5000, 7, 0, 9, 9, 8, 1, 1},
+    {"its_own_are_used_up", 16, 5000, 8, 0, 9, 8, 8, 0, 0},
+    {"more_than_its_own_does_not_wrap", 16, 5000, 20, 0, 9, 8, 8, 0, 0},
+    {"what_others_let_a_ring_grow_by_is_theirs", 16, 5000, 8, 0, 9, 99, 8, 0, 91},
+    {"its_survivors_let_its_part_grow", 16, 5000, 8, 5, 9, 99, 8, 5, 91},
+    {"nobody_else_is_there", 16, 5000, 8, 0, 0, 8, 8, 8, 8},
+    {"impossible_others_are_none", 16, 5000, 8, 0, -3, 8, 8, 8, 8},
+    {"all_is_its_own", 16, 10000, 12, 0, 9, 8, 16, 4, 8},
+    {"more_than_all_is_all", 16, 20000, 12, 0, 9, 8, 16, 4, 8},
+    {"one_place_at_least", 4, 1, 0, 0, 9, 4, 1, 1, 1},
+    {"a_window_of_one_has_nothing_to_leave", 1, 5000, 3, 0, 9, 1, 1, 0, 1},
+    {"shares_round_up", 5, 5000, 0, 0, 9, 5, 3, 3, 3},
+    {"never_more_than_the_room", 16, 5000, 0, 0, 9, 3, 8, 3, 3},
+    {"no_room", 16, 5000, 0, 0, 9, 0, 8, 0, 0},
+    {"impossible_room", 16, 5000, 0, 0, 9, -1, 8, 0, 0},
+    {"impossible_room_alone", 16, 5000, 0, 0, 0, -1, 8, 0, 0},
+    {"an_impossible_count_has_no_places", 16, 5000, -1, 0, 9, 8, 8, 0, 0},
+    {"impossible_survivors_give_no_places", 16, 5000, 1, -1, 9, 8, 8, 0, 0},
+    {"an_impossible_share_is_one_place", 16, -1, 0, 0, 9, 15, 1, 1, 1},
+    {"the_product_does_not_wrap", INT64_MAX, 5000, 0, 0, 9, 5, 1, 1, 1},
+    {"the_sum_does_not_wrap", 16, 5000, INT64_MAX, 5, 9, 8, 8, 0, 0},
+};
+
+TEST_EACH(inv_11_a_tenant_has_its_share_of_the_start, shares)
+{
+    const struct window_rule_tenant t = {
+        {it->start, 1000}, it->share_bp, it->unproven, it->survived, it->others};
+    assert_true(window_rule_own(&t) == it->own);
+    assert_true(window_rule_tenant_ring(&t, it->room) == it->ring);
+    assert_true(window_rule_tenant_cohort(&t, it->room) == it->cohort);
+}
+
+/* One tenant takes whatever it may and never proves anything, another one comes when it likes: the flood has its own
+ * places and no more however far the window grows, the other one always finds the rest of the start, the law holds
+ * (INV-1, INV-11). In a cohort the flood may take what it grows by, and leaves the rest of the start all the same. */
+TEST(inv_11_a_silent_flood_never_closes_the_window)
+{
+    uint32_t seed = harness_seed();
+    for (int run = 0; run < 500; run++) {
+        const struct window_rule_law law = {harness_random(&seed) % 20 + 2,
+                                            harness_random(&seed) % 3000};
+        const bool cohort = harness_random(&seed) % 2 == 0;
+        struct window_rule_counts c = {0, 0};
+        struct window_rule_tenant flood = {law, harness_random(&seed) % 9999 + 1, 0, 0, 1};
+        const int64_t kept = law.start - window_rule_own(&flood);
+        int64_t pending = 0; /* of the other tenant */
+        for (int step = 0; step < 100; step++) {
+            int64_t room = window_rule_room(&law, &c);
+            int64_t taken = cohort ? window_rule_tenant_cohort(&flood, room)
+                                   : window_rule_tenant_ring(&flood, room);
+            flood.unproven += taken;
+            c.exposed += taken;
+            room = window_rule_room(&law, &c);
+            assert_true(cohort || flood.unproven <= window_rule_own(&flood));
+            assert_true(room + pending >= kept);
+            int64_t grant = room == 0 ? 0 : harness_random(&seed) % (room + 1);
+            c.exposed += grant;
+            pending += grant;
+            assert_true(c.exposed <= window_rule_allowed(&law, &c));
+            int64_t confirm = harness_random(&seed) % (pending + 1);
+            pending -= confirm;
+            c.survived += confirm;
+            if (c.exposed > 1000000) { break; }
+        }
+    }
+}
+
 static const struct retry_row {
     const char *id;
     int64_t ahead, waiting, opening, k_m, probation_s, poll_s, want;
@@ -128,5 +200,7 @@ TEST(a_ring_that_asks_at_once_is_through_as_soon_as_the_law_allows)
 
 RUN_TESTS(cmocka_unit_test(room_is_what_the_law_leaves),
           cmocka_unit_test(random_walks_never_exceed_the_law),
+          cmocka_unit_test(inv_11_a_tenant_has_its_share_of_the_start),
+          cmocka_unit_test(inv_11_a_silent_flood_never_closes_the_window),
           cmocka_unit_test(a_refused_endpoint_asks_again_in_its_turn),
           cmocka_unit_test(a_ring_that_asks_at_once_is_through_as_soon_as_the_law_allows))
