@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -84,8 +85,24 @@ static RW_RC bind_identity(struct agent *a, struct rw_err *err)
     return RW_OK;
 }
 
+/* Unknown is like one and the same start: then the guard's word is believed until a run begins. */
+static void read_boot_id(char out[static SLOT_BOOT_ID_BYTES])
+{
+    struct rw_err err;
+    RW_AUTO(rw_buf) struct rw_buf text = rw_buf_make(SLOT_BOOT_ID_BYTES);
+    out[0] = '\0';
+    if (!rw_is_ok(
+            rw_file_read("/proc/sys/kernel/random/boot_id", SLOT_BOOT_ID_BYTES, &text, &err))) {
+        rw_log(RW_LOG_WARN, "boot_id_unknown", "text", err.text);
+        return;
+    }
+    (void)snprintf(out, SLOT_BOOT_ID_BYTES, "%s", rw_buf_str(&text));
+    out[strcspn(out, "\n")] = '\0';
+}
+
 static RW_RC open_parts(struct agent *a, struct rw_err *err)
 {
+    char boot_id[SLOT_BOOT_ID_BYTES];
     bool fresh = false;
     uint8_t run[8];
     RW_TRY(open_state_dir(a, err));
@@ -97,6 +114,7 @@ static RW_RC open_parts(struct agent *a, struct rw_err *err)
     RW_TRY(digest_random(run, sizeof(run), err));
     rw_hex_encode(a->spool.run, sizeof(a->spool.run), run, sizeof(run));
     fill_report(a);
+    read_boot_id(boot_id);
     (void)snprintf(a->store_path, sizeof(a->store_path), "%s/store", a->conf.state_dir);
     const struct activate_options o = {
         .state_dir = a->state_dir,
@@ -104,6 +122,7 @@ static RW_RC open_parts(struct agent *a, struct rw_err *err)
         .sensor_command = a->conf.sensor_command,
         .sensor_way = agent_conf_sensor_way(&a->conf),
         .endpoint = a->identity.endpoint,
+        .boot_id = boot_id,
         .load_timeout_ms = a->conf.load_timeout_ms,
         .alive_ms = a->conf.sensor_alive_ms,
         .stable_ms = a->conf.stable_after_ms,

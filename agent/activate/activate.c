@@ -115,6 +115,7 @@ RW_RC activate_open(struct activate *a, const struct activate_options *o, struct
                            .reach_ms = o->reach_ms,
                            .collect_due = true};
     (void)snprintf(a->endpoint, sizeof(a->endpoint), "%s", o->endpoint);
+    (void)snprintf(a->boot_id, sizeof(a->boot_id), "%s", o->boot_id == NULL ? "" : o->boot_id);
     RW_TRY(set_store_open(o->state_dir, &a->sets, err));
     struct rw_rc rc = set_store_active(&a->sets, &active, err);
     if (rw_is_ok(rc)) {

@@ -31,6 +31,7 @@ struct activate_options {
     const char *sensor_command; /* NULL: it is observed */
     struct sensor_way sensor_way;
     const char *endpoint; /* hex */
+    const char *boot_id;  /* of the kernel's start; NULL: unknown */
     int64_t load_timeout_ms;
     int64_t alive_ms;
     int64_t stable_ms; /* a start that has lasted so long with a proven set was no boot loop */
@@ -54,6 +55,7 @@ struct activate_damage {
 struct activate {
     int state_dir;
     char endpoint[2 * BEACON_ID_BYTES + 1]; /* hex */
+    char boot_id[SLOT_BOOT_ID_BYTES];
     struct set_store sets;
     struct slot_state slots;
     struct sensor sensor;

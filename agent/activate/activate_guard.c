@@ -5,6 +5,7 @@
 #include "common/base/log.h"
 
 #include <stdio.h>
+#include <string.h>
 
 /* Looked at twice before it counts as damaged: one read that fails is no reason to leave a set. */
 static bool is_whole(const struct activate *a, int64_t set, struct manifest *out)
@@ -23,9 +24,11 @@ static struct boot_rule_evidence boot_evidence(const struct activate *a)
     bool trial = s->trial.change != SLOT_NO_CHANGE;
     struct manifest active;
     struct manifest fallback;
+    /* What the guard counted of a start before is another start: a sensor that something else starts may have ended
+     * that one before a run began, and the guard's word would hide it, start after start (INV-6). */
     struct boot_rule_evidence e = {
         .open = s->boot.open,
-        .guarded = s->boot.guarded,
+        .guarded = s->boot.guarded && strcmp(s->boot.id, a->boot_id) == 0,
         .unclean = s->boot.unclean,
         .active = trial ? s->trial.set : s->current,
         .fallback = trial ? s->current : s->previous,
@@ -75,6 +78,7 @@ RW_RC activate_guard(struct activate *a, struct rw_err *err)
     /* Counted before anything is loaded: a start that kills the host has left its trace (INV-6). With a set to leave
      * the count reaches the disk together with the choice: "guarded" must never stand beside the set that was left. */
     a->slots.boot = (struct slot_boot){.open = true, .guarded = true, .unclean = r.unclean};
+    (void)snprintf(a->slots.boot.id, sizeof(a->slots.boot.id), "%s", a->boot_id);
     if (r.slot == BOOT_ACTIVE && !activate_save(a)) {
         e.uncounted = true;
         r = boot_rule_decide(&e);

@@ -120,6 +120,7 @@ RW_RC slot_write(const struct slot_state *s, struct rw_buf *into, struct rw_err 
     json_put_bool(&w, "open", s->boot.open);
     json_put_bool(&w, "guarded", s->boot.guarded);
     json_put_int(&w, "unclean", s->boot.unclean);
+    json_put_str(&w, "id", s->boot.id);
     json_close_object(&w);
     json_close_object(&w);
     return json_done(&w, err);
@@ -229,6 +230,9 @@ RW_RC slot_read(struct rw_span text, struct slot_state *out, struct rw_err *err)
     RW_TRY(json_get_bool(boot, "open", &s.boot.open, err));
     RW_TRY(json_get_bool(boot, "guarded", &s.boot.guarded, err));
     RW_TRY(json_get_int(boot, "unclean", 0, RW_JSON_INT_MAX, &s.boot.unclean, err));
+    if (json_find(boot, "id") != NULL) { /* files of older agents lack it */
+        RW_TRY(json_get_str(boot, "id", s.boot.id, sizeof(s.boot.id), err));
+    }
     *out = s;
     return RW_OK;
 }

@@ -13,6 +13,8 @@
 #include "agent/activate/manifest_codec.h"
 #include "common/wire/beacon_codec.h"
 
+enum { SLOT_BOOT_ID_BYTES = 40 };
+
 enum slot_change {
     SLOT_NO_CHANGE,
     SLOT_TRIAL,  /* a new release, by permit: probation decides */
@@ -41,9 +43,10 @@ struct slot_trial {
 };
 
 struct slot_boot {
-    bool open;       /* a run began and has not ended cleanly */
-    bool guarded;    /* the guard has counted, the run has not begun yet */
-    int64_t unclean; /* unclean starts in a row */
+    bool open;                   /* a run began and has not ended cleanly */
+    bool guarded;                /* the guard has counted, the run has not begun yet */
+    int64_t unclean;             /* unclean starts in a row */
+    char id[SLOT_BOOT_ID_BYTES]; /* guarded: the kernel's start that was counted; "": unknown */
 };
 
 struct slot_state {

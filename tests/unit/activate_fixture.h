@@ -31,6 +31,7 @@ static int64_t bench_reach_ms __attribute__((unused));
 static int64_t bench_stable_ms __attribute__((unused)) = 300000;
 static int64_t bench_load_ms __attribute__((unused)) = 1500;
 static int64_t bench_alive_ms __attribute__((unused)) = 600;
+static const char *bench_boot_id __attribute__((unused)) = "one";
 static struct sensor_way bench_way __attribute__((unused));
 /* Called between two steps of the watch: what goes on outside of the agent meanwhile. NULL: nothing. */
 static void (*bench_between)(void) __attribute__((unused));
@@ -58,6 +59,7 @@ static inline void bench_open_again(const char *sensor)
         .sensor_command = sensor,
         .sensor_way = bench_way,
         .endpoint = "00112233445566778899aabbccddeeff",
+        .boot_id = bench_boot_id,
         .load_timeout_ms = bench_load_ms,
         .stable_ms = bench_stable_ms,
         .alive_ms = bench_alive_ms,

@@ -385,6 +385,31 @@ TEST(a_guard_of_its_own_counts_a_start_once)
     bench_remove();
 }
 
+/* INV-6: a sensor that something else starts comes behind the guard's unit. When it stops the kernel each time before
+ * the agent's run begins, the guard alone must see that the starts are many. */
+TEST(inv_6_starts_that_end_before_a_run_begins_count_as_well)
+{
+    static const char *const ids[] = {"two", "three", "four"};
+    static const int64_t left_for[] = {2, 1, 0};
+    struct rw_err err;
+    bench_steady_on_one(sensor);
+    struct manifest_entry two = bench_content("yara", 2, "ok");
+    bench_begin(SLOT_TRIAL, &two, 0);
+    bench_until(ACTIVATE_STEADY);
+    for (size_t i = 0; i < RW_LEN(ids); i++) {
+        bench_close();
+        bench_boot_id = ids[i];
+        bench_open_again(sensor);
+        MUST(activate_guard(&bench.a, &err));
+        MUST(activate_guard(
+            &bench.a, &err)); /* the unit started anew by hand: the same start of the kernel */
+        assert_int_equal(bench.a.slots.boot.unclean, i + 1);
+        assert_int_equal(bench_active_release("yara"), left_for[i]);
+    }
+    bench_boot_id = "one";
+    bench_remove();
+}
+
 /* The guard and the run are two processes: the run must not take the guard's way back for a reason to go on. */
 TEST(a_guard_of_its_own_goes_back_one_set_only)
 {
@@ -449,5 +474,6 @@ RUN_TESTS(cmocka_unit_test(an_empty_endpoint_proves_the_empty_set),
           cmocka_unit_test(a_change_under_way_goes_on_after_a_clean_restart),
           cmocka_unit_test(a_trial_that_ends_two_starts_uncleanly_is_given_up),
           cmocka_unit_test(a_guard_of_its_own_counts_a_start_once),
+          cmocka_unit_test(inv_6_starts_that_end_before_a_run_begins_count_as_well),
           cmocka_unit_test(a_guard_of_its_own_goes_back_one_set_only),
           cmocka_unit_test(what_nobody_needs_is_collected_and_nothing_else))

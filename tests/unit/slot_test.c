@@ -24,7 +24,7 @@ static struct slot_state full(void)
     s.trial.left.sha256[31] = 2;
     s.trial.beacon[5] = 9;
     (void)snprintf(s.trial.detail, sizeof(s.trial.detail), "\"quoted\" and more");
-    s.boot = (struct slot_boot){.open = true, .guarded = true, .unclean = 2};
+    s.boot = (struct slot_boot){.open = true, .guarded = true, .unclean = 2, .id = "one"};
     for (uint8_t i = 0; i < 3; i++) {
         uint8_t hash[DIGEST_BYTES] = {i};
         slot_abandon(&s, hash);
@@ -49,6 +49,7 @@ TEST(slots_survive_writing_and_reading)
     assert_int_equal(back.trial.left.sha256[31], 2);
     assert_true(back.trial.failed && back.trial.aborted && back.boot.guarded);
     assert_int_equal(back.boot.unclean, 2);
+    assert_string_equal(back.boot.id, "one");
     assert_int_equal(back.abandoned_count, 3);
     assert_int_equal(back.left_count, 2);
     assert_string_equal(back.seen_ring, "broad");
