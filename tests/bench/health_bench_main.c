@@ -3,8 +3,10 @@
  * Usage: health_bench [ROUNDS]     (scripts/bench health)
  * All variants take turns, round by round, so that what the machine does meanwhile hits them alike; medians are shown.
  * Beside them, in the same rounds: one atomic increment, and the same decision from counts that are made anew by
- * walking all endpoints. Allocations are those of this program's own code (malloc, calloc, realloc are wrapped). */
+ * walking all endpoints. Allocations are those of this program's own code (malloc, calloc, realloc are wrapped),
+ * counted one by one behind some rounds that let buffers reach their size: the journal's batch grows with the first. */
 #include "common/base/num.h"
+#include "server/health/fleet_outcome_rule.h"
 #include "server/health/fleet_permit.h"
 #include "server/health/health_rule.h"
 #include "server/health/late_rule.h"
@@ -25,7 +27,10 @@ enum {
     WALKED = 100000, /* endpoints of the decision that counts anew */
     DEADLINE_S = 900,
     START_S = 1700000000,
-    VARIANTS = 6,
+    VARIANTS = 7,
+    BEACONS_FROM = 2, /* variants that are beacons */
+    BEACONS_TO = 4,
+    WARM_ROUNDS = 3,
 };
 
 static struct rw_err err;
@@ -154,7 +159,7 @@ static uint32_t permitted(struct world *w)
 
 struct measured {
     double ns;          /* each */
-    double allocations; /* each */
+    double allocations; /* in all */
 };
 
 /* The same kind of beacon from each endpoint of a batch. */
@@ -175,7 +180,7 @@ static struct measured beacons(struct world *w, uint32_t first, enum beacon_kind
     double ns = now_ns() - start;
     double made = (double)(allocations - before);
     flush(w);
-    return (struct measured){ns / BATCH, made / BATCH};
+    return (struct measured){ns / BATCH, made};
 }
 
 static struct measured increments(void)
@@ -186,6 +191,26 @@ static struct measured increments(void)
         (void)atomic_fetch_add(&counter, 1);
     }
     return (struct measured){(now_ns() - start) / (BATCH * 100.0), 0};
+}
+
+/* What the rule alone counts for a healthy beacon: the marks, and the counts of cohort, ring and tenant. */
+static struct measured counting(void)
+{
+    static struct fleet_counts scopes[3];
+    static unsigned marks[BATCH];
+    for (size_t i = 0; i < BATCH; i++) {
+        marks[i] = fleet_outcome_rule_next(0, FLEET_ON_PERMIT);
+    }
+    double start = now_ns();
+    for (size_t i = 0; i < BATCH; i++) {
+        unsigned next = fleet_outcome_rule_next(marks[i], FLEET_ON_HEALTHY);
+        for (size_t s = 0; s < RW_LEN(scopes); s++) {
+            fleet_outcome_rule_tally(&scopes[s], marks[i], -1);
+            fleet_outcome_rule_tally(&scopes[s], next, 1);
+        }
+        marks[i] = next;
+    }
+    return (struct measured){(now_ns() - start) / BATCH, 0};
 }
 
 /* --- decisions --- */
@@ -225,7 +250,8 @@ static struct measured decide_kept(const struct world *w)
                                                          .refused = n.refused,
                                                          .refused_free = n.refused_free,
                                                          .storm = n.storm,
-                                                         .slow = n.slow};
+                                                         .slow = n.slow,
+                                                         .mute = n.mute};
         }
     }
     decide(&s);
@@ -276,6 +302,7 @@ static double times[VARIANTS][ROUNDS_MAX];
 static double made[VARIANTS];
 static const char *const names[VARIANTS] = {
     "atomic increment (peer)",
+    "the rule's own counting of a healthy beacon",
     "beacon: healthy",
     "beacon: failed",
     "beacon: alive, nothing new",
@@ -289,12 +316,20 @@ static void print(size_t rounds)
     printf("%-44s %12s %10s %12s\n", "", "median ns", "x peer", "allocations");
     for (size_t v = 0; v < VARIANTS; v++) {
         double ns = v == 0 ? peer : median(times[v], rounds);
-        double of = v < 4 ? peer : median(times[VARIANTS - 1], rounds);
-        printf("%-44s %12.1f %10.2f %12.4f\n", names[v], ns, ns / of, made[v] / (double)rounds);
+        double of = v <= BEACONS_TO ? peer : median(times[VARIANTS - 1], rounds);
+        printf("%-44s %12.1f %10.2f %12.0f\n", names[v], ns, ns / of, made[v]);
     }
-    printf("%zu rounds; beacons: %d per round and kind; allocations are means per beacon or "
-           "decision\n",
+    printf("%zu rounds; beacons: %d per round and kind; allocations are those of all rounds\n",
            rounds, BATCH);
+    double in_all = 0;
+    for (size_t v = BEACONS_FROM; v <= BEACONS_TO; v++) {
+        in_all += made[v];
+    }
+    printf("aim: a beacon costs integer increments and no allocation\n"
+           "%s: %.0f allocations in %zu beacons; a healthy one takes %.1f ns, %.1f of it the "
+           "rule's own counting\n",
+           in_all > 0 ? "MISSED" : "kept", in_all, rounds * BATCH * (BEACONS_TO - BEACONS_FROM + 1),
+           median(times[2], rounds), median(times[1], rounds));
 }
 
 static void run(size_t rounds)
@@ -309,17 +344,18 @@ static void run(size_t rounds)
                                  .failed = i % 10007 == 0};
     }
     begin(&w);
-    for (size_t i = 0; i < rounds; i++) {
+    for (size_t i = 0; i < WARM_ROUNDS + rounds; i++) {
         uint32_t good = permitted(&w);
         uint32_t bad = permitted(&w);
         const struct measured m[VARIANTS] = {increments(),
+                                             counting(),
                                              beacons(&w, good, BEACON_HEALTHY),
                                              beacons(&w, bad, BEACON_FAILED),
                                              beacons(&w, good, BEACON_ALIVE),
                                              decide_kept(&w),
                                              decide_walked(all)};
-        for (size_t v = 0; v < VARIANTS; v++) {
-            times[v][i] = m[v].ns;
+        for (size_t v = 0; v < VARIANTS && i >= WARM_ROUNDS; v++) {
+            times[v][i - WARM_ROUNDS] = m[v].ns;
             made[v] += m[v].allocations;
         }
     }
