@@ -357,6 +357,23 @@ static void take_buckets(const struct look *l, struct rollout_evidence_scope *s,
     }
 }
 
+/* Counts fall when votes are taken out: those of a tenant that is held. What was worked in or set aside of them falls
+ * with them, or it would hide as many that others tell of from now on (INV-4). */
+static void follow_down(struct rollout_evidence_scope *s, const struct fleet_counts *c)
+{
+    s->late_seen = least(s->late_seen, c->late_crash);
+    s->control_seen = least(s->control_seen, c->control_crash);
+    for (size_t i = 0; i < ROLLOUT_EVIDENCE_COUNTS; i++) {
+        const struct rollout_evidence_count *k = &rollout_evidence_counts[i];
+        int64_t now = 0;
+        int64_t base = 0;
+        rw_copy(&now, sizeof(now), (const char *)c + k->from, sizeof(now));
+        rw_copy(&base, sizeof(base), (const char *)&s->base + k->base, sizeof(base));
+        base = least(base, now);
+        rw_copy((char *)&s->base + k->base, sizeof(base), &base, sizeof(base));
+    }
+}
+
 /* Sizes for the whole time between two looks: the larger treated and the smaller control group, so that neither an
  * endpoint that came in between nor one that left it makes a crash look rarer among the treated than it is. */
 static void look_at(const struct look *l, struct rollout_evidence_scope *s,
@@ -365,6 +382,7 @@ static void look_at(const struct look *l, struct rollout_evidence_scope *s,
     struct fleet_counts c =
         fleet_state_counts(l->fleet, l->place.family, l->place.release, l->place.ring, l->cohort);
     struct fleet_observed o = fleet_state_observed(l->fleet, &l->place, l->cohort, l->now);
+    follow_down(s, &c);
     int64_t late = most(c.late_crash - s->late_seen, 0);
     int64_t control = most(c.control_crash - s->control_seen, 0);
     int64_t at_risk = most(s->at_risk, c.at_risk + late);

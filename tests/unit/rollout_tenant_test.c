@@ -244,6 +244,87 @@ TEST(inv_3_others_that_never_ask_do_not_keep_a_brick_from_being_found)
     end(&w);
 }
 
+/* How many late crashes of acme stop a ring that is through, when initech told of `before` and is listed since. */
+static size_t crashes_until_halt(size_t before)
+{
+    struct world w;
+    struct rw_err err;
+    size_t crashed = 0;
+    begin(&w);
+    world_tenants = 4;
+    start(&w, 1);
+    tick(&w);
+    minutes(&w, 1, 45, nobody);
+    for (size_t i = 0, told = 0; told < before; i++) {
+        if (!initech(i)) { continue; }
+        send(&w, 0, i, BEACON_CRASH, 1);
+        told++;
+    }
+    minutes(&w, 1, 1, nobody);
+    MUST(store_begin(&w.store, &err));
+    MUST(fleet_state_mute(w.fleet, "yara", 1, "initech", &err));
+    commit(&w);
+    minutes(&w, 1, 1, nobody);
+    assert_false(the(&w, 1)->halt.there);
+    for (size_t i = 0; i < PER_RING && !the(&w, 1)->halt.there; i++) {
+        if (initech(i)) { continue; }
+        send(&w, 0, i, BEACON_CRASH, 1);
+        crashed++;
+        minutes(&w, 1, 1, nobody);
+    }
+    assert_true(the(&w, 1)->halt.there);
+    world_tenants = 1;
+    end(&w);
+    return crashed;
+}
+
+static bool two_of_initech(size_t number)
+{
+    return initech(number) && number < 8;
+}
+
+/* How many failures of acme hold it, when `early` ones of initech were set aside by a person before that was listed. */
+static size_t failures_until_held(bool (*early)(size_t number))
+{
+    struct world w;
+    struct rw_err err;
+    size_t failed = 0;
+    begin(&w);
+    world_tenants = 4;
+    start(&w, 1);
+    tick(&w);
+    minutes(&w, 1, 14, early);
+    w.run->all[0]->resumes++; /* as after a hold of another ring */
+    minutes(&w, 1, 1, early);
+    MUST(store_begin(&w.store, &err));
+    MUST(fleet_state_mute(w.fleet, "yara", 1, "initech", &err));
+    commit(&w);
+    minutes(&w, 1, 1, early);
+    assert_false(the(&w, 1)->halt.there);
+    for (size_t i = 8; i < PER_RING && overall(&w, 1) == ROLLOUT_RAMPING; i++) {
+        struct endpoint *e = &w.endpoints[0][i];
+        if (initech(i) || e->granted_s == 0 || e->done) { continue; }
+        send(&w, 0, i, BEACON_FAILED, 1);
+        e->done = true;
+        failed++;
+        minutes(&w, 1, 1, early);
+    }
+    assert_int_equal(overall(&w, 1), ROLLOUT_HELD);
+    assert_string_equal(the(&w, 1)->tenants[0], "acme");
+    world_tenants = 1;
+    end(&w);
+    return failed;
+}
+
+/* INV-4, INV-11: votes that are taken out must not hide as many of others, worked in or set aside before. */
+TEST(inv_4_votes_of_a_listed_tenant_hide_none_of_others)
+{
+    size_t alone = crashes_until_halt(0);
+    assert_true(crashes_until_halt(6) <= alone);
+    size_t anew = failures_until_held(nobody);
+    assert_in_range(failures_until_held(two_of_initech), anew - 1, anew + 1);
+}
+
 TEST(a_fault_of_all_tenants_halts_for_all_of_them)
 {
     struct world w;
@@ -266,4 +347,5 @@ RUN_TESTS(cmocka_unit_test(inv_11_noise_of_one_tenant_holds_that_tenant_alone),
           cmocka_unit_test(a_resume_gives_every_tenant_its_places_back),
           cmocka_unit_test(inv_11_a_cohort_is_shared_like_the_ring),
           cmocka_unit_test(inv_3_others_that_never_ask_do_not_keep_a_brick_from_being_found),
+          cmocka_unit_test(inv_4_votes_of_a_listed_tenant_hide_none_of_others),
           cmocka_unit_test(a_fault_of_all_tenants_halts_for_all_of_them))
