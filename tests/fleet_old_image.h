@@ -1,6 +1,6 @@
 /* fleet_old_image.h: the fleet's fold as stores have it that were written by programs of before: all in one piece
- * (version 4). The program only reads it; this is its form, for tests that make such a store. It does not know the
- * signal `mute`.
+ * (version 4), and slices of version 1. The program only reads them; this is their form, for tests that make such a
+ * store. The image does not know the signal `mute`.
  *
  * memory   appends to a buffer of the caller
  * threads  one thread
@@ -24,8 +24,9 @@ static const struct fleet_field old_release[] = {
     FLEET_FIELD(fleet_release, watched_s),   FLEET_FIELD(fleet_release, window_s),
     FLEET_FIELD(fleet_release, after_s)};
 
+/* With all slots, as the image has them; or those in use behind their number. */
 static RW_RC old_put_endpoint(const struct fleet_table *t, const struct fleet_endpoint *e,
-                              struct rw_buf *b, struct rw_err *err)
+                              bool all_slots, struct rw_buf *b, struct rw_err *err)
 {
     uint64_t tracks = 0;
     RW_TRY(rw_buf_append(b, rw_span_of(e->id, sizeof(e->id)), err));
@@ -33,14 +34,15 @@ static RW_RC old_put_endpoint(const struct fleet_table *t, const struct fleet_en
     for (size_t i = 0; i < RW_LEN(words); i++) {
         RW_TRY(fleet_bytes_put(b, words[i], 2, err));
     }
-    const uint8_t bytes[] = {e->grade, e->trust, e->recent_at, e->recent_count};
+    const uint8_t bytes[] = {e->grade, e->trust, 0, e->recent_count};
     RW_TRY(rw_buf_append(b, rw_span_of(bytes, sizeof(bytes)), err));
     RW_TRY(fleet_bytes_put(b, (uint64_t)e->seen_s, 8, err));
     const uint8_t more[] = {e->strikes, e->muted, e->control_seen};
     RW_TRY(rw_buf_append(b, rw_span_of(more, sizeof(more)), err));
     RW_TRY(fleet_bytes_put(b, (uint64_t)e->control_end_s, 8, err));
     RW_TRY(fleet_bytes_put(b, (uint64_t)e->control_look_s, 8, err));
-    RW_TRY(rw_buf_append(b, rw_span_of(e->recent, e->recent_count * sizeof(e->recent[0])), err));
+    RW_TRY(rw_buf_append(
+        b, rw_span_of(fleet_table_recent(t, e), e->recent_count * sizeof(uint64_t)), err));
     for (uint32_t at = e->track; at != 0; at = t->tracks[at - 1].next) {
         tracks++;
     }
@@ -52,8 +54,14 @@ static RW_RC old_put_endpoint(const struct fleet_table *t, const struct fleet_en
         RW_TRY(fleet_bytes_put(b, (uint64_t)k->generation, 8, err));
         RW_TRY(rw_buf_append(b, rw_span_of(k->sha256, sizeof(k->sha256)), err));
         RW_TRY(fleet_bytes_put(b, (uint64_t)k->forgotten, 8, err));
-        for (size_t i = 0; i < FLEET_SLOTS; i++) {
-            const struct fleet_slot *s = &k->slots[i];
+        size_t used = 0;
+        for (size_t i = 0; i < k->slot_room; i++) {
+            used += fleet_table_slots_of(t, k)[i].release != 0;
+        }
+        if (!all_slots) { RW_TRY(fleet_bytes_put(b, used, 1, err)); }
+        for (size_t i = 0; i < (all_slots ? FLEET_SLOTS : used); i++) {
+            static const struct fleet_slot none;
+            const struct fleet_slot *s = i < k->slot_room ? &fleet_table_slots_of(t, k)[i] : &none;
             const uint64_t wide[] = {(uint64_t)s->release, s->permit, (uint64_t)s->granted_s,
                                      (uint64_t)s->deadline_s};
             for (size_t n = 0; n < RW_LEN(wide); n++) {
@@ -67,6 +75,22 @@ static RW_RC old_put_endpoint(const struct fleet_table *t, const struct fleet_en
         }
     }
     return RW_OK;
+}
+
+static inline RW_RC old_slice_write(const struct fleet_table *t, size_t slice, int64_t mark,
+                                    struct rw_buf *b, struct rw_err *err)
+{
+    size_t first = slice * FLEET_SLICE_ENDPOINTS;
+    size_t left = t->endpoint_count - first;
+    size_t count = left < FLEET_SLICE_ENDPOINTS ? left : FLEET_SLICE_ENDPOINTS;
+    RW_TRY(fleet_bytes_put(b, FLEET_SLICE_OLDEST, 1, err));
+    RW_TRY(fleet_bytes_put(b, slice, 4, err));
+    RW_TRY(fleet_bytes_put(b, (uint64_t)mark, 8, err));
+    RW_TRY(fleet_bytes_put(b, count, 4, err));
+    for (size_t i = 0; i < count; i++) {
+        RW_TRY(old_put_endpoint(t, &t->endpoints[first + i], false, b, err));
+    }
+    return fleet_bytes_seal(b, err);
 }
 
 static RW_RC old_put_names(const struct fleet_table *t, struct rw_buf *b, struct rw_err *err)
@@ -97,7 +121,7 @@ static RW_RC old_image_write(const struct fleet_table *t, struct rw_buf *b, stru
     }
     RW_TRY(fleet_bytes_put(b, t->endpoint_count, 8, err));
     for (size_t i = 0; i < t->endpoint_count; i++) {
-        RW_TRY(old_put_endpoint(t, &t->endpoints[i], b, err));
+        RW_TRY(old_put_endpoint(t, &t->endpoints[i], true, b, err));
     }
     RW_TRY(fleet_bytes_put(b, t->count_used, 8, err));
     for (size_t i = 0; i < t->count_cap; i++) {

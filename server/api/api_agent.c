@@ -242,6 +242,7 @@ static RW_RC take_beacons(struct api_core *c, struct api_job *job, struct rw_err
     for (size_t i = 0; i < b->count; i++) {
         const struct beacon *one = &b->beacons[i];
         bool duplicate = false;
+        who.before = (uint8_t)i;
         RW_TRY(fleet_state_beacon(c->fleet, &who, one, now, &duplicate, err));
         if (duplicate) { duplicates++; }
         if (!duplicate) {

@@ -10,7 +10,7 @@ static bool untouched(const struct fleet_table *t, const struct fleet_endpoint *
 {
     struct fleet_track *track = fleet_table_track(t, e, r->family);
     if (track == NULL) { return true; }
-    const struct fleet_slot *slot = fleet_table_slot(track, r->release);
+    const struct fleet_slot *slot = fleet_table_slot(t, track, r->release);
     if (slot == NULL) { return r->release > track->forgotten; }
     return (slot->marks & (FLEET_EXPOSED | FLEET_SPENT)) == 0;
 }

@@ -15,11 +15,16 @@ struct fleet_known {
     size_t count[FLEET_SPACES];
 };
 
+enum fleet_endpoint_form {
+    FLEET_ENDPOINT_OLD_IMAGE, /* with the free slots, too */
+    FLEET_ENDPOINT_SLICE_1,   /* always up to 32 beacon ids, in a ring */
+    FLEET_ENDPOINT_NOW,
+};
+
 RW_RC fleet_endpoint_put(const struct fleet_table *t, const struct fleet_endpoint *e,
                          struct rw_buf *into, struct rw_err *err);
-/* Adds it to the table. `all_slots`: as in images of before, with the free slots too. Fails with RW_E_PROTOCOL: cut,
- * impossible values, an endpoint that is there already. */
-RW_RC fleet_endpoint_get(struct fleet_cursor *c, const struct fleet_known *known, bool all_slots,
-                         struct fleet_table *t, struct rw_err *err);
+/* Adds it to the table. Fails with RW_E_PROTOCOL: cut, impossible values, an endpoint that is there already. */
+RW_RC fleet_endpoint_get(struct fleet_cursor *c, const struct fleet_known *known,
+                         enum fleet_endpoint_form form, struct fleet_table *t, struct rw_err *err);
 
 #endif

@@ -30,13 +30,14 @@ static void signal_slot(struct fleet_table *t, struct fleet_slot *slot, enum fle
 
 /* The slot to give up: the oldest one that is neither active nor on trial, else the oldest not active, else the oldest:
  * journals of before say of several that they are active. */
-static struct fleet_slot *victim(struct fleet_track *track)
+static struct fleet_slot *victim(const struct fleet_table *t, const struct fleet_track *track)
 {
+    struct fleet_slot *slots = fleet_table_slots_of(t, track);
     struct fleet_slot *best = NULL;
     const unsigned wanted[] = {FLEET_ACTIVE | FLEET_TRIAL, FLEET_ACTIVE, 0};
     for (size_t pass = 0; pass < RW_LEN(wanted) && best == NULL; pass++) {
-        for (size_t i = 0; i < FLEET_SLOTS; i++) {
-            struct fleet_slot *s = &track->slots[i];
+        for (size_t i = 0; i < track->slot_room; i++) {
+            struct fleet_slot *s = &slots[i];
             if ((s->marks & wanted[pass]) != 0) { continue; }
             if (best == NULL || s->release < best->release) { best = s; }
         }
@@ -58,11 +59,11 @@ static bool tenant_muted(const struct fleet_release *release, uint16_t tenant)
 static struct fleet_slot *slot_for(struct fleet_table *t, const struct fleet_endpoint *e,
                                    struct fleet_track *track, const struct fleet_release *release)
 {
-    struct fleet_slot *slot = fleet_table_slot(track, release->release);
+    struct fleet_slot *slot = fleet_table_slot(t, track, release->release);
     if (slot != NULL) { return slot; }
-    slot = fleet_table_slot(track, 0);
+    slot = fleet_table_free_slot(t, track);
     if (slot == NULL) {
-        slot = victim(track);
+        slot = victim(t, track);
         signal_slot(t, slot, FLEET_ON_FORGET);
         if (slot->release > track->forgotten) { track->forgotten = slot->release; }
     }
@@ -123,8 +124,9 @@ static struct fleet_track *track_of(struct fleet_table *t, struct fleet_endpoint
 static void leave_others(struct fleet_table *t, struct fleet_track *track,
                          const struct fleet_record *r, bool same)
 {
-    for (size_t i = 0; i < FLEET_SLOTS; i++) {
-        struct fleet_slot *s = &track->slots[i];
+    struct fleet_slot *slots = fleet_table_slots_of(t, track);
+    for (size_t i = 0; i < track->slot_room; i++) {
+        struct fleet_slot *s = &slots[i];
         if (s->release == 0 || (same && s->release == r->release)) { continue; }
         bool late = r->now_s >= s->deadline_s && !fleet_outcome_rule_pending(s->marks);
         signal_slot(t, s, late ? FLEET_ON_ELSEWHERE_LATE : FLEET_ON_ELSEWHERE);
@@ -184,7 +186,7 @@ static void take_content(struct fleet_table *t, struct fleet_endpoint *e,
         take_control_failure(t, e, track, r);
     }
     if (!same) { return; }
-    struct fleet_slot *slot = fleet_table_slot(track, r->release);
+    struct fleet_slot *slot = fleet_table_slot(t, track, r->release);
     if (slot == NULL && e->ring == FLEET_NO_NAME) { return; } /* nowhere to book it */
     if (slot == NULL) { slot = slot_for(t, e, track, release); }
     if (r->kind == BEACON_SLOW) { leave_others(t, track, r, true); } /* it goes on with this one */
@@ -213,9 +215,7 @@ static void apply_beacon(struct fleet_table *t, const struct fleet_record *r)
     /* Only `alive` says what is missing; the other kinds leave it as it was. */
     uint8_t said = r->kind == BEACON_ALIVE ? r->trust : e->trust;
     e->trust = (uint8_t)((r->trust & ~(unsigned)FLEET_TRUST_FLAGS) | (said & FLEET_NO_LOADER));
-    e->recent[e->recent_at] = r->number;
-    e->recent_at = (uint8_t)((e->recent_at + 1) % FLEET_RECENT);
-    if (e->recent_count < FLEET_RECENT) { e->recent_count++; }
+    fleet_table_remember(t, e, r->number, r->before);
     t->beacons[r->kind]++;
     fleet_control_heard(t, e, r->now_s);
     if (r->release > 0 && r->family != FLEET_NO_NAME) {
@@ -269,7 +269,7 @@ static RW_RC apply_expire(struct fleet_table *t, const struct fleet_record *r, s
 {
     struct fleet_endpoint *e = fleet_table_find(t, r->endpoint);
     struct fleet_track *track = e == NULL ? NULL : fleet_table_track(t, e, r->family);
-    struct fleet_slot *slot = track == NULL ? NULL : fleet_table_slot(track, r->release);
+    struct fleet_slot *slot = track == NULL ? NULL : fleet_table_slot(t, track, r->release);
     if (slot == NULL) {
         return rw_fail(err, RW_E_PROTOCOL, "journal: a deadline of a permit that was never given");
     }
@@ -287,7 +287,8 @@ static void each_slot(struct fleet_table *t, const struct fleet_release *release
     for (size_t i = 0; i < t->endpoint_count; i++) {
         struct fleet_endpoint *e = &t->endpoints[i];
         struct fleet_track *track = fleet_table_track(t, e, release->family);
-        struct fleet_slot *slot = track == NULL ? NULL : fleet_table_slot(track, release->release);
+        struct fleet_slot *slot =
+            track == NULL ? NULL : fleet_table_slot(t, track, release->release);
         if (slot == NULL || fleet_table_settled(t, e)) { continue; }
         fleet_table_touch(t, e);
         each(t, e, slot, r);
@@ -435,15 +436,28 @@ RW_RC fleet_fold_apply(struct fleet_table *t, const struct fleet_record *r, stru
     return rw_fail(err, RW_E_PROTOCOL, "journal: record of type %d", (int)r->type);
 }
 
+/* The releases that are watched now are those that were when the record was written: replay goes the same way. */
+static RW_RC recall_hash(const struct fleet_table *t, struct fleet_record *r, struct rw_err *err)
+{
+    const struct fleet_release *release = fleet_table_release(t, r->family, r->release);
+    if (release == NULL) {
+        return rw_fail(err, RW_E_PROTOCOL,
+                       "journal: a beacon about the bytes of a release that is not watched");
+    }
+    rw_copy(r->sha256, sizeof(r->sha256), release->sha256, sizeof(release->sha256));
+    return RW_OK;
+}
+
 static RW_RC replay(struct fleet_table *t, struct rw_span batch, struct rw_err *err)
 {
-    struct fleet_journal_reader reader = {batch};
+    struct fleet_journal_reader reader = {.rest = batch};
     struct fleet_record r;
     bool end = false;
     RW_TRY(fleet_journal_open(batch, &reader, err));
     for (;;) {
         RW_TRY(fleet_journal_next(&reader, &r, &end, err));
         if (end) { return RW_OK; }
+        if (r.same) { RW_TRY(recall_hash(t, &r, err)); }
         RW_TRY(fleet_table_reserve(t, err));
         RW_TRY(fleet_fold_apply(t, &r, err));
     }
@@ -457,15 +471,15 @@ RW_RC fleet_fold_replay(struct fleet_table *t, int64_t row, struct rw_span batch
     return rw_is_ok(rc) ? RW_OK : rw_wrap(err, "journal row %lld", (long long)row);
 }
 
-/* Room first: making it may move the arrays that the pointers below look into. */
 static RW_RC open_again(struct fleet_table *t, size_t endpoint, uint32_t track, struct rw_err *err)
 {
-    for (size_t k = 0; k < FLEET_SLOTS; k++) {
+    for (size_t k = 0; k < t->tracks[track].slot_room; k++) {
+        const struct fleet_slot *s = &fleet_table_slots_of(t, &t->tracks[track])[k];
+        if (s->release == 0 || !fleet_outcome_rule_pending(s->marks)) { continue; }
+        /* Making room may move the arrays that pointers look into. */
         RW_TRY(fleet_table_reserve(t, err));
         const struct fleet_track *at = &t->tracks[track];
-        const struct fleet_slot *s = &at->slots[k];
-        if (s->release == 0 || !fleet_outcome_rule_pending(s->marks)) { continue; }
-        remember_open(t, &t->endpoints[endpoint], at, s);
+        remember_open(t, &t->endpoints[endpoint], at, &fleet_table_slots_of(t, at)[k]);
     }
     return RW_OK;
 }

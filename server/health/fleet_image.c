@@ -314,7 +314,11 @@ RW_RC fleet_image_get_slice(struct rw_span bytes, const struct fleet_slice_of *o
     size_t first = of->slice * FLEET_SLICE_ENDPOINTS;
     RW_TRY(fleet_bytes_unseal(bytes, "fold of the fleet: a slice", &c.rest, err));
     RW_TRY(fleet_bytes_get(&c, 1, &version, err));
-    if (version != FLEET_SLICE_VERSION) { return bad_image("a slice of another version", err); }
+    if (version < FLEET_SLICE_OLDEST || version > FLEET_SLICE_VERSION) {
+        return bad_image("a slice of another version", err);
+    }
+    enum fleet_endpoint_form form =
+        version == FLEET_SLICE_VERSION ? FLEET_ENDPOINT_NOW : FLEET_ENDPOINT_SLICE_1;
     RW_TRY(fleet_bytes_get(&c, 4, &slice, err));
     RW_TRY(fleet_bytes_get_count(&c, &mark, err));
     RW_TRY(fleet_bytes_get(&c, 4, &count, err));
@@ -326,7 +330,7 @@ RW_RC fleet_image_get_slice(struct rw_span bytes, const struct fleet_slice_of *o
         return bad_image("a slice that is not full, before the last one", err);
     }
     for (uint64_t i = 0; i < count; i++) {
-        RW_TRY(fleet_endpoint_get(&c, of->known, false, t, err));
+        RW_TRY(fleet_endpoint_get(&c, of->known, form, t, err));
     }
     if (c.rest.n != 0) { return bad_image("a slice with bytes behind its end", err); }
     t->slices[of->slice].settled_row = mark;
@@ -355,7 +359,7 @@ RW_RC fleet_image_load_old(struct rw_span image, struct fleet_table *t, struct r
     }
     RW_TRY(fleet_bytes_get(&c, 8, &endpoints, err));
     for (uint64_t i = 0; i < endpoints; i++) {
-        RW_TRY(fleet_endpoint_get(&c, &known, true, t, err));
+        RW_TRY(fleet_endpoint_get(&c, &known, FLEET_ENDPOINT_OLD_IMAGE, t, err));
     }
     RW_TRY(get_counts(&c, OLD_COUNT_BYTES, t, err));
     RW_TRY(get_windows(&c, t, err));

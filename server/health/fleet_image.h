@@ -18,7 +18,8 @@
 enum {
     FLEET_HEAD_VERSION = 6,
     FLEET_OLD_HEAD_VERSION = 5, /* without the signal `mute`; still read */
-    FLEET_SLICE_VERSION = 1,
+    FLEET_SLICE_VERSION = 2,
+    FLEET_SLICE_OLDEST = 1,                    /* that is still read */
     FLEET_HEAD_BYTES_MAX = 512 * 1024 * 1024,  /* counts of every cohort in every release */
     FLEET_SLICE_BYTES_MAX = 128 * 1024 * 1024, /* 1,024 endpoints of 400 families each */
     FLEET_OLD_IMAGE_VERSION = 4,               /* all in one piece, as it was before slices */

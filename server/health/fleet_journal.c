@@ -12,12 +12,14 @@ enum field {
     F_FAMILY = 1 << 4,
     F_RELEASE = 1 << 5,
     F_SHA256 = 1 << 6,
-    F_BEACON = 1 << 7, /* generation, kind, grade, trust */
-    F_NUMBER = 1 << 8,
-    F_NOW = 1 << 9,
-    F_DEADLINE = 1 << 10,
-    F_AFTER = 1 << 11,
-    F_END = 1 << 12,
+    F_GENERATION = 1 << 7,
+    F_STATE = 1 << 8, /* kind, grade, trust */
+    F_NUMBER = 1 << 9,
+    F_NOW = 1 << 10,
+    F_DEADLINE = 1 << 11,
+    F_AFTER = 1 << 12,
+    F_BEFORE = 1 << 13, /* since version 3 */
+    F_END = 1 << 14,
 };
 
 enum { KIND_MAX = 9, GRADE_MAX = 4, TRUST_MAX = 2 };
@@ -25,19 +27,29 @@ enum { KIND_MAX = 9, GRADE_MAX = 4, TRUST_MAX = 2 };
 /* Version, type, and a name or the fields of a beacon. */
 enum { RECORD_BYTES_MAX = 160 };
 
+/* A beacon that says nothing of content, and one about the very bytes of a watched release: they are written in half
+ * and two thirds of the room, and read as FLEET_BEACON. */
+enum { BEACON_BARE = FLEET_REUSE + 1, BEACON_SAME, TYPE_END };
+
+enum {
+    BARE_FIELDS = F_ENDPOINT | F_TENANT | F_PLACE | F_STATE | F_NUMBER | F_NOW | F_BEFORE,
+    SAME_FIELDS = BARE_FIELDS | F_FAMILY | F_RELEASE | F_GENERATION,
+};
+
 /* Fields of each type, written in the order of their bits. */
-static const unsigned fields_of[] = {
+static const unsigned fields_of[TYPE_END] = {
     [FLEET_DEFINE] = F_NAME,
     [FLEET_WATCH] = F_FAMILY | F_RELEASE | F_SHA256 | F_NOW | F_DEADLINE | F_AFTER,
     [FLEET_ENROL] = F_ENDPOINT | F_TENANT | F_NOW,
-    [FLEET_BEACON] = F_ENDPOINT | F_TENANT | F_PLACE | F_FAMILY | F_RELEASE | F_SHA256 | F_BEACON |
-                     F_NUMBER | F_NOW,
+    [FLEET_BEACON] = SAME_FIELDS | F_SHA256,
     [FLEET_PERMIT] =
         F_ENDPOINT | F_TENANT | F_PLACE | F_FAMILY | F_RELEASE | F_NUMBER | F_NOW | F_DEADLINE,
     [FLEET_EXPIRE] = F_ENDPOINT | F_FAMILY | F_RELEASE | F_NOW,
     [FLEET_MUTE] = F_TENANT | F_FAMILY | F_RELEASE,
     [FLEET_CLOSE] = F_FAMILY | F_RELEASE | F_NOW,
     [FLEET_REUSE] = F_NAME | F_PLACE,
+    [BEACON_BARE] = BARE_FIELDS,
+    [BEACON_SAME] = SAME_FIELDS,
 };
 
 /* A record while it is written. */
@@ -93,8 +105,10 @@ static void put_field(struct out *o, enum field field, const struct fleet_record
     case F_SHA256:
         put_raw(o, r->sha256, sizeof(r->sha256));
         return;
-    case F_BEACON:
+    case F_GENERATION:
         put(o, (uint64_t)r->generation, 8);
+        return;
+    case F_STATE:
         put(o, r->kind, 1);
         put(o, r->grade, 1);
         put(o, r->trust, 1);
@@ -111,9 +125,22 @@ static void put_field(struct out *o, enum field field, const struct fleet_record
     case F_AFTER:
         put(o, (uint64_t)r->after_s, 8);
         return;
+    case F_BEFORE:
+        put(o, r->before, 1);
+        return;
     case F_END:
         return;
     }
+}
+
+static unsigned type_of(const struct fleet_record *r)
+{
+    static const uint8_t none[sizeof(r->sha256)] = {0};
+    if (r->type != FLEET_BEACON) { return (unsigned)r->type; }
+    if (r->same) { return BEACON_SAME; }
+    bool bare = r->family == FLEET_NO_NAME && r->release == 0 && r->generation == 0 &&
+                memcmp(r->sha256, none, sizeof(none)) == 0;
+    return bare ? BEACON_BARE : FLEET_BEACON;
 }
 
 /* Appended in one piece or not at all: a cut record would spoil the whole batch. */
@@ -122,9 +149,10 @@ RW_RC fleet_journal_put(struct rw_buf *batch, const struct fleet_record *r, stru
     struct out o;
     o.n = 0;
     if (batch->n == 0) { put(&o, FLEET_JOURNAL_VERSION, 1); }
-    put(&o, (uint64_t)r->type, 1);
+    unsigned type = type_of(r);
+    put(&o, type, 1);
     for (unsigned field = 1; field < F_END; field <<= 1) {
-        if ((fields_of[r->type] & field) != 0) { put_field(&o, (enum field)field, r); }
+        if ((fields_of[type] & field) != 0) { put_field(&o, (enum field)field, r); }
     }
     struct rw_rc rc = rw_buf_append(batch, rw_span_of(o.bytes, o.n), err);
     if (rc.code == RW_E_TOO_BIG) {
@@ -167,9 +195,8 @@ static RW_RC get_name(struct fleet_cursor *c, struct fleet_record *r, struct rw_
     return RW_OK;
 }
 
-static RW_RC get_beacon(struct fleet_cursor *c, struct fleet_record *r, struct rw_err *err)
+static RW_RC get_state(struct fleet_cursor *c, struct fleet_record *r, struct rw_err *err)
 {
-    RW_TRY(fleet_bytes_get_count(c, &r->generation, err));
     RW_TRY(get_small(c, KIND_MAX, "beacon kind", &r->kind, err));
     RW_TRY(get_small(c, GRADE_MAX, "grade", &r->grade, err));
     RW_TRY(get_small(c, TRUST_MAX | FLEET_TRUST_FLAGS, "trust", &r->trust, err));
@@ -198,8 +225,10 @@ static RW_RC get_field(struct fleet_cursor *c, enum field field, struct fleet_re
         return fleet_bytes_get_count(c, &r->release, err);
     case F_SHA256:
         return fleet_bytes_get_raw(c, r->sha256, sizeof(r->sha256), err);
-    case F_BEACON:
-        return get_beacon(c, r, err);
+    case F_GENERATION:
+        return fleet_bytes_get_count(c, &r->generation, err);
+    case F_STATE:
+        return get_state(c, r, err);
     case F_NUMBER:
         return fleet_bytes_get(c, 8, &r->number, err);
     case F_NOW:
@@ -208,6 +237,8 @@ static RW_RC get_field(struct fleet_cursor *c, enum field field, struct fleet_re
         return fleet_bytes_get_count(c, &r->deadline_s, err);
     case F_AFTER:
         return fleet_bytes_get_count(c, &r->after_s, err);
+    case F_BEFORE:
+        return get_small(c, FLEET_BEFORE_MAX, "place in a request", &r->before, err);
     case F_END:
         break;
     }
@@ -219,11 +250,12 @@ RW_RC fleet_journal_open(struct rw_span batch, struct fleet_journal_reader *out,
     struct fleet_cursor c = {batch};
     uint64_t version = 0;
     RW_TRY(fleet_bytes_get(&c, 1, &version, err));
-    if (version != FLEET_JOURNAL_VERSION) {
-        return rw_fail(err, RW_E_PROTOCOL, "journal batch of version %llu, this program knows %d",
-                       (unsigned long long)version, FLEET_JOURNAL_VERSION);
+    if (version < FLEET_JOURNAL_OLDEST || version > FLEET_JOURNAL_VERSION) {
+        return rw_fail(err, RW_E_PROTOCOL,
+                       "journal batch of version %llu, this program knows %d to %d",
+                       (unsigned long long)version, FLEET_JOURNAL_OLDEST, FLEET_JOURNAL_VERSION);
     }
-    *out = (struct fleet_journal_reader){c.rest};
+    *out = (struct fleet_journal_reader){.rest = c.rest, .old = version < FLEET_JOURNAL_VERSION};
     return RW_OK;
 }
 
@@ -236,15 +268,18 @@ RW_RC fleet_journal_next(struct fleet_journal_reader *r, struct fleet_record *ou
     struct fleet_record record = {.type = FLEET_DEFINE};
     uint64_t type = 0;
     RW_TRY(fleet_bytes_get(&c, 1, &type, err));
-    if (type < FLEET_DEFINE || type > FLEET_REUSE) {
+    if (type < FLEET_DEFINE || type >= TYPE_END || (r->old && type > FLEET_REUSE)) {
         return rw_fail(err, RW_E_PROTOCOL, "journal record of type %llu is not known",
                        (unsigned long long)type);
     }
-    record.type = (enum fleet_record_type)type;
+    unsigned fields = fields_of[type] & ~(r->old ? (unsigned)F_BEFORE : 0U);
+    record.type = type > FLEET_REUSE ? FLEET_BEACON : (enum fleet_record_type)type;
+    record.same = type == BEACON_SAME;
+    record.before =
+        FLEET_BEFORE_MAX; /* of an old record: a whole request may have been before it */
+    if (type == BEACON_BARE) { record.family = FLEET_NO_NAME; }
     for (unsigned field = 1; field < F_END; field <<= 1) {
-        if ((fields_of[type] & field) != 0) {
-            RW_TRY(get_field(&c, (enum field)field, &record, err));
-        }
+        if ((fields & field) != 0) { RW_TRY(get_field(&c, (enum field)field, &record, err)); }
     }
     r->rest = c.rest;
     *out = record;

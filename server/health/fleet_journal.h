@@ -12,7 +12,10 @@
 #include "common/base/buf.h"
 
 enum {
-    FLEET_JOURNAL_VERSION = 2,
+    FLEET_JOURNAL_VERSION = 3,
+    FLEET_JOURNAL_OLDEST =
+        2, /* that is still read: its beacons have all fields, and do not say `before` */
+    FLEET_BEFORE_MAX = 31, /* beacons of a request before its last one */
     FLEET_JOURNAL_NAME_BYTES =
         112, /* three cohort words, a tenant's number and a NUL, or one name */
     FLEET_NO_NAME = 0xffff,
@@ -51,7 +54,9 @@ struct fleet_record {
     int64_t generation;
     uint8_t kind; /* enum beacon_kind */
     uint8_t grade;
-    uint8_t trust;   /* index of the word, and FLEET_TRUST_FLAGS */
+    uint8_t trust;  /* index of the word, and FLEET_TRUST_FLAGS */
+    uint8_t before; /* beacons of the same request before this one, repeats included */
+    bool same; /* sha256 is that of the watched release: it is not written, and not set when read */
     uint64_t number; /* of the permit; first 8 bytes of the beacon's id */
     int64_t now_s;
     int64_t deadline_s; /* wall clock; of a watch: length of a window */
@@ -62,6 +67,7 @@ RW_RC fleet_journal_put(struct rw_buf *batch, const struct fleet_record *r, stru
 
 struct fleet_journal_reader {
     struct rw_span rest;
+    bool old; /* of a version before */
 };
 /* Fail with RW_E_PROTOCOL: another version, an unknown type, a cut record, a value outside its limits. */
 RW_RC fleet_journal_open(struct rw_span batch, struct fleet_journal_reader *out,

@@ -91,7 +91,7 @@ RW_RC fleet_state_permit_look(const struct fleet_state *f, const struct fleet_as
     RW_TRY(fleet_hot_check_owner(f, ask->who, &e, err));
     struct fleet_track *track = e == NULL ? NULL : fleet_table_track(t, e, family);
     const struct fleet_slot *slot =
-        track == NULL ? NULL : fleet_table_slot(track, request->release);
+        track == NULL ? NULL : fleet_table_slot(t, track, request->release);
     bool forgotten = slot == NULL && track != NULL && request->release <= track->forgotten;
     if (release == NULL || request->release <= 0 || forgotten) {
         p.past = FLEET_PERMIT_NEVER;

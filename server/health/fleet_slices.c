@@ -136,6 +136,7 @@ static RW_RC load_slices(struct fleet_slices *s, struct store *store, const stru
                          struct fleet_table *t, struct rw_err *err)
 {
     RW_AUTO(rw_buf) struct rw_buf bytes = rw_buf_make(FLEET_SLICE_BYTES_MAX);
+    RW_TRY(fleet_table_expect(t, head->slices * FLEET_SLICE_ENDPOINTS, err));
     for (size_t i = 0; i < head->slices; i++) {
         int side = side_of(s, i);
         int64_t mark = -1;

@@ -64,7 +64,7 @@ RW_RC fleet_state_reload(struct fleet_state *f, struct rw_err *err)
 
 static const struct fleet_slot *open_slot(struct fleet_table *t, const struct fleet_open_permit *p)
 {
-    const struct fleet_slot *s = fleet_table_slot(&t->tracks[p->track], p->release);
+    const struct fleet_slot *s = fleet_table_slot(t, &t->tracks[p->track], p->release);
     bool open = s != NULL && s->deadline_s == p->deadline_s && fleet_outcome_rule_pending(s->marks);
     return open ? s : NULL;
 }
@@ -201,10 +201,11 @@ void fleet_state_expect(const struct fleet_state *f,
     if (!f->lost) { fleet_table_prefetch(&f->table, endpoint); }
 }
 
-static bool is_repeat(const struct fleet_endpoint *e, uint64_t id)
+static bool is_repeat(const struct fleet_table *t, const struct fleet_endpoint *e, uint64_t id)
 {
+    const uint64_t *ids = fleet_table_recent(t, e);
     for (size_t i = 0; i < e->recent_count; i++) {
-        if (e->recent[i] == id) { return true; }
+        if (ids[i] == id) { return true; }
     }
     return false;
 }
@@ -231,6 +232,9 @@ static RW_RC record_of(struct fleet_state *f, const struct fleet_who *who, const
     }
     rw_copy(r->endpoint, sizeof(r->endpoint), who->endpoint, sizeof(who->endpoint));
     rw_copy(r->sha256, sizeof(r->sha256), b->sha256, sizeof(b->sha256));
+    const struct fleet_release *release = fleet_table_release(&f->table, r->family, r->release);
+    r->same = release != NULL && memcmp(release->sha256, r->sha256, sizeof(r->sha256)) == 0;
+    r->before = who->before < FLEET_BEFORE_MAX ? who->before : FLEET_BEFORE_MAX;
     return RW_OK;
 }
 
@@ -244,7 +248,7 @@ RW_RC fleet_state_beacon(struct fleet_state *f, const struct fleet_who *who, con
     for (size_t i = 0; i < sizeof(r.number); i++) {
         r.number |= (uint64_t)b->id[i] << (8 * i);
     }
-    if (e != NULL && is_repeat(e, r.number)) {
+    if (e != NULL && is_repeat(&f->table, e, r.number)) {
         *duplicate_out = true;
         return RW_OK;
     }

@@ -24,6 +24,7 @@ enum { FLEET_ENDPOINT_BYTES = 16, FLEET_TENANT_BYTES = 33 };
 struct fleet_who {
     uint8_t endpoint[FLEET_ENDPOINT_BYTES];
     char tenant[FLEET_TENANT_BYTES];
+    uint8_t before; /* beacons of the same request that came before the one at hand */
 };
 
 /* Loads the fold and replays the journal behind it. Fails with the store's codes, RW_E_PROTOCOL (a record

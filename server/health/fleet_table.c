@@ -5,11 +5,21 @@
 
 #include <string.h>
 
-enum { COUNTS_PER_RECORD = 32, WINDOWS_PER_RECORD = 64 };
+/* Slots: a track may grow from none to all. Ids: one endpoint's. */
+enum {
+    COUNTS_PER_RECORD = 32,
+    WINDOWS_PER_RECORD = 64,
+    SLOTS_PER_RECORD = 2 * FLEET_SLOTS,
+    IDS_PER_RECORD = FLEET_POOL_PIECE_MAX,
+};
 
 RW_RC fleet_table_make(struct fleet_table *out, struct rw_err *err)
 {
-    struct fleet_table t = {.next_serial = 1, .next_permit = 1, .earliest_s = INT64_MAX};
+    struct fleet_table t = {.next_serial = 1,
+                            .next_permit = 1,
+                            .earliest_s = INT64_MAX,
+                            .slots = {.unit_bytes = sizeof(struct fleet_slot)},
+                            .recent = {.unit_bytes = sizeof(uint64_t)}};
     RW_TRY(digest_random((uint8_t *)&t.seed, sizeof(t.seed), err));
     t.ring_seen_s = rw_mem_new_array(FLEET_NAMES_MAX, sizeof(*t.ring_seen_s));
     if (t.ring_seen_s == NULL) { return rw_fail(err, RW_E_NOMEM, "no memory for the fleet"); }
@@ -33,6 +43,8 @@ void fleet_table_drop(struct fleet_table *t)
     rw_mem_free(t->slices);
     rw_mem_free(t->index);
     rw_mem_free(t->tracks);
+    fleet_pool_drop(&t->slots);
+    fleet_pool_drop(&t->recent);
     rw_mem_free(t->counts);
     rw_mem_free(t->open);
     rw_mem_free(t->ring_seen_s);
@@ -83,10 +95,13 @@ static void index_endpoint(struct fleet_table *t, uint32_t number)
     t->index[at] = number + 1;
 }
 
-static RW_RC reserve_index(struct fleet_table *t, struct rw_err *err)
+static RW_RC reserve_index(struct fleet_table *t, size_t endpoints, struct rw_err *err)
 {
-    if ((t->endpoint_count + 1) * 10 <= t->index_cap * 7) { return RW_OK; }
+    if (endpoints * 10 <= t->index_cap * 7) { return RW_OK; }
     size_t cap = t->index_cap == 0 ? 256 : t->index_cap * 2;
+    while (endpoints * 10 > cap * 7) {
+        cap *= 2;
+    }
     uint32_t *index = rw_mem_new_array(cap, sizeof(*index));
     if (index == NULL) { return rw_fail(err, RW_E_NOMEM, "no memory for %zu endpoints", cap); }
     rw_mem_free(t->index);
@@ -117,9 +132,22 @@ RW_RC fleet_table_reserve(struct fleet_table *t, struct rw_err *err)
     struct fleet_open_permit *open = roomy(t->open, &t->open_cap, t->open_count, sizeof(*open));
     if (open == NULL) { return no_memory(err); }
     t->open = open;
-    RW_TRY(reserve_index(t, err));
+    RW_TRY(reserve_index(t, t->endpoint_count + 1, err));
+    RW_TRY(fleet_pool_reserve(&t->slots, SLOTS_PER_RECORD, err));
+    RW_TRY(fleet_pool_reserve(&t->recent, IDS_PER_RECORD, err));
     RW_TRY(fleet_windows_reserve(&t->windows, WINDOWS_PER_RECORD, err));
     return fleet_table_reserve_counts(t, COUNTS_PER_RECORD, err);
+}
+
+RW_RC fleet_table_expect(struct fleet_table *t, size_t endpoints, struct rw_err *err)
+{
+    if (endpoints > t->endpoint_cap) {
+        struct fleet_endpoint *e = rw_mem_grow(t->endpoints, endpoints, sizeof(*e));
+        if (e == NULL) { return no_memory(err); }
+        t->endpoints = e;
+        t->endpoint_cap = endpoints;
+    }
+    return reserve_index(t, endpoints, err);
 }
 
 struct fleet_endpoint *fleet_table_find(const struct fleet_table *t, const uint8_t id[static 16])
@@ -150,7 +178,7 @@ struct fleet_endpoint *fleet_table_add(struct fleet_table *t, const uint8_t id[s
 {
     RW_ASSERT(t->endpoint_count < t->endpoint_cap);
     struct fleet_endpoint *e = &t->endpoints[t->endpoint_count];
-    *e = (struct fleet_endpoint){.ring = FLEET_NO_NAME};
+    *e = (struct fleet_endpoint){.ring = FLEET_NO_NAME, .recent_rule = recent_rule_of(0)};
     rw_copy(e->id, sizeof(e->id), id, sizeof(e->id));
     if (t->endpoint_count % FLEET_SLICE_ENDPOINTS == 0) {
         RW_ASSERT(fleet_table_slices(t) < t->slice_cap);
@@ -199,12 +227,85 @@ struct fleet_track *fleet_table_add_track(struct fleet_table *t, struct fleet_en
     return track;
 }
 
-struct fleet_slot *fleet_table_slot(struct fleet_track *track, int64_t release)
+/* --- slots and ids: in pools --- */
+
+struct fleet_slot *fleet_table_slots_of(const struct fleet_table *t,
+                                        const struct fleet_track *track)
 {
-    for (size_t i = 0; i < FLEET_SLOTS; i++) {
-        if (track->slots[i].release == release) { return &track->slots[i]; }
+    return fleet_pool_at(&t->slots, track->slots);
+}
+
+struct fleet_slot *fleet_table_slot(const struct fleet_table *t, const struct fleet_track *track,
+                                    int64_t release)
+{
+    struct fleet_slot *slots = fleet_table_slots_of(t, track);
+    for (size_t i = 0; i < track->slot_room; i++) {
+        if (slots[i].release == release && release != 0) { return &slots[i]; }
     }
     return NULL;
+}
+
+struct fleet_slot *fleet_table_slot_room(struct fleet_table *t, struct fleet_track *track,
+                                         size_t count)
+{
+    size_t room = track->slot_room;
+    size_t wanted = fleet_pool_size(count);
+    RW_ASSERT(count <= FLEET_SLOTS);
+    if (wanted > room) {
+        track->slots = fleet_pool_move(&t->slots, track->slots, room, wanted, 0, room);
+        track->slot_room = (uint8_t)wanted;
+    }
+    struct fleet_slot *slots = fleet_table_slots_of(t, track);
+    for (size_t i = room; i < wanted; i++) {
+        slots[i] = (struct fleet_slot){.release = 0};
+    }
+    return slots;
+}
+
+struct fleet_slot *fleet_table_free_slot(struct fleet_table *t, struct fleet_track *track)
+{
+    struct fleet_slot *slots = fleet_table_slots_of(t, track);
+    for (size_t i = 0; i < track->slot_room; i++) {
+        if (slots[i].release == 0) { return &slots[i]; }
+    }
+    size_t room = track->slot_room;
+    return room == FLEET_SLOTS ? NULL : &fleet_table_slot_room(t, track, room + 1)[room];
+}
+
+const uint64_t *fleet_table_recent(const struct fleet_table *t, const struct fleet_endpoint *e)
+{
+    return fleet_pool_at(&t->recent, e->recent);
+}
+
+void fleet_table_set_recent(struct fleet_table *t, struct fleet_endpoint *e, const uint64_t *ids,
+                            uint8_t count)
+{
+    RW_ASSERT(e->recent == 0);
+    e->recent_count = count;
+    if (count == 0) { return; }
+    size_t size = fleet_pool_size(count);
+    e->recent = fleet_pool_take(&t->recent, size);
+    rw_copy(fleet_pool_at(&t->recent, e->recent), size * sizeof(*ids), ids, count * sizeof(*ids));
+}
+
+void fleet_table_remember(struct fleet_table *t, struct fleet_endpoint *e, uint64_t id,
+                          uint8_t before)
+{
+    e->recent_rule = recent_rule_next(e->recent_rule, before);
+    size_t had = e->recent_count;
+    size_t kept = had < e->recent_rule.keep ? had : e->recent_rule.keep - 1U;
+    size_t size = fleet_pool_size(kept + 1);
+    size_t gone = had - kept;
+    if (size != fleet_pool_size(had)) {
+        e->recent = fleet_pool_move(&t->recent, e->recent, fleet_pool_size(had), size, gone, kept);
+        gone = 0;
+    }
+    uint64_t *ids = fleet_pool_at(&t->recent, e->recent);
+    for (size_t i = 0; i < kept && gone > 0; i++) {
+        ids[i] = ids[i + gone];
+    }
+    ids[kept] = id;
+    e->recent_count = (uint8_t)(kept + 1);
 }
 
 /* --- releases and counts --- */

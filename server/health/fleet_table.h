@@ -9,11 +9,12 @@
 
 #include "server/health/fleet_journal.h"
 #include "server/health/fleet_outcome_rule.h"
+#include "server/health/fleet_pool.h"
 #include "server/health/fleet_window.h"
+#include "server/health/recent_rule.h"
 
 enum {
-    FLEET_RECENT = 32,             /* beacon ids kept per endpoint: a whole batch may be repeated */
-    FLEET_SLOTS = 4,               /* releases remembered per endpoint and family */
+    FLEET_SLOTS = 4,               /* releases remembered per endpoint and family; a power of two */
     FLEET_COHORTS_MAX = 1024,      /* in use at once, then "other": endpoints name cohorts */
     FLEET_NAMES_MAX = 4096,        /* rings, families, tenants */
     FLEET_WATCHED_PER_FAMILY = 64, /* older releases lose their counts */
@@ -63,11 +64,12 @@ struct fleet_slot {
 struct fleet_track {
     uint32_t next; /* next track of the endpoint: index + 1; 0: none */
     uint16_t family;
-    int64_t active; /* release that the sensor proved last; 0: none */
+    uint8_t slot_room; /* slots that it has room for: those in use, rounded up to a power of two */
+    int64_t active;    /* release that the sensor proved last; 0: none */
     int64_t generation;
     uint8_t sha256[32]; /* of that proof */
     int64_t forgotten;  /* greatest release whose slot was given up */
-    struct fleet_slot slots[FLEET_SLOTS];
+    uint32_t slots;     /* place in the table's pool of them */
 };
 
 struct fleet_endpoint {
@@ -77,17 +79,17 @@ struct fleet_endpoint {
     uint16_t cohort;
     uint8_t grade; /* index of the sandbox grade's name; 0: not run yet */
     uint8_t trust; /* index of the word, and FLEET_NO_LOADER */
-    uint8_t recent_at;
     uint8_t recent_count;
-    uint8_t strikes;      /* failures in releases that were healthy elsewhere */
+    struct recent_rule recent_rule; /* how many of them are to be kept */
+    uint8_t strikes;                /* failures in releases that were healthy elsewhere */
     uint8_t muted;        /* too many of them: its votes do not count until clean releases follow */
     uint8_t control_seen; /* its control window */
     uint32_t track;       /* first track: index + 1; 0: none */
+    uint32_t recent;  /* its latest beacon ids, oldest first: place in the table's pool of them */
     uint32_t named_s; /* when it brought the latest new name of a cohort; 0: never, not stored */
     int64_t seen_s;
     int64_t control_end_s;  /* of its open or latest control window; 0: none */
     int64_t control_look_s; /* heard of from here on it is seen */
-    uint64_t recent[FLEET_RECENT];
 };
 
 struct fleet_count_entry {
@@ -141,6 +143,8 @@ struct fleet_table {
     struct fleet_track *tracks;
     size_t track_count;
     size_t track_cap;
+    struct fleet_pool slots;  /* of the tracks: most endpoints know few releases */
+    struct fleet_pool recent; /* beacon ids of the endpoints: most send one at a time */
 
     struct fleet_count_entry *counts;
     size_t count_used;
@@ -188,7 +192,28 @@ struct fleet_track *fleet_table_track(const struct fleet_table *t, const struct 
                                       uint16_t family);
 struct fleet_track *fleet_table_add_track(struct fleet_table *t, struct fleet_endpoint *e,
                                           uint16_t family);
-struct fleet_slot *fleet_table_slot(struct fleet_track *track, int64_t release);
+/* The track's slots, track->slot_room of them; NULL for none. Good until one is made or given room. */
+struct fleet_slot *fleet_table_slots_of(const struct fleet_table *t,
+                                        const struct fleet_track *track);
+/* NULL when there is none of that release. */
+struct fleet_slot *fleet_table_slot(const struct fleet_table *t, const struct fleet_track *track,
+                                    int64_t release);
+/* A free slot (its release is 0), made while there are fewer than FLEET_SLOTS (room was reserved); NULL: none. */
+struct fleet_slot *fleet_table_free_slot(struct fleet_table *t, struct fleet_track *track);
+/* Room for `count` slots (at most FLEET_SLOTS; room was reserved); the new ones are free. */
+struct fleet_slot *fleet_table_slot_room(struct fleet_table *t, struct fleet_track *track,
+                                         size_t count);
+
+/* The endpoint's latest beacon ids, e->recent_count of them, oldest first; NULL for none. */
+const uint64_t *fleet_table_recent(const struct fleet_table *t, const struct fleet_endpoint *e);
+/* Remembers an id as the latest; forgets those beyond what recent_rule.h says (room was reserved). */
+void fleet_table_remember(struct fleet_table *t, struct fleet_endpoint *e, uint64_t id,
+                          uint8_t before);
+/* Takes over `count` ids of an endpoint that has none (room was reserved). */
+void fleet_table_set_recent(struct fleet_table *t, struct fleet_endpoint *e, const uint64_t *ids,
+                            uint8_t count);
+/* Room for so many endpoints in all, at once: before a load. Fails with RW_E_NOMEM. */
+RW_RC fleet_table_expect(struct fleet_table *t, size_t endpoints, struct rw_err *err);
 
 /* NULL when the release is not watched. */
 const struct fleet_release *fleet_table_release(const struct fleet_table *t, uint16_t family,

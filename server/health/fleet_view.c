@@ -66,19 +66,20 @@ static void put_track(const struct fleet_state *f, struct json_writer *w,
     json_put_int(w, "release", track->active);
     put_hex(w, "sha256", track->sha256, sizeof(track->sha256));
     json_put_int(w, "generation", track->generation);
-    for (size_t i = 0; i < FLEET_SLOTS; i++) {
-        const struct fleet_slot *s = &track->slots[i];
+    const struct fleet_slot *slots = fleet_table_slots_of(&f->table, track);
+    for (size_t i = 0; i < track->slot_room; i++) {
+        const struct fleet_slot *s = &slots[i];
         if (s->release > 0 && (s->marks & FLEET_TRIAL) != 0) {
             put_permit(w, s);
             break;
         }
     }
     json_open_array(w, "outcomes");
-    for (size_t i = 0; i < FLEET_SLOTS; i++) {
-        if (track->slots[i].release == 0) { continue; }
+    for (size_t i = 0; i < track->slot_room; i++) {
+        if (slots[i].release == 0) { continue; }
         json_open_object(w, NULL);
-        json_put_int(w, "release", track->slots[i].release);
-        put_marks(w, track->slots[i].marks);
+        json_put_int(w, "release", slots[i].release);
+        put_marks(w, slots[i].marks);
         json_close_object(w);
     }
     json_close_array(w);

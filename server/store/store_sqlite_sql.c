@@ -10,7 +10,10 @@ const char *const store_sqlite_sql[SQL_COUNT] = {
     [SQL_DOC_GET] = "SELECT generation, body FROM doc WHERE kind = ?1 AND id = ?2",
     [SQL_DOC_COUNT] = "SELECT count(*) FROM doc WHERE kind = ?1",
     [SQL_DOC_EACH] = "SELECT id, generation, body FROM doc WHERE kind = ?1 ORDER BY id",
-    [SQL_JOURNAL_APPEND] = "INSERT INTO journal (batch) VALUES (?1)",
+    /* Never a number that was used: rows go up to the fold's mark only, so it or the newest row is the greatest. */
+    [SQL_JOURNAL_APPEND] =
+        ("INSERT INTO journal (row, batch) VALUES (1 + max(coalesce((SELECT max(row) FROM journal),"
+         " 0), coalesce((SELECT mark FROM fold), 0)), ?1)"),
     [SQL_JOURNAL_EACH] = "SELECT row, batch FROM journal WHERE row > ?1 ORDER BY row",
     [SQL_JOURNAL_DROP] =
         "DELETE FROM journal WHERE row <= ?1 AND row < (SELECT min(row) FROM journal) + ?2",

@@ -206,7 +206,7 @@ def test_check_names_what_is_damaged(kept, tmp_path):
         return change
     assert damaged(sql("UPDATE audit SET record = replace(record, 'actor', 'Actor') WHERE seq = 2"))[0] == ["audit"]
     assert damaged(sql("DELETE FROM audit WHERE seq = 1"))[0] == ["audit"]
-    assert damaged(sql("INSERT INTO journal (batch) VALUES (x'ff00')"))[0] == ["journal"]
+    assert damaged(sql("INSERT INTO journal VALUES (1000000, x'ff00')"))[0] == ["journal"]
 
     def lose_content(folder):
         next(p for p in (folder / "repo/targets/content").rglob("*") if p.is_file()).unlink()

@@ -282,6 +282,36 @@ TEST(a_full_table_is_told_as_503)
     fixture_close(&f);
 }
 
+/* More than are remembered of who sends one at a time: the answer to such a request may get lost, too. */
+TEST(a_request_of_many_beacons_may_be_repeated_as_a_whole)
+{
+    enum { MANY = 32, BODY_BYTES = 32 * 512 };
+    struct fixture f;
+    char *body = rw_mem_new(BODY_BYTES);
+    assert_non_null(body);
+    fixture_open(&f);
+    size_t n = (size_t)snprintf(body, BODY_BYTES, "{\"beacons\":[");
+    for (int i = 0; i < MANY; i++) {
+        n += (size_t)snprintf(body + n, BODY_BYTES - n,
+                              "%s{\"id\":\"%08x%024x\",\"at\":\"2026-11-22T05:34:16Z\","
+                              "\"kind\":\"alive\",\"ring\":\"canary\"," COHORT
+                              ",\"grade\":\"full\",\"trust\":\"ok\"}",
+                              i == 0 ? "" : ",", (unsigned)i + 1, 0U);
+    }
+    (void)snprintf(body + n, BODY_BYTES - n, "]}");
+    for (int round = 0; round < 2; round++) {
+        struct api_job job = job_for("/v1/beacons", body);
+        apply(&f, &job);
+        assert_int_equal(job.reply.status, 200);
+        assert_non_null(
+            strstr(rw_buf_str(&job.reply.body), round == 0 ? "\"accepted\":32,\"duplicates\":0"
+                                                           : "\"accepted\":0,\"duplicates\":32"));
+        api_job_drop(&job);
+    }
+    fixture_close(&f);
+    rw_mem_free(body);
+}
+
 TEST(a_repeated_beacon_is_counted_as_duplicate_and_the_shortest_poll_is_asked_for)
 {
     struct fixture f;
@@ -349,4 +379,5 @@ RUN_TESTS(
     cmocka_unit_test(what_an_operator_holds_gets_no_permit),
     cmocka_unit_test(a_permit_is_asked_for_the_endpoint_of_the_token),
     cmocka_unit_test(a_full_table_is_told_as_503),
+    cmocka_unit_test(a_request_of_many_beacons_may_be_repeated_as_a_whole),
     cmocka_unit_test(a_repeated_beacon_is_counted_as_duplicate_and_the_shortest_poll_is_asked_for))

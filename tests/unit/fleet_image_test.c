@@ -183,6 +183,62 @@ TEST(a_head_that_knows_no_muteness_is_taken_over)
     rw_mem_free(w);
 }
 
+/* Slices of both versions stand side by side after the first fold of this program. */
+TEST(slices_of_the_version_before_are_read)
+{
+    struct world *w = rw_mem_new(sizeof(*w));
+    struct rw_err err;
+    assert_non_null(w);
+    world_begin(w, 3);
+    settle_in(w, 2100);
+    some_work(w, 400);
+    world_commit(w);
+    world_fold(w);
+    MUST(store_begin(&w->store, &err));
+    for (size_t i = 0; i < fleet_table_slices(&w->fleet->table); i += 2) {
+        RW_AUTO(rw_buf) struct rw_buf slice = rw_buf_make(IMAGE_BYTES_MAX);
+        int64_t mark = w->fleet->last_row;
+        MUST(old_slice_write(&w->fleet->table, i, mark, &slice, &err));
+        MUST(store_slice_put(&w->store, (int64_t)i * 2, mark, rw_buf_span(&slice), &err));
+        MUST(store_slice_put(&w->store, (int64_t)i * 2 + 1, mark, rw_buf_span(&slice), &err));
+    }
+    MUST(store_commit(&w->store, &err));
+    world_kill(w);
+    world_expect_model(w);
+    some_work(w, 100);
+    world_commit(w);
+    world_fold(w);
+    world_kill(w);
+    world_expect_model(w);
+    world_end(w);
+    rw_mem_free(w);
+}
+
+/* The ring of before: with 32 ids the oldest is where the next one would go. */
+TEST(ids_of_a_ring_that_has_turned_come_in_their_order)
+{
+    struct rw_err err;
+    struct fleet_table t;
+    const struct fleet_known known = {.count = {1, 1, 1, 1}};
+    RW_AUTO(rw_buf) struct rw_buf b = rw_buf_make(4096);
+    MUST(fleet_table_make(&t, &err));
+    const uint8_t head[] = {[0] = 7, [22] = 1, [23] = 0, [24] = 5, [25] = 32};
+    uint8_t rest[27] = {0};
+    MUST(rw_buf_append(&b, rw_span_of(head, sizeof(head)), &err));
+    MUST(rw_buf_append(&b, rw_span_of(rest, sizeof(rest)), &err));
+    for (uint64_t i = 0; i < 32; i++) {
+        MUST(fleet_bytes_put(&b, i < 5 ? i + 28 : i - 4, 8, &err)); /* 1 stands at place 5 */
+    }
+    MUST(fleet_bytes_put(&b, 0, 2, &err));
+    struct fleet_cursor c = {rw_buf_span(&b)};
+    MUST(fleet_endpoint_get(&c, &known, FLEET_ENDPOINT_SLICE_1, &t, &err));
+    assert_int_equal(c.rest.n, 0);
+    for (uint64_t i = 0; i < 32; i++) {
+        assert_true(fleet_table_recent(&t, &t.endpoints[0])[i] == i + 1);
+    }
+    fleet_table_drop(&t);
+}
+
 /* --- damage --- */
 
 static const struct damage {
@@ -240,4 +296,6 @@ TEST(a_damaged_fold_is_refused_and_named)
 RUN_TESTS(cmocka_unit_test(a_store_of_the_old_form_is_opened_and_becomes_one_of_slices),
           cmocka_unit_test(slices_that_are_older_than_an_old_image_are_written_anew),
           cmocka_unit_test(a_head_that_knows_no_muteness_is_taken_over),
+          cmocka_unit_test(slices_of_the_version_before_are_read),
+          cmocka_unit_test(ids_of_a_ring_that_has_turned_come_in_their_order),
           cmocka_unit_test(a_damaged_fold_is_refused_and_named))

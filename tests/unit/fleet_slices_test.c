@@ -40,6 +40,7 @@ TEST(inv_8_inv_11_whatever_is_killed_between_slices_is_as_if_it_had_not_been)
         struct world *w = rw_mem_new(sizeof(*w));
         assert_non_null(w);
         world_begin(w, seed + run);
+        w->requests = true;
         settle_in(w, 1000 + draw(w, 1500));
         for (unsigned i = 0; i < STEPS; i++) {
             kills += walk(w, &folds);

@@ -37,6 +37,7 @@ struct work {
     int64_t release;
     uint32_t place; /* ring and cohort */
     uint64_t id;    /* of the beacon */
+    uint8_t before; /* beacons of its request before it */
     int64_t now_s;
 };
 
@@ -45,6 +46,7 @@ struct world {
     char path[96];
     struct store store;
     struct fleet_state *fleet;
+    bool requests; /* of more than one beacon */
     struct store model_store;
     struct fleet_state *model;
     uint32_t seed;
@@ -91,6 +93,7 @@ static struct beacon_cohort work_cohort(uint32_t place)
 static RW_RC work_beacon(struct fleet_state *f, const struct work *w, struct rw_err *err)
 {
     struct fleet_who who = work_who(w->endpoint);
+    who.before = w->before;
     struct beacon b = {.kind = w->beacon,
                        .release = w->release,
                        .cohort = work_cohort(w->place),
@@ -163,6 +166,7 @@ static void world_work(struct world *w, struct work work)
     struct rw_err err;
     work.now_s = w->now_s;
     work.id = w->next_id++;
+    work.before = w->requests ? (uint8_t)(draw(w, 32) * draw(w, 2)) : 0;
     assert_true(w->count < WORK_MAX);
     w->batch[w->count++] = work;
     struct rw_rc rc = work_do(w->fleet, &work, &err);
@@ -308,7 +312,8 @@ static size_t permits_open(const struct fleet_state *f)
     size_t open = 0;
     for (size_t i = 0; i < f->table.open_count; i++) {
         const struct fleet_open_permit *p = &f->table.open[i];
-        const struct fleet_slot *s = fleet_table_slot(&f->table.tracks[p->track], p->release);
+        const struct fleet_slot *s =
+            fleet_table_slot(&f->table, &f->table.tracks[p->track], p->release);
         open += s != NULL && s->deadline_s == p->deadline_s && fleet_outcome_rule_pending(s->marks);
     }
     return open;

@@ -273,6 +273,7 @@ TEST(a_repeated_beacon_changes_nothing_and_a_whole_batch_may_be_repeated)
     for (int round = 0; round < 2; round++) {
         for (size_t i = 0; i < RW_LEN(batch); i++) {
             bool duplicate = false;
+            me.before = (uint8_t)i;
             MUST(
                 fleet_state_beacon(w.fleet, &me, &batch[i], (struct rw_wall){5}, &duplicate, &err));
             assert_int_equal(duplicate, round == 1);

@@ -64,6 +64,59 @@ TEST(a_newer_schema_is_refused_with_a_hint)
     end(&w);
 }
 
+/* Schema 2 numbered rows by AUTOINCREMENT. */
+TEST(the_journal_of_an_older_schema_is_kept_and_its_numbers_go_on)
+{
+    struct world w;
+    struct rw_err err;
+    sqlite3 *db = NULL;
+    int64_t row = 0;
+    begin(&w);
+    store_close(&w.store);
+    assert_int_equal(unlink(w.path), 0);
+    assert_int_equal(sqlite3_open(w.path, &db), SQLITE_OK);
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(sqlite3_exec(db, store_schema_steps[i], NULL, NULL, NULL), SQLITE_OK);
+    }
+    const char *rows = "INSERT INTO journal VALUES (7, 'batch'), (9, 'batch');"
+                       "INSERT INTO fold VALUES (1, 5, 'head'); PRAGMA user_version = 2";
+    assert_int_equal(sqlite3_exec(db, rows, NULL, NULL, NULL), SQLITE_OK);
+    (void)sqlite3_close(db);
+    MUST(store_sqlite_open(w.path, &w.store, &err));
+    struct rows seen = {.count = 0};
+    MUST(store_journal_each(&w.store, 7, see_row, &seen, &err));
+    assert_int_equal(seen.count, 1);
+    MUST(store_begin(&w.store, &err));
+    MUST(store_journal_append(&w.store, rw_span_str("batch"), &row, &err));
+    MUST(store_commit(&w.store, &err));
+    assert_int_equal(row, 10);
+    end(&w);
+}
+
+/* INV-8: a slice says up to which row it is true, so a number is never used for another row. */
+TEST(numbers_of_rows_go_on_when_all_rows_are_dropped)
+{
+    struct world w;
+    struct rw_err err;
+    int64_t row = 0;
+    bool more = false;
+    begin(&w);
+    MUST(store_begin(&w.store, &err));
+    for (int i = 0; i < 3; i++) {
+        MUST(store_journal_append(&w.store, rw_span_str("batch"), &row, &err));
+    }
+    assert_int_equal(row, 3);
+    MUST(store_fold(&w.store, 3, rw_span_str("head"), &err));
+    MUST(store_journal_drop(&w.store, 3, 100, &more, &err));
+    MUST(store_commit(&w.store, &err));
+    reopen(&w);
+    MUST(store_begin(&w.store, &err));
+    MUST(store_journal_append(&w.store, rw_span_str("batch"), &row, &err));
+    MUST(store_commit(&w.store, &err));
+    assert_int_equal(row, 4);
+    end(&w);
+}
+
 /* SQLite ends a transaction by itself when it cannot go on: what comes behind must not be kept one by one (INV-9). */
 TEST(what_follows_a_rollback_that_nobody_asked_for_is_not_kept)
 {
@@ -125,6 +178,8 @@ TEST(a_commit_that_cannot_get_the_lock_fails_and_changes_nothing)
 }
 
 RUN_TESTS(STORE_CONFORMANCE, cmocka_unit_test(a_newer_schema_is_refused_with_a_hint),
+          cmocka_unit_test(the_journal_of_an_older_schema_is_kept_and_its_numbers_go_on),
+          cmocka_unit_test(numbers_of_rows_go_on_when_all_rows_are_dropped),
           cmocka_unit_test(what_follows_a_rollback_that_nobody_asked_for_is_not_kept),
           cmocka_unit_test(a_file_that_is_no_database_is_refused),
           cmocka_unit_test(a_commit_that_cannot_get_the_lock_fails_and_changes_nothing))
