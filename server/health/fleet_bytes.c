@@ -53,6 +53,19 @@ RW_RC fleet_bytes_get_count(struct fleet_cursor *c, int64_t *out, struct rw_err 
     return RW_OK;
 }
 
+/* How many fields from `i` on follow each other in memory as they do in the bytes, and their width: copied at once. */
+static size_t run_of(const struct fleet_field *fields, size_t n, size_t i, size_t *width_out)
+{
+    size_t first = i;
+    size_t width = fields[i].width;
+    while (i + 1 < n && fields[i].offset + fields[i].width == fields[i + 1].offset) {
+        i++;
+        width += fields[i].width;
+    }
+    *width_out = width;
+    return i + 1 - first;
+}
+
 RW_RC fleet_bytes_put_fields(struct rw_buf *b, const void *object, const struct fleet_field *fields,
                              size_t n, struct rw_err *err)
 {
@@ -62,9 +75,12 @@ RW_RC fleet_bytes_put_fields(struct rw_buf *b, const void *object, const struct 
     }
     uint8_t *to = NULL;
     RW_TRY(rw_buf_reserve(b, bytes, &to, err));
-    for (size_t i = 0; i < n; i++) {
-        rw_copy(to, fields[i].width, (const uint8_t *)object + fields[i].offset, fields[i].width);
-        to += fields[i].width;
+    for (size_t i = 0; i < n;) {
+        size_t width = 0;
+        const uint8_t *at = (const uint8_t *)object + fields[i].offset;
+        i += run_of(fields, n, i, &width);
+        rw_copy(to, width, at, width);
+        to += width;
     }
     rw_buf_commit(b, bytes);
     return RW_OK;
@@ -73,9 +89,11 @@ RW_RC fleet_bytes_put_fields(struct rw_buf *b, const void *object, const struct 
 RW_RC fleet_bytes_get_fields(struct fleet_cursor *c, void *object, const struct fleet_field *fields,
                              size_t n, struct rw_err *err)
 {
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < n;) {
+        size_t width = 0;
         uint8_t *at = (uint8_t *)object + fields[i].offset;
-        RW_TRY(fleet_bytes_get_raw(c, at, fields[i].width, err));
+        i += run_of(fields, n, i, &width);
+        RW_TRY(fleet_bytes_get_raw(c, at, width, err));
     }
     return RW_OK;
 }

@@ -178,7 +178,6 @@ RW_RC fleet_endpoint_get(struct fleet_cursor *c, const struct fleet_known *known
     if (form == FLEET_ENDPOINT_NOW) { RW_TRY(fleet_bytes_get(c, 1, &small, err)); }
     e.recent_rule.small = (uint8_t)small;
     RW_TRY(check_endpoint(&e, known, form, err));
-    if (fleet_table_find(t, e.id) != NULL) { return impossible("an endpoint twice", err); }
     RW_TRY(fleet_bytes_get_raw(c, (uint8_t *)ids, e.recent_count * sizeof(ids[0]), err));
     if (form != FLEET_ENDPOINT_NOW) {
         straighten(ids, e.recent_count, e.recent_rule.keep);
@@ -186,9 +185,7 @@ RW_RC fleet_endpoint_get(struct fleet_cursor *c, const struct fleet_known *known
     }
     RW_TRY(fleet_bytes_get(c, 2, &tracks, err));
     RW_TRY(fleet_table_reserve(t, err));
-    struct fleet_endpoint *added = fleet_table_add(t, e.id);
-    *added = e;
-    fleet_table_set_recent(t, added, ids, e.recent_count);
+    fleet_table_set_recent(t, fleet_table_add_unknown(t, &e), ids, e.recent_count);
     for (uint64_t i = 0; i < tracks; i++) {
         RW_TRY(fleet_table_reserve(t, err));
         RW_TRY(get_track(c, known, form, t, err));

@@ -23,7 +23,8 @@ enum fleet_endpoint_form {
 
 RW_RC fleet_endpoint_put(const struct fleet_table *t, const struct fleet_endpoint *e,
                          struct rw_buf *into, struct rw_err *err);
-/* Adds it to the table. Fails with RW_E_PROTOCOL: cut, impossible values, an endpoint that is there already. */
+/* Adds it to the table; fleet_table_know is to be called when more have come. Fails with RW_E_PROTOCOL: cut, impossible
+ * values. */
 RW_RC fleet_endpoint_get(struct fleet_cursor *c, const struct fleet_known *known,
                          enum fleet_endpoint_form form, struct fleet_table *t, struct rw_err *err);
 

@@ -333,6 +333,7 @@ RW_RC fleet_image_get_slice(struct rw_span bytes, const struct fleet_slice_of *o
         RW_TRY(fleet_endpoint_get(&c, of->known, form, t, err));
     }
     if (c.rest.n != 0) { return bad_image("a slice with bytes behind its end", err); }
+    if (!fleet_table_know(t)) { return bad_image("an endpoint twice", err); }
     t->slices[of->slice].settled_row = mark;
     if (mark > t->settled_row) { t->settled_row = mark; }
     return RW_OK;
@@ -361,6 +362,7 @@ RW_RC fleet_image_load_old(struct rw_span image, struct fleet_table *t, struct r
     for (uint64_t i = 0; i < endpoints; i++) {
         RW_TRY(fleet_endpoint_get(&c, &known, FLEET_ENDPOINT_OLD_IMAGE, t, err));
     }
+    if (!fleet_table_know(t)) { return bad_image("an endpoint twice", err); }
     RW_TRY(get_counts(&c, OLD_COUNT_BYTES, t, err));
     RW_TRY(get_windows(&c, t, err));
     return c.rest.n == 0 ? RW_OK : bad_image("has bytes behind its end", err);

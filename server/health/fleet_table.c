@@ -107,7 +107,7 @@ static RW_RC reserve_index(struct fleet_table *t, size_t endpoints, struct rw_er
     rw_mem_free(t->index);
     t->index = index;
     t->index_cap = cap;
-    for (size_t i = 0; i < t->endpoint_count; i++) {
+    for (size_t i = 0; i < t->found; i++) {
         index_endpoint(t, (uint32_t)i);
     }
     return RW_OK;
@@ -174,18 +174,46 @@ void fleet_table_prefetch(const struct fleet_table *t, const uint8_t id[static 1
     }
 }
 
-struct fleet_endpoint *fleet_table_add(struct fleet_table *t, const uint8_t id[static 16])
+static struct fleet_endpoint *append(struct fleet_table *t)
 {
     RW_ASSERT(t->endpoint_count < t->endpoint_cap);
-    struct fleet_endpoint *e = &t->endpoints[t->endpoint_count];
-    *e = (struct fleet_endpoint){.ring = FLEET_NO_NAME, .recent_rule = recent_rule_of(0)};
-    rw_copy(e->id, sizeof(e->id), id, sizeof(e->id));
     if (t->endpoint_count % FLEET_SLICE_ENDPOINTS == 0) {
         RW_ASSERT(fleet_table_slices(t) < t->slice_cap);
         t->slices[fleet_table_slices(t)] = (struct fleet_slice){.changed_row = 0};
     }
-    index_endpoint(t, (uint32_t)t->endpoint_count++);
+    return &t->endpoints[t->endpoint_count++];
+}
+
+struct fleet_endpoint *fleet_table_add(struct fleet_table *t, const uint8_t id[static 16])
+{
+    struct fleet_endpoint *e = append(t);
+    *e = (struct fleet_endpoint){.ring = FLEET_NO_NAME, .recent_rule = recent_rule_of(0)};
+    rw_copy(e->id, sizeof(e->id), id, sizeof(e->id));
+    index_endpoint(t, (uint32_t)t->found++);
+    RW_ASSERT(t->found == t->endpoint_count);
     return e;
+}
+
+struct fleet_endpoint *fleet_table_add_unknown(struct fleet_table *t,
+                                               const struct fleet_endpoint *e)
+{
+    struct fleet_endpoint *added = append(t);
+    *added = *e;
+    return added;
+}
+
+bool fleet_table_know(struct fleet_table *t)
+{
+    enum { AHEAD = 16 };
+    for (size_t i = t->found; i < t->endpoint_count; i++) {
+        if (i + AHEAD < t->endpoint_count) {
+            uint64_t at = hash_id(t, t->endpoints[i + AHEAD].id) & (t->index_cap - 1);
+            __builtin_prefetch(&t->index[at], 1);
+        }
+        if (fleet_table_find(t, t->endpoints[i].id) != NULL) { return false; }
+        index_endpoint(t, (uint32_t)t->found++);
+    }
+    return true;
 }
 
 static struct fleet_slice *slice_of(const struct fleet_table *t, const struct fleet_endpoint *e)

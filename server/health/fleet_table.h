@@ -134,6 +134,7 @@ struct fleet_table {
     struct fleet_endpoint *endpoints; /* dense, in order of first sight */
     size_t endpoint_count;
     size_t endpoint_cap;
+    size_t found;               /* of them, from the first on, stand in the index */
     struct fleet_slice *slices; /* of the endpoints, in their order */
     size_t slice_cap;
     int64_t row;         /* of the journal: what is applied now belongs to it, or to a later one */
@@ -182,6 +183,12 @@ struct fleet_endpoint *fleet_table_find(const struct fleet_table *t, const uint8
 /* Begins to load what fleet_table_find would look at, without waiting for it. */
 void fleet_table_prefetch(const struct fleet_table *t, const uint8_t id[static 16]);
 struct fleet_endpoint *fleet_table_add(struct fleet_table *t, const uint8_t id[static 16]);
+/* For loading: adds an endpoint that fleet_table_find does not find before fleet_table_know was told of it. */
+struct fleet_endpoint *fleet_table_add_unknown(struct fleet_table *t,
+                                               const struct fleet_endpoint *e);
+/* From now on all endpoints are found: many new ones at once, so that the waits for memory overlap. False: one of them
+ * was there already, and the table is good for nothing any more. */
+bool fleet_table_know(struct fleet_table *t);
 /* Notes that the endpoint is changed by the present row. */
 void fleet_table_touch(struct fleet_table *t, const struct fleet_endpoint *e);
 /* Whether what the table knows of the endpoint has the present row in it already (INV-11). */

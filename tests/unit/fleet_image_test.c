@@ -236,6 +236,11 @@ TEST(ids_of_a_ring_that_has_turned_come_in_their_order)
     for (uint64_t i = 0; i < 32; i++) {
         assert_true(fleet_table_recent(&t, &t.endpoints[0])[i] == i + 1);
     }
+    assert_true(fleet_table_know(&t));
+    assert_ptr_equal(fleet_table_find(&t, head), &t.endpoints[0]);
+    c.rest = rw_buf_span(&b); /* INV-11: one endpoint is not there twice */
+    MUST(fleet_endpoint_get(&c, &known, FLEET_ENDPOINT_SLICE_1, &t, &err));
+    assert_false(fleet_table_know(&t));
     fleet_table_drop(&t);
 }
 
