@@ -136,6 +136,20 @@ static RW_RC open_webhooks(struct serve *s, const char *dir, struct rw_err *err)
     return rc;
 }
 
+/* A large fleet takes its time, in which nothing else is heard of the server. */
+static RW_RC load_fleet(struct serve *s, const struct rw_clock *clock, struct rw_err *err)
+{
+    struct rw_log_line l;
+    struct rw_mono begun = rw_clock_mono(clock);
+    rw_log(RW_LOG_INFO, "fleet_loading", NULL, NULL);
+    RW_TRY(fleet_state_open(&s->store, &s->fleet, err));
+    rw_log_begin(&l, RW_LOG_INFO, "fleet_loaded");
+    rw_log_i64(&l, "endpoints", (int64_t)fleet_state_endpoints(s->fleet));
+    rw_log_i64(&l, "took_ms", rw_clock_mono(clock).ms - begun.ms);
+    rw_log_end(&l);
+    return RW_OK;
+}
+
 static RW_RC open_core(struct serve *s, const char *dir, struct rw_err *err)
 {
     char staging[SERVER_CONF_PATH_BYTES];
@@ -165,7 +179,7 @@ static RW_RC open_core(struct serve *s, const char *dir, struct rw_err *err)
         .started = rw_clock_wall(&clock),
     };
     RW_TRY(api_node_begin(&s->api, err));
-    RW_TRY(fleet_state_open(&s->store, &s->fleet, err));
+    RW_TRY(load_fleet(s, &clock, err));
     s->api.fleet = s->fleet;
     RW_TRY(rollout_control_open(&s->store, &s->api.controls, err));
     RW_TRY(api_core_begin(&s->api, err));

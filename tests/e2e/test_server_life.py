@@ -237,6 +237,8 @@ def test_a_restart_behind_a_socket_that_is_handed_over_refuses_nobody():
             server = start()
             try:
                 assert int((lab.dir / "port").read_text()) == lab.port
+                # Before it accepts it says what it has loaded, and how long that took.
+                assert "event=fleet_loaded endpoints=0 took_ms=" in (lab.dir / "server.log").read_text()
                 clients = [threading.Thread(target=ask) for _ in range(4)]
                 for c in clients:
                     c.start()
