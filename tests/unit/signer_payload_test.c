@@ -50,6 +50,22 @@ static void write_over(const struct rig *r, struct rw_span content)
     (void)close(fd);
 }
 
+/* What was written in this tick of the clock of files may be written again without a trace, and is not remembered. */
+static void wait_for_tick(const char *path)
+{
+    struct stat st;
+    struct timespec t = {0};
+    assert_int_equal(stat(path, &st), 0);
+    for (int i = 0; i < 10000; i++) {
+        assert_int_equal(clock_gettime(CLOCK_REALTIME_COARSE, &t), 0);
+        bool later = t.tv_sec > st.st_ctim.tv_sec ||
+                     (t.tv_sec == st.st_ctim.tv_sec && t.tv_nsec > st.st_ctim.tv_nsec);
+        if (later) { return; }
+        (void)usleep(1000);
+    }
+    fail_msg("the clock of files stands still");
+}
+
 static struct rig rig_make(size_t bytes)
 {
     struct rw_err err = {0};
@@ -74,6 +90,7 @@ static struct rig rig_make(size_t bytes)
     MUST(rw_dir_make(r.path, 0755, &err));
     (void)snprintf(r.path, sizeof(r.path), "%s/content/yara/%s.4.rwc", r.d.path, hex);
     MUST(rw_file_replace(r.path, 0644, span, &err));
+    wait_for_tick(r.path);
     MUST(rw_dir_open(r.d.path, &r.s->targets, &err));
     rw_mem_free(content);
     return r;
