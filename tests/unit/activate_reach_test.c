@@ -6,30 +6,6 @@
 
 static const char sensor[] = RW_FAKE_DIR "/fake_sensor";
 
-/* A run with yara/1 proven and steady. */
-static void steady_on_one(void)
-{
-    struct rw_err err;
-    bench_make(sensor);
-    bench_start();
-    bench_until(ACTIVATE_STEADY);
-    struct manifest_entry one = bench_content("yara", 1, "ok");
-    struct activate_plan plan = bench_plan(SLOT_TRIAL, &one);
-    MUST(activate_begin(&bench.a, &plan, &err));
-    bench_until(ACTIVATE_STEADY);
-    assert_int_equal(bench.a.slots.current, bench.a.active.set);
-    assert_int_equal(bench_active_release("yara"), 1);
-}
-
-static void begin(enum slot_change change, const struct manifest_entry *e, int64_t probation_s)
-{
-    struct rw_err err;
-    struct activate_plan plan = bench_plan(change, e);
-    plan.probation_s = probation_s;
-    MUST(activate_begin(&bench.a, &plan, &err));
-    assert_int_equal(bench.a.phase, ACTIVATE_LOADING);
-}
-
 /* The process ends without activate_stop: power cut, kill -9. */
 static void end_uncleanly(void)
 {
@@ -47,10 +23,10 @@ TEST(content_that_cuts_the_network_goes_back_by_itself)
 {
     struct beacon b;
     bench_reach_ms = 300;
-    steady_on_one();
+    bench_steady_on_one(sensor);
     contact_now(); /* the permit came from the server */
     struct manifest_entry two = bench_content("yara", 2, "ok");
-    begin(SLOT_TRIAL, &two, 1);
+    bench_begin(SLOT_TRIAL, &two, 1);
     bench_until(ACTIVATE_PROBATION);
     assert_false(activate_wants_contact(&bench.a));
     bench_until(ACTIVATE_STEADY);
@@ -68,10 +44,10 @@ TEST(an_answer_late_in_probation_commits)
 {
     struct rw_clock clock = rw_clock_system();
     bench_reach_ms = 5000;
-    steady_on_one();
+    bench_steady_on_one(sensor);
     contact_now();
     struct manifest_entry two = bench_content("yara", 2, "ok");
-    begin(SLOT_TRIAL, &two, 1);
+    bench_begin(SLOT_TRIAL, &two, 1);
     bench_until(ACTIVATE_PROBATION);
     int64_t end_ms = rw_clock_mono(&clock).ms + 5000;
     while (!activate_wants_contact(&bench.a) && rw_clock_mono(&clock).ms < end_ms) {
@@ -91,9 +67,9 @@ TEST(an_answer_late_in_probation_commits)
 TEST(an_endpoint_that_never_saw_the_server_in_this_life_is_not_held_to_it)
 {
     bench_reach_ms = 100;
-    steady_on_one();
+    bench_steady_on_one(sensor);
     struct manifest_entry two = bench_content("yara", 2, "ok");
-    begin(SLOT_TRIAL, &two, 1);
+    bench_begin(SLOT_TRIAL, &two, 1);
     bench_until(ACTIVATE_STEADY);
     assert_int_equal(bench_active_release("yara"), 2);
     bench_reach_ms = 0;
@@ -117,9 +93,9 @@ static void start_and_last(void)
 TEST(a_set_that_started_well_before_is_left_but_neither_blamed_nor_forgotten)
 {
     struct beacon b;
-    steady_on_one();
+    bench_steady_on_one(sensor);
     struct manifest_entry two = bench_content("yara", 2, "ok");
-    begin(SLOT_TRIAL, &two, 1);
+    bench_begin(SLOT_TRIAL, &two, 1);
     bench_until(ACTIVATE_STEADY);
     assert_false(bench.a.slots.stable); /* it came in the middle of this life */
     start_and_last();
@@ -141,7 +117,7 @@ TEST(a_set_that_started_well_before_is_left_but_neither_blamed_nor_forgotten)
 TEST(a_long_life_is_no_start)
 {
     bench_stable_ms = 50;
-    steady_on_one(); /* this life began with the empty set */
+    bench_steady_on_one(sensor); /* this life began with the empty set */
     for (int i = 0; i < 20; i++) {
         (void)usleep(10000);
         activate_step(&bench.a);
@@ -155,9 +131,9 @@ TEST(a_long_life_is_no_start)
 TEST(a_set_that_never_saw_a_start_last_is_blamed)
 {
     struct beacon b;
-    steady_on_one();
+    bench_steady_on_one(sensor);
     struct manifest_entry two = bench_content("yara", 2, "ok");
-    begin(SLOT_TRIAL, &two, 1);
+    bench_begin(SLOT_TRIAL, &two, 1);
     bench_until(ACTIVATE_STEADY);
     end_uncleanly();
     bench_start();
@@ -173,12 +149,12 @@ TEST(a_set_that_never_saw_a_start_last_is_blamed)
 
 TEST(after_a_way_back_the_set_before_is_no_third_try_of_the_same_content)
 {
-    steady_on_one();
+    bench_steady_on_one(sensor);
     struct manifest_entry one = *activate_installed(&bench.a, "yara");
     struct manifest_entry two = bench_content("yara", 2, "ok");
-    begin(SLOT_TRIAL, &two, 0);
+    bench_begin(SLOT_TRIAL, &two, 0);
     bench_until(ACTIVATE_STEADY);
-    begin(SLOT_REVERT, &one, 0);
+    bench_begin(SLOT_REVERT, &one, 0);
     bench_until(ACTIVATE_STEADY);
     assert_int_equal(bench_active_release("yara"), 1); /* and so does the set before */
     end_uncleanly();
