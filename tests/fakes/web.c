@@ -7,6 +7,7 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <sys/socket.h>
 
 struct web {
@@ -16,7 +17,7 @@ struct web {
     int listener;
     pthread_t thread;
     struct web_request seen[WEB_SEEN_MAX];
-    size_t count;
+    atomic_size_t count; /* whoever has read it may read so many of `seen`, which change no more */
 };
 
 static int64_t content_length(const char *head)
@@ -80,15 +81,16 @@ static void write_all(int fd, const void *p, size_t n)
 static void answer_one(struct web *w, int fd)
 {
     char head[512];
-    struct web_request *r = &w->seen[w->count];
+    size_t count = atomic_load(&w->count); /* written by this thread alone */
+    struct web_request *r = &w->seen[count];
     struct web_answer a = {.status = 404};
     *r = (struct web_request){.body = rw_buf_make(1 << 20)};
-    if (w->count + 1 >= WEB_SEEN_MAX || !read_head(fd, r->head, &r->body)) {
+    if (count + 1 >= WEB_SEEN_MAX || !read_head(fd, r->head, &r->body)) {
         rw_buf_drop(&r->body);
         return;
     }
     take_first_line(r);
-    w->count++;
+    atomic_store(&w->count, count + 1);
     w->handler(w->ctx, r, &a);
     if (a.status == 0) { return; } /* no answer at all */
     int n = snprintf(head, sizeof(head),
@@ -132,7 +134,7 @@ void web_stop(struct web **w)
     (void)shutdown((*w)->listener, SHUT_RDWR); /* ends accept */
     (void)pthread_join((*w)->thread, NULL);
     (void)close((*w)->listener);
-    for (size_t i = 0; i < (*w)->count; i++) {
+    for (size_t i = 0; i < atomic_load(&(*w)->count); i++) {
         rw_buf_drop(&(*w)->seen[i].body);
     }
     rw_mem_free(*w);
@@ -146,19 +148,20 @@ const char *web_url(const struct web *w)
 
 size_t web_count(const struct web *w)
 {
-    return w->count;
+    return atomic_load(&w->count);
 }
 
 const struct web_request *web_seen(const struct web *w, size_t index)
 {
-    assert_true(index < w->count);
+    assert_true(index < atomic_load(&w->count));
     return &w->seen[index];
 }
 
 size_t web_count_of(const struct web *w, size_t first, const char *path)
 {
     size_t n = 0;
-    for (size_t i = first; i < w->count; i++) {
+    size_t count = atomic_load(&w->count);
+    for (size_t i = first; i < count; i++) {
         n += strcmp(w->seen[i].path, path) == 0 ? 1 : 0;
     }
     return n;

@@ -1,9 +1,10 @@
 /* web.h: a small web server in a thread of the test: each request is answered by a function of the test.
  *
- * The test's own thread is inside the client's call meanwhile, so what the function touches needs no lock.
+ * What the function touches needs no lock where the test's own thread is inside the client's call meanwhile; a client
+ * with a thread of its own (webhook_test) needs atomics there.
  *
  * memory   owns its records until web_stop
- * threads  one thread per server, one connection at a time
+ * threads  one thread per server, one connection at a time; what was counted may be looked at from any thread
  */
 #ifndef RINGWARD_WEB_H
 #define RINGWARD_WEB_H
