@@ -156,7 +156,7 @@ static inline int64_t bench_active_release(const char *family)
     return e == NULL ? 0 : e->release;
 }
 
-/* How many beacons of a kind wait, and the last of them. */
+/* How many beacons of a kind wait, and the last of them: zeroes when there is none. */
 static inline int bench_beacons(enum beacon_kind kind, struct beacon *last)
 {
     struct rw_err err;
@@ -166,6 +166,7 @@ static inline int bench_beacons(enum beacon_kind kind, struct beacon *last)
     size_t n = 0;
     int found = 0;
     RW_AUTO(rw_buf) struct rw_buf body = rw_buf_make(BEACON_BODY_BYTES_MAX);
+    if (last != NULL) { *last = (struct beacon){0}; }
     MUST(beacon_spool_batch(&bench.spool, &body, seqs, &count, &err));
     if (count == 0) { return 0; }
     MUST(beacon_read_batch(rw_buf_span(&body), all, &n, &err));
