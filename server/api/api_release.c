@@ -283,6 +283,35 @@ static void apply_publish(void *core, struct api_job *job)
     go_aside(job, rc, &err, API_LANE_PUBLISH, place_aside);
 }
 
+/* A release that is not published yet: nobody can publish it any more. */
+static void prepare_abandon(struct api_job *job)
+{
+    static const char *const known[] = {"reason"};
+    struct rw_err err;
+    char *reason = api_core_prepared(job, RELEASE_REASON_BYTES);
+    RW_AUTO(json_tree) json_tree tree = NULL;
+    if (reason == NULL) { return; }
+    struct rw_rc rc = json_parse(job->req.body, &json_limits_small, &tree, &err);
+    if (rw_is_ok(rc)) { rc = json_only(tree, known, RW_LEN(known), &err); }
+    if (rw_is_ok(rc)) { rc = json_get_str(tree, "reason", reason, RELEASE_REASON_BYTES, &err); }
+    if (!rw_is_ok(rc)) { api_reply_error(job, &err); }
+}
+
+static void apply_abandon(void *core, struct api_job *job)
+{
+    struct api_core *c = core;
+    struct rw_err err;
+    struct release_id id;
+    struct rw_rc rc = api_operator_any_tenant(job, &err);
+    if (rw_is_ok(rc)) { rc = id_of(job, &id, &err); }
+    if (rw_is_ok(rc)) {
+        rc = release_abandon(&c->releases, &id, job->req.who.name, job->prepared, &job->reply.body,
+                             &err);
+    }
+    if (rw_is_ok(rc)) { log_release("release_abandoned", job, &id); }
+    api_core_answer(job, rc, &err, 200);
+}
+
 /* --- verdicts --- */
 
 RW_RC api_release_take_verdict(struct api_core *c, const struct release_id *id,
@@ -347,5 +376,12 @@ const struct api_route api_release_routes[] = {
      .body_bytes_max = SMALL_BODY_BYTES,
      .controller = true,
      .apply = apply_publish},
+    {.method = "POST",
+     .pattern = RELEASE "/abandon",
+     .auth = API_AUTH_PUBLISHER,
+     .body_bytes_max = SMALL_BODY_BYTES,
+     .controller = true,
+     .prepare = prepare_abandon,
+     .apply = apply_abandon},
 };
 const size_t api_release_route_count = RW_LEN(api_release_routes);

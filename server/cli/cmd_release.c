@@ -1,5 +1,6 @@
 #include "server/cli/cmd_release.h"
 
+#include "common/json/json_write.h"
 #include "common/policy/ring_policy.h"
 #include "server/cli/cli_api.h"
 #include "server/cli/cli_list.h"
@@ -9,7 +10,7 @@
 
 #include <stdio.h>
 
-enum { PAGE = 100 };
+enum { PAGE = 100, BODY_BYTES_MAX = 4096 };
 
 static RW_RC run_list(int argc, char **argv, struct rw_err *err)
 {
@@ -100,10 +101,55 @@ static RW_RC run_publish(int argc, char **argv, struct rw_err *err)
     return run_one(&command, "/publish", true, argc, argv, err);
 }
 
+static RW_RC write_reason(const char *reason, struct rw_buf *body, struct rw_err *err)
+{
+    RW_TRY(cli_view_need_reason(reason, err));
+    struct json_writer w = json_begin(body);
+    json_open_object(&w, NULL);
+    json_put_str(&w, "reason", reason);
+    json_close_object(&w);
+    return json_done(&w, err);
+}
+
+static RW_RC run_abandon(int argc, char **argv, struct rw_err *err)
+{
+    const char *reason = NULL;
+    struct cli_view_args args = {0};
+    const struct opt opts[] = {
+        CLI_OPT_PROFILE(args.profile),
+        CLI_OPT_OUTPUT(args.output),
+        {"reason", "TEXT", "why; kept in the audit log (required)", &reason, NULL},
+    };
+    const struct opt_command command = {
+        .program = "ringward release abandon",
+        .usage = "FAMILY/NUMBER",
+        .about = "Gives up a release that is not published yet: from then on nobody can sign or\n"
+                 "publish it, and its number is not used again. A published one is withdrawn.",
+        .examples = "  ringward release abandon --reason \"wrong file\" yara/2\n",
+        .opts = opts,
+        .opt_count = RW_LEN(opts),
+        .operands_min = 1,
+        .operands_max = 1,
+    };
+    char path[CLI_PATH_BYTES];
+    RW_TRY(cli_view_args(&command, argc, argv, &args, err));
+    if (args.help_shown) { return RW_OK; }
+    RW_TRY(cli_view_release_path("/v1/releases", args.operands[0], "/abandon", path, err));
+    RW_AUTO(rw_buf) struct rw_buf body = rw_buf_make(BODY_BYTES_MAX);
+    RW_TRY(write_reason(reason, &body, err));
+    RW_AUTO(cli_api) cli_api api = NULL;
+    RW_AUTO(json_tree) json_tree answer = NULL;
+    RW_TRY(cli_api_open(args.profile, &api, err));
+    RW_TRY(cli_api_post(api, path, rw_buf_span(&body), &answer, err));
+    if (args.format != CLI_TABLE) { return cli_view_print_json(answer, err); }
+    return cmd_release_view_one(answer, err);
+}
+
 static const struct cli_verb verbs[] = {
     {"create", cmd_release_create, "checks content in the box here and on the server, uploads it"},
     {"sign", cmd_release_sign, "signs a checked release or an order with a key that stays here"},
     {"publish", run_publish, "publishes an approved release; no endpoint installs it yet"},
+    {"abandon", run_abandon, "gives up a release that is not published yet"},
     {"withdraw", cmd_release_withdraw, "asks engineers to take a release off the list, for good"},
     {"renew", cmd_release_renew, "asks engineers to sign a family's role anew"},
     {"expedite", cmd_release_expedite, "asks duty officers to shorten a release's bake"},

@@ -74,3 +74,19 @@ def test_the_release_before_is_found_behind_them(many):
     assert release == f"yara/{DRAFTS + 2}"
     checks = many.json("release", "show", release)["check"]["checks"]
     assert any("before" in c for c in checks), checks
+
+
+def test_inv_3_what_was_given_up_is_never_published(many):
+    release, _ = many.create(rule(many, "wrong"), "wrong file")
+    for engineer in ("alice", "bob"):
+        many.sign(release, engineer)
+    assert many.api("POST", f"/v1/releases/{release}/abandon", {})[0] == 400
+    assert many.cli("release", "abandon", "--reason", "wrong file", release, check=True).stdout.startswith(release)
+    assert many.json("release", "show", release)["state"] == "withdrawn"
+    refused = many.cli("release", "publish", release)
+    assert refused.returncode == 9 and "withdrawn" in refused.stderr, refused.stderr
+    last = json.loads(many.cli("audit", "export", check=True).stdout.splitlines()[-1])
+    assert (last["action"], last["object"], last["reason"]) == ("release.abandon", release, "wrong file")
+    refused = many.cli("release", "abandon", "--reason", "too late", "yara/1")
+    assert refused.returncode == 9 and "published" in refused.stderr, refused.stderr
+    assert many.json("release", "show", "yara/1")["state"] == "published"

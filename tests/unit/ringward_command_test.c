@@ -110,6 +110,8 @@ static const struct wrong {
     {"release sign --floor 2 --key k yara/1", 2, "--floor goes with --renew", ""},
     {"release sign --renew --key k yara/1", 2, "family 'yara/1'", ""},
     {"release withdraw yara/1", 2, "a reason is required", "--reason"},
+    {"release abandon yara/1", 2, "a reason is required", "--reason"},
+    {"release abandon --reason x yara", 2, "yara", ""},
     {"release renew --floor 2 yara", 2, "a reason is required", "--reason"},
     {"release expedite --until 1h --reason x yara/1", 2, "--ring RING,... is required", "--help"},
     {"release expedite --ring a1 --reason x yara/1", 2, "--until DURATION is required", "--help"},
@@ -171,7 +173,7 @@ static const struct verb {
     {"second refuse"},    {"drill create"},     {"drill start"},      {"drill list"},
     {"drill show"},       {"webhook status"},   {"webhook test"},     {"control set"},
     {"control clear"},    {"control list"},     {"simulate"},         {"token create"},
-    {"token list"},       {"token revoke"},
+    {"token list"},       {"token revoke"},     {"release abandon"},
 };
 
 TEST_EACH(every_verb_explains_itself_with_an_example, verbs)
@@ -213,8 +215,8 @@ TEST_EACH(every_verb_and_option_stands_in_the_manual, verbs)
 
 static const struct group {
     const char *id;
-} groups[] = {{"release"}, {"rollout"}, {"rings"}, {"fleet"},   {"audit"},  {"key"},
-              {"trust"},   {"second"},  {"drill"}, {"control"}, {"webhook"}};
+} groups[] = {{"release"}, {"rollout"}, {"rings"}, {"fleet"},   {"audit"},   {"key"},
+              {"trust"},   {"second"},  {"drill"}, {"control"}, {"webhook"}, {"token"}};
 
 /* A verb that the program lists and this file does not know would go untested. */
 TEST_EACH(the_list_of_a_group_holds_exactly_its_verbs, groups)
@@ -240,8 +242,9 @@ TEST_EACH(the_list_of_a_group_holds_exactly_its_verbs, groups)
 TEST(the_overview_lists_every_command)
 {
     static const char *const names[] = {
-        "\n  release ", "\n  rollout ", "\n  explain ", "\n  status ", "\n  fleet ",
-        "\n  rings ",   "\n  audit ",   "\n  key ",     "\n  trust ",  "\n  doctor "};
+        "\n  release ", "\n  rollout ", "\n  explain ",  "\n  status ", "\n  fleet ",  "\n  rings ",
+        "\n  audit ",   "\n  key ",     "\n  trust ",    "\n  doctor ", "\n  second ", "\n  drill ",
+        "\n  control ", "\n  webhook ", "\n  simulate ", "\n  token "};
     RW_AUTO(outcome) struct outcome o = run("--help");
     assert_int_equal(o.status, 0);
     for (size_t i = 0; i < RW_LEN(names); i++) {
