@@ -8,7 +8,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-enum { DURATION_BYTES = 32 };
+enum { DURATION_BYTES = 32, BAKE_USUAL_S = 3600, START_PART = 10 };
 
 int64_t cmd_rings_needed(const struct ring_policy_ring *ring, int64_t failures)
 {
@@ -113,13 +113,46 @@ static void find_notes(struct cmd_rings_facts *f, size_t ring)
     }
 }
 
-static void find_in_ring(struct cmd_rings_facts *f, size_t ring)
+static void find_short_bake(struct cmd_rings_facts *f, size_t ring)
 {
     const struct ring_policy *p = &f->plan.policy;
     const struct ring_policy_ring *r = &p->rings[ring];
-    if (ring + 1 < p->ring_count && r->bake_s < p->confirm_probation_s) {
+    char time[DURATION_BYTES];
+    if (ring + 1 == p->ring_count) { return; }
+    if (r->bake_s < p->confirm_probation_s) {
         find(f, true, r->name, "bakes shorter than the probation of one endpoint");
+    } else if (r->select != RING_BY_HAND && r->bake_s < BAKE_USUAL_S) {
+        (void)cli_view_duration(r->bake_s, time, sizeof(time));
+        find(f, true, r->name, "bakes %s: a fault that takes longer to show meets the next ring",
+             time);
     }
+}
+
+/* Rings and a window so wide that they hardly pace anything (INV-1). */
+static void find_wide(struct cmd_rings_facts *f)
+{
+    const struct ring_policy *p = &f->plan.policy;
+    size_t last = p->ring_count - 1;
+    int64_t members = f->pace[0].rings[last].members;
+    if (last == 0) {
+        find(f, true, NULL,
+             "there is one ring only: nothing is learned from few endpoints before all may have a "
+             "release");
+    } else if (p->rings[0].select != RING_BY_HAND) {
+        find(f, false, NULL, "no ring of your own machines (\"select\": \"local\") comes first");
+    }
+    if (p->confirm_start > members / START_PART) {
+        find(f, true, p->rings[last].name,
+             "may lose %lld of its %lld endpoints to a release that none survives "
+             "(window.confirm.start)",
+             (long long)(p->confirm_start < members ? p->confirm_start : members),
+             (long long)members);
+    }
+}
+
+static void find_in_ring(struct cmd_rings_facts *f, size_t ring)
+{
+    find_short_bake(f, ring);
     find_too_small(f, ring);
     find_hold_back(f, ring);
     find_notes(f, ring);
@@ -152,6 +185,7 @@ RW_RC cmd_rings_facts(const struct ring_policy *policy, const struct cmd_rings_o
         RW_TRY(sim_pace_run(plan, &out->pace[i], err));
     }
     plan->class_index = 0;
+    find_wide(out);
     for (size_t i = 0; i < policy->ring_count; i++) {
         find_in_ring(out, i);
     }
