@@ -13,7 +13,8 @@ enum { PATH_BYTES = 4096 };
 static const char ending[] = ".key";
 static const char next_ending[] = ".next.key";
 
-RW_RC server_keys_check_role(const char *role, struct rw_err *err)
+/* "snapshot", "timestamp" or "ring-RING". */
+static RW_RC check_role(const char *role, struct rw_err *err)
 {
     static const char prefix[] = "ring-";
     struct rw_err unused;
@@ -46,7 +47,7 @@ RW_RC server_keys_make(const char *dir, const char *role, bool next, struct rw_e
 {
     char path[PATH_BYTES];
     RW_AUTO(key) struct key k = {.scheme = KEY_UNKNOWN};
-    RW_TRY(server_keys_check_role(role, err));
+    RW_TRY(check_role(role, err));
     RW_TRY(path_of(dir, role, next, path, err));
     if (access(path, F_OK) == 0) {
         return rw_fail(err, RW_E_EXISTS, "'%s' exists; a key is never overwritten", path);
@@ -66,7 +67,7 @@ static RW_RC add_role(void *ctx, const char *name, struct rw_err *err)
         return RW_OK;
     }
     rw_copy(role, sizeof(role) - 1, name, n - tail);
-    if (!rw_is_ok(server_keys_check_role(role, &unused))) { return RW_OK; } /* "X.next" too */
+    if (!rw_is_ok(check_role(role, &unused))) { return RW_OK; } /* "X.next" too */
     if (r->count == SERVER_KEYS_ROLES_MAX) {
         return rw_fail(err, RW_E_TOO_BIG, "more than %d keys", SERVER_KEYS_ROLES_MAX);
     }

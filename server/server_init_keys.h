@@ -17,8 +17,6 @@ struct server_keys_roles {
     size_t count;
 };
 
-/* "snapshot", "timestamp" or "ring-RING". Fails with RW_E_USAGE. */
-RW_RC server_keys_check_role(const char *role, struct rw_err *err);
 /* DIR/signer/ROLE.key, or ROLE.next.key. Fails with RW_E_NOT_FOUND, RW_E_SYNTAX. */
 RW_RC server_keys_load(const char *dir, const char *role, bool next, struct key *out,
                        struct rw_err *err);

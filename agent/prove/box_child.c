@@ -43,7 +43,7 @@ bool box_child_send(int control_fd, const struct box_child_message *m, int attac
     return sendmsg(control_fd, &msg, MSG_NOSIGNAL) == (ssize_t)sizeof(copy);
 }
 
-_Noreturn void box_child_fail(const char *step)
+static _Noreturn void fail(const char *step)
 {
     struct box_child_message m = {.kind = BOX_CHILD_FATAL,
                                   .sys_errno = errno != 0 ? errno : EPROTO};
@@ -125,14 +125,14 @@ static void give_up_identity(struct box_layers *l)
 {
     bool root = geteuid() == 0;
     bool powers = root || box_layer_in_force(l, BOX_LAYER_USERNS);
-    if (powers && !drop_bounding_set()) { box_child_fail("bounding set"); }
+    if (powers && !drop_bounding_set()) { fail("bounding set"); }
     if (!root) {
         box_layer_note(l, BOX_LAYER_UID, false, EPERM);
     } else if (box_layer_wanted(l, BOX_LAYER_UID)) {
         /* The root of a container may have no other identity to change to. */
         box_layer_note(l, BOX_LAYER_UID, change_uid(), errno);
     }
-    if (!drop_capabilities()) { box_child_fail("capabilities"); }
+    if (!drop_capabilities()) { fail("capabilities"); }
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0); /* the change of identity cleared it */
     (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 }
@@ -152,7 +152,7 @@ static void enter_root(const struct box_child_spec *spec, struct box_layers *l)
     bool done = box_root_enter(&root);
     box_layer_note(l, BOX_LAYER_MNTNS, done, errno);
     /* Half of a root would be neither the host's nor an empty one. */
-    if (!done) { box_child_fail("root directory"); }
+    if (!done) { fail("root directory"); }
 }
 
 /* Init of the pid name space. A process that is itself init survives abort() and most signals: so the validator is
@@ -192,13 +192,13 @@ _Noreturn void box_child_run(const struct box_child_spec *spec)
     reset_process();
     (void)umask(0);
     if (box_layer_in_force(&l, BOX_LAYER_UTSNS) && sethostname("box", 3) != 0) {
-        box_child_fail("host name");
+        fail("host name");
     }
     enter_root(spec, &l);
     give_up_identity(&l);
     if (box_layer_in_force(&l, BOX_LAYER_PIDNS)) {
         pid_t validator = fork();
-        if (validator < 0) { box_child_fail("fork"); }
+        if (validator < 0) { fail("fork"); }
         if (validator > 0) { be_init(validator); }
         (void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
         if (getppid() != 1) { _exit(BOX_CHILD_EXIT_SETUP); }

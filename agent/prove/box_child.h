@@ -70,6 +70,5 @@ _Noreturn void box_child_run(const struct box_child_spec *spec);
 
 /* Sends a message with an optional descriptor (-1: none) over the control socket. */
 bool box_child_send(int control_fd, const struct box_child_message *m, int attached_fd);
-_Noreturn void box_child_fail(const char *step);
 
 #endif

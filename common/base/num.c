@@ -21,22 +21,6 @@ bool rw_mul_i64(int64_t a, int64_t b, int64_t *out)
     return true;
 }
 
-bool rw_add_size(size_t a, size_t b, size_t *out)
-{
-    size_t sum = 0;
-    if (__builtin_add_overflow(a, b, &sum)) { return false; }
-    *out = sum;
-    return true;
-}
-
-bool rw_mul_size(size_t a, size_t b, size_t *out)
-{
-    size_t product = 0;
-    if (__builtin_mul_overflow(a, b, &product)) { return false; }
-    *out = product;
-    return true;
-}
-
 /* What can be shown of a hostile value in an error: 40 bytes, unprintable ones replaced. */
 static void shown(char dst[static 48], struct rw_span s)
 {

@@ -15,8 +15,6 @@
 /* False, and *out untouched, when the result does not fit. */
 bool rw_add_i64(int64_t a, int64_t b, int64_t *out);
 bool rw_mul_i64(int64_t a, int64_t b, int64_t *out);
-bool rw_add_size(size_t a, size_t b, size_t *out);
-bool rw_mul_size(size_t a, size_t b, size_t *out);
 
 /* Decimal without sign, blanks or leading zeros, min..max. `what` names the value in the error.
  * Fails with RW_E_SYNTAX (not a number) or RW_E_RANGE (names the limits). */

@@ -8,7 +8,7 @@
 
 enum { OPTS_MAX = 40, OPT_HELP = 1000, OPT_VERSION = 1001 };
 
-void opt_print_help(const struct opt_command *command)
+static void print_help(const struct opt_command *command)
 {
     printf("Usage: %s [options]%s%s\n\n%s\n", command->program,
            command->usage[0] != '\0' ? " " : "", command->usage, command->about);
@@ -91,7 +91,7 @@ RW_RC opt_parse(const struct opt_command *command, int argc, char **argv,
         int code = getopt_long(argc, argv, ":ho:", longs, NULL);
         if (code == -1) { break; }
         if (code == 'h' || code == OPT_HELP) {
-            opt_print_help(command);
+            print_help(command);
             *outcome_out = OPT_HELP_SHOWN;
             return RW_OK;
         }

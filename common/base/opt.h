@@ -36,7 +36,6 @@ enum opt_outcome { OPT_RUN, OPT_HELP_SHOWN };
 RW_RC opt_parse(const struct opt_command *command, int argc, char **argv,
                 enum opt_outcome *outcome_out, char ***operands_out, int *operand_count_out,
                 struct rw_err *err);
-void opt_print_help(const struct opt_command *command);
 
 /* Prints "program: text" and the hint to stderr; gives the exit status of the error's code. */
 int opt_report(const char *program, const struct rw_err *err);

@@ -72,7 +72,7 @@ void tuf_client_drop(struct tuf_client **c)
     *c = NULL;
 }
 
-bool tuf_client_consistent(const struct tuf_client *c)
+static bool consistent(const struct tuf_client *c)
 {
     const struct json *v = json_find(c->root.signed_part, "consistent_snapshot");
     return v != NULL && json_type(v) == JSON_TRUE;
@@ -225,8 +225,8 @@ RW_RC tuf_client_load_role(struct tuf_client *c, const struct tuf_client_want *w
     size_t max = want->bytes_max;
     RW_AUTO(rw_buf) struct rw_buf bytes = rw_buf_make(max);
     RW_TRY(tuf_path_metadata_name(want->role, 0, stored, sizeof(stored), err));
-    RW_TRY(tuf_path_metadata_name(want->role, tuf_client_consistent(c) ? want->meta->version : 0,
-                                  remote, sizeof(remote), err));
+    RW_TRY(tuf_path_metadata_name(want->role, consistent(c) ? want->meta->version : 0, remote,
+                                  sizeof(remote), err));
     if (rw_is_ok(rw_file_read_at(c->dir, stored, max, &bytes, err)) &&
         rw_is_ok(check_role_doc(c, want, rw_buf_span(&bytes), out, err))) {
         return RW_OK; /* no request: the very version that is wanted is here */

@@ -47,6 +47,5 @@ struct tuf_client_want {
  * hash, signatures, version and expiry, and stores it. Also for delegated roles: they are checked no less. */
 RW_RC tuf_client_load_role(struct tuf_client *c, const struct tuf_client_want *want,
                            struct tuf_doc *out, struct rw_err *err);
-bool tuf_client_consistent(const struct tuf_client *c);
 
 #endif

@@ -193,7 +193,8 @@ static void take_request(struct http_conn *c)
     }
 }
 
-void http_conn_sent(struct http_conn *c)
+/* The reply has gone out: next request, or the end. */
+static void sent(struct http_conn *c)
 {
     http_send_drop(c);
     bool more_came = evbuffer_get_length(bufferevent_get_input(c->bev)) > 0 || c->reading_off;
@@ -221,7 +222,7 @@ void http_conn_sent(struct http_conn *c)
 static void go_on(struct http_conn *c)
 {
     while (c->state == HTTP_CONN_SEND && !c->doomed && http_send_unsent(c) == 0) {
-        http_conn_sent(c);
+        sent(c);
     }
 }
 
@@ -260,7 +261,7 @@ static void on_write(struct bufferevent *bev, void *arg)
 {
     struct http_conn *c = arg;
     (void)bev;
-    if (c->state == HTTP_CONN_SEND && !c->doomed && http_send_more(c)) { http_conn_sent(c); }
+    if (c->state == HTTP_CONN_SEND && !c->doomed && http_send_more(c)) { sent(c); }
     go_on(c);
     http_conn_settle(c);
 }

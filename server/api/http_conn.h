@@ -83,8 +83,6 @@ void http_conn_deliver(struct http_conn *c, struct api_job *job);
 /* Moves on from outside a callback of its own: frees a doomed connection. */
 void http_conn_settle(struct http_conn *c);
 void http_conn_free(struct http_conn *c);
-/* The reply has gone out: next request, or the end. */
-void http_conn_sent(struct http_conn *c);
 /* Closes idle connections, shortens the patience for those that have sent nothing yet. */
 void http_conn_drain(struct http_worker *w);
 void http_conn_free_all(struct http_worker *w);

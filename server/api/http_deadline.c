@@ -41,7 +41,7 @@ static void cut(struct http_conn *c)
 }
 
 /* What the client has not taken: the kernel's queue counts too, as it becomes writable in large steps only. */
-uint64_t http_deadline_untaken(const struct http_conn *c)
+static uint64_t untaken_by(const struct http_conn *c)
 {
     int queued = 0;
     if (ioctl(bufferevent_getfd(c->bev), SIOCOUTQ, &queued) != 0 || queued < 0) { queued = 0; }
@@ -52,7 +52,7 @@ uint64_t http_deadline_untaken(const struct http_conn *c)
 static void look_at_sending(struct http_conn *c, int64_t now)
 {
     const struct http_limits *l = &c->worker->shared->set.limits;
-    uint64_t untaken = http_deadline_untaken(c);
+    uint64_t untaken = untaken_by(c);
     int64_t window_ms = l->stall_ms * HTTP_RATE_WINDOW_STALLS;
     if (untaken < c->untaken_seen) { c->deadline_ms = now + l->stall_ms; }
     c->untaken_seen = untaken;

@@ -17,8 +17,6 @@ enum {
 
 /* When a connection that enters `state` now must have left it. `body_bytes`: of its request. */
 int64_t http_deadline_of(const struct http_worker *w, int state, uint64_t body_bytes);
-/* Bytes of the present reply that the client's side has not acknowledged. */
-uint64_t http_deadline_untaken(const struct http_conn *c);
 /* Cuts what is over its time. */
 void http_deadline_sweep(struct http_worker *w);
 

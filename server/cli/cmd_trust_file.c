@@ -161,9 +161,10 @@ static bool is_document(const char *name)
             strncmp(name, "content-", 8) == 0);
 }
 
-RW_RC cmd_trust_file_each(const char *dir,
-                          RW_RC (*each)(void *ctx, const char *name, struct rw_err *err), void *ctx,
-                          struct rw_err *err)
+/* Calls `each` for every unsigned document of the folder: NAME without ".json". */
+static RW_RC each_document(const char *dir,
+                           RW_RC (*each)(void *ctx, const char *name, struct rw_err *err),
+                           void *ctx, struct rw_err *err)
 {
     RW_AUTO(names) struct names names = {.at = NULL};
     size_t found = 0;
@@ -276,7 +277,7 @@ static RW_RC gather(const char *dir, struct trust_bundle *b, struct rw_err *err)
 {
     char path[CMD_TRUST_PATH_BYTES];
     struct gathering g = {dir, b};
-    RW_TRY(cmd_trust_file_each(dir, gather_one, &g, err));
+    RW_TRY(each_document(dir, gather_one, &g, err));
     RW_TRY(join(dir, "rings", json_ending, path, err));
     b->policy = rw_buf_make(RING_POLICY_BYTES_MAX);
     struct rw_rc rc = rw_file_read(path, RING_POLICY_BYTES_MAX, &b->policy, err);

@@ -36,9 +36,5 @@ RW_RC cmd_trust_file_sign(const char *path, const struct cmd_trust_file *f, cons
 /* Puts documents and signatures of the folder together; thresholds are the caller's business. A signature of another
  * document under this name is refused by name: somebody signed something else. */
 RW_RC cmd_trust_file_gather(const char *dir, struct trust_bundle *out, struct rw_err *err);
-/* Calls `each` for every unsigned document of the folder: NAME without ".json". */
-RW_RC cmd_trust_file_each(const char *dir,
-                          RW_RC (*each)(void *ctx, const char *name, struct rw_err *err), void *ctx,
-                          struct rw_err *err);
 
 #endif

@@ -2,7 +2,8 @@
 
 enum { SHARE_PARTS = 8 };
 
-size_t cohort_rule_share(size_t max)
+/* The tenant's share while more than half of the table is in use. */
+static size_t share(size_t max)
 {
     return max / SHARE_PARTS;
 }
@@ -14,7 +15,7 @@ enum cohort_rule cohort_rule_name(const struct cohort_rule_input *in)
     }
     /* INV-11: one tenant may use what nobody needs, never the last half. */
     bool tight = in->held >= in->max / 2;
-    if (in->others && tight && in->own >= cohort_rule_share(in->max)) { return COHORT_RULE_SHARE; }
+    if (in->others && tight && in->own >= share(in->max)) { return COHORT_RULE_SHARE; }
     return COHORT_RULE_MAY;
 }
 

@@ -30,8 +30,6 @@ enum cohort_rule {
 };
 
 enum cohort_rule cohort_rule_name(const struct cohort_rule_input *in);
-/* The tenant's share while more than half of the table is in use. */
-size_t cohort_rule_share(size_t max);
 /* "often", "share", "full": as metrics say it. */
 const char *cohort_rule_word(enum cohort_rule r);
 

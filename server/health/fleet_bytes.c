@@ -98,8 +98,9 @@ RW_RC fleet_bytes_get_fields(struct fleet_cursor *c, void *object, const struct 
     return RW_OK;
 }
 
-/* Eight bytes a step: gigabytes are summed at each load. */
-uint64_t fleet_bytes_sum(struct rw_span s)
+/* Finds damage, not forgery: whoever can write the store can change what it says anyway. Eight bytes a step: gigabytes
+ * are summed at each load. */
+static uint64_t sum_of(struct rw_span s)
 {
     uint64_t sum = UINT64_C(0x9e3779b97f4a7c15) ^ s.n;
     for (size_t at = 0; at < s.n; at += 8) {
@@ -114,7 +115,7 @@ uint64_t fleet_bytes_sum(struct rw_span s)
 
 RW_RC fleet_bytes_seal(struct rw_buf *b, struct rw_err *err)
 {
-    return fleet_bytes_put(b, fleet_bytes_sum(rw_buf_span(b)), SUM_BYTES, err);
+    return fleet_bytes_put(b, sum_of(rw_buf_span(b)), SUM_BYTES, err);
 }
 
 RW_RC fleet_bytes_unseal(struct rw_span sealed, const char *what, struct rw_span *out,
@@ -125,7 +126,7 @@ RW_RC fleet_bytes_unseal(struct rw_span sealed, const char *what, struct rw_span
     struct rw_span inside = rw_span_of(sealed.p, sealed.n - SUM_BYTES);
     struct fleet_cursor c = {rw_span_of(sealed.p + inside.n, SUM_BYTES)};
     RW_TRY(fleet_bytes_get(&c, SUM_BYTES, &sum, err));
-    if (sum != fleet_bytes_sum(inside)) {
+    if (sum != sum_of(inside)) {
         return rw_fail(err, RW_E_PROTOCOL, "%s: damaged, its sum does not fit", what);
     }
     *out = inside;

@@ -42,8 +42,6 @@ RW_RC fleet_bytes_get_fields(struct fleet_cursor *c, void *object, const struct 
 #define FLEET_GET(c, object, fields, err)                                                          \
     fleet_bytes_get_fields((c), (object), (fields), RW_LEN(fields), (err))
 
-/* Finds damage, not forgery: whoever can write the store can change what it says anyway. */
-uint64_t fleet_bytes_sum(struct rw_span s);
 /* Appends the sum of all that is in `b`. */
 RW_RC fleet_bytes_seal(struct rw_buf *b, struct rw_err *err);
 /* Gives what was sealed, without the sum. Fails with RW_E_PROTOCOL, naming `what`, when they do not fit. */
