@@ -10,7 +10,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-enum { SEND_TIMEOUT_S = 2 };
+enum { SEND_TIMEOUT_S = 2, HEARD_MAX = 64 };
 
 RW_RC sensor_report_open(const char *path, struct sensor_report *out, struct rw_err *err)
 {
@@ -28,17 +28,38 @@ RW_RC sensor_report_open(const char *path, struct sensor_report *out, struct rw_
     return RW_OK;
 }
 
+/* Connected, the kernel takes datagrams from this very socket and from nobody else. Only then it gets an address, which
+ * the kernel chooses; one that it has already stays. Without one its messages still go out. */
+static bool meet_agent(const struct sensor_report *r)
+{
+    const struct sockaddr_un any = {.sun_family = AF_UNIX};
+    if (connect(r->fd, (const struct sockaddr *)&r->to, sizeof(r->to)) != 0) { return false; }
+    (void)bind(r->fd, (const struct sockaddr *)&any, sizeof(any.sun_family));
+    return true;
+}
+
 RW_RC sensor_report_send(const struct sensor_report *r, const struct sensor_message *m,
                          struct rw_err *err)
 {
     RW_AUTO(rw_buf) struct rw_buf text = rw_buf_make(SENSOR_MESSAGE_BYTES_MAX);
     if (r->fd < 0) { return RW_OK; }
     RW_TRY(sensor_write(m, &text, err));
-    if (sendto(r->fd, text.p, text.n, MSG_NOSIGNAL, (const struct sockaddr *)&r->to,
-               sizeof(r->to)) != (ssize_t)text.n) {
+    if (!meet_agent(r) || send(r->fd, text.p, text.n, MSG_NOSIGNAL) != (ssize_t)text.n) {
         return rw_fail_errno(err, RW_E_IO, errno, "message to '%s'", r->to.sun_path);
     }
     return RW_OK;
+}
+
+bool sensor_report_hears_load(const struct sensor_report *r)
+{
+    uint8_t text[SENSOR_MESSAGE_BYTES_MAX + 1]; /* one more: what is cut off is no order */
+    bool load = false;
+    for (int i = 0; r->fd >= 0 && i < HEARD_MAX; i++) {
+        ssize_t n = recv(r->fd, text, sizeof(text), MSG_DONTWAIT);
+        if (n < 0) { break; }
+        load = load || (n > 0 && sensor_is_load(rw_span_of(text, (size_t)n)));
+    }
+    return load;
 }
 
 void sensor_report_detail(struct sensor_message *m, const char *text)

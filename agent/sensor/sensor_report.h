@@ -1,4 +1,4 @@
-/* sensor_report.h: sends the sensor's messages to its agent as datagrams.
+/* sensor_report.h: sends the sensor's messages to its agent as datagrams, and hears the agent's order to load.
  *
  * memory   owns the socket until sensor_report_drop
  * threads  one thread
@@ -18,9 +18,12 @@ struct sensor_report {
 
 /* `path` NULL: stand-alone, everything is dropped. Fails with RW_E_RANGE (path too long), RW_E_IO. */
 RW_RC sensor_report_open(const char *path, struct sensor_report *out, struct rw_err *err);
-/* Each message is addressed anew, so an agent that was restarted gets the next one. Fails with RW_E_IO. */
+/* Each message is addressed anew, so an agent that was restarted gets the next one. From then on the socket has
+ * an abstract address, and the kernel takes datagrams for it from that agent's own socket only. Fails with RW_E_IO. */
 RW_RC sensor_report_send(const struct sensor_report *r, const struct sensor_message *m,
                          struct rw_err *err);
+/* Reads what waits (a bounded number of messages). True: the order to load was among it, however often. */
+bool sensor_report_hears_load(const struct sensor_report *r);
 /* The text of an error message: printable ASCII, cut to its limit. */
 void sensor_report_detail(struct sensor_message *m, const char *text);
 /* Fills in what this process has used and counted. */

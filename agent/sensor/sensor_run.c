@@ -49,6 +49,7 @@ struct sensor {
     bool hang;         /* rehearsed */
     bool mute;         /* the same */
     bool skip;         /* an order came in the middle of a look */
+    bool untold;       /* the agent did not take all of the proof of this load */
     bool stop;
 };
 
@@ -84,14 +85,15 @@ void sensor_run_block_signals(void)
 }
 
 /* Protection goes on when the agent does not listen; it notices the silence itself. */
-static void send_message(const struct sensor *s, const struct sensor_message *m)
+static bool send_message(const struct sensor *s, const struct sensor_message *m)
 {
     struct rw_err err = {.code = RW_E_NONE};
     struct rw_log_line line;
-    if (rw_is_ok(sensor_report_send(&s->report, m, &err))) { return; }
+    if (rw_is_ok(sensor_report_send(&s->report, m, &err))) { return true; }
     rw_log_begin(&line, RW_LOG_WARN, "message_lost");
     rw_log_err(&line, &err);
     rw_log_end(&line);
+    return false;
 }
 
 static void report_stats(const struct sensor *s)
@@ -99,7 +101,7 @@ static void report_stats(const struct sensor *s)
     struct sensor_message m = {.type = SENSOR_STATS, .generation = s->generation};
     if (s->generation == 0) { return; } /* nothing that it could be about */
     sensor_report_stats(&s->scan, &m);
-    send_message(s, &m);
+    (void)send_message(s, &m);
 }
 
 static void log_failure(const char *event, const struct rw_err *err)
@@ -148,16 +150,18 @@ static enum sensor_rehearse_rule_fault find_fault(const struct sensor *s,
     return gravest;
 }
 
-static void report_loaded(const struct sensor *s)
+static void report_loaded(struct sensor *s)
 {
     struct sensor_message m = {.type = SENSOR_LOADED, .generation = s->generation};
+    bool told = true;
     for (size_t i = 0; i < s->set.count; i++) {
         (void)snprintf(m.family, sizeof(m.family), "%s", s->set.at[i].name);
         m.release = s->set.at[i].release;
         rw_copy(m.sha256, sizeof(m.sha256), s->set.at[i].sha256, sizeof(s->set.at[i].sha256));
-        send_message(s, &m);
+        told = send_message(s, &m) && told;
     }
-    if (s->set.count == 0) { send_message(s, &m); }
+    if (s->set.count == 0) { told = send_message(s, &m); }
+    s->untold = !told;
 }
 
 static struct rw_rc selftest(const struct sensor *s, struct rw_err *err)
@@ -174,7 +178,7 @@ static void report_selftest(struct sensor *s)
     const struct sensor_message tested = {.type = SENSOR_SELFTEST,
                                           .ok = rw_is_ok(selftest(s, &err))};
     if (!tested.ok) { log_failure("selftest_failed", &err); }
-    send_message(s, &tested);
+    s->untold = !send_message(s, &tested) || s->untold;
     s->selftest_ms = now_ms(s) + SELFTEST_EVERY_MS;
 }
 
@@ -209,7 +213,7 @@ static void load(struct sensor *s)
         struct sensor_message m = {.type = SENSOR_ERROR};
         log_failure("load_failed", &err);
         sensor_report_detail(&m, err.text);
-        send_message(s, &m);
+        (void)send_message(s, &m);
         return;
     }
     enum sensor_rehearse_rule_fault fault = find_fault(s, &fresh);
@@ -237,6 +241,14 @@ static void load(struct sensor *s)
     }
 }
 
+/* An agent that is behind with its queue has lost the proof, and would end the trial for want of it. */
+static void repeat_proof(struct sensor *s)
+{
+    if (!s->untold || s->generation == 0) { return; }
+    report_loaded(s);
+    report_selftest(s);
+}
+
 /* Counts before the sign of life: it may end a probation, which must have seen them. */
 static void alive_if_due(struct sensor *s)
 {
@@ -250,8 +262,9 @@ static void alive_if_due(struct sensor *s)
     }
     if (now_ms(s) < s->alive_ms) { return; }
     s->alive_ms = now_ms(s) + every_ms;
+    repeat_proof(s);
     if (s->generation > 0 && now_ms(s) >= s->selftest_ms) { report_selftest(s); }
-    send_message(s, &m);
+    (void)send_message(s, &m);
 }
 
 /* False: it should be in quarantine, and is not. */
@@ -283,8 +296,9 @@ static bool quarantine(struct sensor *s, const struct sensor_scan_taken *taken, 
 /* An order to load or to end does not wait for the rest of the files: after it they are looked at. */
 static bool is_called(const struct sensor *s)
 {
-    struct pollfd p = {.fd = s->signals, .events = POLLIN};
-    return poll(&p, 1, 0) > 0;
+    struct pollfd p[] = {{.fd = s->signals, .events = POLLIN},
+                         {.fd = s->report.fd, .events = POLLIN}};
+    return poll(p, RW_LEN(p), 0) > 0;
 }
 
 /* INV-3: only what was scanned, and moved if it must be, counts as seen. A file that is gone, or too large for any
@@ -373,6 +387,14 @@ static void take_signal(struct sensor *s)
     }
 }
 
+/* An order to load is one, however it came and however often it was given. */
+static void take_orders(struct sensor *s)
+{
+    bool load_asked = sensor_report_hears_load(&s->report);
+    take_signal(s);
+    if (load_asked && !s->stop) { load(s); }
+}
+
 static RW_RC prepare(struct sensor *s, struct rw_err *err)
 {
     sigset_t set = handled_signals();
@@ -406,11 +428,12 @@ RW_RC sensor_run(const struct sensor_run_options *options, struct rw_err *err)
     RW_TRY(prepare(&s, err));
     load(&s);
     while (!s.stop) {
-        struct pollfd p = {.fd = s.signals, .events = POLLIN};
+        struct pollfd p[] = {{.fd = s.signals, .events = POLLIN},
+                             {.fd = s.report.fd, .events = POLLIN}};
         if (s.hang) { (void)pause(); } /* the signals are blocked: only SIGKILL ends this */
-        int ready = poll(&p, 1, wait_ms(&s));
+        int ready = poll(p, RW_LEN(p), wait_ms(&s));
         if (ready < 0 && errno != EINTR) { return rw_fail_errno(err, RW_E_IO, errno, "poll"); }
-        if (ready > 0) { take_signal(&s); }
+        if (ready > 0) { take_orders(&s); }
         if (!s.hang && !s.stop) { do_due(&s); }
     }
     return RW_OK;

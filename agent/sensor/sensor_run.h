@@ -1,4 +1,5 @@
-/* sensor_run.h: the sensor's life: load, prove it, scan, report, load again on SIGHUP.
+/* sensor_run.h: the sensor's life: load, prove it, scan, report, load again on SIGHUP or the agent's
+ * message.
  *
  * memory   owns its set, socket and watch until it returns
  * threads  one thread
