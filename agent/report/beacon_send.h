@@ -5,7 +5,7 @@
  *
  * memory   a batch owns its body until beacon_send_drop
  * threads  one thread at a time per batch
- * source   docs/protocol.md 7; INV-8: a beacon leaves the spool only after a 2xx
+ * source   docs/protocol.md 7; INV-8: what a beacon says leaves the spool only after a 2xx
  */
 #ifndef RINGWARD_BEACON_SEND_H
 #define RINGWARD_BEACON_SEND_H

@@ -9,7 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SEQ_DIGITS = 16, ID_DIGITS = 2 * BEACON_ID_BYTES, COUNTERS_BYTES_MAX = 256 };
+enum {
+    SEQ_DIGITS = 16,
+    ID_DIGITS = 2 * BEACON_ID_BYTES,
+    COUNTERS_BYTES_MAX = 256,
+    LOOK_BACK = 16, /* an `alive` per family and poll, eight families at most */
+};
 
 static const char counters_name[] = "dropped";
 
@@ -176,42 +181,97 @@ static RW_RC drop_index(struct beacon_spool *s, size_t index, struct rw_err *err
     return RW_OK;
 }
 
-RW_RC beacon_spool_add(struct beacon_spool *s, const struct beacon *b, struct rw_err *err)
-{
-    RW_AUTO(rw_buf) struct rw_buf text = rw_buf_make(BEACON_SPOOL_FILE_BYTES_MAX);
-    struct json_writer w = json_begin(&text);
-    char name[BEACON_SPOOL_NAME_BYTES];
-    beacon_write(&w, NULL, b);
-    RW_TRY(json_done(&w, err));
-    while (s->count >= s->max) {
-        RW_TRY(drop_index(s, victim(s), err));
-    }
-    struct beacon_spool_entry e = {.seq = s->next_seq, .kind = beacon_kind_name(b->kind)[0]};
-    rw_copy(e.id, sizeof(e.id), b->id, sizeof(b->id));
-    name_of(&e, name);
-    struct rw_rc rc = rw_file_replace_at(s->dir, name, 0600, rw_buf_span(&text), err);
-    if (rc.code == RW_E_FULL && oldest_alive(s) < s->count) {
-        RW_TRY(drop_index(s, oldest_alive(s), err));
-        rc = rw_file_replace_at(s->dir, name, 0600, rw_buf_span(&text), err);
-    }
-    RW_TRY(rc);
-    s->next_seq++;
-    s->entries[s->count++] = e;
-    return RW_OK;
-}
-
 /* Reads one file and proves that it still is a beacon: the disk is not trusted to keep it. */
 static RW_RC read_one(const struct beacon_spool *s, const struct beacon_spool_entry *e,
-                      struct rw_buf *into, struct rw_err *err)
+                      struct rw_buf *into, struct beacon *out, struct rw_err *err)
 {
     char name[BEACON_SPOOL_NAME_BYTES];
-    struct beacon b;
     RW_AUTO(json_tree) json_tree tree = NULL;
     name_of(e, name);
     rw_buf_clear(into);
     RW_TRY(rw_file_read_at(s->dir, name, BEACON_SPOOL_FILE_BYTES_MAX, into, err));
     RW_TRY(json_parse(rw_buf_span(into), &json_limits_small, &tree, err));
-    return beacon_read(tree, &b, err);
+    return beacon_read(tree, out, err);
+}
+
+static RW_RC write_one(const struct beacon *b, struct rw_buf *into, struct rw_err *err)
+{
+    struct json_writer w = json_begin(into);
+    beacon_write(&w, NULL, b);
+    return json_done(&w, err);
+}
+
+/* Everything but when it was said. */
+static bool says_the_same(const struct beacon *a, const struct beacon *b)
+{
+    struct rw_err unused;
+    struct beacon x = *a;
+    RW_AUTO(rw_buf) struct rw_buf of_a = rw_buf_make(BEACON_SPOOL_FILE_BYTES_MAX);
+    RW_AUTO(rw_buf) struct rw_buf of_b = rw_buf_make(BEACON_SPOOL_FILE_BYTES_MAX);
+    rw_copy(x.id, sizeof(x.id), b->id, sizeof(b->id));
+    x.at = b->at;
+    return rw_is_ok(write_one(&x, &of_a, &unused)) && rw_is_ok(write_one(b, &of_b, &unused)) &&
+           rw_span_eq(rw_buf_span(&of_a), rw_buf_span(&of_b));
+}
+
+/* The `alive` whose place this one takes: the last that waits about the same family, when it says the same and nothing
+ * but signs of life of other families came behind it. What is between two of the same stays between them. s->count:
+ * there is none. */
+static size_t superseded(const struct beacon_spool *s, const struct beacon *b)
+{
+    RW_AUTO(rw_buf) struct rw_buf unused_text = rw_buf_make(BEACON_SPOOL_FILE_BYTES_MAX);
+    for (size_t back = 1; b->kind == BEACON_ALIVE && back <= s->count && back <= LOOK_BACK;
+         back++) {
+        struct beacon had;
+        struct rw_err unused;
+        const struct beacon_spool_entry *e = &s->entries[s->count - back];
+        if (e->kind != 'a' || !rw_is_ok(read_one(s, e, &unused_text, &had, &unused))) { break; }
+        if (strcmp(had.family, b->family) == 0) {
+            return says_the_same(&had, b) ? s->count - back : s->count;
+        }
+        if (had.family[0] == '\0' || b->family[0] == '\0') {
+            break;
+        } /* it speaks of all families */
+    }
+    return s->count;
+}
+
+/* The new one is on the disk before the old one goes: a kill between the two leaves both. Only where there is no room
+ * for both the old one goes first. */
+static RW_RC put_file(struct beacon_spool *s, const char *name, struct rw_span text, size_t *old,
+                      struct rw_err *err)
+{
+    struct rw_rc rc = rw_file_replace_at(s->dir, name, 0600, text, err);
+    if (rc.code == RW_E_FULL && *old < s->count) {
+        RW_TRY(remove_index(s, *old, err));
+        *old = s->count;
+        rc = rw_file_replace_at(s->dir, name, 0600, text, err);
+    }
+    if (rc.code == RW_E_FULL && oldest_alive(s) < s->count) {
+        RW_TRY(drop_index(s, oldest_alive(s), err));
+        *old = s->count;
+        rc = rw_file_replace_at(s->dir, name, 0600, text, err);
+    }
+    return rc;
+}
+
+RW_RC beacon_spool_add(struct beacon_spool *s, const struct beacon *b, struct rw_err *err)
+{
+    RW_AUTO(rw_buf) struct rw_buf text = rw_buf_make(BEACON_SPOOL_FILE_BYTES_MAX);
+    char name[BEACON_SPOOL_NAME_BYTES];
+    RW_TRY(write_one(b, &text, err));
+    while (s->count >= s->max) {
+        RW_TRY(drop_index(s, victim(s), err));
+    }
+    size_t old = superseded(s, b);
+    struct beacon_spool_entry e = {.seq = s->next_seq, .kind = beacon_kind_name(b->kind)[0]};
+    rw_copy(e.id, sizeof(e.id), b->id, sizeof(b->id));
+    name_of(&e, name);
+    RW_TRY(put_file(s, name, rw_buf_span(&text), &old, err));
+    if (old < s->count) { RW_IGNORE(remove_index(s, old, err), "then both are told"); }
+    s->next_seq++;
+    s->entries[s->count++] = e;
+    return RW_OK;
 }
 
 /* NOLINTNEXTLINE(readability-function-size): where it begins, as whose, and what came of it */
@@ -221,14 +281,15 @@ static RW_RC batch_from(struct beacon_spool *s, size_t first, const char *run, s
 {
     RW_AUTO(rw_buf) struct rw_buf one = rw_buf_make(BEACON_SPOOL_FILE_BYTES_MAX);
     struct json_writer w = json_begin(body);
+    struct beacon unused;
     size_t used = body->n + 48;
     size_t n = 0;
     json_open_object(&w, NULL);
     json_open_array(&w, "beacons");
     for (size_t i = first; i < s->count && n < BEACON_BATCH_MAX;) {
-        struct rw_rc rc = read_one(s, &s->entries[i], &one, err);
+        struct rw_rc rc = read_one(s, &s->entries[i], &one, &unused, err);
         /* Once more: a read that failed is not a file that is damaged. */
-        if (rc.code == RW_E_IO) { rc = read_one(s, &s->entries[i], &one, err); }
+        if (rc.code == RW_E_IO) { rc = read_one(s, &s->entries[i], &one, &unused, err); }
         if (!rw_is_ok(rc)) {
             RW_TRY(drop_index(s, i, err));
             continue;

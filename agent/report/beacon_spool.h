@@ -3,7 +3,8 @@
  * A file is named SEQUENCE-KIND-ID.json and holds the beacon's own JSON text, so a beacon survives a kill
  * at any point and its id makes a repeat harmless. A full spool drops the oldest `alive` first: what tells
  * of failures goes last (INV-4), and every drop is counted on disk, shown and told (INV-12). A disk without room counts
- * as a full spool: the oldest `alive` makes room.
+ * as a full spool: the oldest `alive` makes room. An `alive` that says what the last one said takes its place, so that
+ * an endpoint without a server spools what happened, not how long it took.
  *
  * memory   the index lives in the struct (BEACON_SPOOL_MAX entries); files are written and removed at once
  * threads  one thread per spool
@@ -47,7 +48,9 @@ void beacon_spool_count_dropped(struct beacon_spool *s, int64_t count);
 /* The server will hear about all drops so far: durable with the beacon that says so. */
 void beacon_spool_mark_told(struct beacon_spool *s);
 
-/* Durable on RW_OK. Fails with RW_E_FULL (also without any `alive` left there is no room), RW_E_IO, RW_E_TOO_BIG. */
+/* Durable on RW_OK. An `alive` removes the last one that waits of its family when that says the same but for id and
+ * time, and when no other kind came behind it. Fails with RW_E_FULL (also without any `alive` left there is no room),
+ * RW_E_IO, RW_E_TOO_BIG. */
 RW_RC beacon_spool_add(struct beacon_spool *s, const struct beacon *b, struct rw_err *err);
 
 /* Composes {"beacons":[...]} of the oldest ones, at most BEACON_BATCH_MAX; writes their numbers.

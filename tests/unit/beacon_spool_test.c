@@ -46,17 +46,24 @@ static void remove_spool(void)
     path[0] = '\0';
 }
 
-static void add(enum beacon_kind kind, uint8_t id)
+static void add_about(enum beacon_kind kind, uint8_t id, const char *family, int64_t release,
+                      const char *detail)
 {
     struct rw_err err;
-    struct beacon b = {.kind = kind, .at = {1700000000 + id}, .release = id, .trust = "ok"};
+    struct beacon b = {.kind = kind, .at = {1700000000 + id}, .release = release, .trust = "ok"};
     b.id[0] = id;
     (void)snprintf(b.ring, sizeof(b.ring), "canary");
-    (void)snprintf(b.family, sizeof(b.family), "yara");
+    (void)snprintf(b.family, sizeof(b.family), "%s", family);
+    (void)snprintf(b.detail, sizeof(b.detail), "%s", detail);
     (void)snprintf(b.cohort.os, sizeof(b.cohort.os), "debian-12");
     (void)snprintf(b.cohort.arch, sizeof(b.cohort.arch), "x86_64");
     (void)snprintf(b.cohort.engine, sizeof(b.cohort.engine), "yara-4.2");
     MUST(beacon_spool_add(&spool, &b, &err));
+}
+
+static void add(enum beacon_kind kind, uint8_t id)
+{
+    add_about(kind, id, "yara", id, "");
 }
 
 /* The first bytes of the ids of the next batch, as a string of numbers. */
@@ -131,6 +138,55 @@ TEST(a_full_spool_drops_the_oldest_alive_first_and_counts)
     remove_spool();
 }
 
+/* What one beacon says: family "y", "t" or "-" (nothing is loaded), and a detail, or an event about "y". */
+static const struct life_case {
+    const char *id;
+    const char *said; /* "y" "t" "-": alive; "Y": the same with a detail; "c": a crash */
+    const char *want; /* which of them go out, counted from 1 */
+} lives[] = {
+    {"the_newest_of_the_same_stays", "yyyy", "4 "},
+    {"each_family_has_its_own", "ytytyt", "5 6 "},
+    {"an_event_parts_before_from_after", "yyycyyy", "3 4 7 "},
+    {"two_events_in_a_row", "yccy", "1 2 3 4 "},
+    {"another_word_is_kept_in_its_place", "yyYyy", "2 3 5 "},
+    {"another_word_of_the_other_family_too", "ytYtyt", "1 3 5 6 "},
+    {"an_empty_set_speaks_of_all_families", "y-y--y", "1 2 3 5 6 "},
+};
+
+TEST_EACH(a_sign_of_life_takes_the_place_of_the_last_that_said_the_same, lives)
+{
+    uint64_t seqs[BEACON_BATCH_MAX];
+    size_t n = 0;
+    open_spool(16);
+    for (size_t i = 0; it->said[i] != '\0'; i++) {
+        const char *detail = it->said[i] == 'Y' ? "integrity: repaired" : "";
+        enum beacon_kind kind = it->said[i] == 'c' ? BEACON_CRASH : BEACON_ALIVE;
+        bool empty = it->said[i] == '-';
+        const char *family = empty ? "" : (it->said[i] == 't' ? "template" : "yara");
+        add_about(kind, (uint8_t)(i + 1), family, empty ? 0 : 7, detail);
+        close_spool(); /* what was there before a restart counts too */
+        open_spool(16);
+    }
+    assert_string_equal(next_ids(&n, seqs), it->want);
+    assert_int_equal(spool.dropped, 0);
+    remove_spool();
+}
+
+/* INV-8: the one that is on its way may be acknowledged or not, the newer one is still to be told. */
+TEST(a_sign_of_life_that_is_on_its_way_is_followed_by_the_next)
+{
+    struct rw_err err;
+    uint64_t seqs[BEACON_BATCH_MAX];
+    size_t n = 0;
+    open_spool(16);
+    add_about(BEACON_ALIVE, 1, "yara", 7, "");
+    assert_string_equal(next_ids(&n, seqs), "1 ");
+    add_about(BEACON_ALIVE, 2, "yara", 7, "");
+    MUST(beacon_spool_remove(&spool, seqs, n, &err));
+    assert_string_equal(next_ids(&n, seqs), "2 ");
+    remove_spool();
+}
+
 static const struct damage_case {
     const char *id, *name, *content;
 } damages[] = {
@@ -191,5 +247,7 @@ TEST_EACH(beacons_are_kept_until_they_are_acknowledged_or_refused_for_good, outc
 RUN_TESTS(cmocka_unit_test(beacons_come_out_in_the_order_of_their_making_also_after_a_restart),
           cmocka_unit_test(only_what_was_acknowledged_leaves),
           cmocka_unit_test(a_full_spool_drops_the_oldest_alive_first_and_counts),
+          cmocka_unit_test(a_sign_of_life_takes_the_place_of_the_last_that_said_the_same),
+          cmocka_unit_test(a_sign_of_life_that_is_on_its_way_is_followed_by_the_next),
           cmocka_unit_test(damage_on_disk_never_blocks_the_others),
           cmocka_unit_test(beacons_are_kept_until_they_are_acknowledged_or_refused_for_good))
