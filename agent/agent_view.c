@@ -93,6 +93,7 @@ static void put_rules(struct json_writer *w, const struct agent *a, const struct
         .polled = a->polls_ended > 0,
         .token_refused = a->token_refused,
         .idle = activate_idle(&a->activate),
+        .link_owed = a->activate.link_owed,
         .phase = activate_phase_name(a->activate.phase),
         .grade = a->report.grade,
         .allow_weak = a->conf.allow_weak_sandbox,
@@ -253,6 +254,7 @@ RW_RC agent_view_write(const struct agent *a, struct rw_buf *into, struct rw_err
     json_put_int(&w, "unclean_starts", s->boot.unclean);
     json_put_bool(&w, "stable", a->activate.settled && s->boot.unclean == 0);
     json_put_bool(&w, "started_before", s->stable);
+    json_put_bool(&w, "link_stuck", a->activate.link_owed);
     put_content(&w, a);
     put_change(&w, a);
     put_sensor(&w, a);

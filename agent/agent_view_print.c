@@ -141,6 +141,7 @@ RW_RC agent_view_print_status(struct rw_span text, struct rw_err *err)
     print_controls(json_find(tree, "controls"));
     printf("%-12s %s\n", "sandbox", text_of(tree, "grade", t));
     printf("%-12s %s, set %lld\n", "phase", text_of(tree, "phase", t), int_of(tree, "set"));
+    if (bool_of(tree, "link_stuck")) { printf("%-12s %s\n", "LINK", ACTIVATE_LINK_STUCK); }
     print_list(tree, "content", "active");
     print_list(tree, "loaded", "sensor says");
     if (change != NULL) {

@@ -1,5 +1,6 @@
 #include "agent/agent_why.h"
 
+#include "agent/activate/activate.h"
 #include "agent/agent_why_say.h"
 
 #include <stdarg.h>
@@ -185,6 +186,8 @@ static void say_change(const struct why_facts *f, struct why_list *l)
             l, "change", WHY_KEEP, -1, "%s of %s/%lld is under way (%s, probation %lld s)",
             slot_change_name(t->change), t->to.release > 0 ? t->to.family : t->left.family,
             (long long)t->to.release, f->phase, (long long)t->probation_s);
+    } else if (f->link_owed) {
+        agent_why_say(l, "change", WHY_KEEP, -1, "%s", ACTIVATE_LINK_STUCK);
     } else if (!f->idle) {
         agent_why_say(l, "change", WHY_KEEP, -1, "the active set is not settled: %s", f->phase);
     } else {

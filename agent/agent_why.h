@@ -38,6 +38,7 @@ struct why_facts {
     bool polled;                     /* a poll has ended */
     bool token_refused;
     bool idle;         /* nothing is under way that a change would have to wait for */
+    bool link_owed;    /* the active link is stuck; not idle then */
     const char *phase; /* of the active set, in words */
     const char *grade; /* of the sandbox; "": not known yet */
     bool allow_weak;

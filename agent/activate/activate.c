@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { STOP_GRACE_MS = 5000 };
+enum { STOP_GRACE_MS = 5000, RELOAD_GRACE_MS = 1000 };
 
 struct rw_mono activate_now(const struct activate *a)
 {
@@ -82,8 +82,15 @@ static void adopt(struct activate *a, int64_t active)
 static RW_RC reconcile(struct activate *a, int64_t active, struct rw_err *err)
 {
     struct slot_trial *t = &a->slots.trial;
-    if (t->change != SLOT_NO_CHANGE && t->failed) { return activate_give_up(a, err); }
-    if (t->change != SLOT_NO_CHANGE && active != t->set) {
+    bool failed = t->change != SLOT_NO_CHANGE && t->failed;
+    if (failed && active != a->slots.current) {
+        /* INV-6: a link that is stuck does not end the agent. */
+        RW_IGNORE(activate_link(a, a->slots.current, err), "owed: tried again while it runs");
+        active = a->slots.current;
+    }
+    if (failed) {
+        activate_forget_failed(a);
+    } else if (t->change != SLOT_NO_CHANGE && active != t->set) {
         *t = (struct slot_trial){.change = SLOT_NO_CHANGE}; /* intent without a switch */
         a->collect_due = true;
         (void)activate_save(a);
@@ -92,7 +99,7 @@ static RW_RC reconcile(struct activate *a, int64_t active, struct rw_err *err)
     if (t->change == SLOT_NO_CHANGE) { activate_unmark(a); } /* killed right after a commit */
     int64_t wanted = t->change != SLOT_NO_CHANGE ? t->set : a->slots.current;
     /* Where it fails the link is owed. */
-    if (active != wanted) { RW_IGNORE(activate_link(a, wanted, err), "start_allowed tries again"); }
+    if (active != wanted) { RW_IGNORE(activate_link(a, wanted, err), "tried again while it runs"); }
     /* A manifest that cannot be read is the guard's business. */
     if (!rw_is_ok(set_store_read(&a->sets, wanted, &a->active, err))) {
         activate_log("active_set_unreadable", err);
@@ -152,8 +159,9 @@ static bool start_allowed(struct activate *a)
                "this start can be neither counted nor spared");
         return false; /* INV-6: it would load what the last start may have died of, untold */
     }
-    if (a->damage.found) { activate_leave_damaged(a); }
-    if (!a->damage.found) { return !a->link_owed; }
+    if (!a->damage.found) { return true; }
+    activate_leave_damaged(a);
+    if (!a->damage.found) { return activate_counted(a); }
     rw_log(RW_LOG_ERROR, "sensor_not_started", "text", "no intact set is left");
     return false; /* INV-5: it would load what nobody proved */
 }
@@ -168,6 +176,7 @@ void activate_start_sensor(struct activate *a)
         a->unstarted = !activate_find_sensor(a);
         return;
     }
+    if (allowed) { sensor_aim(&a->sensor, a->link_owed ? a->slots.current : -1); }
     if (allowed && rw_is_ok(sensor_start(&a->sensor, now, &err))) { return; }
     a->unstarted = true;
     if (allowed) { activate_log("sensor_not_started", &err); }
@@ -179,6 +188,10 @@ void activate_start_sensor(struct activate *a)
 void activate_order_load(struct activate *a)
 {
     bool by_command = a->sensor.observed && a->sensor.way.reload == SENSOR_BY_COMMAND;
+    /* What it loads stands in its environment. */
+    if (a->sensor.named || (a->link_owed && !a->sensor.observed)) {
+        sensor_stop(&a->sensor, RELOAD_GRACE_MS);
+    }
     if (sensor_running(&a->sensor) || by_command) { sensor_reload(&a->sensor, activate_now(a)); }
     if (!sensor_running(&a->sensor)) { activate_start_sensor(a); }
 }
@@ -186,7 +199,7 @@ void activate_order_load(struct activate *a)
 void activate_start(struct activate *a)
 {
     RW_ASSERT(a->phase == ACTIVATE_STOPPED);
-    if (!a->link_owed) { activate_count(a); }
+    if (!a->link_owed) { (void)activate_count(a); }
     (void)activate_counted(a); /* tried again before a sensor starts */
     a->begun = activate_now(a);
     a->settled = false;

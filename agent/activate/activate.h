@@ -74,8 +74,10 @@ struct activate {
     bool uncounted;       /* the begin of this run is not on the disk yet: no sensor may load */
     bool fell_back;       /* the boot guard left a set in this start */
     bool
-        link_owed; /* the link could not be made to name slots.current: no sensor may start before */
+        link_owed; /* the link could not be made to name slots.current: a sensor of our own gets that
+                       set by its own name, another one may not be taken hold of before */
     struct rw_mono link_at; /* link_owed: tried again then */
+    int64_t link_failures;  /* the same: in a row */
     bool aborted;           /* the ring's entry went back during a trial */
     bool reach_back;        /* the server was reachable when the change on trial began */
     struct rw_mono contact; /* begin of the last exchange that the server answered; ms 0: none */
@@ -119,7 +121,7 @@ void activate_drop(struct activate *a);
 /* The boot-loop guard: counts this start durably, then chooses the set, before any sensor loads. May be
  * called as a step of its own (`guard`) and again at the begin of a run: one start counts once. A start behind an
  * unclean one that cannot be counted leaves the set. Fails when that cannot be done either: no sensor may load.
- * With link_owed all but the link is done, and a run may begin: it tries again before a sensor starts. */
+ * With link_owed all but the link is done, and a run may begin: it tries again and again (INV-6). */
 RW_RC activate_guard(struct activate *a, struct rw_err *err);
 /* Begins a run after the guard: starts the sensor, resumes a change that was under way. */
 void activate_start(struct activate *a);
@@ -140,6 +142,9 @@ void activate_contact(struct activate *a, struct rw_mono begun);
 bool activate_wants_contact(const struct activate *a);
 
 /* --- integrity of what lies on the disk; activate_mend.c --- */
+
+/* link_owed in words, for beacons and status. */
+#define ACTIVATE_LINK_STUCK "degraded: the link 'current' cannot be switched"
 
 enum { ACTIVATE_CHECK_SETS = 2 };
 /* Writes what must be intact: the active set, then the previous one. Gives how many; 0: not now, a change is under

@@ -86,30 +86,36 @@ RW_RC activate_guard(struct activate *a, struct rw_err *err)
     return act(a, &r, err);
 }
 
-void activate_count(struct activate *a)
+bool activate_count(struct activate *a)
 {
     a->slots.boot.open = true;
     a->slots.boot.guarded = false;
     /* What the guard has just gone back to had no try yet. */
-    a->uncounted = !activate_save(a) && !a->fell_back;
+    bool saved = activate_save(a);
+    a->uncounted = !saved && !a->fell_back;
     a->begun_set = a->slots.trial.change != SLOT_NO_CHANGE ? -1 : a->slots.current;
+    return saved;
 }
 
-/* INV-6: while the link names what was left, nothing starts, and no start is counted: the set to come had none. */
-static bool is_linked(struct activate *a)
+/* INV-6: the link names what was left. A sensor of our own gets the set to come by its own name, once the slots on the
+ * disk tell the next start what the link does not: which set this is, and that it had a try. For one that follows the
+ * link nothing starts, and no start is counted. */
+static bool may_go_by_name(struct activate *a)
 {
-    struct rw_err err;
-    if (!a->link_owed) { return true; }
-    if (!rw_is_ok(activate_link(a, a->slots.current, &err))) { return false; }
-    if (a->slots.boot.guarded) { activate_count(a); }
-    return true;
+    if (a->sensor.observed) { return false; }
+    bool saved = a->slots.boot.guarded ? activate_count(a) : activate_save(a);
+    a->uncounted = a->uncounted && !saved;
+    return saved;
 }
 
 /* On the disk the guard's word still stands, by which a start counts once: the next one would not count this one. */
 bool activate_counted(struct activate *a)
 {
     struct rw_err err;
-    if (!is_linked(a)) { return false; }
+    if (a->link_owed) {
+        if (!rw_is_ok(activate_link(a, a->slots.current, &err))) { return may_go_by_name(a); }
+        if (a->slots.boot.guarded) { (void)activate_count(a); }
+    }
     if (!a->uncounted) { return true; }
     if (!activate_save(a)) {
         struct boot_rule_evidence e = boot_evidence(a);

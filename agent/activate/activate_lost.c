@@ -61,11 +61,12 @@ static void count_crashes(struct activate *a, int64_t signal_number, const char 
     if (is_crash_loop(a, now)) { leave_crash_loop(a); }
 }
 
-/* Another set than the sensor has. (While the link to it is owed it is told to load by whoever makes it.) */
+/* Another set than the sensor has. (While the link to it is owed an observed one is told to load by whoever makes
+ * it.) */
 static void load_what_is_left(struct activate *a)
 {
     a->settled = false;
-    if (!a->link_owed) { activate_order_load(a); }
+    if (!a->link_owed || !a->sensor.observed) { activate_order_load(a); }
     activate_enter(a, ACTIVATE_STARTING);
 }
 

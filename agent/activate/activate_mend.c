@@ -177,7 +177,8 @@ void activate_mend(struct activate *a, bool last)
     } else if (last || activate_now(a).ms >= a->damage.until.ms) {
         activate_log("integrity_not_repaired", &err);
         activate_leave_damaged(a);
-        if (a->damage.found || a->link_owed) { return; } /* no order to load what nobody proved */
+        /* No order to load what nobody proved. */
+        if (a->damage.found || (a->link_owed && a->sensor.observed)) { return; }
     } else {
         activate_log("integrity_waits_for_content", &err);
         return;

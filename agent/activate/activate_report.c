@@ -15,6 +15,15 @@ static struct beacon about(enum beacon_kind kind, const char *family, int64_t re
     return b;
 }
 
+/* INV-12: what is not as it should be on this endpoint stands in every sign of life. */
+static void say_lacking(const struct activate *a, struct beacon *b)
+{
+    char text[BEACON_DETAIL_BYTES];
+    (void)snprintf(text, sizeof(text), "%s%s%s", a->link_owed ? ACTIVATE_LINK_STUCK : "",
+                   a->link_owed && a->report->lacking[0] != '\0' ? "; " : "", a->report->lacking);
+    report_detail(b, text);
+}
+
 void activate_report_alive(const struct activate *a)
 {
     /* What the sensor says, never what the agent believes to have given it. */
@@ -27,7 +36,7 @@ void activate_report_alive(const struct activate *a)
         if (report_is_dropped(a->report, l->family)) {
             report_detail(&b, "dropped: this release is not listed any more");
         } else {
-            report_detail(&b, a->report->lacking);
+            say_lacking(a, &b);
         }
         (void)report_add_alive(a->report, &b);
         any = true;

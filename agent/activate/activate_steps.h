@@ -17,13 +17,14 @@ void activate_log(const char *event, const struct rw_err *err);
 
 /* Saves the slots; a failure is logged and told. */
 bool activate_save(struct activate *a);
-/* The begin of this run goes to the disk; a->uncounted says when it did not get there. */
-void activate_count(struct activate *a);
-/* Is the begin of this run on the disk, or its set left, so that a sensor may load? Tries both again. */
+/* The begin of this run goes to the disk; a->uncounted says when it did not get there. True: it did. */
+bool activate_count(struct activate *a);
+/* Is the begin of this run on the disk, or its set left, so that a sensor may load? Tries both again, and the link. */
 bool activate_counted(struct activate *a);
 /* Starts the sensor when it is down, with back-off; a failure is logged. */
 void activate_start_sensor(struct activate *a);
-/* Makes the sensor load what the link names: reload when it is there, else a fresh start. */
+/* Makes the sensor load slots.current, or the set on trial: reload when it is there, else a fresh start, also where the
+ * one that runs follows a set by its name, or is to follow one now (link_owed). */
 void activate_order_load(struct activate *a);
 
 /* Nothing is on trial, and the sensor ended (last_exit), or is silent: told and counted as a crash of what it held; in
@@ -45,8 +46,11 @@ bool activate_commit(struct activate *a);
 void activate_go_back(struct activate *a, const struct trial_rule_result *why);
 /* Second half of it, repeated while the flip fails: gives up, then makes the sensor load the proven set. */
 void activate_finish_going_back(struct activate *a);
-/* Flips back, reports, forgets. Safe to repeat after a crash. Required state: trial.failed. */
+/* Flips back, reports, forgets. Safe to repeat after a crash. Required state: trial.failed. Fails when the proven set
+ * cannot be read, or when the link is stuck that an observed sensor follows; else link_owed may be left. */
 RW_RC activate_give_up(struct activate *a, struct rw_err *err);
+/* The second half of it. */
+void activate_forget_failed(struct activate *a);
 /* Leaves the proven set for the one before; `detail` goes into the beacons. `blame`: what is left counts as failed and
  * is never tried again here. With link_owed it has failed of the link alone, which follows. */
 RW_RC activate_fall_back(struct activate *a, int64_t set, bool blame, const char *detail,

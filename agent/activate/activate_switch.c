@@ -2,7 +2,8 @@
  *
  *   begin      1 intent into the slots  2 build sets/N  3 flip the link  4 tell the sensor
  *   commit     1 beacon  2 slots: N is current
- *   go back    1 slots: failed, abandoned  2 flip the link back  3 beacon  4 slots: no change under way
+ *   go back    1 slots: failed, abandoned  2 flip the link back  3 beacon  4 slots: no change under way, which tells
+ *              the next start enough when 2 has failed
  *   fall back  1 beacons (repeated by the next guard with the same ids)  2 slots: the other set  3 flip the link,
  *              which tells the next start enough when 2 has failed
  *
@@ -16,7 +17,11 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { RETRY_MS = 1000, STOP_GRACE_MS = 1000 };
+enum {
+    RETRY_MS = 1000,
+    STOP_GRACE_MS = 1000,
+    LINK_SHIFT_MAX = 6, /* a minute between two tries */
+};
 
 static RW_RC make_intent(struct activate *a, const struct activate_plan *plan,
                          const struct manifest *next, struct rw_err *err)
@@ -234,12 +239,10 @@ void activate_go_back(struct activate *a, const struct trial_rule_result *why)
     activate_finish_going_back(a);
 }
 
-RW_RC activate_give_up(struct activate *a, struct rw_err *err)
+void activate_forget_failed(struct activate *a)
 {
     struct slot_trial t = a->slots.trial;
     RW_ASSERT(t.failed);
-    RW_TRY(activate_link(a, a->slots.current, err));
-    RW_TRY(set_store_read(&a->sets, a->slots.current, &a->active, err));
     enum beacon_kind kind = t.storm ? BEACON_STORM : (t.mute ? BEACON_MUTE : BEACON_FAILED);
     bool told = activate_report_outcome(a, t.aborted ? BEACON_REVERTED : kind,
                                         t.change == SLOT_REMOVE ? &t.left : &t.to, &t);
@@ -252,6 +255,14 @@ RW_RC activate_give_up(struct activate *a, struct rw_err *err)
     a->storm[0] = '\0';
     a->mute[0] = '\0';
     a->settled = false;
+}
+
+RW_RC activate_give_up(struct activate *a, struct rw_err *err)
+{
+    struct rw_rc linked = activate_link(a, a->slots.current, err);
+    if (!rw_is_ok(linked) && a->sensor.observed) { return linked; }
+    RW_TRY(set_store_read(&a->sets, a->slots.current, &a->active, err));
+    activate_forget_failed(a);
     return RW_OK;
 }
 
@@ -340,7 +351,9 @@ RW_RC activate_link(struct activate *a, int64_t set, struct rw_err *err)
 {
     enum { TRIES = 2 }; /* one call that fails is no reason to leave the host without a sensor */
     struct rw_rc rc = RW_OK;
+    int64_t failures = a->link_failures < LINK_SHIFT_MAX ? a->link_failures : LINK_SHIFT_MAX;
     a->link_owed = false;
+    a->link_failures = 0;
     for (int i = 0; i < TRIES; i++) {
         struct rw_err unread;
         int64_t names = -1;
@@ -350,7 +363,8 @@ RW_RC activate_link(struct activate *a, int64_t set, struct rw_err *err)
         if (rw_is_ok(set_store_active(&a->sets, &names, &unread)) && names == set) { return RW_OK; }
     }
     a->link_owed = true;
-    a->link_at.ms = activate_now(a).ms + RETRY_MS;
+    a->link_at.ms = activate_now(a).ms + ((int64_t)RETRY_MS << failures);
+    a->link_failures = failures + 1;
     return rc;
 }
 

@@ -45,6 +45,7 @@ static RW_RC fill_environment(struct sensor *s, const struct sensor_options *o, 
     for (char **e = environ; *e != NULL && n < SENSOR_ENV_MAX; e++) {
         if (!is_ours(*e)) { s->envp[n++] = *e; }
     }
+    s->active_at = n;
     for (size_t i = 0; i < RW_LEN(s->env); i++) {
         s->envp[n++] = s->env[i];
     }
@@ -177,6 +178,18 @@ void sensor_take(struct sensor *s, const struct observe_found *found, struct rw_
     s->ask_due = true;
     s->ask_own = s->way.reload == SENSOR_BY_SIGNAL;
     s->ask_at = s->ask_own ? observe_rule_ask_at(now, found->age_ms, s->load_timeout_ms) : now;
+}
+
+void sensor_aim(struct sensor *s, int64_t set)
+{
+    int stem = (int)(strlen(s->env[0]) - strlen("/current"));
+    s->named = set >= 0;
+    s->envp[s->active_at] = s->env[0];
+    if (!s->named) { return; }
+    int n =
+        snprintf(s->by_name, sizeof(s->by_name), "%.*s/sets/%lld", stem, s->env[0], (long long)set);
+    RW_ASSERT(n > 0 && (size_t)n < sizeof(s->by_name)); /* bind_socket has bounded the path */
+    s->envp[s->active_at] = s->by_name;
 }
 
 RW_RC sensor_start(struct sensor *s, struct rw_mono now, struct rw_err *err)

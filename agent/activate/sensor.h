@@ -21,7 +21,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-enum { SENSOR_ENV_MAX = 256 };
+enum { SENSOR_ENV_MAX = 256, SENSOR_PATH_BYTES = 192 };
 
 enum sensor_reload { SENSOR_BY_SIGNAL, SENSOR_BY_COMMAND, SENSOR_BY_MESSAGE };
 
@@ -59,7 +59,10 @@ struct sensor {
     int64_t alive_ms;
     char *env[4]; /* owned: RINGWARD_ACTIVE, _SOCKET, _ENDPOINT, _BUDGET */
     char *envp[SENSOR_ENV_MAX + 5];
-    int socket; /* owned */
+    size_t active_at;                /* RINGWARD_ACTIVE's place in envp */
+    char by_name[SENSOR_PATH_BYTES]; /* what stands there when it is not env[0] */
+    bool named;                      /* the same: the sensor follows one set, not the link */
+    int socket;                      /* owned */
     struct proc proc;
     struct rw_mono started;
     struct rw_mono last_seen;
@@ -96,6 +99,8 @@ struct sensor {
 RW_RC sensor_open(struct sensor *s, const struct sensor_options *options, struct rw_err *err);
 void sensor_drop(struct sensor *s); /* kills what still runs */
 
+/* Supervised: what RINGWARD_ACTIVE names from the next start on, one set; negative: the link. */
+void sensor_aim(struct sensor *s, int64_t set);
 /* Starts a supervised one. */
 RW_RC sensor_start(struct sensor *s, struct rw_mono now, struct rw_err *err);
 /* Observed only: looks for the process and writes what it found; `unit` is up to date even when it does not run. Fails
