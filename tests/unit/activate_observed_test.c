@@ -198,6 +198,21 @@ TEST(one_that_dies_as_it_loads_means_going_back)
     finish();
 }
 
+/* What proves that content works on this host is the sensor's own word, whoever started it. */
+TEST(one_whose_self_test_fails_means_going_back)
+{
+    struct beacon b = {.release = 0};
+    steady_on_one();
+    begin(2, "bad-selftest", 5);
+    bench_until(ACTIVATE_STARTING);
+    assert_int_equal(bench_active_release("yara"), 1);
+    assert_int_equal(bench_beacons(BEACON_MUTE, &b), 1);
+    assert_int_equal(b.release, 2);
+    bench_until(ACTIVATE_STEADY);
+    assert_int_equal(starts, 1);
+    finish();
+}
+
 TEST(one_that_hangs_is_told_of_and_not_killed)
 {
     struct beacon b = {.release = 0};
@@ -417,6 +432,7 @@ TEST(a_unit_that_is_restarted_by_hand_did_not_crash)
 
 RUN_TESTS(cmocka_unit_test(a_good_release_is_proven_by_a_process_that_is_not_ours),
           cmocka_unit_test(one_that_dies_as_it_loads_means_going_back),
+          cmocka_unit_test(one_whose_self_test_fails_means_going_back),
           cmocka_unit_test(one_that_hangs_is_told_of_and_not_killed),
           cmocka_unit_test(its_ends_count_as_crashes_and_three_of_them_leave_the_set),
           cmocka_unit_test(another_process_of_the_same_user_vouches_for_nothing),
