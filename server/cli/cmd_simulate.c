@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-enum { FAULTS_MAX = 32, LINEAR_S_MAX = 14 * 86400, SVG_BYTES_MAX = 4 * 1024 * 1024 };
+enum { FAULTS_MAX = 32, LINEAR_S_MAX = 14 * 86400, STEP_S = 60, SVG_BYTES_MAX = 4 * 1024 * 1024 };
 
 /* As typed. */
 struct options {
@@ -21,6 +21,7 @@ struct options {
     const char *cohorts;
     const char *recorded;
     const char *linear;
+    const char *step;
     const char *seed;
     const char *svg;
 };
@@ -78,8 +79,8 @@ static void usual_fleet(struct sim_plan *plan)
         (struct sim_rates){.apply = 1e-4,
                            .hazard = 1e-6 /* 1.4 crashes of a thousand endpoints and day */,
                            .dark = 0.003};
-    plan->crash_min = 2.5;
-    plan->report_min = 1.25;
+    plan->crash_min = 4;
+    plan->report_min = 3;
     plan->latency_min = 1;
     plan->operator_min = 30;
     plan->norm = health_rule_cold_start();
@@ -111,6 +112,10 @@ static RW_RC read_plan(const char *path, const struct options *o, struct sim_pla
     if (o->staff == NULL) { plan->staff = cmd_rings_staff(&plan->policy); }
     RW_TRY(number(o->hours, "--hours", &hours_limits, &hours, err));
     plan->horizon_min = hours * 60;
+    plan->step_s = STEP_S;
+    if (o->step != NULL) {
+        RW_TRY(rw_parse_duration_s(rw_span_str(o->step), STEP_S, "--step", &plan->step_s, err));
+    }
     plan->poll_min = plan->policy.poll_rollout_s < 60 ? 1 : plan->policy.poll_rollout_s / 60;
     if (o->linear != NULL) {
         int64_t linear_s = 0;
@@ -192,6 +197,8 @@ RW_RC cmd_simulate(int argc, char **argv, struct rw_err *err)
         {"recorded", "FILE", "cohorts and base rates of past releases: lines of 'explain -o json'",
          &o.recorded, NULL},
         {"linear", "TIME", "ramp by time alone instead of the window, to compare", &o.linear, NULL},
+        {"step", "TIME", "what happens within is one moment: 1m, 30s, 20s... (default 1m)", &o.step,
+         NULL},
         {"seed", "N", "the same seed gives the same runs (default 1)", &o.seed, NULL},
         {"svg", "FILE", "draws exposed endpoints over time", &o.svg, NULL},
     };

@@ -18,13 +18,13 @@ static const char *const colours[] = {"#0072b2", "#d55e00", "#009e73", "#cc79a7"
 
 struct canvas {
     struct rw_buf *into;
-    double minutes;
+    double seconds;
     double decades; /* of endpoints */
 };
 
-static double x_of(const struct canvas *c, int64_t minute)
+static double x_of(const struct canvas *c, int64_t at_s)
 {
-    return LEFT + (double)minute / c->minutes * (WIDTH - LEFT - RIGHT);
+    return LEFT + (double)at_s / c->seconds * (WIDTH - LEFT - RIGHT);
 }
 
 /* Logarithmic; nothing stands on the axis. */
@@ -36,11 +36,11 @@ static double y_of(const struct canvas *c, int64_t endpoints)
 
 static RW_RC draw_grid(const struct canvas *c, struct rw_err *err)
 {
-    int64_t hours = (int64_t)(c->minutes / 60.0);
+    int64_t hours = (int64_t)(c->seconds / 3600.0);
     int64_t step = hours / HOUR_LINES_MAX + 1;
     int64_t endpoints = 1;
     for (int64_t h = 0; h <= hours; h += step) {
-        double x = x_of(c, h * 60);
+        double x = x_of(c, h * 3600);
         RW_TRY(rw_buf_appendf(c->into, err,
                               "<line class=\"grid\" x1=\"%.1f\" y1=\"%d\" x2=\"%.1f\" y2=\"%d\"/>"
                               "<text x=\"%.1f\" y=\"%d\" text-anchor=\"middle\">%lld h</text>\n",
@@ -70,15 +70,15 @@ static RW_RC draw_fault(const struct canvas *c, const struct sim_summary *s, siz
                           "stroke-width=\"1.5\" points=\"",
                           colour, dash));
     for (size_t i = 0; i < o->point_count; i++) {
-        RW_TRY(rw_buf_appendf(c->into, err, "%.1f,%.1f ", x_of(c, o->points[i].minute),
+        RW_TRY(rw_buf_appendf(c->into, err, "%.1f,%.1f ", x_of(c, o->points[i].at_s),
                               y_of(c, o->points[i].exposed)));
     }
     RW_TRY(rw_buf_appendf(c->into, err, "\"><title>%s</title></polyline>\n", s->fault->text));
-    if (o->stop_min >= 0 && o->point_count > 0) {
+    if (o->stop_s >= 0 && o->point_count > 0) {
         const struct sim_point *last = &o->points[o->point_count - 1];
         RW_TRY(rw_buf_appendf(c->into, err,
                               "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"4\" fill=\"%s\"/>\n",
-                              x_of(c, last->minute), y_of(c, o->exposed), colour));
+                              x_of(c, last->at_s), y_of(c, o->exposed), colour));
     }
     return rw_buf_appendf(c->into, err,
                           "<line x1=\"%d\" y1=\"%.1f\" x2=\"%d\" y2=\"%.1f\" stroke=\"%s\" "
@@ -92,7 +92,7 @@ RW_RC cmd_simulate_svg(const struct sim_plan *plan, const struct sim_summary *li
                        struct rw_buf *into, struct rw_err *err)
 {
     const struct canvas c = {.into = into,
-                             .minutes = (double)plan->horizon_min,
+                             .seconds = (double)plan->horizon_min * 60.0,
                              .decades = ceil(log10(fmax((double)plan->endpoints, 10.0)))};
     RW_TRY(rw_buf_appendf(
         into, err,

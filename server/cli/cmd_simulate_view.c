@@ -30,13 +30,13 @@ static void stops_of(const struct sim_summary *s, char *dst, size_t cap)
     if (dst[0] == '\0') { (void)snprintf(dst, cap, "-"); }
 }
 
-static const char *time_of(int64_t minutes, char *dst, size_t cap)
+static const char *time_of(int64_t seconds, char *dst, size_t cap)
 {
-    if (minutes < 0) {
+    if (seconds < 0) {
         (void)snprintf(dst, cap, "-");
         return dst;
     }
-    return cli_view_duration(minutes * 60, dst, cap);
+    return cli_view_duration(seconds, dst, cap);
 }
 
 /* Stops of a good release: for everybody, or for a part that did nothing. */
@@ -63,8 +63,8 @@ static RW_RC add_row(struct cli_table *t, const struct sim_summary *s, bool wide
                           (long long)s->harmed_p95));
     stops_of(s, word, sizeof(word));
     RW_TRY(cli_table_add(t, word, err));
-    RW_TRY(cli_table_add(t, time_of(s->stop_median_min, word, sizeof(word)), err));
-    RW_TRY(cli_table_add(t, time_of(s->reach_95_median_min, word, sizeof(word)), err));
+    RW_TRY(cli_table_add(t, time_of(s->stop_median_s, word, sizeof(word)), err));
+    RW_TRY(cli_table_add(t, time_of(s->reach_95_median_s, word, sizeof(word)), err));
     if (!s->fault->good) {
         RW_TRY(cli_table_add(t, "-", err));
         return cli_table_add(t, "-", err);
@@ -114,9 +114,9 @@ static RW_RC print_table(const struct sim_plan *plan, const struct sim_summary *
     return cli_view_flush(err);
 }
 
-static void put_minutes(struct json_writer *w, const char *name, int64_t minutes)
+static void put_seconds(struct json_writer *w, const char *name, int64_t seconds)
 {
-    if (minutes >= 0) { json_put_int(w, name, minutes); }
+    if (seconds >= 0) { json_put_int(w, name, seconds); }
 }
 
 static void put_summary(struct json_writer *w, const struct sim_summary *s)
@@ -139,8 +139,8 @@ static void put_summary(struct json_writer *w, const struct sim_summary *s)
     json_put_int(w, "tenant_held", s->tenant_holds);
     json_put_int(w, "false_stops", false_stops(s));
     json_put_int(w, "false_waits", false_waits(s));
-    put_minutes(w, "stop_median_min", s->stop_median_min);
-    put_minutes(w, "reach_95_median_min", s->reach_95_median_min);
+    put_seconds(w, "stop_median_s", s->stop_median_s);
+    put_seconds(w, "reach_95_median_s", s->reach_95_median_s);
     json_close_object(w);
 }
 

@@ -67,7 +67,7 @@ static void fill_ring(const struct sim_state *s, size_t i, struct rollout_rule_r
     const struct ring_policy_ring *p = &plan->policy.rings[i];
     const struct sim_ring *r = &s->ring[i];
     struct going g = going_of(s, r);
-    int64_t baked_s = r->opened_min < 0 ? 0 : (s->world.minute - r->opened_min) * 60;
+    int64_t baked_s = r->opened_s < 0 ? 0 : sim_now_s(&s->world) - r->opened_s;
     bool part = r->verdict != VERDICT_NONE && r->verdict != VERDICT_RELEASE;
     const struct gate_rule_input gate = {
         .bake_left_s = p->bake_s > baked_s ? p->bake_s - baked_s : 0,
@@ -84,10 +84,10 @@ static void fill_ring(const struct sim_state *s, size_t i, struct rollout_rule_r
     };
     *to = (struct rollout_rule_ring){
         .state = r->state,
-        .since = {r->since_min * 60},
+        .since = {r->since_s},
         .not_before = {ring_policy_min_bake_s(&plan->policy, plan->class_index, i)},
         .pointed = r->pointed,
-        .opened = r->opened_min >= 0,
+        .opened = r->opened_s >= 0,
         .pending = g.pending,
         .healthy = gate.healthy,
         .failed = g.marked,
@@ -108,12 +108,12 @@ static void stop_parts(struct sim_state *s)
         struct sim_ring *r = &s->ring[i];
         if (r->verdict == VERDICT_COHORT && !s->cohort_halted[r->verdict_cohort]) {
             s->cohort_halted[r->verdict_cohort] = true;
-            if (s->out->cohort_min < 0) { s->out->cohort_min = s->world.minute; }
+            if (s->out->cohort_s < 0) { s->out->cohort_s = sim_step_end_s(&s->world); }
             s->part = true;
         }
         if (r->verdict == VERDICT_TENANT && !s->tenant_held) {
             s->tenant_held = true;
-            if (s->out->tenant_min < 0) { s->out->tenant_min = s->world.minute; }
+            if (s->out->tenant_s < 0) { s->out->tenant_s = sim_step_end_s(&s->world); }
             s->part = true;
         }
         if (r->verdict == VERDICT_HOLD) { s->part = false; }
@@ -126,7 +126,7 @@ static enum rollout_rule_command command_of(const struct sim_state *s)
 {
     for (size_t i = 0; i < s->rings; i++) {
         const struct sim_ring *r = &s->ring[i];
-        bool waited = s->world.minute - r->since_min >= s->world.plan->operator_min;
+        bool waited = sim_now_s(&s->world) - r->since_s >= s->world.plan->operator_min * 60;
         if (r->state == ROLLOUT_HELD && s->part && waited) { return ROLLOUT_RESUME; }
     }
     return ROLLOUT_NO_COMMAND;
@@ -140,29 +140,27 @@ static void apply(struct sim_state *s, const struct rollout_rule_output *o)
         r->pointed = o->want_pointed[i];
         if (o->moved[i]) {
             r->state = o->to[i];
-            r->since_min = s->world.minute;
-            if (r->state == ROLLOUT_RAMPING && r->opened_min < 0) {
-                r->opened_min = s->world.minute;
-            }
+            r->since_s = sim_now_s(&s->world);
+            if (r->state == ROLLOUT_RAMPING && r->opened_s < 0) { r->opened_s = r->since_s; }
         }
         bool held = r->state == ROLLOUT_HELD && !s->part;
         if (r->state == ROLLOUT_HALTED || held) {
             out->end = held ? SIM_HELD : SIM_HALTED;
-            if (out->stop_min < 0) { out->stop_min = s->world.minute + s->world.plan->latency_min; }
+            if (out->stop_s < 0) { out->stop_s = sim_step_end_s(&s->world); }
             continue; /* what is open stays so until the stop takes effect */
         }
-        if (out->stop_min < 0) { r->open = o->open[i]; }
+        if (out->stop_s < 0) { r->open = o->open[i]; }
     }
 }
 
-void sim_decide_minute(struct sim_state *s)
+void sim_decide_step(struct sim_state *s)
 {
-    struct rollout_rule_input in = {.now = {s->world.minute * 60},
+    struct rollout_rule_input in = {.now = {sim_now_s(&s->world)},
                                     .command = command_of(s),
                                     .rollback_limit_s = 1,
                                     .ring_count = s->rings};
     struct rollout_rule_output o;
-    if (s->out->stop_min >= 0) { return; }
+    if (s->out->stop_s >= 0) { return; }
     (void)snprintf(in.who, sizeof(in.who), "simulated operator");
     for (size_t i = 0; i < s->rings; i++) {
         fill_ring(s, i, &in.rings[i]);

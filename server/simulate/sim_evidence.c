@@ -12,10 +12,11 @@ static void add_bucket(struct late_rule_bucket *to, const struct late_rule_bucke
 }
 
 static void work_in(struct late_rule *late, const struct health_rule_norm *norm,
-                    const struct sim_news *news)
+                    const struct sim_news *news, double minutes)
 {
     double hazard = health_rule_expected_hazard(norm, &news->risk);
-    if (hazard > 0.0) { late_rule_history(late, hazard * news->risk.treated, news->late); }
+    double expected = hazard * minutes * news->risk.treated;
+    if (hazard > 0.0) { late_rule_history(late, expected, news->late); }
     late_rule_crash(late, norm->rho_crash, news->late, &news->risk);
     late_rule_control_crash(late, norm->rho_crash, news->control_crash, &news->risk);
 }
@@ -110,12 +111,12 @@ struct ring_news {
     struct sim_news all;
 };
 
-static void pass_minute(struct sim_state *s, struct sim_ring *r, struct ring_news *news)
+static void pass_step(struct sim_state *s, struct sim_ring *r, struct ring_news *news)
 {
     *news = (struct ring_news){.all = {.late = 0}};
     for (size_t i = 0; i < s->cells; i++) {
         int64_t failed = votes(&r->cells[i]);
-        struct sim_news one = sim_cell_minute(&r->cells[i], &s->world);
+        struct sim_news one = sim_cell_step(&r->cells[i], &s->world);
         add_bucket(&news->all.bucket, &one.bucket);
         news->all.risk.treated += one.risk.treated;
         news->all.risk.control += one.risk.control;
@@ -131,34 +132,35 @@ static void gather(struct sim_state *s, struct sim_ring *r, struct ring_news *ne
                    const struct late_rule_bucket *fleet)
 {
     const struct health_rule_norm *norm = &s->world.plan->norm;
-    bool drips = s->world.minute % (LATE_RULE_DRIP_S / 60) == 0 && s->world.minute > 0;
+    double minutes = (double)s->world.plan->step_s / 60.0;
+    bool drips = sim_now_s(&s->world) % LATE_RULE_DRIP_S == 0 && s->world.step > 0;
     for (size_t i = 0; i < s->cells; i++) {
         const struct health_rule_norm *own = sim_plan_norm(s->world.plan, i);
         const struct late_rule_bucket *b = &news->each[i].bucket;
-        work_in(&r->late_of[i], own, &news->each[i]);
+        work_in(&r->late_of[i], own, &news->each[i], minutes);
         if (late_rule_bucket_speaks(b, &news->all.bucket, fleet)) {
             late_rule_take_bucket(&r->late_of[i], own->rho_dark, b);
         }
         if (drips) { late_rule_drip(&r->late_of[i]); }
     }
-    work_in(&r->late, norm, &news->all);
+    work_in(&r->late, norm, &news->all, minutes);
     late_rule_take_bucket_beside(&r->late, norm->rho_dark, &news->all.bucket, fleet);
     if (drips) { late_rule_drip(&r->late); }
     r->dirty = r->dirty || drips || news->all.late > 0 || news->all.bucket.treated_dark > 0;
 }
 
-void sim_evidence_minute(struct sim_state *s)
+void sim_evidence_step(struct sim_state *s)
 {
     struct ring_news news[RING_POLICY_RINGS_MAX];
     struct late_rule_bucket fleet = {.treated = 0};
     for (size_t i = 0; i < s->rings; i++) {
-        pass_minute(s, &s->ring[i], &news[i]);
+        pass_step(s, &s->ring[i], &news[i]);
         add_bucket(&fleet, &news[i].all.bucket);
     }
     for (size_t i = 0; i < s->rings; i++) {
         struct sim_ring *r = &s->ring[i];
         gather(s, r, &news[i], &fleet);
-        if (r->opened_min < 0 || !r->dirty) { continue; }
+        if (r->opened_s < 0 || !r->dirty) { continue; }
         weigh(s, r);
         judge(s, r);
     }

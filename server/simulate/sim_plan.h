@@ -36,10 +36,12 @@ struct sim_plan {
     bool by_cohort; /* each cohort has norm and rates of its own, in the place of these */
     struct health_rule_norm norm_of[SIM_COHORTS_MAX];
     struct sim_rates usual_of[SIM_COHORTS_MAX];
+    int64_t step_s;       /* what happens within is one moment; 60 is a whole number of them */
     int64_t poll_min;     /* minutes between two polls while a rollout runs */
     int64_t tell_min;     /* from the end of probation to `healthy`, at most; 0: to the next poll */
+    int64_t again_min;    /* from `alive.after` to the second proof, at most; 0: to the next poll */
     double crash_min;     /* mean time from an install to its crash */
-    double report_min;    /* mean time from a crash to its report; not the same as crash_min */
+    double report_min;    /* from a crash to its report, at most */
     int64_t latency_min;  /* from a decision to its effect */
     int64_t operator_min; /* until a person resumes a rollout that was held for a part */
     int64_t horizon_min;  /* end of the simulation */
@@ -64,21 +66,21 @@ enum sim_end {
 };
 
 struct sim_point {
-    int64_t minute;
+    int64_t at_s;
     int64_t exposed;
     int64_t harmed;
 };
 
 struct sim_outcome {
     enum sim_end end;
-    int64_t exposed;      /* when the stop took effect, or at the end */
-    int64_t harmed;       /* installed and broken by then */
-    int64_t came_back;    /* of these: left the release by themselves */
-    int64_t stop_min;     /* of the halt, or of the hold for good; -1: there was none */
-    int64_t cohort_min;   /* first halt of a cohort alone; -1 */
-    int64_t tenant_min;   /* first hold of a tenant alone; -1 */
-    int64_t reach_95_min; /* 95 % of the endpoints that may have it do; -1 */
-    int64_t reach_all_min;
+    int64_t exposed;    /* when the stop took effect, or at the end */
+    int64_t harmed;     /* installed and broken by then */
+    int64_t came_back;  /* of these: left the release by themselves */
+    int64_t stop_s;     /* when the halt, or the hold for good, was decided; -1: there was none */
+    int64_t cohort_s;   /* first halt of a cohort alone; -1 */
+    int64_t tenant_s;   /* first hold of a tenant alone; -1 */
+    int64_t reach_95_s; /* 95 % of the endpoints that may have it do; -1 */
+    int64_t reach_all_s;
     size_t point_count;
     struct sim_point points[SIM_POINTS_MAX]; /* evenly spaced */
 };

@@ -34,7 +34,7 @@ static int64_t median_time(int64_t *times, int64_t runs)
 /* The first stop of any kind. */
 static int64_t first_stop(const struct sim_outcome *o)
 {
-    const int64_t times[] = {o->stop_min, o->cohort_min, o->tenant_min};
+    const int64_t times[] = {o->stop_s, o->cohort_s, o->tenant_s};
     int64_t first = -1;
     for (size_t i = 0; i < RW_LEN(times); i++) {
         if (times[i] >= 0 && (first < 0 || times[i] < first)) { first = times[i]; }
@@ -56,9 +56,9 @@ static void sum_up(struct sim_summary *s, int64_t *columns)
     s->exposed_p95 = quantile(exposed, runs, 95);
     s->harmed_median = quantile(harmed, runs, 50);
     s->harmed_p95 = quantile(harmed, runs, 95);
-    s->stop_median_min = median_time(columns + STOP * runs, runs);
-    s->reach_95_median_min = median_time(columns + REACH_95 * runs, runs);
-    s->reach_all_median_min = median_time(columns + REACH_ALL * runs, runs);
+    s->stop_median_s = median_time(columns + STOP * runs, runs);
+    s->reach_95_median_s = median_time(columns + REACH_95 * runs, runs);
+    s->reach_all_median_s = median_time(columns + REACH_ALL * runs, runs);
 }
 
 static RW_RC fill(const struct sim_plan *plan, struct sim_summary *s, uint64_t seed,
@@ -71,13 +71,13 @@ static RW_RC fill(const struct sim_plan *plan, struct sim_summary *s, uint64_t s
         columns[HARMED * s->runs + i] = o.harmed;
         columns[CAME_BACK * s->runs + i] = o.came_back;
         columns[STOP * s->runs + i] = first_stop(&o);
-        columns[REACH_95 * s->runs + i] = o.reach_95_min;
-        columns[REACH_ALL * s->runs + i] = o.reach_all_min;
+        columns[REACH_95 * s->runs + i] = o.reach_95_s;
+        columns[REACH_ALL * s->runs + i] = o.reach_all_s;
         s->halts += o.end == SIM_HALTED;
         s->holds += o.end == SIM_HELD;
         s->waits += o.end == SIM_RUNS_ON;
-        s->cohort_halts += o.cohort_min >= 0;
-        s->tenant_holds += o.tenant_min >= 0;
+        s->cohort_halts += o.cohort_s >= 0;
+        s->tenant_holds += o.tenant_s >= 0;
         if (i == 0) { s->first = o; }
     }
     return RW_OK;

@@ -26,9 +26,9 @@ struct sim_summary {
     int64_t cohort_halts; /* runs in which a cohort was halted alone */
     int64_t tenant_holds; /* runs in which a tenant was held alone */
     int64_t
-        stop_median_min; /* of all stops, whole or of a part; -1: fewer than half of the runs had one */
-    int64_t reach_95_median_min; /* -1: fewer than half of the runs got there */
-    int64_t reach_all_median_min;
+        stop_median_s; /* of all stops, whole or of a part; -1: fewer than half of the runs had one */
+    int64_t reach_95_median_s; /* -1: fewer than half of the runs got there */
+    int64_t reach_all_median_s;
     struct sim_outcome first; /* of the first run: for drawing */
 };
 

@@ -1,6 +1,6 @@
 /* sim_state.h: the inside of a run, shared by the sim_*.c files only.
  *
- * memory   one block, owned by sim_run
+ * memory   two blocks, owned by sim_run
  * threads  no shared state
  * source   sim_run.h is the public face
  */
@@ -24,8 +24,8 @@ struct sim_ring {
     double log_e;
     double threshold;
     enum rollout_rule_state state;
-    int64_t since_min;
-    int64_t opened_min; /* -1: not yet */
+    int64_t since_s;
+    int64_t opened_s; /* -1: not yet */
     bool pointed;
     bool open;
 };
@@ -38,12 +38,13 @@ struct sim_state {
     bool cohort_halted[SIM_COHORTS_MAX];
     bool tenant_held; /* the forgers' */
     bool part;        /* the latest hold was for a part only: a person resumes it */
+    int64_t *events;  /* of all cells */
     struct sim_outcome *out;
 };
 
-/* Evidence after this minute's events, and the verdict on each ring. */
-void sim_evidence_minute(struct sim_state *s);
+/* Evidence after this step's events, and the verdict on each ring. */
+void sim_evidence_step(struct sim_state *s);
 /* States, gates, parts that are stopped. */
-void sim_decide_minute(struct sim_state *s);
+void sim_decide_step(struct sim_state *s);
 
 #endif

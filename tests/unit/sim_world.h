@@ -19,9 +19,10 @@ static inline struct sim_plan sim_world_bare(int64_t endpoints)
     struct rw_err err;
     struct sim_plan p = {.endpoints = endpoints,
                          .usual = {.apply = 1e-4, .hazard = 1e-6, .dark = 0.003},
+                         .step_s = 60,
                          .poll_min = 5,
-                         .crash_min = 2.5,
-                         .report_min = 1.25,
+                         .crash_min = 4,
+                         .report_min = 3,
                          .latency_min = 1,
                          .operator_min = 30,
                          .horizon_min = 500};
