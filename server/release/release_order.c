@@ -176,7 +176,6 @@ RW_RC release_order_show(struct release_domain *d, const struct release_order_id
 }
 
 struct listing {
-    struct store_page *page;
     struct json_writer *w;
     struct release_order_id last;
 };
@@ -185,7 +184,6 @@ static RW_RC put_one(void *arg, const struct store_doc *doc, struct rw_err *err)
 {
     struct listing *l = arg;
     RW_AUTO(release_order) struct release_order o = release_order_make();
-    if (!store_page_takes(l->page, doc->id)) { return RW_OK; }
     RW_TRY(release_order_read_stored(doc->body, doc->generation, &o, err));
     release_order_put_public(l->w, NULL, &o);
     l->last = o.id;
@@ -196,11 +194,11 @@ RW_RC release_order_list(struct release_domain *d, struct store_page *page, stru
                          struct rw_err *err)
 {
     struct json_writer w = json_begin(out);
-    struct listing l = {.page = page, .w = &w};
+    struct listing l = {.w = &w};
     char next[RELEASE_ORDER_KEY_BYTES];
     json_open_object(&w, NULL);
     json_open_array(&w, "orders");
-    RW_TRY(store_doc_each(d->store, "order", put_one, &l, err));
+    RW_TRY(store_page_each(d->store, "order", page, put_one, &l, err));
     json_close_array(&w);
     (void)snprintf(next, sizeof(next), "%s/%s/%lld", release_order_kind_name(l.last.kind),
                    l.last.release.family, (long long)l.last.release.number);

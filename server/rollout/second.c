@@ -228,7 +228,6 @@ void second_write(const struct second *s, struct rw_wall now, struct json_writer
 }
 
 struct walk {
-    struct store_page *page; /* NULL: all */
     RW_RC (*each)(void *arg, const struct second *s, struct rw_err *err);
     void *arg;
 };
@@ -237,7 +236,6 @@ static RW_RC walk_one(void *arg, const struct store_doc *doc, struct rw_err *err
 {
     const struct walk *walk = arg;
     struct second s;
-    if (walk->page != NULL && !store_page_takes(walk->page, doc->id)) { return RW_OK; }
     RW_TRY(read_stored(doc->body, doc->generation, &s, err));
     return walk->each(walk->arg, &s, err);
 }
@@ -252,6 +250,7 @@ RW_RC second_each(struct store *store, struct store_page *page,
                   RW_RC (*each)(void *arg, const struct second *s, struct rw_err *err), void *arg,
                   struct rw_err *err)
 {
-    struct walk walk = {.page = page, .each = each, .arg = arg};
-    return store_doc_each(store, KIND, walk_one, &walk, err);
+    struct walk walk = {.each = each, .arg = arg};
+    if (page == NULL) { return store_doc_each(store, KIND, walk_one, &walk, err); }
+    return store_page_each(store, KIND, page, walk_one, &walk, err);
 }

@@ -94,7 +94,16 @@ RW_RC store_doc_each(struct store *s, const char *kind,
                      RW_RC (*each)(void *arg, const struct store_doc *doc, struct rw_err *err),
                      void *arg, struct rw_err *err)
 {
-    return s->backend->doc_each(s->ctx, kind, each, arg, err);
+    const struct store_docs all = {.kind = kind, .after = "", .limit = INT64_MAX};
+    return store_doc_some(s, &all, each, arg, err);
+}
+
+RW_RC store_doc_some(struct store *s, const struct store_docs *which,
+                     RW_RC (*each)(void *arg, const struct store_doc *doc, struct rw_err *err),
+                     void *arg, struct rw_err *err)
+{
+    RW_ASSERT(which->limit >= 1);
+    return s->backend->doc_each(s->ctx, which, each, arg, err);
 }
 
 RW_RC store_doc_count(struct store *s, const char *kind, int64_t *out, struct rw_err *err)

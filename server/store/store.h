@@ -65,6 +65,13 @@ struct store_lease {
 
 /* Functions of a back end; serve.c alone names a concrete one. Every function fails with RW_E_STORE or
  * RW_E_FULL unless said otherwise. */
+/* A part of the documents of a kind, in order of id. */
+struct store_docs {
+    const char *kind;
+    const char *after; /* those behind this id; "": from the first on */
+    int64_t limit;     /* at most so many */
+};
+
 struct store_backend {
     void (*close)(void *ctx);
     RW_RC (*begin)(void *ctx, int64_t term, struct store_now *now, struct rw_err *err);
@@ -77,7 +84,7 @@ struct store_backend {
     (void *ctx, const char *kind, const char *id, struct rw_buf *body, int64_t *generation,
      struct rw_err *err);
     RW_RC(*doc_each)
-    (void *ctx, const char *kind,
+    (void *ctx, const struct store_docs *which,
      RW_RC (*each)(void *arg, const struct store_doc *doc, struct rw_err *err), void *arg,
      struct rw_err *err);
     RW_RC (*doc_count)(void *ctx, const char *kind, int64_t *out, struct rw_err *err);
@@ -156,6 +163,11 @@ RW_RC store_doc_get(struct store *s, const char *kind, const char *id, struct rw
                     int64_t *generation_out, struct rw_err *err);
 /* Calls `each` for all documents of a kind in order of id. */
 RW_RC store_doc_each(struct store *s, const char *kind,
+                     RW_RC (*each)(void *arg, const struct store_doc *doc, struct rw_err *err),
+                     void *arg, struct rw_err *err);
+
+/* Only a part of them; nothing else is read. */
+RW_RC store_doc_some(struct store *s, const struct store_docs *which,
                      RW_RC (*each)(void *arg, const struct store_doc *doc, struct rw_err *err),
                      void *arg, struct rw_err *err);
 

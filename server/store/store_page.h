@@ -18,6 +18,10 @@ struct store_page {
     bool more;                  /* at least one did not fit */
 };
 
+/* Calls `each` for the documents of one page, and reads no others. Fails as store_doc_some. */
+RW_RC store_page_each(struct store *s, const char *kind, struct store_page *p,
+                      RW_RC (*each)(void *arg, const struct store_doc *doc, struct rw_err *err),
+                      void *arg, struct rw_err *err);
 /* Whether the document is to be shown, which counts it then. Called in order of id. */
 bool store_page_takes(struct store_page *p, const char *id);
 

@@ -161,14 +161,16 @@ static RW_RC read_doc(const PGresult *r, int row, int at, struct store_doc *out,
     return rw_span_to_str(out->id, sizeof(out->id), store_pg_span(r, row, at), "document id", err);
 }
 
-static RW_RC doc_each(void *ctx, const char *kind,
+static RW_RC doc_each(void *ctx, const struct store_docs *which,
                       RW_RC (*each)(void *arg, const struct store_doc *doc, struct rw_err *err),
                       void *arg, struct rw_err *err)
 {
     struct store_pg_hot *s = ctx;
     struct store_pg_values v = {.count = 0};
     RW_AUTO(store_pg_result) store_pg_result r = NULL;
-    store_pg_add_text(&v, kind);
+    store_pg_add_text(&v, which->kind);
+    store_pg_add_text(&v, which->after);
+    store_pg_add_i64(&v, which->limit);
     RW_TRY(store_pg_hot_run(s, SQL_DOC_EACH, &v, &r, err));
     for (int i = 0; i < PQntuples(r); i++) {
         struct store_doc doc;

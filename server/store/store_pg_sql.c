@@ -12,7 +12,8 @@ const struct store_pg_statement store_pg_sql[SQL_COUNT] = {
     SQL(SQL_DOC_REMOVE, "DELETE FROM doc WHERE kind = $1 AND id = $2 AND generation = $3"),
     SQL(SQL_DOC_GET, "SELECT generation, body FROM doc WHERE kind = $1 AND id = $2"),
     SQL(SQL_DOC_COUNT, "SELECT count(*) FROM doc WHERE kind = $1"),
-    SQL(SQL_DOC_EACH, "SELECT id, generation, body FROM doc WHERE kind = $1 ORDER BY id"),
+    SQL(SQL_DOC_EACH, "SELECT id, generation, body FROM doc WHERE kind = $1 AND id > $2"
+                      " ORDER BY id LIMIT $3"),
     SQL(SQL_DOC_CHANGED, "SELECT kind, id, generation, body FROM doc WHERE change > $1"
                          " ORDER BY change, kind, id"),
     SQL(SQL_JOURNAL_APPEND, "INSERT INTO journal (number, batch) VALUES ($1, $2)"),

@@ -160,7 +160,7 @@ static RW_RC doc_get(void *ctx, const char *kind, const char *id, struct rw_buf 
     return rc;
 }
 
-static RW_RC doc_each(void *ctx, const char *kind,
+static RW_RC doc_each(void *ctx, const struct store_docs *which,
                       RW_RC (*each)(void *arg, const struct store_doc *doc, struct rw_err *err),
                       void *arg, struct rw_err *err)
 {
@@ -168,7 +168,9 @@ static RW_RC doc_each(void *ctx, const char *kind,
     sqlite3_stmt *st = fresh(s, SQL_DOC_EACH);
     struct rw_rc rc = RW_OK;
     int step = SQLITE_ROW;
-    bind_text(st, 1, kind);
+    bind_text(st, 1, which->kind);
+    bind_text(st, 2, which->after);
+    (void)sqlite3_bind_int64(st, 3, which->limit);
     while (rw_is_ok(rc) && (step = sqlite3_step(st)) == SQLITE_ROW) {
         struct store_doc doc = {.generation = sqlite3_column_int64(st, 1),
                                 .body = column_blob(st, 2)};

@@ -9,7 +9,8 @@ const char *const store_sqlite_sql[SQL_COUNT] = {
     [SQL_DOC_REMOVE] = "DELETE FROM doc WHERE kind = ?1 AND id = ?2 AND generation = ?3",
     [SQL_DOC_GET] = "SELECT generation, body FROM doc WHERE kind = ?1 AND id = ?2",
     [SQL_DOC_COUNT] = "SELECT count(*) FROM doc WHERE kind = ?1",
-    [SQL_DOC_EACH] = "SELECT id, generation, body FROM doc WHERE kind = ?1 ORDER BY id",
+    [SQL_DOC_EACH] =
+        "SELECT id, generation, body FROM doc WHERE kind = ?1 AND id > ?2 ORDER BY id LIMIT ?3",
     /* Never a number that was used: rows go up to the fold's mark only, so it or the newest row is the greatest. */
     [SQL_JOURNAL_APPEND] =
         ("INSERT INTO journal (row, batch) VALUES (1 + max(coalesce((SELECT max(row) FROM journal),"

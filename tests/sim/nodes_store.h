@@ -119,13 +119,13 @@ static RW_RC doc_get(void *ctx, const char *kind, const char *id, struct rw_buf 
     return n->base.backend->doc_get(n->base.ctx, kind, id, body, generation, err);
 }
 
-static RW_RC doc_each(void *ctx, const char *kind,
+static RW_RC doc_each(void *ctx, const struct store_docs *which,
                       RW_RC (*each)(void *arg, const struct store_doc *doc, struct rw_err *err),
                       void *arg, struct rw_err *err)
 {
     const struct node *n = ctx;
     if (n->cut) { return rw_fail(err, RW_E_STORE, "cut off"); }
-    return n->base.backend->doc_each(n->base.ctx, kind, each, arg, err);
+    return n->base.backend->doc_each(n->base.ctx, which, each, arg, err);
 }
 
 static RW_RC doc_count(void *ctx, const char *kind, int64_t *out, struct rw_err *err)

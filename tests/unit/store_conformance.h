@@ -265,6 +265,18 @@ TEST(documents_come_in_order_of_id_and_kind_by_kind)
     RW_AUTO(rw_buf) struct rw_buf text = rw_buf_make(1024);
     MUST(store_doc_each(&w.store, "thing", collect, &text, &err));
     assert_string_equal(rw_buf_str(&text), "yara/0000000002=two yara/0000000010=ten ");
+    rw_buf_clear(&text);
+    struct store_docs some = {.kind = "thing", .after = "", .limit = 1};
+    MUST(store_doc_some(&w.store, &some, collect, &text, &err));
+    some.after = "yara/0000000002"; /* not that one itself */
+    some.limit = 5;
+    MUST(store_doc_some(&w.store, &some, collect, &text, &err));
+    some.after = "yara/0000000003"; /* which is not there */
+    MUST(store_doc_some(&w.store, &some, collect, &text, &err));
+    some.after = "yara/0000000010";
+    MUST(store_doc_some(&w.store, &some, collect, &text, &err));
+    assert_string_equal(rw_buf_str(&text),
+                        "yara/0000000002=two yara/0000000010=ten yara/0000000010=ten ");
     int64_t count = -1;
     MUST(store_doc_count(&w.store, "thing", &count, &err));
     assert_int_equal(count, 2);
