@@ -58,6 +58,7 @@ THIRD = {
     "yara/": ["common/yara/"],
     "zstd.h": ["agent/fetch/", "server/release/"],
     "cmocka.h": [],
+    "malloc.h": ["common/base/buf.c"],
 }
 
 # Layers that may see only the pure rules of the folders below server/ that they include from.

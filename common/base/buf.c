@@ -1,5 +1,6 @@
 #include "common/base/buf.h"
 
+#include <malloc.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -55,6 +56,11 @@ void *rw_mem_grow(void *p, size_t count, size_t each)
 void rw_mem_free(void *p)
 {
     free(p);
+}
+
+void rw_mem_give_back(void)
+{
+    (void)malloc_trim(0);
 }
 
 char *rw_str_dup(const char *s)

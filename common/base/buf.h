@@ -34,6 +34,7 @@ void *rw_mem_new_array(size_t count, size_t each); /* zeroed, overflow-checked; 
 void *rw_mem_grow(void *p, size_t count,
                   size_t each);      /* realloc, overflow-checked; takes p on success */
 void rw_mem_free(void *p);           /* accepts NULL */
+void rw_mem_give_back(void);         /* what is free goes back to the system; some ms per 100 MB */
 char *rw_str_dup(const char *s);     /* gives */
 char *rw_span_dup(struct rw_span s); /* copy with a NUL behind it; gives */
 

@@ -41,6 +41,7 @@ static void unlink_conn(struct http_conn *c)
     if (c->next != NULL) { c->next->prev = c->prev; }
     if (list->first == c) { list->first = c->next; }
     if (list->last == c) { list->last = c->prev; }
+    if (c->state == HTTP_CONN_FRESH) { c->worker->newcomers--; }
     c->prev = NULL;
     c->next = NULL;
 }
@@ -53,16 +54,19 @@ static void link_conn(struct http_conn *c)
     if (list->last != NULL) { list->last->next = c; }
     if (list->first == NULL) { list->first = c; }
     list->last = c;
+    if (c->state == HTTP_CONN_FRESH) { c->worker->newcomers++; }
 }
 
 /* The only way from state to state. */
 static void move(struct http_conn *c, enum http_conn_state to)
 {
     RW_ASSERT(sm_may(&http_conn_table, c->state, (int)to));
+    bool was_new = c->state == HTTP_CONN_FRESH;
     unlink_conn(c);
     c->state = (int)to;
     c->deadline_ms = http_deadline_of(c->worker, c->state, c->body_left);
     link_conn(c);
+    if (was_new) { http_worker_eased(c->worker); }
 }
 
 static void set_reading(struct http_conn *c, bool on)

@@ -1,9 +1,11 @@
 #include "server/api/http_deadline.h"
 
+#include "server/api/http_crowd_rule.h"
 #include "server/api/http_send.h"
 #include "server/api/http_worker.h"
 
 #include <event2/bufferevent.h>
+#include <limits.h>
 #include <linux/sockios.h>
 #include <sys/ioctl.h>
 
@@ -69,12 +71,25 @@ static void look_at_sending(struct http_conn *c, int64_t now)
     if (c->deadline_ms <= now) { cut(c); }
 }
 
+void http_deadline_newcomers(struct http_worker *w)
+{
+    int64_t now = http_worker_now_ms(w);
+    int64_t head_ms = w->shared->set.limits.head_ms;
+    unsigned share = w->draining ? UINT_MAX : w->newcomer_share;
+    const struct http_conn_list *list = &w->lists[HTTP_CONN_FRESH];
+    while (list->first != NULL &&
+           http_crowd_rule_cuts(w->newcomers, share, head_ms, list->first->deadline_ms - now)) {
+        cut(list->first);
+    }
+}
+
 void http_deadline_sweep(struct http_worker *w)
 {
     /* These have one patience each, so their lists are in order of deadline. */
-    static const enum http_conn_state in_order[] = {HTTP_CONN_FRESH, HTTP_CONN_HEAD, HTTP_CONN_IDLE,
+    static const enum http_conn_state in_order[] = {HTTP_CONN_HEAD, HTTP_CONN_IDLE,
                                                     HTTP_CONN_LINGER};
     int64_t now = http_worker_now_ms(w);
+    http_deadline_newcomers(w);
     for (size_t i = 0; i < RW_LEN(in_order); i++) {
         const struct http_conn_list *list = &w->lists[in_order[i]];
         while (list->first != NULL && list->first->deadline_ms <= now) {

@@ -17,6 +17,8 @@ enum {
 
 /* When a connection that enters `state` now must have left it. `body_bytes`: of its request. */
 int64_t http_deadline_of(const struct http_worker *w, int state, uint64_t body_bytes);
+/* Cuts newcomers that are over their time, which is shorter in a crowd (http_crowd_rule.h); a drain has its own. */
+void http_deadline_newcomers(struct http_worker *w);
 /* Cuts what is over its time. */
 void http_deadline_sweep(struct http_worker *w);
 

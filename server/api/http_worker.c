@@ -1,6 +1,7 @@
 #include "server/api/http_worker.h"
 
 #include "common/base/log.h"
+#include "server/api/http_crowd_rule.h"
 #include "server/api/http_deadline.h"
 
 #include <errno.h>
@@ -47,14 +48,21 @@ static void pause_listener(struct http_worker *w, const char *why)
     if (w->paused || w->listener == NULL) { return; }
     w->paused = true;
     (void)evconnlistener_disable(w->listener);
-    rw_log(RW_LOG_WARN, "http_listener_paused", "reason", why);
+    uint64_t left_out = 0;
+    if (!log_limit_rule_next(&w->log_limit, rw_clock_mono(&w->clock), &left_out)) { return; }
+    struct rw_log_line l;
+    rw_log_begin(&l, RW_LOG_WARN, "http_listener_paused");
+    rw_log_str(&l, "reason", why);
+    if (left_out > 0) { rw_log_i64(&l, "lines_left_out", (int64_t)left_out); }
+    rw_log_end(&l);
 }
 
 static void resume_listener(struct http_worker *w)
 {
     if (!w->paused || w->listener == NULL) { return; }
     if (w->open > w->share * RESUME_PERCENT / 100) { return; }
-    w->paused = false;
+    if (w->newcomers >= w->newcomer_share) { return; }
+    w->paused = w->crowded = false;
     (void)evconnlistener_enable(w->listener);
 }
 
@@ -91,6 +99,12 @@ static void let_in(struct http_worker *w, int fd, const struct sockaddr *addr)
         return;
     }
     http_conn_open(w, fd, &peer);
+    if (w->open > w->most_open) { w->most_open = w->open; }
+    http_deadline_newcomers(w);
+    if (w->newcomers >= w->newcomer_share) {
+        w->crowded = !w->paused || w->crowded;
+        pause_listener(w, "too many connections have sent no request yet");
+    }
     if (w->open >= (w->share * PAUSE_PERCENT + 99) / 100) {
         pause_listener(w, "the worker's share of connections is used up");
     }
@@ -142,6 +156,20 @@ void http_worker_left(struct http_worker *w)
     if (w->open == 0 && is_stopping(w)) { (void)event_base_loopbreak(w->base); }
 }
 
+void http_worker_eased(struct http_worker *w)
+{
+    if (w->crowded) { resume_listener(w); }
+}
+
+/* The allocator keeps what a crowd has left between what others still hold, and would for ever. What was closed in
+ * this turn of the loop is freed at its end, so this looks before the sweep. */
+static void give_back(struct http_worker *w)
+{
+    if (!http_crowd_rule_gives_back(w->most_open, w->open)) { return; }
+    w->most_open = w->open;
+    rw_mem_give_back();
+}
+
 static void on_inbox(evutil_socket_t fd, short what, void *arg)
 {
     struct http_worker *w = arg;
@@ -165,6 +193,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
     struct http_worker *w = arg;
     (void)fd;
     (void)what;
+    give_back(w);
     http_deadline_sweep(w);
     resume_listener(w);
     if (is_stopping(w)) { leave_when_stopped(w); }
@@ -201,6 +230,7 @@ RW_RC http_worker_init(struct http_worker *w, struct http_shared *shared, int li
     w->scratch = rw_buf_make(HTTP_REPLY_HEAD_MAX + HTTP_REPLY_SMALL);
     w->share = l->connections_max / shared->set.workers;
     if (w->share == 0) { w->share = 1; }
+    w->newcomer_share = http_crowd_rule_share(l->connections_max, shared->set.workers);
     w->base = make_base();
     if (w->base != NULL) {
         w->listener = evconnlistener_new(

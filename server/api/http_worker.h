@@ -14,6 +14,7 @@
 #include "server/api/http_inbox.h"
 #include "server/api/http_peers.h"
 #include "server/api/http_server.h"
+#include "server/api/log_limit_rule.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -56,8 +57,13 @@ struct http_worker {
     struct http_files *files; /* NULL: no repository is served */
     struct http_conn_list lists[HTTP_CONN_STATES];
     unsigned open;
-    unsigned share; /* of connections_max */
-    bool paused;    /* listener off: share used up, or no descriptors */
+    unsigned share;                  /* of connections_max */
+    bool paused;                     /* listener off: a share used up, or no descriptors */
+    unsigned newcomers;              /* connections without a first request, handshakes included */
+    unsigned newcomer_share;         /* http_crowd_rule.h */
+    bool crowded;                    /* paused for them alone */
+    struct log_limit_rule log_limit; /* strangers can pause the listener again and again */
+    unsigned most_open;              /* since memory was given back last */
     bool draining;
     struct rw_buf scratch; /* heads of replies */
     char date[HTTP_DATE_BYTES];
@@ -80,5 +86,7 @@ int64_t http_worker_now_ms(const struct http_worker *w);
 const char *http_worker_date(struct http_worker *w);
 /* A connection was closed. */
 void http_worker_left(struct http_worker *w);
+/* A newcomer has sent its first request. */
+void http_worker_eased(struct http_worker *w);
 
 #endif

@@ -73,6 +73,37 @@ TEST(beyond_the_share_clients_wait_until_others_leave)
     rig_stop(&rig);
 }
 
+/* Of 4 * 64 connections 64 may be without a request: the next client waits a fifth of head_ms, not all of it, and only
+ * as many are cut as are needed. */
+TEST(newcomers_that_stall_make_room_for_others_early)
+{
+    enum { CROWD = 80, SHARE = 64 };
+    struct rig rig = {.repo_dir = -1};
+    struct http_settings s = rig_settings();
+    struct client *silent[CROWD];
+    s.limits.connections_max = 4 * SHARE;
+    s.limits.per_address_max = 0;
+    s.limits.head_ms = 5000;
+    rig_start(&rig, s);
+    int64_t begun_ms = now_ms();
+    for (size_t i = 0; i < CROWD; i++) {
+        silent[i] = client_open(&rig);
+        client_send(silent[i], "GET / HT");
+    }
+    struct client *good = client_open(&rig);
+    assert_int_equal(client_ask(good, GET("/healthz"))->status, 200);
+    assert_in_range(now_ms() - begun_ms, s.limits.head_ms / 5, s.limits.head_ms - 1);
+    struct http_counters n = rig_counters(&rig);
+    assert_in_range(n.cut, CROWD + 1 - SHARE, CROWD - SHARE / 2);
+    assert_in_range(n.open, SHARE / 2, SHARE + 1);
+    assert_int_equal(n.turned_away, 0);
+    for (size_t i = 0; i < CROWD; i++) {
+        client_close(silent[i]);
+    }
+    client_close(good);
+    rig_stop(&rig);
+}
+
 TEST(a_job_outlives_its_client)
 {
     struct rig rig = {.repo_dir = -1};
@@ -368,6 +399,7 @@ TEST(ipv6_is_served)
 
 RUN_TESTS(cmocka_unit_test(parallel_clients_are_all_answered_and_the_next_is_turned_away),
           cmocka_unit_test(beyond_the_share_clients_wait_until_others_leave),
+          cmocka_unit_test(newcomers_that_stall_make_room_for_others_early),
           cmocka_unit_test(a_job_outlives_its_client),
           cmocka_unit_test(a_client_that_leaves_in_the_middle_of_anything_is_forgotten),
           cmocka_unit_test(a_drain_ends_idle_connections_and_lets_running_ones_finish),
