@@ -17,6 +17,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+enum { LOADING_MS = 5000 };
+
 static bool shares_store(const struct serve *s)
 {
     return server_node_shares(&s->conf);
@@ -136,13 +138,30 @@ static RW_RC open_webhooks(struct serve *s, const char *dir, struct rw_err *err)
     return rc;
 }
 
+/* Every few seconds, so that whoever waits sees that it goes on. */
+static void tell_loading(void *ctx, size_t slices, size_t of, size_t journal_bytes)
+{
+    struct serve *s = ctx;
+    struct rw_log_line l;
+    const struct rw_clock clock = rw_clock_system();
+    struct rw_mono now = rw_clock_mono(&clock);
+    if (now.ms < s->next_loading.ms) { return; }
+    s->next_loading.ms = now.ms + LOADING_MS;
+    rw_log_begin(&l, RW_LOG_INFO, "fleet_loading");
+    rw_log_i64(&l, "percent", of == 0 ? 100 : (int64_t)(slices * 100 / of));
+    rw_log_i64(&l, "journal_bytes", (int64_t)journal_bytes);
+    rw_log_end(&l);
+}
+
 /* A large fleet takes its time, in which nothing else is heard of the server. */
 static RW_RC load_fleet(struct serve *s, const struct rw_clock *clock, struct rw_err *err)
 {
     struct rw_log_line l;
     struct rw_mono begun = rw_clock_mono(clock);
+    const struct fleet_progress progress = {.tell = tell_loading, .ctx = s};
     rw_log(RW_LOG_INFO, "fleet_loading", NULL, NULL);
-    RW_TRY(fleet_state_open(&s->store, &s->fleet, err));
+    s->next_loading.ms = begun.ms + LOADING_MS;
+    RW_TRY(fleet_state_open_told(&s->store, &progress, &s->fleet, err));
     rw_log_begin(&l, RW_LOG_INFO, "fleet_loaded");
     rw_log_i64(&l, "endpoints", (int64_t)fleet_state_endpoints(s->fleet));
     rw_log_i64(&l, "took_ms", rw_clock_mono(clock).ms - begun.ms);

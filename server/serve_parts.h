@@ -48,7 +48,8 @@ struct serve {
     struct api_clock clock;
     struct api_core api;
     struct webhook *webhook;
-    atomic_bool told; /* a webhook's thread has a result */
+    atomic_bool told;            /* a webhook's thread has a result */
+    struct rw_mono next_loading; /* when a load that goes on is told of again */
     int staging_dir;
     int repo_dir;
     int lock;      /* held for the life of the process */

@@ -102,7 +102,13 @@ static void measure(struct fleet_slices *s)
 
 /* --- loading --- */
 
+static void tell(const struct fleet_slices *s, size_t slices, size_t of, size_t journal_bytes)
+{
+    if (s->progress.tell != NULL) { s->progress.tell(s->progress.ctx, slices, of, journal_bytes); }
+}
+
 struct replay {
+    const struct fleet_slices *slices;
     struct fleet_table *table;
     const struct fleet_head *head; /* NULL: counts are those of replay, or were loaded */
     int64_t last_row;
@@ -129,6 +135,8 @@ static RW_RC replay_row(void *arg, int64_t row, struct rw_span batch, struct rw_
     RW_TRY(fleet_fold_replay(r->table, row, batch, err));
     r->last_row = row;
     r->bytes += batch.n;
+    size_t slices = r->head == NULL ? 0 : r->head->slices;
+    tell(r->slices, slices, slices, r->bytes);
     return RW_OK;
 }
 
@@ -154,6 +162,7 @@ static RW_RC load_slices(struct fleet_slices *s, struct store *store, const stru
             return rw_fail(err, RW_E_STORE, "slice %zu was folded meanwhile: load again", i);
         }
         RW_TRY(fleet_image_get_slice(rw_buf_span(&bytes), &of, t, err));
+        tell(s, i + 1, head->slices, 0);
     }
     return RW_OK;
 }
@@ -183,7 +192,7 @@ RW_RC fleet_slices_load(struct fleet_slices *s, struct store *store, struct flee
                         struct fleet_loaded *out, struct rw_err *err)
 {
     struct fleet_head head = {.from = 0};
-    struct replay r = {.table = t, .gapless = store_is_shared(store)};
+    struct replay r = {.slices = s, .table = t, .gapless = store_is_shared(store)};
     int64_t mark = 0;
     int64_t again = 0;
     RW_AUTO(rw_buf) struct rw_buf bytes = rw_buf_make(FLEET_OLD_IMAGE_BYTES_MAX);

@@ -12,6 +12,7 @@
 #ifndef RINGWARD_FLEET_SLICES_H
 #define RINGWARD_FLEET_SLICES_H
 
+#include "server/health/fleet_state.h"
 #include "server/health/fleet_table.h"
 #include "server/store/store.h"
 
@@ -38,8 +39,9 @@ struct fleet_slices {
     /* --- behind it --- */
     int64_t drop_to; /* journal rows up to here are to be dropped; 0: none */
     /* --- of one transaction; tests set less --- */
-    size_t step_bytes; /* written, and the rest of a slice */
-    int64_t drop_rows; /* of the journal */
+    size_t step_bytes;              /* written, and the rest of a slice */
+    int64_t drop_rows;              /* of the journal */
+    struct fleet_progress progress; /* of loads; `tell` may be NULL */
 };
 
 struct fleet_slices fleet_slices_none(void);

@@ -113,11 +113,19 @@ RW_RC fleet_state_follow(struct fleet_state *f, struct rw_err *err)
 
 RW_RC fleet_state_open(struct store *store, struct fleet_state **out, struct rw_err *err)
 {
+    const struct fleet_progress nobody = {.tell = NULL};
+    return fleet_state_open_told(store, &nobody, out, err);
+}
+
+RW_RC fleet_state_open_told(struct store *store, const struct fleet_progress *progress,
+                            struct fleet_state **out, struct rw_err *err)
+{
     struct fleet_state *f = rw_mem_new(sizeof(*f));
     if (f == NULL) { return rw_fail(err, RW_E_NOMEM, "no memory for the fleet"); }
     f->store = store;
     f->batch = rw_buf_make(BATCH_BYTES_MAX);
     f->slices = fleet_slices_none();
+    f->slices.progress = *progress;
     struct rw_rc rc = fleet_state_reload(f, err);
     if (!rw_is_ok(rc)) {
         fleet_state_drop(&f);

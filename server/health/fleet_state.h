@@ -27,9 +27,18 @@ struct fleet_who {
     uint8_t before; /* beacons of the same request that came before the one at hand */
 };
 
+/* Told of a load that goes on, often: it must be quick. */
+struct fleet_progress {
+    void (*tell)(void *ctx, size_t slices, size_t of, size_t journal_bytes);
+    void *ctx;
+};
+
 /* Loads the fold and replays the journal behind it. Fails with the store's codes, RW_E_PROTOCOL (a record
  * that this program does not know: refuse, never guess). */
 RW_RC fleet_state_open(struct store *store, struct fleet_state **out, struct rw_err *err);
+/* The same; `progress` (copied; its ctx outlives the state) hears of this load and of later ones. */
+RW_RC fleet_state_open_told(struct store *store, const struct fleet_progress *progress,
+                            struct fleet_state **out, struct rw_err *err);
 void fleet_state_drop(struct fleet_state **f);
 /* Throws memory and pending batch away and loads anew. */
 RW_RC fleet_state_reload(struct fleet_state *f, struct rw_err *err);

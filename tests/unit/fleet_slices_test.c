@@ -339,6 +339,41 @@ static void share(struct store *store, struct fleet_state *fleet)
 
 /* A controller that is replaced in the middle of a fold and becomes one again must not go on with it: the other one has
  * dropped journal rows that it leans on. Pieces of a fold that nobody ended do no harm. */
+struct heard {
+    size_t slices, of, journal_bytes;
+};
+
+static void hear(void *ctx, size_t slices, size_t of, size_t journal_bytes)
+{
+    struct heard *h = ctx;
+    assert_in_range(slices, h->slices, h->slices + 1);
+    assert_true(journal_bytes >= h->journal_bytes && slices <= of);
+    assert_true(journal_bytes == 0 || slices == of);
+    *h = (struct heard){slices, of, journal_bytes};
+}
+
+TEST(a_load_tells_how_far_it_is)
+{
+    struct rw_err err;
+    struct heard heard = {.slices = 0};
+    const struct fleet_progress progress = {.tell = hear, .ctx = &heard};
+    struct fleet_state *again = NULL;
+    struct world *w = rw_mem_new(sizeof(*w));
+    assert_non_null(w);
+    world_begin(w, 1);
+    settle_in(w, 2100);
+    while (world_piece(w)) {}
+    some_work(w, 20);
+    world_commit(w);
+    MUST(fleet_state_open_told(&w->store, &progress, &again, &err));
+    assert_int_equal(heard.slices, 3);
+    assert_int_equal(heard.of, 3);
+    assert_true(heard.journal_bytes > 0);
+    fleet_state_drop(&again);
+    world_end(w);
+    rw_mem_free(w);
+}
+
 TEST(a_fold_is_given_up_when_another_node_has_folded_meanwhile)
 {
     struct world *w = rw_mem_new(sizeof(*w));
@@ -388,4 +423,5 @@ RUN_TESTS(cmocka_unit_test(inv_8_inv_11_whatever_is_killed_between_slices_is_as_
           cmocka_unit_test(whatever_changes_an_endpoint_is_folded),
           cmocka_unit_test(a_piece_whose_commit_failed_is_written_again),
           cmocka_unit_test(an_endpoint_runs_one_release_however_many_it_says_are_slow),
+          cmocka_unit_test(a_load_tells_how_far_it_is),
           cmocka_unit_test(a_fold_is_given_up_when_another_node_has_folded_meanwhile))
