@@ -13,49 +13,80 @@ enum { AUDIT_PAGE_ROWS = 1000 };
 static void close_store(void *ctx)
 {
     struct store_pg_hot *s = ctx;
+    store_pg_result_drop(&s->ahead);
     store_pg_link_drop(&s->link);
     rw_mem_free(s);
 }
 
 /* --- transactions --- */
 
+static void end_transaction(struct store_pg_hot *s)
+{
+    s->in_transaction = false;
+    store_pg_result_drop(&s->ahead);
+}
+
 static void rollback(void *ctx)
 {
     struct store_pg_hot *s = ctx;
     struct rw_err unused;
     RW_AUTO(store_pg_result) store_pg_result r = NULL;
-    s->in_transaction = false;
+    end_transaction(s);
+    RW_IGNORE(store_pg_take(&s->link, STORE_PG_SHORT_MS, NULL, 0, &unused), "none of it counts");
     if (s->link.conn == NULL) { return; }
     if (!rw_is_ok(store_pg_exec(&s->link, "ROLLBACK", STORE_PG_SHORT_MS, &r, &unused))) {
         store_pg_link_cut(&s->link); /* the server rolls back what it has no client for */
     }
 }
 
-static RW_RC take_now(const PGresult *r, struct store_now *now, struct rw_err *err)
+static RW_RC prepare(struct store_pg_hot *s, struct rw_err *err)
 {
-    RW_TRY(rw_parse_i64(rw_span_str(PQgetvalue(r, 0, 0)), 0, INT64_MAX, "tip", &now->tip, err));
-    return rw_parse_i64(rw_span_str(PQgetvalue(r, 0, 1)), 0, INT64_MAX, "change", &now->change,
-                        err);
+    static const enum store_pg_sql_index sent[] = {
+        SQL_BEGIN,          SQL_LOCK,    SQL_LOCK_TERM, SQL_JOURNAL_EACH,
+        SQL_JOURNAL_APPEND, SQL_TIP_PUT, SQL_COMMIT};
+    for (size_t i = 0; i < RW_LEN(sent); i++) {
+        RW_TRY(store_pg_prepare(&s->link, &store_pg_sql[sent[i]], err));
+    }
+    return RW_OK;
 }
 
-/* INV-1: from here to the end no other node writes. The term stands in the same row: a controller that was replaced
- * finds no row with its own. */
-static RW_RC lock(struct store_pg_hot *s, int64_t term, struct rw_err *err)
+static RW_RC take_lock(struct store_pg_hot *s, const PGresult *r, int64_t term, struct rw_err *err)
 {
-    char sql[160];
-    RW_AUTO(store_pg_result) store_pg_result r = NULL;
-    int n = snprintf(sql, sizeof(sql),
-                     "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;"
-                     "SELECT tip, change FROM cluster WHERE one");
-    if (term > 0) {
-        n += snprintf(sql + n, sizeof(sql) - (size_t)n, " AND term = %lld", (long long)term);
+    if (PQntuples(r) == 1) {
+        s->now = (struct store_now){store_pg_i64(r, 0, 0), store_pg_i64(r, 0, 1)};
+        return RW_OK;
     }
-    (void)snprintf(sql + n, sizeof(sql) - (size_t)n, " FOR UPDATE");
-    RW_TRY(store_pg_exec(&s->link, sql, STORE_PG_SHORT_MS, &r, err));
-    if (PQntuples(r) == 1) { return take_now(r, &s->now, err); }
     if (term == 0) { return rw_fail(err, RW_E_STORE, "table cluster has lost its row"); }
     return rw_fail(err, RW_E_STALE, "another node is controller: term %lld has ended",
                    (long long)term);
+}
+
+/* INV-1: from here to the end no other node writes. The term stands in the same row: a controller that was replaced
+ * finds no row with its own. Each statement sees what was committed before it began (READ COMMITTED), so the rows that
+ * are asked for in the same go are those that are there once the lock is held. */
+static RW_RC lock(struct store_pg_hot *s, int64_t term, struct rw_err *err)
+{
+    struct store_pg_values of_term = {.count = 0};
+    struct store_pg_values behind = {.count = 0};
+    store_pg_result got[2] = {NULL, NULL};
+    int64_t tip = s->now.tip;
+    bool ahead = s->others;
+    s->others = false;
+    RW_TRY(prepare(s, err));
+    store_pg_add_i64(&of_term, term);
+    store_pg_add_i64(&behind, tip);
+    store_pg_add_i64(&behind, STORE_PG_AHEAD_ROWS);
+    RW_TRY(store_pg_hot_send(s, SQL_BEGIN, NULL, err));
+    RW_TRY(term > 0 ? store_pg_hot_send(s, SQL_LOCK_TERM, &of_term, err)
+                    : store_pg_hot_send(s, SQL_LOCK, NULL, err));
+    if (ahead) { RW_TRY(store_pg_hot_send(s, SQL_JOURNAL_EACH, &behind, err)); }
+    RW_TRY(store_pg_take(&s->link, STORE_PG_SHORT_MS, got, ahead ? 2 : 1, err));
+    struct rw_rc rc = take_lock(s, got[0], term, err);
+    store_pg_result_drop(&got[0]);
+    s->ahead = got[1];
+    s->ahead_after = tip;
+    s->others = rw_is_ok(rc) && s->now.tip > tip;
+    return rc;
 }
 
 static RW_RC begin(void *ctx, int64_t term, struct store_now *now, struct rw_err *err)
@@ -76,19 +107,19 @@ static RW_RC begin(void *ctx, int64_t term, struct store_now *now, struct rw_err
 static RW_RC commit(void *ctx, struct rw_err *err)
 {
     struct store_pg_hot *s = ctx;
-    char sql[128];
+    struct store_pg_values v = {.count = 0};
     RW_AUTO(store_pg_result) store_pg_result r = NULL;
-    int64_t changed = s->now.change + (s->documents ? 1 : 0);
-    (void)snprintf(sql, sizeof(sql),
-                   "UPDATE cluster SET tip = %lld, change = %lld WHERE one; COMMIT",
-                   (long long)s->now.tip, (long long)changed);
-    const char *text = s->documents || s->rows ? sql : "COMMIT";
-    RW_TRY(store_pg_exec(&s->link, text, STORE_PG_SHORT_MS, &r, err));
+    RW_TRY(prepare(s, err)); /* nothing to do, but for a connection that was lost */
+    store_pg_add_i64(&v, s->now.tip);
+    store_pg_add_i64(&v, s->now.change + (s->documents ? 1 : 0));
+    if (s->documents || s->rows) { RW_TRY(store_pg_hot_send(s, SQL_TIP_PUT, &v, err)); }
+    RW_TRY(store_pg_hot_send(s, SQL_COMMIT, NULL, err));
+    RW_TRY(store_pg_take(&s->link, STORE_PG_SHORT_MS, &r, 1, err));
     /* A transaction that failed before is rolled back by COMMIT, without an error. */
     if (strcmp(PQcmdStatus(r), "COMMIT") != 0) {
         return rw_fail(err, RW_E_STORE, "PostgreSQL rolled the transaction back");
     }
-    s->in_transaction = false;
+    end_transaction(s);
     return RW_OK;
 }
 

@@ -15,10 +15,10 @@ RW_RC store_pg_fold_append(void *ctx, struct rw_span batch, int64_t *row, struct
 {
     struct store_pg_hot *s = ctx;
     struct store_pg_values v = {.count = 0};
-    int64_t rows = 0;
+    store_pg_result_drop(&s->ahead); /* it lacks what comes now */
     store_pg_add_i64(&v, s->now.tip + 1);
     store_pg_add_bytes(&v, batch);
-    RW_TRY(store_pg_hot_change(s, SQL_JOURNAL_APPEND, &v, &rows, err));
+    RW_TRY(store_pg_hot_send(s, SQL_JOURNAL_APPEND, &v, err)); /* goes with the commit */
     s->rows = true;
     *row = ++s->now.tip;
     return RW_OK;
@@ -30,7 +30,17 @@ RW_RC store_pg_fold_each(void *ctx, int64_t after,
                          void *arg, struct rw_err *err)
 {
     struct store_pg_hot *s = ctx;
-    for (int rows = JOURNAL_PAGE_ROWS; rows == JOURNAL_PAGE_ROWS;) {
+    int rows = JOURNAL_PAGE_ROWS;
+    if (s->ahead != NULL && s->ahead_after == after) {
+        rows = PQntuples(s->ahead);
+        for (int i = 0; i < rows; i++) {
+            after = store_pg_i64(s->ahead, i, 0);
+            RW_TRY(each(arg, after, store_pg_span(s->ahead, i, 1), err));
+        }
+        if (rows < STORE_PG_AHEAD_ROWS) { return RW_OK; }
+        rows = JOURNAL_PAGE_ROWS;
+    }
+    while (rows == JOURNAL_PAGE_ROWS) {
         struct store_pg_values v = {.count = 0};
         RW_AUTO(store_pg_result) store_pg_result r = NULL;
         store_pg_add_i64(&v, after);

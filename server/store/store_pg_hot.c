@@ -13,6 +13,12 @@ RW_RC store_pg_hot_run(struct store_pg_hot *s, enum store_pg_sql_index which,
                         bulk ? STORE_PG_LONG_MS : STORE_PG_SHORT_MS, out, err);
 }
 
+RW_RC store_pg_hot_send(struct store_pg_hot *s, enum store_pg_sql_index which,
+                        const struct store_pg_values *values, struct rw_err *err)
+{
+    return store_pg_send(&s->link, &store_pg_sql[which], values, err);
+}
+
 /* A statement that gives no rows. */
 RW_RC store_pg_hot_change(struct store_pg_hot *s, enum store_pg_sql_index which,
                           const struct store_pg_values *values, int64_t *rows_out,

@@ -73,6 +73,7 @@ void store_pg_link_cut(struct store_pg_link *l)
 {
     PQfinish(l->conn);
     l->conn = NULL;
+    l->sent = 0;
     for (size_t i = 0; i < RW_LEN(l->prepared); i++) {
         l->prepared[i] = false;
     }
@@ -178,6 +179,18 @@ static RW_RC judge(struct store_pg_link *l, const PGresult *r, struct rw_err *er
     return rc;
 }
 
+/* NULL: the server has said all about one statement, or one text. */
+static RW_RC next_result(struct store_pg_link *l, int64_t end_ms, store_pg_result *out,
+                         struct rw_err *err)
+{
+    while (PQisBusy(l->conn) == 1) {
+        RW_TRY(wait_socket(l, POLLIN, end_ms, err));
+        if (PQconsumeInput(l->conn) != 1) { return lost(l, err); }
+    }
+    *out = PQgetResult(l->conn);
+    return RW_OK;
+}
+
 /* Reads everything that the server says about what was sent: the connection is free again, or gone. */
 static RW_RC receive(struct store_pg_link *l, int64_t end_ms, store_pg_result *out,
                      struct rw_err *err)
@@ -185,11 +198,8 @@ static RW_RC receive(struct store_pg_link *l, int64_t end_ms, store_pg_result *o
     RW_TRY(send_all(l, end_ms, err));
     RW_AUTO(store_pg_result) store_pg_result last = NULL;
     for (;;) {
-        while (PQisBusy(l->conn) == 1) {
-            RW_TRY(wait_socket(l, POLLIN, end_ms, err));
-            if (PQconsumeInput(l->conn) != 1) { return lost(l, err); }
-        }
-        PGresult *r = PQgetResult(l->conn);
+        PGresult *r = NULL;
+        RW_TRY(next_result(l, end_ms, &r, err));
         if (r == NULL) { break; }
         PQclear(last);
         last = r;
@@ -215,42 +225,133 @@ static RW_RC need(const struct store_pg_link *l, struct rw_err *err)
 RW_RC store_pg_exec(struct store_pg_link *l, const char *sql, int64_t limit_ms,
                     store_pg_result *out, struct rw_err *err)
 {
+    RW_TRY(store_pg_take(l, limit_ms, NULL, 0, err));
     RW_TRY(need(l, err));
     if (PQsendQuery(l->conn, sql) != 1) { return lost(l, err); }
     return receive(l, deadline(limit_ms), out, err);
 }
 
-static RW_RC prepare(struct store_pg_link *l, const struct store_pg_statement *st, const char *name,
-                     struct rw_err *err)
+struct name {
+    char text[NAME_BYTES];
+};
+
+static struct name name_of(const struct store_pg_statement *st)
+{
+    struct name name;
+    RW_ASSERT(st->index < STORE_PG_STATEMENTS_MAX);
+    (void)snprintf(name.text, sizeof(name.text), "s%u", st->index);
+    return name;
+}
+
+RW_RC store_pg_prepare(struct store_pg_link *l, const struct store_pg_statement *st,
+                       struct rw_err *err)
 {
     RW_AUTO(store_pg_result) store_pg_result r = NULL;
+    struct name name = name_of(st);
+    RW_TRY(need(l, err));
     if (l->prepared[st->index]) { return RW_OK; }
-    if (PQsendPrepare(l->conn, name, st->sql, 0, NULL) != 1) { return lost(l, err); }
+    RW_TRY(store_pg_take(l, STORE_PG_SHORT_MS, NULL, 0, err));
+    if (PQsendPrepare(l->conn, name.text, st->sql, 0, NULL) != 1) { return lost(l, err); }
     RW_TRY(receive(l, deadline(STORE_PG_SHORT_MS), &r, err));
     l->prepared[st->index] = true;
     return RW_OK;
+}
+
+static RW_RC send_prepared(struct store_pg_link *l, const struct store_pg_statement *st,
+                           const struct store_pg_values *values, struct rw_err *err)
+{
+    struct name name = name_of(st);
+    const char *p[STORE_PG_VALUES_MAX];
+    int n[STORE_PG_VALUES_MAX];
+    int binary[STORE_PG_VALUES_MAX];
+    size_t count = values == NULL ? 0 : values->count;
+    for (size_t i = 0; i < count; i++) {
+        p[i] = values->at[i].p;
+        n[i] = values->at[i].n;
+        binary[i] = values->at[i].binary ? 1 : 0;
+    }
+    if (PQsendQueryPrepared(l->conn, name.text, (int)count, p, n, binary, 1) == 1) { return RW_OK; }
+    return lost(l, err);
 }
 
 RW_RC store_pg_run(struct store_pg_link *l, const struct store_pg_statement *st,
                    const struct store_pg_values *values, int64_t limit_ms, store_pg_result *out,
                    struct rw_err *err)
 {
-    const char *p[STORE_PG_VALUES_MAX];
-    int n[STORE_PG_VALUES_MAX];
-    int binary[STORE_PG_VALUES_MAX];
-    char name[NAME_BYTES];
-    size_t count = values == NULL ? 0 : values->count;
-    RW_ASSERT(st->index < STORE_PG_STATEMENTS_MAX);
-    for (size_t i = 0; i < count; i++) {
-        p[i] = values->at[i].p;
-        n[i] = values->at[i].n;
-        binary[i] = values->at[i].binary ? 1 : 0;
-    }
+    RW_TRY(store_pg_take(l, limit_ms, NULL, 0, err));
+    RW_TRY(store_pg_prepare(l, st, err));
+    RW_TRY(send_prepared(l, st, values, err));
+    return receive(l, deadline(limit_ms), out, err);
+}
+
+/* --- several at a time --- */
+
+RW_RC store_pg_send(struct store_pg_link *l, const struct store_pg_statement *st,
+                    const struct store_pg_values *values, struct rw_err *err)
+{
     RW_TRY(need(l, err));
-    (void)snprintf(name, sizeof(name), "s%u", st->index);
-    RW_TRY(prepare(l, st, name, err));
-    if (PQsendQueryPrepared(l->conn, name, (int)count, p, n, binary, 1) != 1) {
+    RW_ASSERT(l->prepared[st->index]);
+    if (l->sent == 0 && PQenterPipelineMode(l->conn) != 1) { return lost(l, err); }
+    RW_TRY(send_prepared(l, st, values, err));
+    l->sent++;
+    return RW_OK;
+}
+
+/* A result and the end behind it. */
+static RW_RC take_one(struct store_pg_link *l, int64_t limit_ms, store_pg_result *out,
+                      struct rw_err *err)
+{
+    RW_AUTO(store_pg_result) store_pg_result r = NULL;
+    RW_AUTO(store_pg_result) store_pg_result end = NULL;
+    RW_TRY(next_result(l, deadline(limit_ms), &r, err));
+    if (r == NULL) { return lost(l, err); }
+    RW_TRY(next_result(l, deadline(limit_ms), &end, err));
+    if (end != NULL) { return lost(l, err); }
+    *out = RW_STEAL(r);
+    return RW_OK;
+}
+
+/* Behind the last one the server says that it has seen them all. */
+static RW_RC end_of_sent(struct store_pg_link *l, int64_t limit_ms, struct rw_err *err)
+{
+    RW_AUTO(store_pg_result) store_pg_result r = NULL;
+    RW_TRY(next_result(l, deadline(limit_ms), &r, err));
+    if (PQresultStatus(r) != PGRES_PIPELINE_SYNC || PQexitPipelineMode(l->conn) != 1) {
         return lost(l, err);
     }
-    return receive(l, deadline(limit_ms), out, err);
+    return RW_OK;
+}
+
+static RW_RC take_all(struct store_pg_link *l, int64_t limit_ms, size_t skip, size_t sent,
+                      store_pg_result *out, struct rw_err *err)
+{
+    struct rw_rc rc = RW_OK;
+    struct rw_err later = {.text = ""};
+    if (PQpipelineSync(l->conn) != 1) { return lost(l, err); }
+    RW_TRY(send_all(l, deadline(limit_ms), err));
+    for (size_t i = 0; i < sent; i++) {
+        RW_AUTO(store_pg_result) store_pg_result r = NULL;
+        struct rw_err *first = rw_is_ok(rc) ? err : &later; /* what failed first says why */
+        struct rw_rc got = take_one(l, limit_ms, &r, first);
+        if (rw_is_ok(got)) { got = judge(l, r, first); }
+        if (rw_is_ok(rc)) { rc = got; }
+        if (l->conn == NULL) { return rc; }
+        if (rw_is_ok(rc) && i >= skip) { out[i - skip] = RW_STEAL(r); }
+    }
+    struct rw_rc ended = end_of_sent(l, limit_ms, rw_is_ok(rc) ? err : &later);
+    return rw_is_ok(rc) ? ended : rc;
+}
+
+RW_RC store_pg_take(struct store_pg_link *l, int64_t limit_ms, store_pg_result *out, size_t count,
+                    struct rw_err *err)
+{
+    size_t sent = l->sent;
+    RW_ASSERT(count <= sent);
+    if (sent == 0) { return RW_OK; }
+    l->sent = 0;
+    struct rw_rc rc = take_all(l, limit_ms, sent - count, sent, out, err);
+    for (size_t i = 0; i < count && !rw_is_ok(rc); i++) {
+        store_pg_result_drop(&out[i]);
+    }
+    return rc;
 }

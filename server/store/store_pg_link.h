@@ -28,6 +28,7 @@ struct store_pg_link {
     int64_t retry_ms;            /* monotonic; no connection is tried before */
     char why[RW_ERR_TEXT_BYTES]; /* the last one failed */
     RW_RC (*begun)(struct store_pg_link *l, struct rw_err *err); /* looks at each new connection */
+    size_t sent; /* statements whose results were not taken yet */
 };
 
 /* Drops at the end of the scope: RW_AUTO(store_pg_result) store_pg_result r = NULL; */
@@ -71,6 +72,18 @@ RW_RC store_pg_exec(struct store_pg_link *l, const char *sql, int64_t limit_ms,
 RW_RC store_pg_run(struct store_pg_link *l, const struct store_pg_statement *st,
                    const struct store_pg_values *values, int64_t limit_ms, store_pg_result *out,
                    struct rw_err *err);
+
+/* Prepares a statement, unless this connection knows it. Fails as store_pg_run. */
+RW_RC store_pg_prepare(struct store_pg_link *l, const struct store_pg_statement *st,
+                       struct rw_err *err);
+/* Sends one that is prepared and waits for nothing: several cost one way to the server and back. Values are copied.
+ * Fails with RW_E_STORE. */
+RW_RC store_pg_send(struct store_pg_link *l, const struct store_pg_statement *st,
+                    const struct store_pg_values *values, struct rw_err *err);
+/* Waits for all that was sent, for each `limit_ms` from the one before; gives the results of the last `count` of them.
+ * Fails as the first that failed did; none behind it was run. store_pg_exec and store_pg_run do the same first. */
+RW_RC store_pg_take(struct store_pg_link *l, int64_t limit_ms, store_pg_result *out, size_t count,
+                    struct rw_err *err);
 
 /* Cells of a binary result. */
 int64_t store_pg_i64(const PGresult *r, int row, int column);

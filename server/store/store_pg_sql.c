@@ -5,6 +5,11 @@ _Static_assert((int)SQL_COUNT <= (int)STORE_PG_STATEMENTS_MAX, "every statement 
 #define SQL(which, text) [which] = {which, text}
 
 const struct store_pg_statement store_pg_sql[SQL_COUNT] = {
+    SQL(SQL_BEGIN, "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"),
+    SQL(SQL_LOCK, "SELECT tip, change FROM cluster WHERE one FOR UPDATE"),
+    SQL(SQL_LOCK_TERM, "SELECT tip, change FROM cluster WHERE one AND term = $1 FOR UPDATE"),
+    SQL(SQL_TIP_PUT, "UPDATE cluster SET tip = $1, change = $2 WHERE one"),
+    SQL(SQL_COMMIT, "COMMIT"),
     SQL(SQL_DOC_INSERT, "INSERT INTO doc (kind, id, generation, body, change)"
                         " VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING"),
     SQL(SQL_DOC_UPDATE, "UPDATE doc SET generation = $3, body = $4, change = $5"

@@ -10,6 +10,11 @@
 #include "server/store/store_pg_link.h"
 
 enum store_pg_sql_index {
+    SQL_BEGIN,
+    SQL_LOCK,
+    SQL_LOCK_TERM,
+    SQL_TIP_PUT,
+    SQL_COMMIT,
     SQL_DOC_INSERT,
     SQL_DOC_UPDATE,
     SQL_DOC_REMOVE,

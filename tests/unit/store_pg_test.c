@@ -82,6 +82,102 @@ TEST(rows_of_all_nodes_are_one_sequence_without_gaps)
     end(&w);
 }
 
+static RW_RC note_changed(void *arg, const char *kind, const struct store_doc *doc,
+                          struct rw_err *err)
+{
+    return rw_buf_appendf(arg, err, "%s/%s@%lld ", kind, doc->id, (long long)doc->generation);
+}
+
+static void expect_changed(struct store *s, int64_t after, const char *want)
+{
+    struct rw_err err;
+    RW_AUTO(rw_buf) struct rw_buf text = rw_buf_make(1024);
+    MUST(store_doc_changed(s, after, note_changed, &text, &err));
+    assert_string_equal(rw_buf_str(&text), want);
+}
+
+static RW_RC note_row(void *arg, int64_t row, struct rw_span batch, struct rw_err *err)
+{
+    return rw_buf_appendf(arg, err, "%lld%.*s ", (long long)row, (int)batch.n,
+                          (const char *)batch.p);
+}
+
+/* In a transaction that is open: the rows behind `after` are exactly those up to its tip. */
+static void expect_rows(struct store *s, int64_t after)
+{
+    struct rw_err err;
+    RW_AUTO(rw_buf) struct rw_buf seen = rw_buf_make(4096);
+    RW_AUTO(rw_buf) struct rw_buf want = rw_buf_make(4096);
+    for (int64_t row = after + 1; row <= s->now.tip; row++) {
+        MUST(note_row(&want, row, rw_span_str("batch"), &err));
+    }
+    MUST(store_journal_each(s, after, note_row, &seen, &err));
+    assert_string_equal(rw_buf_str(&seen), rw_buf_str(&want));
+}
+
+/* INV-1: rows are asked for together with the lock, as soon as others were seen to write: whether they came so or
+ * anew, all that were committed before are there, and none twice. Some are far more than are asked for so. */
+TEST(a_transaction_sees_every_row_that_was_committed_before_it)
+{
+    static const int by_others[] = {0, 1, 1, 15, 16, 17, 40, 0, 0, 3, 1};
+    struct world w;
+    struct rw_err err;
+    int64_t row = 0;
+    int64_t seen = 0;
+    begin_two(&w);
+    for (size_t i = 0; i < RW_LEN(by_others); i++) {
+        for (int k = 0; k < by_others[i]; k++) {
+            append(&w.other, ++row);
+        }
+        MUST(store_begin(&w.store, &err));
+        assert_int_equal(w.store.now.tip, row);
+        expect_rows(&w.store, seen);
+        expect_rows(&w.store, seen); /* asked again */
+        expect_rows(&w.store, row > 2 ? row - 2 : 0);
+        expect_rows(&w.store, 0);
+        if (i % 3 != 0) { /* then its own */
+            int64_t own = 0;
+            MUST(store_journal_append(&w.store, rw_span_str("batch"), &own, &err));
+            assert_int_equal(own, ++row);
+            w.store.now.tip = own;
+            expect_rows(&w.store, seen);
+        }
+        if (i % 3 != 2) {
+            MUST(store_commit(&w.store, &err));
+        } else {
+            store_rollback(&w.store);
+            row--;
+        }
+        seen = row;
+    }
+    end(&w);
+}
+
+/* INV-2, INV-8: a row is sent and waited for with the commit: what went wrong with it must fail that, and keep
+ * nothing. */
+TEST(a_row_that_could_not_be_written_fails_the_commit)
+{
+    struct world w;
+    struct rw_err err;
+    int64_t row = 0;
+    begin_two(&w);
+    append(&w.store, 1);
+    pg_server_exec(&server, w.schema, "INSERT INTO journal (number, batch) VALUES (2, 'x')");
+    MUST(store_begin(&w.store, &err));
+    MUST(put(&w, "a", 1, "one", &err));
+    MUST(store_journal_append(&w.store, rw_span_str("batch"), &row, &err));
+    MUST_FAIL(store_commit(&w.store, &err), RW_E_STORE);
+    assert_non_null(strstr(err.text, "journal")); /* the cause, not what it brought with it */
+    MUST(store_begin(&w.store, &err));
+    MUST(store_journal_append(&w.store, rw_span_str("batch"), &row, &err));
+    MUST_FAIL(put(&w, "b", 1, "one", &err), RW_E_STORE); /* the next to ask is told */
+    MUST_FAIL(store_commit(&w.store, &err), RW_E_STORE);
+    pg_server_exec(&server, w.schema, "DELETE FROM journal WHERE number = 2");
+    append(&w.store, 2);
+    expect_changed(&w.other, 0, ""); /* no document came into force */
+    end(&w);
+}
+
 TEST(inv_1_one_transaction_at_a_time_in_the_whole_cluster)
 {
     struct world w;
@@ -168,20 +264,6 @@ TEST(the_database_refuses_whoever_writes_under_a_stale_term)
     w.other.term = 2;
     append(&w.other, 3);
     end(&w);
-}
-
-static RW_RC note_changed(void *arg, const char *kind, const struct store_doc *doc,
-                          struct rw_err *err)
-{
-    return rw_buf_appendf(arg, err, "%s/%s@%lld ", kind, doc->id, (long long)doc->generation);
-}
-
-static void expect_changed(struct store *s, int64_t after, const char *want)
-{
-    struct rw_err err;
-    RW_AUTO(rw_buf) struct rw_buf text = rw_buf_make(1024);
-    MUST(store_doc_changed(s, after, note_changed, &text, &err));
-    assert_string_equal(rw_buf_str(&text), want);
 }
 
 TEST(changed_documents_are_found_by_the_number_of_the_change)
@@ -324,6 +406,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         STORE_CONFORMANCE,
         cmocka_unit_test(rows_of_all_nodes_are_one_sequence_without_gaps),
+        cmocka_unit_test(a_transaction_sees_every_row_that_was_committed_before_it),
+        cmocka_unit_test(a_row_that_could_not_be_written_fails_the_commit),
         cmocka_unit_test(inv_1_one_transaction_at_a_time_in_the_whole_cluster),
         cmocka_unit_test(a_node_that_stands_still_in_a_transaction_is_thrown_out),
         cmocka_unit_test(a_lease_is_seen_by_all_and_ends_by_the_clock_of_the_database),
