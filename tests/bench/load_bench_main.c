@@ -1,10 +1,11 @@
 /* load_bench: clients of a server on this host, for scripts/bench server: handshakes, and requests with a body.
  *
  * Usage: load_bench hands PORT SECONDS full|resumed
- *        load_bench post PORT SECONDS CONNECTIONS RATE PATH BODY TOKENS
+ *        load_bench post PORT[,PORT...] SECONDS CONNECTIONS RATE PATH BODY TOKENS
  * hands: as many connections one after the other as go, each with one request and an orderly end.
- * post: CONNECTIONS kept connections. RATE 0: each sends its next request when it has its answer. Otherwise so many
- * requests a second are due by the clock, however late answers are, and latency counts from when one was due.
+ * post: CONNECTIONS kept connections, to the ports in turns. RATE 0: each sends its next request when it has its
+ * answer. Otherwise so many requests a second are due by the clock, however late answers are, and latency counts from
+ * when one was due.
  * When all are connected it says "ready" and waits for a line on standard input, so that handshakes can be kept out of
  * what is measured. BODY and TOKENS are files: the first "@ID@" of the body becomes hex digits that never come again;
  * each request takes the next token. Prints one JSON object. TLS without verification: the server is one's own.
@@ -26,6 +27,7 @@
 
 enum {
     CONNECTIONS_MAX = 1024,
+    PORTS_MAX = 16,
     SECONDS_MAX = 60,
     RATE_MAX = 100000,
     SAMPLES_MAX = 65536, /* per connection; later ones replace the first */
@@ -38,7 +40,8 @@ enum {
 
 static struct rw_err err;
 static SSL_CTX *tls;
-static int port;
+static int ports[PORTS_MAX];
+static size_t port_count;
 static int64_t begin_ns, end_ns;
 static pthread_barrier_t connected, started;
 
@@ -64,8 +67,9 @@ static int64_t now_ns(void)
 
 /* --- one connection --- */
 
-static SSL *dial(SSL_SESSION *session)
+static SSL *dial(size_t connection, SSL_SESSION *session)
 {
+    int port = ports[connection % port_count];
     struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
     int one = 1;
     to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -112,7 +116,11 @@ static int ask(SSL *ssl, struct rw_span request, bool *close_out)
         if (have < (size_t)(head_end + 4 - reply) + (size_t)length) { continue; }
         at = strcasestr(reply, "\r\nConnection: close");
         *close_out = at != NULL && at < head_end;
-        return memcmp(reply, "HTTP/1.1 200 ", 13) == 0 ? 200 : 1;
+        /* A permit that is not granted costs less than one that is. */
+        const char *decision = strstr(reply, "\"decision\":");
+        bool refused =
+            decision != NULL && !rw_span_starts(rw_span_str(decision + 11), "\"granted\"");
+        return memcmp(reply, "HTTP/1.1 200 ", 13) == 0 && !refused ? 200 : 1;
     }
 }
 
@@ -126,7 +134,7 @@ static void hands(bool resumed)
     size_t done = 0, reused = 0, failed = 0;
     while (now_ns() < end_ns) {
         bool unused = false;
-        SSL *ssl = dial(session);
+        SSL *ssl = dial(0, session);
         if (ssl == NULL || ask(ssl, rw_span_str(request), &unused) != 200) {
             failed++;
             if (failed > 100) { break; }
@@ -207,7 +215,7 @@ static void *drive(void *arg)
     char request[REQUEST_BYTES];
     char *token_at = NULL, *id_at = NULL;
     struct rw_span bytes = make_request(request, &token_at, &id_at);
-    SSL *ssl = dial(NULL);
+    SSL *ssl = dial(c->number, NULL);
     (void)pthread_barrier_wait(&connected);
     (void)pthread_barrier_wait(&started);
     for (size_t i = 0;; i++) {
@@ -222,7 +230,7 @@ static void *drive(void *arg)
         rw_copy(token_at, plan.token_bytes, token, plan.token_bytes);
         if (id_at != NULL) { put_id(c, id_at); }
         bool ends = false;
-        if (ssl == NULL) { ssl = dial(NULL); }
+        if (ssl == NULL) { ssl = dial(c->number, NULL); }
         bool good = ssl != NULL && ask(ssl, bytes, &ends) == 200;
         c->failed += !good;
         if (good) {
@@ -308,11 +316,22 @@ static void post(int64_t seconds)
     rw_mem_free(clients);
 }
 
-static int64_t number(const char *text, int64_t min, int64_t max)
+static int64_t number(struct rw_span text, int64_t min, int64_t max)
 {
     int64_t n = 0;
-    must(rw_parse_i64(rw_span_str(text), min, max, "argument", &n, &err));
+    must(rw_parse_i64(text, min, max, "argument", &n, &err));
     return n;
+}
+
+static void read_ports(const char *text)
+{
+    for (;; text++) {
+        size_t n = strcspn(text, ",");
+        if (port_count == PORTS_MAX) { usage(); }
+        ports[port_count++] = (int)number(rw_span_of(text, n), 1, 65535);
+        text += n;
+        if (*text == '\0') { return; }
+    }
 }
 
 int main(int argc, char **argv)
@@ -320,8 +339,8 @@ int main(int argc, char **argv)
     if (argc != 5 && argc != 9) { usage(); }
     const struct sigaction ignore = {.sa_handler = SIG_IGN};
     (void)sigaction(SIGPIPE, &ignore, NULL);
-    port = (int)number(argv[2], 1, 65535);
-    int64_t seconds = number(argv[3], 1, SECONDS_MAX);
+    read_ports(argv[2]);
+    int64_t seconds = number(rw_span_str(argv[3]), 1, SECONDS_MAX);
     tls = SSL_CTX_new(TLS_client_method());
     if (tls == NULL || SSL_CTX_set_min_proto_version(tls, TLS1_3_VERSION) != 1) { exit(1); }
     begin_ns = now_ns();
@@ -331,8 +350,8 @@ int main(int argc, char **argv)
         return 0;
     }
     if (strcmp(argv[1], "post") != 0 || argc != 9) { usage(); }
-    plan.connections = number(argv[4], 1, CONNECTIONS_MAX);
-    plan.rate = number(argv[5], 0, RATE_MAX);
+    plan.connections = number(rw_span_str(argv[4]), 1, CONNECTIONS_MAX);
+    plan.rate = number(rw_span_str(argv[5]), 0, RATE_MAX);
     plan.path = argv[6];
     load(argv[7], argv[8]);
     post(seconds);

@@ -88,7 +88,11 @@ class Bench:
             for kind in ("durable", "null", "shared"):
                 with tempfile.TemporaryDirectory(dir=self.rig.dir) as folder:
                     where = self.database() if kind == "shared" else f"{folder}/store.db"
-                    self.seen.add(f"journal {n} {kind}", self.rig.journal(kind, where, n))
+                    seen = self.rig.journal(kind, where, n)
+                    self.seen.add(f"journal {n} {kind}", seen)
+                    if kind == "durable":
+                        raw = self.rig.journal("raw", f"{folder}/raw.db", seen["batch_bytes"])
+                        self.seen.add(f"journal {n} raw", {"per_s": raw["transactions_s"] * seen["batch"], **raw})
 
     def posts(self):
         for kind in ("beacons", "permits"):
@@ -162,6 +166,11 @@ def report_journal(s: Results):
         for kind, name in (("durable", "journal"), ("null", "in memory only"), ("shared", "PostgreSQL")):
             row = f"journal {n} {kind}"
             aimed = n == 256 and kind == "durable"
+            if kind == "durable":
+                line(f"  {n} in flight, what SQLite itself appends", f"{s.median(f'journal {n} raw', 'per_s'):,.0f}/s", "",
+                     f"{s.median(row, 'batch'):.0f} beacons a batch, {s.median(row, 'batch_bytes'):,.0f} bytes, "
+                     f"{s.median(f'journal {n} raw', 'transactions_s'):,.0f} batches/s by one thread that does nothing else; "
+                     f"journal: x{s.ratio(row, f'journal {n} raw', 'per_s'):.2f} of it")
             line(f"  {n} in flight, {name}", f"{s.median(row, 'per_s'):,.0f}/s", f"{s.median(row, 'core_us'):.2f}, "
                  f"{s.median(row, 'p99_us') / 1000:.1f}", verdict(s.median(row, "per_s"), AIM_JOURNAL, False) if aimed else "")
 

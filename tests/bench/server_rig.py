@@ -1,5 +1,6 @@
 """The servers that scripts/bench server compares, and the clients: all on this host, servers on one core, clients on
 another. Every process is a child and is stopped by its handle; everything lies in one temporary folder."""
+import contextlib
 import copy
 import hashlib
 import hmac
@@ -32,6 +33,13 @@ def on_core(core: int, argv) -> list[str]:
 def cpu_ns(pid: int) -> int:
     """CPU of all threads that live; the servers start none while they are measured."""
     return sum(int((t / "schedstat").read_text().split()[0]) for t in Path(f"/proc/{pid}/task").iterdir())
+
+
+def process_ns(pid: int, ended_children: bool = False) -> int:
+    """CPU of all threads that ever were, in steps of a tick."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    ticks = sum(map(int, fields[11:15 if ended_children else 13]))
+    return ticks * 1_000_000_000 // os.sysconf("SC_CLK_TCK")
 
 
 def memory_bytes(pid: int) -> int:
@@ -189,16 +197,28 @@ ssl_certificate {tls}/cert.pem; ssl_certificate_key {tls}/key.pem; keepalive_tim
         """Beacons of endpoints that are known, permits of endpoints that never asked."""
         path, body = self.body(server.world, kind)
         tokens = self.tokens(server.world, 2000 if kind == "beacons" else max(40000, rate * seconds + connections))
-        client = subprocess.Popen(on_core(CLIENT_CORE, [self.load_bench, "post", server.port, seconds, connections, rate, path, body,
-                                                        tokens]), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        with self.client("post", server.port, seconds, connections, rate, path, body, tokens, core=CLIENT_CORE) as go:
+            (seen, _), used, _ = self.measured(server, go)
+        if seen["failed"] or not seen["done"]:
+            raise SystemExit(f"server bench: {server.name}: {path}: {seen}\n{server.process.tail()}")
+        return {"cpu_us": used / 1000 / seen["done"], "per_s": seen["done"] / seconds, "p99_ms": seen["p99_us"] / 1000}
+
+    @contextlib.contextmanager
+    def client(self, *args, core=None):
+        """load_bench with its connections made; gives what lets it go, which gives what it saw and its CPU in ns."""
+        argv = [str(a) for a in (self.load_bench, *args)]
+        client = subprocess.Popen(argv if core is None else on_core(core, argv), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+        def go():
+            used = process_ns(client.pid)
+            client.stdin.write("go\n")
+            client.stdin.flush()
+            text = client.stdout.readline()
+            return json.loads(text or '{"failed": 1, "done": 0}'), process_ns(client.pid) - used
         with client:
             if client.stdout.readline() != "ready\n":
-                raise SystemExit(f"server bench: {server.name}: no connections")
-            (text, _), used, _ = self.measured(server, lambda: client.communicate("go\n", timeout=120))
-        seen = json.loads(text or '{"failed": 1}')
-        if seen["failed"] or not seen["done"]:
-            raise SystemExit(f"server bench: {server.name}: {path}: {text}\n{server.process.tail()}")
-        return {"cpu_us": used / 1000 / seen["done"], "per_s": seen["done"] / seconds, "p99_ms": seen["p99_us"] / 1000}
+                raise SystemExit(f"bench: no connections: {args}")
+            yield go
 
     def idle_bytes(self, server: Server, count: int) -> float:
         """Memory for each TLS connection that has had one request and is kept."""
@@ -268,6 +288,7 @@ def policy() -> dict:
     p["rings"] = [{"name": "canary", "share": "10%", "bake": "2s", "gate": gate}, {"name": "broad", "share": "rest", "gate": gate}]
     p["window"]["confirm"].update(start=1000000, deadline="1h")
     p["window"]["cohort"]["start"] = 1000000
+    p["window"]["alive"] = {"after": "2h", "start": 1000000}
     return p
 
 

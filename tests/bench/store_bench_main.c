@@ -2,14 +2,17 @@
  * server.
  *
  * Usage: store_bench durable|null|shared WHERE IN_FLIGHT SECONDS
+ *        store_bench raw WHERE BATCH_BYTES SECONDS
  * WHERE is the path of a new SQLite file, or for "shared" the URL of a PostgreSQL database that is empty. "null"
  * forgets the journal (null_store.c). Two threads keep IN_FLIGHT beacons waiting and send another as soon as one is
  * answered, as HTTP workers do; one thread takes whatever waits, changes the fleet, commits once and answers, and folds
  * when that is due, as the core does. Prints one JSON object: CPU of the committing thread and of all three, for each
- * beacon. */
+ * beacon. "raw" is what the storage itself can do: one thread appends batches of BATCH_BYTES,
+ * each in a transaction of the same SQLite store, and does nothing else; it prints transactions a second. */
 #include "common/base/num.h"
 #include "server/api/api_queue.h"
 #include "server/api/http_inbox.h"
+#include "server/health/fleet_permit.h"
 #include "server/health/fleet_state.h"
 #include "server/store/store_pg.h"
 #include "server/store/store_sqlite.h"
@@ -28,6 +31,7 @@ enum {
     SECONDS_MAX = 60,
     ENDPOINTS = 100000,
     SAMPLES_MAX = 1 << 20, /* later ones replace the first */
+    BATCH_BYTES_MAX = 16 << 20,
     WAIT_MS = 100,
 };
 
@@ -58,7 +62,7 @@ struct core {
     pthread_t thread;
     struct store store;
     struct fleet_state *fleet;
-    size_t batches, folds;
+    size_t batches, folds, bytes;
     bool folding;
     double cpu_ns;
 };
@@ -152,6 +156,7 @@ static void run_batch(struct core *c, struct api_job *jobs, struct rw_wall now)
         must(fleet_state_beacon(c->fleet, &r->who, &r->beacon, now, &repeat, &err), &err);
         if (repeat) { exit(1); }
     }
+    c->bytes += fleet_state_pending_bytes(c->fleet);
     must(fleet_state_flush(c->fleet, &err), &err);
     must(store_commit(&c->store, &err), &err);
     api_job_done_all(jobs);
@@ -227,9 +232,10 @@ static void report(const struct core *c, const struct producer *producers, doubl
     }
     qsort(all, n, sizeof(all[0]), by_value);
     printf("{\"per_s\": %.0f, \"core_us\": %.3f, \"cpu_us\": %.3f, \"p50_us\": %u, \"p99_us\": %u, "
-           "\"batch\": %.1f, \"folds\": %zu}\n",
+           "\"batch\": %.1f, \"batch_bytes\": %zu, \"folds\": %zu}\n",
            (double)done / seconds, c->cpu_ns / 1000 / (double)done, cpu_ns / 1000 / (double)done,
-           all[n / 2], all[n * 99 / 100], (double)done / (double)c->batches, c->folds);
+           all[n / 2], all[n * 99 / 100], (double)done / (double)c->batches, c->bytes / c->batches,
+           c->folds);
 }
 
 static void open_store(const char *kind, const char *where, struct store *out)
@@ -242,6 +248,36 @@ static void open_store(const char *kind, const char *where, struct store *out)
     } else {
         must(store_pg_open(where, out, &err), &err);
     }
+}
+
+/* What the storage can do, without a fleet, a queue and anybody to answer. */
+static void run_raw(const char *path, size_t bytes, int64_t seconds)
+{
+    struct rw_err err;
+    struct store store;
+    size_t done = 0;
+    RW_AUTO(rw_buf) struct rw_buf batch = rw_buf_make(BATCH_BYTES_MAX);
+    uint8_t *at = NULL;
+    must(rw_buf_reserve(&batch, bytes, &at, &err), &err);
+    for (size_t i = 0; i < bytes; i++) {
+        at[i] = (uint8_t)(i * 2654435761U >> 13);
+    }
+    rw_buf_commit(&batch, bytes);
+    must(__real_store_sqlite_open(path, &store, &err), &err);
+    int64_t begin = clock_ns(CLOCK_MONOTONIC);
+    int64_t used_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID);
+    while (clock_ns(CLOCK_MONOTONIC) - begin < seconds * 1000000000) {
+        int64_t row = 0;
+        must(store_begin(&store, &err), &err);
+        must(store_journal_append(&store, rw_buf_span(&batch), &row, &err), &err);
+        must(store_commit(&store, &err), &err);
+        done++;
+    }
+    double took_s = (double)(clock_ns(CLOCK_MONOTONIC) - begin) / 1e9;
+    used_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID) - used_ns;
+    printf("{\"transactions_s\": %.0f, \"cpu_us\": %.1f}\n", (double)done / took_s,
+           (double)used_ns / 1000 / (double)done);
+    store_close(&store);
 }
 
 static void start(struct producer *p, size_t i, size_t in_flight)
@@ -261,13 +297,19 @@ int main(int argc, char **argv)
     int64_t in_flight = 0;
     int64_t seconds = 0;
     if (argc != 5) {
-        (void)fprintf(stderr, "usage: store_bench durable|null|shared WHERE IN_FLIGHT SECONDS\n");
+        (void)fprintf(stderr, "usage: store_bench durable|null|shared WHERE IN_FLIGHT SECONDS\n"
+                              "       store_bench raw WHERE BATCH_BYTES SECONDS\n");
         return 2;
     }
-    must(
-        rw_parse_i64(rw_span_str(argv[3]), PRODUCERS, IN_FLIGHT_MAX, "IN_FLIGHT", &in_flight, &err),
-        &err);
+    bool raw = strcmp(argv[1], "raw") == 0;
+    must(rw_parse_i64(rw_span_str(argv[3]), PRODUCERS, raw ? BATCH_BYTES_MAX : IN_FLIGHT_MAX,
+                      raw ? "BATCH_BYTES" : "IN_FLIGHT", &in_flight, &err),
+         &err);
     must(rw_parse_i64(rw_span_str(argv[4]), 1, SECONDS_MAX, "SECONDS", &seconds, &err), &err);
+    if (raw) {
+        run_raw(argv[2], (size_t)in_flight, seconds);
+        return 0;
+    }
     open_store(argv[1], argv[2], &core.store);
     must(fleet_state_open(&core.store, &core.fleet, &err), &err);
     fill(&core);

@@ -10,6 +10,8 @@ from conftest import BIN
 from lab import ROOT
 
 sys.path[:0] = [str(ROOT / "tests" / "bench")]
+from nodes_bench import Cluster  # noqa: E402
+from postgres import Postgres  # noqa: E402
 from server_rig import Rig  # noqa: E402
 
 TESTS = BIN.parent / "tests"
@@ -24,7 +26,11 @@ def run(program, *args) -> str:
 @pytest.mark.parametrize("kind", ["durable", "null"])
 def test_store_bench_has_beacons_answered(tmp_path, kind):
     seen = json.loads(run("store_bench", kind, tmp_path / "store.db", 4, 1))
-    assert seen["per_s"] > 0 and seen["core_us"] > 0
+    assert seen["per_s"] > 0 and seen["core_us"] > 0 and seen["batch_bytes"] > 0
+
+
+def test_store_bench_tells_what_the_storage_itself_does(tmp_path):
+    assert json.loads(run("store_bench", "raw", tmp_path / "store.db", 4096, 1))["transactions_s"] > 0
 
 
 def test_fold_bench_folds_and_loads(tmp_path):
@@ -41,3 +47,12 @@ def test_clients_and_the_server_without_a_journal_run():
         server = rig.start_ringward("null", TESTS / "ringward-server-null")
         assert rig.hands(server, resumed=True)["per_s"] > 0
         assert rig.post(server, "beacons", 4)["per_s"] > 0
+
+
+def test_two_nodes_on_postgresql_are_asked_and_their_costs_counted():
+    """Without a release nobody gets a permit: beacons go the same way."""
+    with Postgres() as pg:
+        pg.start()
+        with Rig(BIN, TESTS, big_mib=1, released=False) as rig:
+            seen = Cluster(rig, pg, "ab").run("beacons", 50, 1, 4)
+            assert seen["per_s"] > 0 and seen["turns_s"] > 0 and seen["postgres_us"] > 0 and seen["node_us"] > 0
