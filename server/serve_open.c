@@ -359,6 +359,7 @@ void serve_drop(struct serve *s)
     rollout_control_drop(&s->api.controls);
     release_index_drop(&s->index);
     clone_watch_drop(&s->api.shared);
+    permit_memory_drop(&s->api.answers);
     api_queue_free(s->queue);
     api_trust_drop(&s->trust);
     release_signer_drop(&s->signer);

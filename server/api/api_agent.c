@@ -3,6 +3,7 @@
 #include "common/base/log.h"
 #include "common/base/num.h"
 #include "server/api/api_core.h"
+#include "server/api/api_permit.h"
 #include "server/api/token_once.h"
 
 #include <string.h>
@@ -150,19 +151,10 @@ static void prepare_permit(struct api_job *job)
 
 static void apply_permit(void *core, struct api_job *job)
 {
-    struct api_core *c = core;
     struct rw_err err;
     struct fleet_who who = who_of(job);
     struct beacon_permit_answer answer;
-    struct control controls[CONTROL_MAX];
-    struct rw_wall now = rw_clock_wall(&c->clock);
-    struct rw_rc rc = RW_OK;
-    size_t count = rollout_control_of(c->controls, &who, controls);
-    /* INV-7: what operators set keeps agents that do not know of it as well. Nothing is recorded. */
-    if (count == 0 ||
-        !rollout_control_keeps(c->rollouts, job->prepared, controls, count, now, &answer)) {
-        rc = rollout_run_permit(c->rollouts, &who, job->prepared, now, &answer, &err);
-    }
+    struct rw_rc rc = api_permit_decide(core, &who, job->prepared, &answer, &err);
     if (rw_is_ok(rc)) { rc = beacon_permit_write_answer(&answer, &job->reply.body, &err); }
     api_core_answer(job, rc, &err, 200);
 }

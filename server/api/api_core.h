@@ -17,6 +17,7 @@
 #include "server/api/clone_watch.h"
 #include "server/api/http_server.h"
 #include "server/api/log_limit_rule.h"
+#include "server/api/permit_memory.h"
 #include "server/release/release.h"
 #include "server/release/release_signer.h"
 #include "server/report/webhook.h"
@@ -75,6 +76,7 @@ struct api_core {
     uint64_t clocks_behind; /* beacons of endpoints whose clock cannot be believed (INV-12) */
     uint64_t clocks_ahead;
     struct log_limit_rule endpoint_lines; /* of the log, that endpoints cause */
+    struct permit_memory answers;         /* to requests for permits */
     struct clone_watch shared;            /* endpoints that two machines speak as */
     uint64_t clones;     /* enrolments of endpoints that found themselves copies of another one */
     bool fleet_stale;    /* memory is ahead of the store: load before the next use */

@@ -103,67 +103,6 @@ static void apply_policy(void *core, struct api_job *job)
     api_core_answer(job, rc, &err, 200);
 }
 
-/* --- GET /v1/fleet --- */
-
-static RW_RC write_fleet(const struct api_core *c, struct api_job *job, struct rw_err *err)
-{
-    struct rw_span after;
-    uint8_t id[FLEET_ENDPOINT_BYTES];
-    int64_t limit = PAGE_DEFAULT;
-    bool has_after = api_query_find(&job->req, "after", &after);
-    if (has_after) { RW_TRY(rw_hex_decode(id, sizeof(id), after, "'after'", err)); }
-    RW_TRY(api_query_i64(&job->req, "limit", 1, PAGE_MAX, &limit, err));
-    struct json_writer w = json_begin(&job->reply.body);
-    RW_TRY(fleet_state_write_page(c->fleet, job->req.who.tenant, has_after ? id : NULL,
-                                  (size_t)limit, &w, err));
-    return json_done(&w, err);
-}
-
-static void apply_fleet(void *core, struct api_job *job)
-{
-    struct rw_err err;
-    struct rw_rc rc = write_fleet(core, job, &err);
-    api_core_answer(job, rc, &err, 200);
-}
-
-/* What operators set for it and for its tenant. What its own administrator set only the endpoint knows. */
-static void put_controls(const struct api_core *c, const struct fleet_who *who,
-                         struct json_writer *w)
-{
-    struct control controls[CONTROL_MAX];
-    struct rw_wall now = rw_clock_wall(&c->clock);
-    const struct ring_policy *policy = api_trust_policy(c->trust);
-    size_t count = policy == NULL ? 0 : rollout_control_of(c->controls, who, controls);
-    json_open_array(w, "controls");
-    for (size_t i = 0; i < count; i++) {
-        json_open_object(w, NULL);
-        control_codec_put_view(w, &controls[i], &policy->controls, now);
-        json_close_object(w);
-    }
-    json_close_array(w);
-}
-
-static RW_RC write_endpoint(const struct api_core *c, struct api_job *job, struct rw_err *err)
-{
-    uint8_t id[FLEET_ENDPOINT_BYTES];
-    if (!rw_is_ok(rw_hex_decode(id, sizeof(id), job->req.params[0], "endpoint", err))) {
-        return rw_fail(err, RW_E_NOT_FOUND, "no endpoint can have such an id: want 32 hex digits");
-    }
-    struct json_writer w = json_begin(&job->reply.body);
-    struct fleet_who who;
-    RW_TRY(fleet_state_write_one(c->fleet, job->req.who.tenant, id, &who, &w, err));
-    put_controls(c, &who, &w);
-    json_close_object(&w);
-    return json_done(&w, err);
-}
-
-static void apply_endpoint(void *core, struct api_job *job)
-{
-    struct rw_err err;
-    struct rw_rc rc = write_endpoint(core, job, &err);
-    api_core_answer(job, rc, &err, 200);
-}
-
 /* --- GET /v1/audit --- */
 
 static RW_RC write_audit(const struct api_core *c, struct api_job *job, struct rw_err *err)
@@ -188,11 +127,6 @@ static void apply_audit(void *core, struct api_job *job)
 const struct api_route api_operator_routes[] = {
     {.method = "GET", .pattern = "/v1/status", .auth = API_AUTH_VIEWER, .apply = apply_status},
     {.method = "GET", .pattern = "/v1/policy", .auth = API_AUTH_VIEWER, .apply = apply_policy},
-    {.method = "GET", .pattern = "/v1/fleet", .auth = API_AUTH_VIEWER, .apply = apply_fleet},
-    {.method = "GET",
-     .pattern = "/v1/fleet/{endpoint}",
-     .auth = API_AUTH_VIEWER,
-     .apply = apply_endpoint},
     {.method = "GET", .pattern = "/v1/audit", .auth = API_AUTH_VIEWER, .apply = apply_audit},
 };
 const size_t api_operator_route_count = RW_LEN(api_operator_routes);

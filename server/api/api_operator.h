@@ -1,5 +1,4 @@
-/* api_operator.h: the operator routes about the server, the fleet and the audit log, and what all operator routes
- * share.
+/* api_operator.h: the operator routes about the server and the audit log, and what all operator routes share.
  *
  * memory   nothing is kept
  * threads  the core thread; the helpers are pure

@@ -3,6 +3,7 @@
 #include "server/api/api_agent.h"
 #include "server/api/api_control.h"
 #include "server/api/api_drill.h"
+#include "server/api/api_fleet.h"
 #include "server/api/api_health.h"
 #include "server/api/api_operator.h"
 #include "server/api/api_order.h"
@@ -37,6 +38,7 @@ const struct api_route *api_routes(size_t *count_out)
         add(api_drill_routes, api_drill_route_count);
         add(api_second_routes, api_second_route_count);
         add(api_control_routes, api_control_route_count);
+        add(api_fleet_routes, api_fleet_route_count);
         add(api_operator_routes, api_operator_route_count);
         add(api_token_admin_routes, api_token_admin_route_count);
         add(api_trust_change_routes, api_trust_change_route_count);

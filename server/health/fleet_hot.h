@@ -46,4 +46,13 @@ enum { FLEET_GRADES = 5, FLEET_TRUSTS = 3 };
 const char *fleet_hot_grade(uint8_t number);
 const char *fleet_hot_trust(uint8_t number);
 
+/* --- for views --- */
+void fleet_hot_put_time(struct json_writer *w, const char *name, int64_t s);
+void fleet_hot_put_id(struct json_writer *w, const struct fleet_endpoint *e);
+/* The member "cohort". */
+void fleet_hot_put_cohort(struct json_writer *w, const char *text);
+/* INV-11: whether somebody of this tenant may see it; "": of none. */
+bool fleet_hot_visible(const struct fleet_state *f, const struct fleet_endpoint *e,
+                       const char *tenant);
+
 #endif

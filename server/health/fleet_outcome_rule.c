@@ -12,6 +12,13 @@ bool fleet_outcome_rule_pending(unsigned marks)
                            FLEET_REVERTED | FLEET_STORM | FLEET_SLOW | FLEET_SENSOR_MUTE);
 }
 
+bool fleet_outcome_rule_silent(unsigned marks)
+{
+    const unsigned told = FLEET_CONFIRMED | FLEET_FAILED | FLEET_REFUSED | FLEET_REVERTED |
+                          FLEET_STORM | FLEET_SLOW | FLEET_SENSOR_MUTE;
+    return has(marks, FLEET_EXPOSED) && has(marks, FLEET_DARK) && !has(marks, told);
+}
+
 /* What the endpoint runs or may run: known also of releases whose votes are spent. */
 static unsigned place(unsigned marks, enum fleet_signal signal)
 {

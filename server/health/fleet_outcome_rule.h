@@ -92,6 +92,8 @@ struct fleet_counts {
 
 unsigned fleet_outcome_rule_next(unsigned marks, enum fleet_signal signal);
 bool fleet_outcome_rule_pending(unsigned marks);
+/* Dark and not back (INV-4): the permit's deadline passed in silence, and nothing told since what became of it. */
+bool fleet_outcome_rule_silent(unsigned marks);
 /* Adds (sign 1) or takes away (sign -1) what these marks count for. */
 void fleet_outcome_rule_tally(struct fleet_counts *c, unsigned marks, int64_t sign);
 

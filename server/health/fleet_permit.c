@@ -178,6 +178,24 @@ struct fleet_counts fleet_state_tenant_counts(const struct fleet_state *f,
                      (uint16_t)(FLEET_OF_TENANT + number));
 }
 
+size_t fleet_state_cohort_places(const struct fleet_state *f)
+{
+    return f->table.names[FLEET_COHORTS].count;
+}
+
+struct beacon_cohort fleet_state_cohort_at(const struct fleet_state *f, size_t place,
+                                           int64_t *members_out)
+{
+    const struct fleet_table *t = &f->table;
+    int64_t members = 0;
+    for (size_t ring = 0; ring < t->names[FLEET_RINGS].count; ring++) {
+        const struct fleet_counts *c = fleet_table_counts(t, 0, (uint16_t)ring, (uint16_t)place);
+        members += c == NULL ? 0 : c->members;
+    }
+    *members_out = members;
+    return fleet_hot_cohort_of(fleet_table_text(t, FLEET_COHORTS, (uint16_t)place));
+}
+
 RW_RC fleet_state_each_cohort(const struct fleet_state *f, const struct fleet_place *place,
                               RW_RC (*each)(void *arg, const struct beacon_cohort *cohort,
                                             const struct fleet_counts *counts, struct rw_err *err),

@@ -69,6 +69,11 @@ struct beacon_cohort fleet_state_cohort_for(struct fleet_state *f, const struct 
 RW_RC fleet_state_permit_grant(struct fleet_state *f, const struct fleet_ask *ask,
                                uint64_t *number_out, struct rw_err *err);
 
+/* The request that the endpoint would send for a release, by what its beacons said; the bytes that it would name are
+ * left zero. False: it was never heard of. */
+bool fleet_state_request_of(const struct fleet_state *f, const struct fleet_who *who,
+                            const char *family, int64_t release, struct beacon_permit_request *out);
+
 /* A release in a ring; borrowed. */
 struct fleet_place {
     const char *family;
@@ -88,6 +93,11 @@ RW_RC fleet_state_each_cohort(const struct fleet_state *f, const struct fleet_pl
                               RW_RC (*each)(void *arg, const struct beacon_cohort *cohort,
                                             const struct fleet_counts *counts, struct rw_err *err),
                               void *arg, struct rw_err *err);
+/* Places of the table of cohorts: names are found by number from 0 ("other") on. */
+size_t fleet_state_cohort_places(const struct fleet_state *f);
+/* What stands there, and how many endpoints of all rings are in it. */
+struct beacon_cohort fleet_state_cohort_at(const struct fleet_state *f, size_t place,
+                                           int64_t *members_out);
 /* Calls `each` for the tenants that have members in the ring, or an exposure or vote of the release there. */
 RW_RC fleet_state_each_tenant(const struct fleet_state *f, const struct fleet_place *place,
                               RW_RC (*each)(void *arg, const char *tenant,

@@ -107,7 +107,7 @@ struct fleet_open_permit {
 
 /* Of each place of the table of cohorts; follows from the rest, not stored (fleet_cohorts.h). */
 struct fleet_cohorts {
-    uint32_t members[FLEET_COHORTS_MAX]; /* endpoints in it, in any ring or none */
+    uint32_t members[FLEET_COHORTS_MAX]; /* endpoints in it, in any ring or none; not of place 0 */
     uint16_t owner[FLEET_COHORTS_MAX];   /* tenant that brought the name; FLEET_NO_NAME: unknown */
     bool held[FLEET_COHORTS_MAX];        /* in use, as of the latest look, and what came since */
     bool looked;

@@ -9,7 +9,7 @@
 
 enum { PAGE_MAX = 1000 };
 
-static void put_time(struct json_writer *w, const char *name, int64_t s)
+void fleet_hot_put_time(struct json_writer *w, const char *name, int64_t s)
 {
     char text[RW_TIME_TEXT_BYTES];
     rw_wall_format(text, (struct rw_wall){s});
@@ -21,6 +21,11 @@ static void put_hex(struct json_writer *w, const char *name, const uint8_t *byte
     char hex[2 * BEACON_HASH_BYTES + 1];
     rw_hex_encode(hex, sizeof(hex), bytes, n);
     json_put_str(w, name, hex);
+}
+
+void fleet_hot_put_id(struct json_writer *w, const struct fleet_endpoint *e)
+{
+    put_hex(w, "endpoint", e->id, sizeof(e->id));
 }
 
 static void put_marks(struct json_writer *w, unsigned marks)
@@ -53,8 +58,8 @@ static void put_permit(struct json_writer *w, const struct fleet_slot *slot)
     json_open_object(w, "permit");
     json_put_str(w, "number", number);
     json_put_int(w, "release", slot->release);
-    put_time(w, "granted", slot->granted_s);
-    put_time(w, "deadline", slot->deadline_s);
+    fleet_hot_put_time(w, "granted", slot->granted_s);
+    fleet_hot_put_time(w, "deadline", slot->deadline_s);
     json_close_object(w);
 }
 
@@ -80,13 +85,17 @@ static void put_track(const struct fleet_state *f, struct json_writer *w,
         json_open_object(w, NULL);
         json_put_int(w, "release", slots[i].release);
         put_marks(w, slots[i].marks);
+        if (slots[i].permit != 0) {
+            fleet_hot_put_time(w, "granted", slots[i].granted_s);
+            fleet_hot_put_time(w, "deadline", slots[i].deadline_s);
+        }
         json_close_object(w);
     }
     json_close_array(w);
     json_close_object(w);
 }
 
-static void put_cohort(struct json_writer *w, const char *text)
+void fleet_hot_put_cohort(struct json_writer *w, const char *text)
 {
     struct beacon_cohort c = fleet_hot_cohort_of(text);
     json_open_object(w, "cohort");
@@ -102,11 +111,11 @@ static void put_endpoint(const struct fleet_state *f, struct json_writer *w,
 {
     const struct fleet_table *t = &f->table;
     json_open_object(w, NULL);
-    put_hex(w, "endpoint", e->id, sizeof(e->id));
+    fleet_hot_put_id(w, e);
     json_put_str(w, "tenant", fleet_table_text(t, FLEET_TENANTS, e->tenant));
     json_put_str(w, "ring", fleet_table_text(t, FLEET_RINGS, e->ring));
-    put_cohort(w, fleet_table_text(t, FLEET_COHORTS, e->cohort));
-    put_time(w, "seen", e->seen_s);
+    fleet_hot_put_cohort(w, fleet_table_text(t, FLEET_COHORTS, e->cohort));
+    fleet_hot_put_time(w, "seen", e->seen_s);
     json_put_bool(w, "muted", e->muted != 0);
     json_put_str(w, "grade", fleet_hot_grade(e->grade));
     json_put_str(w, "trust", fleet_hot_trust(e->trust));
@@ -123,7 +132,8 @@ size_t fleet_state_endpoints(const struct fleet_state *f)
     return f->table.endpoint_count;
 }
 
-static bool visible(const struct fleet_state *f, const struct fleet_endpoint *e, const char *tenant)
+bool fleet_hot_visible(const struct fleet_state *f, const struct fleet_endpoint *e,
+                       const char *tenant)
 {
     return tenant[0] == '\0' ||
            strcmp(fleet_table_text(&f->table, FLEET_TENANTS, e->tenant), tenant) == 0;
@@ -179,7 +189,7 @@ RW_RC fleet_state_write_page(const struct fleet_state *f, const char *tenant, co
     for (size_t i = 0; i < f->table.endpoint_count; i++) {
         const struct fleet_endpoint *e = &f->table.endpoints[i];
         bool behind = after == NULL || memcmp(e->id, after, sizeof(e->id)) > 0;
-        if (behind && visible(f, e, tenant)) { offer(&s, e); }
+        if (behind && fleet_hot_visible(f, e, tenant)) { offer(&s, e); }
     }
     write_page(f, &s, limit, w);
     rw_mem_free(s.kept);
@@ -191,7 +201,7 @@ RW_RC fleet_state_write_one(const struct fleet_state *f, const char *tenant,
                             struct fleet_who *who_out, struct json_writer *w, struct rw_err *err)
 {
     const struct fleet_endpoint *e = fleet_table_find(&f->table, endpoint);
-    if (e == NULL || !visible(f, e, tenant)) {
+    if (e == NULL || !fleet_hot_visible(f, e, tenant)) {
         char hex[2 * FLEET_ENDPOINT_BYTES + 1];
         rw_hex_encode(hex, sizeof(hex), endpoint, FLEET_ENDPOINT_BYTES);
         RW_IGNORE(rw_fail(err, RW_E_NOT_FOUND, "there is no endpoint %s", hex), "hint");
@@ -202,4 +212,22 @@ RW_RC fleet_state_write_one(const struct fleet_state *f, const char *tenant,
                    fleet_table_text(&f->table, FLEET_TENANTS, e->tenant));
     put_endpoint(f, w, e);
     return RW_OK;
+}
+
+bool fleet_state_request_of(const struct fleet_state *f, const struct fleet_who *who,
+                            const char *family, int64_t release, struct beacon_permit_request *out)
+{
+    const struct fleet_table *t = &f->table;
+    const struct fleet_endpoint *e = fleet_table_find(t, who->endpoint);
+    if (e == NULL) { return false; }
+    const struct fleet_track *track =
+        fleet_table_track(t, e, fleet_table_name(t, FLEET_FAMILIES, family));
+    struct beacon_permit_request q = {
+        .release = release,
+        .from = track == NULL ? 0 : track->active,
+        .cohort = fleet_hot_cohort_of(fleet_table_text(t, FLEET_COHORTS, e->cohort))};
+    (void)snprintf(q.family, sizeof(q.family), "%s", family);
+    (void)snprintf(q.ring, sizeof(q.ring), "%s", fleet_table_text(t, FLEET_RINGS, e->ring));
+    *out = q;
+    return true;
 }

@@ -213,33 +213,49 @@ static RW_RC hold_back(const struct rollout_run *r, const struct rollout *ro, si
     return RW_OK;
 }
 
-static RW_RC grant_new(struct rollout_run *r, const struct fleet_ask *ask,
-                       struct beacon_permit_answer *a, struct rw_err *err)
+/* What is decided: the answer, and whether it is a new permit, whose number is still to be drawn. */
+struct verdict {
+    struct beacon_permit_answer answer;
+    bool is_new;
+};
+
+static void decide_new(const struct rollout_run *r, const struct fleet_ask *ask, const char *why,
+                       struct verdict *v)
 {
-    uint64_t number = 0;
-    RW_TRY(fleet_state_permit_grant(r->fleet, ask, &number, err));
-    grant(a, &r->policy, number, ask->deadline_s);
-    return RW_OK;
+    grant(&v->answer, &r->policy, 0, ask->deadline_s);
+    rollout_doc_text(v->answer.reason, sizeof(v->answer.reason), why);
+    v->is_new = true;
 }
 
-/* The ring is open. */
-static RW_RC decide(struct rollout_run *r, const struct rollout *ro, size_t ring,
-                    const struct fleet_ask *ask, struct beacon_permit_answer *a, struct rw_err *err)
+static void decide_same(const struct rollout_run *r, const struct fleet_ask *ask,
+                        const struct fleet_permit *look, struct verdict *v)
 {
+    grant(&v->answer, &r->policy, look->number, look->deadline_s - ask->now.s);
+    rollout_doc_text(v->answer.reason, sizeof(v->answer.reason), "the permit that it has is good");
+}
+
+/* The ring is open. Changes nothing. */
+static RW_RC decide(const struct rollout_run *r, const struct rollout *ro, size_t ring,
+                    const struct fleet_ask *ask, struct verdict *v, struct rw_err *err)
+{
+    struct beacon_permit_answer *a = &v->answer;
     struct fleet_permit look = {.past = FLEET_PERMIT_NEVER};
     if (is_stopped(ro, ask, a)) { return RW_OK; }
     RW_TRY(fleet_state_permit_look(r->fleet, ask, &look, err));
     switch (look.past) {
     case FLEET_PERMIT_OPEN:
-        grant(a, &r->policy, look.number, look.deadline_s - ask->now.s);
+        decide_same(r, ask, &look, v);
         return RW_OK;
     case FLEET_PERMIT_AGAIN: /* its place in the window was never given back */
-        return grant_new(r, ask, a, err);
+        decide_new(r, ask, "its place in the window is still counted", v);
+        return RW_OK;
     case FLEET_PERMIT_FRESH:
         RW_TRY(hold_back(r, ro, ring, ask, a, err));
         if (a->decision == BEACON_PERMIT_WAIT) { return RW_OK; }
-        if (!has_room(r, ro, ring, ask, a)) { return RW_OK; }
-        return grant_new(r, ask, a, err);
+        if (has_room(r, ro, ring, ask, a)) {
+            decide_new(r, ask, "the windows of ring and cohort have room", v);
+        }
+        return RW_OK;
     case FLEET_PERMIT_NEVER:
         break;
     }
@@ -268,22 +284,48 @@ static bool turned_away(const struct rollout_run *r, const struct rollout *ro, c
     return true;
 }
 
+static struct fleet_ask ask_of(const struct rollout_run *r, const struct fleet_who *who,
+                               const struct beacon_permit_request *request, struct rw_wall now)
+{
+    return (struct fleet_ask){
+        .who = who, .request = request, .now = now, .deadline_s = r->policy.confirm_deadline_s};
+}
+
 RW_RC rollout_run_permit(struct rollout_run *r, const struct fleet_who *who,
                          const struct beacon_permit_request *request, struct rw_wall now,
                          struct beacon_permit_answer *answer_out, struct rw_err *err)
 {
     size_t ring = 0;
     size_t expired = 0;
-    struct beacon_permit_answer a = {.decision = BEACON_PERMIT_REFUSED};
-    const struct fleet_ask ask = {
-        .who = who, .request = request, .now = now, .deadline_s = r->policy.confirm_deadline_s};
-    const struct rollout *ro = rollout_of(r, request, &a);
-    if (ro != NULL && !turned_away(r, ro, request->ring, &ring, &a)) {
+    struct verdict v = {.answer = {.decision = BEACON_PERMIT_REFUSED}};
+    const struct fleet_ask ask = ask_of(r, who, request, now);
+    const struct rollout *ro = rollout_of(r, request, &v.answer);
+    if (ro != NULL && !turned_away(r, ro, request->ring, &ring, &v.answer)) {
         /* A deadline that has passed is dark first, else asking again would be a way to never be (INV-4). */
         RW_TRY(fleet_state_expire(r->fleet, now, &expired, err));
-        RW_TRY(decide(r, ro, ring, &ask, &a, err));
+        RW_TRY(decide(r, ro, ring, &ask, &v, err));
     }
-    *answer_out = a;
+    if (v.is_new) { RW_TRY(fleet_state_permit_grant(r->fleet, &ask, &v.answer.permit, err)); }
+    *answer_out = v.answer;
+    return RW_OK;
+}
+
+RW_RC rollout_run_permit_look(const struct rollout_run *r, const struct fleet_who *who,
+                              struct beacon_permit_request *request, struct rw_wall now,
+                              struct beacon_permit_answer *answer_out, struct rw_err *err)
+{
+    size_t ring = 0;
+    struct verdict v = {.answer = {.decision = BEACON_PERMIT_REFUSED}};
+    const struct fleet_ask ask = ask_of(r, who, request, now);
+    const struct rollout *named = rollout_live_find(r, request->family, request->release);
+    if (named != NULL) {
+        rw_copy(request->sha256, sizeof(request->sha256), named->sha256, sizeof(named->sha256));
+    }
+    const struct rollout *ro = rollout_of(r, request, &v.answer);
+    if (ro != NULL && !turned_away(r, ro, request->ring, &ring, &v.answer)) {
+        RW_TRY(decide(r, ro, ring, &ask, &v, err));
+    }
+    *answer_out = v.answer;
     return RW_OK;
 }
 

@@ -123,6 +123,26 @@ RW_RC rollout_run_permit(struct rollout_run *r, const struct fleet_who *who,
                          const struct beacon_permit_request *request, struct rw_wall now,
                          struct beacon_permit_answer *answer_out, struct rw_err *err);
 
+/* What that would answer now, by the same code; grants and records nothing. `request` names bytes by what is set here:
+ * those of the rollout. A permit whose deadline has passed counts as pending until the next tick. */
+RW_RC rollout_run_permit_look(const struct rollout_run *r, const struct fleet_who *who,
+                              struct beacon_permit_request *request, struct rw_wall now,
+                              struct beacon_permit_answer *answer_out, struct rw_err *err);
+
+enum { ROLLOUT_OFFERS_MAX = 64 };
+/* A release that endpoints may ask permits for. */
+struct rollout_run_offer {
+    const char *family; /* borrowed, good until a rollout is started or forgotten */
+    int64_t release;
+    const char *state; /* of the rollout as a whole */
+    bool drill;
+    bool running; /* not complete */
+};
+/* Of each family the newest rollout that is not rolled back, and behind one that is not complete the complete one
+ * before it: the newest first, at most ROLLOUT_OFFERS_MAX. Gives how many. */
+size_t rollout_run_offers(const struct rollout_run *r,
+                          struct rollout_run_offer out[static ROLLOUT_OFFERS_MAX]);
+
 /* --- views: the objects of docs/protocol.md 8 --- */
 /* Writes one rollout object. Fails with RW_E_NOT_FOUND. */
 RW_RC rollout_run_write(const struct rollout_run *r, const char *family, int64_t release,
@@ -135,6 +155,18 @@ void rollout_run_write_drills(const struct rollout_run *r, struct rw_wall now,
 /* Writes the evidence behind the verdicts: counts, terms, thresholds per ring. */
 RW_RC rollout_run_explain(const struct rollout_run *r, const char *family, int64_t release,
                           struct json_writer *w, struct rw_err *err);
+/* A page of cohorts. */
+enum { ROLLOUT_COHORTS_PAGE_MAX = 200 };
+struct rollout_run_cohorts {
+    const char *family; /* releases of this one only; "": of all */
+    int64_t after;      /* places of the table of cohorts that earlier pages covered */
+    int64_t limit;      /* 1..ROLLOUT_COHORTS_PAGE_MAX places; fewer where many releases run */
+    struct rw_wall now;
+};
+/* Writes {"cohorts":[...],"next":"N"?}: cohorts that endpoints named, with what became there of the newest release of
+ * each family (rollout_run_offers). Fails with RW_E_NOT_FOUND: nothing of this family was rolled out. */
+RW_RC rollout_run_write_cohorts(const struct rollout_run *r, const struct rollout_run_cohorts *page,
+                                struct json_writer *w, struct rw_err *err);
 /* Appends alarms (signing failures) as strings to an open array. */
 void rollout_run_write_alarms(const struct rollout_run *r, struct json_writer *w);
 /* Appends Prometheus samples of every active rollout. */

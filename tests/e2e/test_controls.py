@@ -134,6 +134,8 @@ def test_operators_hold_keeps_agents_and_is_seen_and_unpausable_class_is_not_kep
     wait_for("the operator's hold is told at the endpoint", lambda: any(c["by"] == "operator" for c in free.status().get("controls", [])), 60)
     wait_for("and keeps it", lambda: "operator" in family(free).get("reason", "") + family(free).get("note", ""))
     assert world.exposed(one) == 0
+    why = world.cli("fleet", "why", free.status()["endpoint"], check=True).stdout  # it is well: status 0
+    assert f"yara/{one}, ramping: wait 1h: held by the operator until " in why and "control  hold until" in why and "in force" in why, why
     shown = world.cli("control", "list", check=True).stdout
     assert f"tenant {tenant}" in shown and "change freeze" in shown
     world.cli("control", "clear", "--tenant", tenant, "--reason", "over", check=True)

@@ -38,6 +38,7 @@ def fleet():
         lab.good = lab.publish(EXAMPLES / "good-1.yar", "good")
         lab.cli("rollout", "start", lab.good, check=True)
         lab.wait_rollout(lab.good, {"complete"}, 120)
+        lab.ids = {agent.name: agent.status()["endpoint"] for agent in lab.agents}
         yield lab
 
 
@@ -115,6 +116,25 @@ def running(lab, fault, notes):
         yield release, bounds
 
 
+def listed(lab, *filters):
+    """Who is dark by `fleet dark`, whose exit status says whether anybody is."""
+    r = lab.cli("fleet", "dark", "-o", "ndjson", *filters)
+    found = [json.loads(x) for x in r.stdout.splitlines()]
+    assert r.returncode == (6 if found else 0), r.stderr
+    return {x["endpoint"] for x in found}
+
+
+def the_silent_are_found(lab, release, dead):
+    """By the list, its filters, and each one's own story (INV-4)."""
+    silent = {lab.ids[a.name] for a in dead}
+    wait_for("who fell silent is listed", lambda: listed(lab) == silent, 60, 0.5)
+    assert listed(lab, "--release", release, "--ring", "internal") == silent
+    assert listed(lab, "--ring", "broad") == set() and listed(lab, "--older", "1h") == set()
+    assert lab.cli("fleet", "dark", "--ring", "moon").returncode == 7
+    why = lab.cli("fleet", "why", lab.ids[dead[0].name])
+    assert why.returncode == 6 and f"with {release} for" in why.stdout and "not heard of since" in why.stdout, why.stdout
+
+
 def test_bricks_are_counted_by_their_silence(fleet):
     """No beacon ever comes; the permits that were recorded before the install say who is missing (INV-2)."""
     rehearsing(fleet, fleet.agents)
@@ -129,6 +149,7 @@ def test_bricks_are_counted_by_their_silence(fleet):
     assert bounds.harmed <= {a.name for a in dead}
     halt = fleet.rollout(release)["halt"]
     assert halt["by"] == "controller" and halt["term"] == "dark", halt
+    the_silent_are_found(fleet, release, dead)
     for agent in dead:
         agent.start()  # somebody pressed the power button, and did nothing else
     wait_all_on(fleet, fleet.good)
@@ -140,6 +161,18 @@ def test_three_of_ten_crash(fleet):
         rollout = fleet.wait_rollout(release, {"halted", "rolling_back", "rolled_back"}, 180)
         assert sums(rollout, "failed") >= 1 and rollout["halt"]["by"] == "controller", rollout
         wait_all_on(fleet, fleet.good)
+
+
+def halted_there(lab, release, rare):
+    """What is halted in one cohort alone is in the table, in its exit status and in what its endpoints are answered."""
+    shown = lab.cli("fleet", "cohorts", "--family", "yara")
+    assert shown.returncode == 6 and f"{release} is halted in cohort {RARE}/" in shown.stderr, shown.stderr
+    lines = {line.split("/")[0]: line for line in shown.stdout.splitlines()}
+    assert " halted " in lines[RARE] and "xx" in lines[RARE], shown.stdout
+    assert " held " in lines[COMMON] and "x" not in lines[COMMON].split()[4], shown.stdout
+    why = json.loads(lab.cli("fleet", "why", "-o", "json", lab.ids[rare[0].name]).stdout)
+    mine = next(r for r in why["rollouts"] if r["release"] == number(release))
+    assert mine["decision"] != "granted" and not mine["runs_it"], mine
 
 
 def test_only_one_cohort_crashes(fleet):
@@ -161,6 +194,7 @@ def test_only_one_cohort_crashes(fleet):
         wait_for("the cohort is back by itself, on disk and by the sensor's proof",
                  lambda: all(a.active_release() == number(fleet.good) and a.status().get("sensor", {}).get("proven")
                              for a in rare), 120, 0.3)
+    halted_there(fleet, release, rare)
     records = map(json.loads, fleet.cli("audit", "show", "--limit", "1000", "-o", "ndjson", check=True).stdout.splitlines())
     did = {(r["actor"], r["action"]) for r in records if r["object"].endswith(f" of {release}")}
     assert ("controller", "rollout.cohort_halted") in did and {actor for actor, _ in did} == {"controller"}, did

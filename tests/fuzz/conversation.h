@@ -365,6 +365,7 @@ static inline void world_end(void)
     api_core_end(&world.core);
     rollout_control_drop(&world.core.controls);
     clone_watch_drop(&world.core.shared);
+    permit_memory_drop(&world.core.answers);
     release_index_drop(&world.index);
     fleet_state_drop(&world.fleet);
     store_close(&world.store);

@@ -98,6 +98,7 @@ static void fixture_open(struct fixture *f)
 
 static void fixture_close(struct fixture *f)
 {
+    permit_memory_drop(&f->core.answers);
     fleet_state_drop(&f->fleet);
     store_close(&f->store);
     http_auth_free(f->auth);
@@ -242,6 +243,11 @@ TEST(a_permit_is_asked_for_the_endpoint_of_the_token)
     assert_int_equal(permit_who.endpoint[15], 15);
     assert_int_equal(permit_request.release, 2);
     api_job_drop(&job);
+    /* Who asks why is shown it. */
+    const struct permit_memory_entry *last =
+        permit_memory_find(&f.core.answers, &permit_who, permit_request.family);
+    assert_non_null(last);
+    assert_int_equal(last->answer.permit, 77);
     fixture_close(&f);
 }
 

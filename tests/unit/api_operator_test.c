@@ -44,7 +44,10 @@ static const struct role_case {
     {"control_set", "POST", "/v1/controls", API_AUTH_OPERATOR},
     {"control_clear", "POST", "/v1/controls/clear", API_AUTH_OPERATOR},
     {"fleet", "GET", "/v1/fleet", API_AUTH_VIEWER},
+    {"dark", "GET", "/v1/fleet/dark", API_AUTH_VIEWER},
+    {"cohorts", "GET", "/v1/fleet/cohorts", API_AUTH_VIEWER},
     {"endpoint", "GET", "/v1/fleet/{endpoint}", API_AUTH_VIEWER},
+    {"why", "GET", "/v1/fleet/{endpoint}/why", API_AUTH_VIEWER},
     {"audit", "GET", "/v1/audit", API_AUTH_VIEWER},
     {"trust_root", "POST", "/v1/trust/root", API_AUTH_ADMIN},
     {"trust_targets", "POST", "/v1/trust/targets", API_AUTH_ADMIN},
@@ -197,6 +200,8 @@ static const struct tenant_case {
     {"tosign", "GET", RELEASE "/tosign", "", 403},
     {"audit", "GET", "/v1/audit", "", 403},
     {"fleet", "GET", "/v1/fleet", "", 200},
+    {"dark", "GET", "/v1/fleet/dark", "", 200},
+    {"cohorts", "GET", "/v1/fleet/cohorts", "", 403},
 };
 
 TEST_EACH(a_tenants_token_steers_nothing_that_concerns_the_others, tenants)
@@ -231,6 +236,11 @@ TEST(a_tenants_token_sees_its_own_endpoints_only)
     job.req.params[0] = rw_span_str("02000000000000000000000000000000");
     assert_int_equal(run(&job), 404);
     api_job_drop(&job);
+    job = job_for("GET", "/v1/fleet/{endpoint}/why", "");
+    (void)snprintf(job.req.who.tenant, sizeof(job.req.who.tenant), "acme");
+    job.req.params[0] = rw_span_str("02000000000000000000000000000000");
+    assert_int_equal(run(&job), 404);
+    api_job_drop(&job);
 }
 
 static const struct page_case {
@@ -243,6 +253,18 @@ static const struct page_case {
     {"limit_too_high", "/v1/fleet", "limit=1001", 400},
     {"limit_in_words", "/v1/fleet", "limit=all", 400},
     {"after_that_is_no_id", "/v1/fleet", "after=01", 400},
+    {"dark", "/v1/fleet/dark", "after=7&limit=1000&older_s=7200", 200},
+    {"dark_limit_too_high", "/v1/fleet/dark", "limit=1001", 400},
+    {"dark_after_negative", "/v1/fleet/dark", "after=-1", 400},
+    {"dark_misspelt", "/v1/fleet/dark", "rings=canary", 400},
+    {"dark_twice", "/v1/fleet/dark", "limit=1&limit=2", 400},
+    {"dark_release_of_nothing", "/v1/fleet/dark", "release=2", 400},
+    {"dark_ring_that_nobody_told", "/v1/fleet/dark", "ring=moon", 404},
+    {"dark_cohort_that_nobody_told", "/v1/fleet/dark", "cohort=a%20b/c/d", 404},
+    {"dark_broken_escape", "/v1/fleet/dark", "cohort=a%2", 400},
+    {"cohorts", "/v1/fleet/cohorts", "family=yara&after=0&limit=200", 200},
+    {"cohorts_limit_too_high", "/v1/fleet/cohorts", "limit=201", 400},
+    {"cohorts_unknown", "/v1/fleet/cohorts", "ring=canary", 400},
     {"audit_after", "/v1/audit", "after=0&limit=10", 200},
     {"audit_after_negative", "/v1/audit", "after=-1", 400},
 };

@@ -67,4 +67,34 @@ TEST_EACH(an_endpoint_counts_for_what_it_did, outcomes)
     assert_memory_equal(&got, &(struct fleet_counts){.exposed = 0}, sizeof(got));
 }
 
-RUN_TESTS(cmocka_unit_test(an_endpoint_counts_for_what_it_did))
+static const struct silence_case {
+    const char *id;
+    enum fleet_signal steps[STEPS_MAX];
+    size_t count;
+    bool silent;
+} silences[] = {
+    {"never asked", {FLEET_ON_ALIVE}, 1, false},
+    {"on probation", {FLEET_ON_PERMIT}, 1, false},
+    {"nothing came", {FLEET_ON_PERMIT, FLEET_ON_DEADLINE}, 2, true},
+    {"talks, and proves nothing",
+     {FLEET_ON_PERMIT, FLEET_ON_DEADLINE, FLEET_ON_ELSEWHERE_LATE},
+     3,
+     true},
+    {"a new permit of a dark one", {FLEET_ON_PERMIT, FLEET_ON_DEADLINE, FLEET_ON_PERMIT}, 3, true},
+    {"proven late", {FLEET_ON_PERMIT, FLEET_ON_DEADLINE, FLEET_ON_HEALTHY}, 3, false},
+    {"told of its failure", {FLEET_ON_PERMIT, FLEET_ON_DEADLINE, FLEET_ON_FAILED}, 3, false},
+    {"came back by the ring", {FLEET_ON_PERMIT, FLEET_ON_DEADLINE, FLEET_ON_REVERTED}, 3, false},
+    {"failed without silence", {FLEET_ON_PERMIT, FLEET_ON_CRASH}, 2, false},
+};
+
+TEST_EACH(dark_is_who_fell_silent_and_did_not_tell_since, silences)
+{
+    unsigned marks = 0;
+    for (size_t i = 0; i < it->count; i++) {
+        marks = fleet_outcome_rule_next(marks, it->steps[i]);
+    }
+    assert_int_equal(fleet_outcome_rule_silent(marks), it->silent);
+}
+
+RUN_TESTS(cmocka_unit_test(an_endpoint_counts_for_what_it_did),
+          cmocka_unit_test(dark_is_who_fell_silent_and_did_not_tell_since))

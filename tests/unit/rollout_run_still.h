@@ -47,6 +47,39 @@ RW_RC rollout_run_forget(struct rollout_run *r, int64_t age_s, size_t *count_out
     return RW_OK;
 }
 
+size_t rollout_run_offers(const struct rollout_run *r,
+                          struct rollout_run_offer out[static ROLLOUT_OFFERS_MAX])
+{
+    (void)r;
+    (void)out;
+    return 0;
+}
+
+RW_RC rollout_run_permit_look(const struct rollout_run *r, const struct fleet_who *who,
+                              struct beacon_permit_request *request, struct rw_wall now,
+                              struct beacon_permit_answer *answer_out, struct rw_err *err)
+{
+    (void)r;
+    (void)who;
+    (void)request;
+    (void)now;
+    (void)answer_out;
+    return rw_fail(err, RW_E_NOT_FOUND, "there is no rollout here");
+}
+
+RW_RC rollout_run_write_cohorts(const struct rollout_run *r, const struct rollout_run_cohorts *page,
+                                struct json_writer *w, struct rw_err *err)
+{
+    (void)r;
+    (void)page;
+    (void)err;
+    json_open_object(w, NULL);
+    json_open_array(w, "cohorts");
+    json_close_array(w);
+    json_close_object(w);
+    return RW_OK;
+}
+
 int64_t rollout_run_in_place(const struct rollout_run *r, const char *family)
 {
     (void)r;

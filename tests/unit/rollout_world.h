@@ -3,6 +3,7 @@
 #ifndef RINGWARD_TEST_ROLLOUT_WORLD_H
 #define RINGWARD_TEST_ROLLOUT_WORLD_H
 
+#include "server/health/fleet_permit.h"
 #include "server/report/audit_log.h"
 #include "server/rollout/rollout_live.h"
 #include "server/store/store_sqlite.h"
@@ -248,7 +249,15 @@ static inline struct beacon_permit_answer ask(struct world *w, size_t ring, size
         .family = "yara", .release = release, .cohort = cohort_of(number)};
     (void)snprintf(q.ring, sizeof(q.ring), "%s", ring_names[ring]);
     MUST(bytes_of(NULL, "yara", release, q.sha256, &err));
+    /* Who asks why is told what a request is answered, and it costs nothing. */
+    struct beacon_permit_answer look;
+    struct beacon_permit_request same = q;
+    size_t pending_bytes = fleet_state_pending_bytes(w->fleet);
+    MUST(rollout_run_permit_look(w->run, &me, &same, w->now, &look, &err));
+    assert_int_equal(fleet_state_pending_bytes(w->fleet), pending_bytes);
     MUST(rollout_run_permit(w->run, &me, &q, w->now, &a, &err));
+    assert_int_equal(look.decision, a.decision);
+    assert_string_equal(look.reason, a.reason);
     commit(w);
     return a;
 }
