@@ -94,6 +94,18 @@ static void print_integrity(const struct json *o)
     printf(": %s\n", text_of(o, "last", u));
 }
 
+static void print_poll(const struct json *o)
+{
+    char t[512];
+    long long next_s = int_of(o, "next_s");
+    if (json_find(o, "at") == NULL) {
+        printf("%-12s none has ended since the start, next in %lld s\n", "poll", next_s);
+        return;
+    }
+    printf("%-12s %s %s", "poll", text_of(o, "at", t), bool_of(o, "ok") ? "ok" : "failed: ");
+    printf("%s, next in %lld s\n", bool_of(o, "ok") ? "" : text_of(o, "error", t), next_s);
+}
+
 static void print_roles(const struct json *list)
 {
     char t[512];
@@ -152,9 +164,7 @@ RW_RC agent_view_print_status(struct rw_span text, struct rw_err *err)
            bool_of(sensor, "running") ? "running" : "down",
            bool_of(sensor, "proven") ? "load proven" : "load not proven",
            int_of(sensor, "generation"));
-    printf("%-12s %s %s", "poll", text_of(poll, "at", t), bool_of(poll, "ok") ? "ok" : "failed: ");
-    printf("%s, next in %lld s\n", bool_of(poll, "ok") ? "" : text_of(poll, "error", t),
-           int_of(poll, "next_s"));
+    print_poll(poll);
     print_integrity(json_find(tree, "integrity"));
     printf("%-12s %lld waiting, %lld dropped\n", "beacons", int_of(spool, "waiting"),
            int_of(spool, "dropped"));
@@ -226,7 +236,12 @@ RW_RC agent_view_print_why(struct rw_span text, struct rw_err *err)
     printf("trust: %s", text_of(tree, "trust", t));
     printf(", metadata valid until %s\n", text_of(poll, "metadata_expire", t));
     print_controls(json_find(tree, "controls"));
-    if (!bool_of(poll, "ok")) { printf("last poll failed: %s\n", text_of(poll, "error", t)); }
+    if (json_find(poll, "at") == NULL) {
+        printf("no poll has ended since the start; the next begins in %lld s\n",
+               int_of(poll, "next_s"));
+    } else if (!bool_of(poll, "ok")) {
+        printf("last poll failed: %s\n", text_of(poll, "error", t));
+    }
     for (const struct json *f = json_first(families); f != NULL; f = json_next(f)) {
         print_why(f);
     }

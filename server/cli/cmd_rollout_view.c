@@ -120,7 +120,8 @@ static RW_RC print_rings(const struct json *rings, size_t columns, size_t *lines
     return RW_OK;
 }
 
-void cmd_rollout_view_pending(const struct json *ring, struct rw_wall now, char *dst, size_t cap)
+void cmd_rollout_view_pending(const struct json *ring, bool first, struct rw_wall now, char *dst,
+                              size_t cap)
 {
     char from[WORD_BYTES];
     char text[RW_TIME_TEXT_BYTES];
@@ -130,6 +131,8 @@ void cmd_rollout_view_pending(const struct json *ring, struct rw_wall now, char 
     bool over = strcmp(from, text) <= 0;
     if (from[0] == '\0') {
         dst[0] = '\0';
+    } else if (over && first) {
+        (void)snprintf(dst, cap, "opens in a moment: its time came at %s", from);
     } else if (over) {
         (void)snprintf(dst, cap, "opens after the ring before it: its own time came at %s", from);
     } else {
@@ -138,7 +141,7 @@ void cmd_rollout_view_pending(const struct json *ring, struct rw_wall now, char 
 }
 
 /* What a ring waits for, "" when it is quiet; a halt has been told above. */
-static void ring_reason(const struct json *r, char *dst, size_t cap)
+static void ring_reason(const struct json *r, bool first, char *dst, size_t cap)
 {
     char reason[TEXT_BYTES];
     const char *member = "reason";
@@ -149,7 +152,7 @@ static void ring_reason(const struct json *r, char *dst, size_t cap)
         before = "gate: ";
     } else if (word_is(r, "state", "pending")) {
         const struct rw_clock clock = rw_clock_system();
-        cmd_rollout_view_pending(r, rw_clock_wall(&clock), dst, cap);
+        cmd_rollout_view_pending(r, first, rw_clock_wall(&clock), dst, cap);
         return;
     } else if (!word_is(r, "state", "held")) {
         return;
@@ -165,7 +168,7 @@ static size_t print_ring_reasons(const struct json *rings, size_t columns)
         char ring[WORD_BYTES];
         char reason[TEXT_BYTES + WORD_BYTES];
         bool through = word_is(r, "state", "passed") || word_is(r, "state", "complete");
-        ring_reason(r, reason, sizeof(reason));
+        ring_reason(r, r == json_first(rings), reason, sizeof(reason));
         if (reason[0] != '\0') {
             lines +=
                 print_line(columns, "%s: %s", cli_view_str(r, "ring", ring, sizeof(ring)), reason);

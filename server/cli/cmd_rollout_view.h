@@ -14,8 +14,10 @@
  * is cut to that width; *lines_out is the number of terminal lines that all of it takes then. */
 RW_RC cmd_rollout_view_print(const struct json *rollout, size_t columns, size_t *lines_out,
                              struct rw_err *err);
-/* What a ring that is pending waits for: its signed time while that is to come, then what comes before it. */
-void cmd_rollout_view_pending(const struct json *ring, struct rw_wall now, char *dst, size_t cap);
+/* What a ring that is pending waits for: its signed time while that is to come, then what comes before it; nothing
+ * comes before the first one. */
+void cmd_rollout_view_pending(const struct json *ring, bool first, struct rw_wall now, char *dst,
+                              size_t cap);
 /* Prints the command that a person could give next, if there is an obvious one. */
 void cmd_rollout_view_next(const struct json *rollout);
 /* Why it stands where it stands, in one sentence: a halt with value, limit and n; else the rollout's reason. */

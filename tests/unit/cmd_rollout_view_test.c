@@ -111,13 +111,17 @@ TEST(the_line_of_a_pipe_holds_counts_and_cause)
 static const struct rw_wall noon = {1795348800};
 
 static const struct waiting {
-    const char *id, *ring, *want;
+    const char *id;
+    bool first;
+    const char *ring, *want;
 } waitings[] = {
-    {"a time to come", "{\"not_before\":\"2026-11-22T12:00:01Z\"}",
+    {"a time to come", false, "{\"not_before\":\"2026-11-22T12:00:01Z\"}",
      "opens at the earliest at 2026-11-22T12:00:01Z"},
-    {"a time that came", "{\"not_before\":\"2026-11-22T12:00:00Z\"}",
+    {"a time that came", false, "{\"not_before\":\"2026-11-22T12:00:00Z\"}",
      "opens after the ring before it: its own time came at 2026-11-22T12:00:00Z"},
-    {"no time", "{}", ""},
+    {"a time of the first ring that came", true, "{\"not_before\":\"2026-11-22T12:00:00Z\"}",
+     "opens in a moment: its time came at 2026-11-22T12:00:00Z"},
+    {"no time", true, "{}", ""},
 };
 
 TEST_EACH(a_pending_ring_names_no_time_in_the_past_as_one_to_come, waitings)
@@ -125,7 +129,7 @@ TEST_EACH(a_pending_ring_names_no_time_in_the_past_as_one_to_come, waitings)
     char text[200];
     RW_AUTO(json_tree) json_tree ring = NULL;
     parse(it->ring, &ring);
-    cmd_rollout_view_pending(ring, noon, text, sizeof(text));
+    cmd_rollout_view_pending(ring, it->first, noon, text, sizeof(text));
     assert_string_equal(text, it->want);
 }
 
