@@ -15,6 +15,18 @@ static bool initech(size_t number)
     return strcmp(who(0, number).tenant, "initech") == 0;
 }
 
+/* After begin, with w->policy as the test wants it: a rollout under way, where endpoints of so many tenants take
+ * turns. */
+static void under_way(struct world *w, unsigned tenants, unsigned cohort_step)
+{
+    world_tenants = tenants;
+    world_cohort_step = cohort_step;
+    rollout_run_set_policy(w->run, &w->policy);
+    all_alive(w, 0);
+    start(w, 1);
+    tick(w);
+}
+
 static const struct signal_case {
     const char *id;
     enum beacon_kind kind;
@@ -25,12 +37,8 @@ TEST_EACH(inv_11_noise_of_one_tenant_holds_that_tenant_alone, signals)
     struct world w;
     begin(&w);
     w.policy.tenant_share_bp = 10000; /* so many that the detector is sure */
-    rollout_run_set_policy(w.run, &w.policy);
     failure = it->kind;
-    world_tenants = 4;
-    all_alive(&w, 0);
-    start(&w, 1);
-    tick(&w);
+    under_way(&w, 4, 2);
     minutes(&w, 1, 12, initech);
     for (int i = 0; i < 40 && overall(&w, 1) != ROLLOUT_HELD; i++) {
         minutes(&w, 1, 1, initech);
@@ -41,7 +49,6 @@ TEST_EACH(inv_11_noise_of_one_tenant_holds_that_tenant_alone, signals)
     struct fleet_counts c = fleet_state_counts(w.fleet, "yara", 1, "canary", NULL);
     assert_int_equal(c.storm + c.slow + c.mute, 0); /* listed, not counted */
     assert_true(c.muted_votes >= 3);
-    world_tenants = 1;
     failure = BEACON_FAILED;
     end(&w);
 }
@@ -52,10 +59,7 @@ TEST(inv_11_votes_of_one_tenant_hold_that_tenant_alone)
     struct world w;
     struct rw_err err;
     begin(&w);
-    world_tenants = 4;
-    all_alive(&w, 0);
-    start(&w, 1);
-    tick(&w);
+    under_way(&w, 4, 2);
     minutes(&w, 1, 12, initech);
     for (int i = 0; i < 40 && overall(&w, 1) != ROLLOUT_HELD; i++) {
         minutes(&w, 1, 1, initech);
@@ -75,7 +79,6 @@ TEST(inv_11_votes_of_one_tenant_hold_that_tenant_alone)
     minutes(&w, 1, 60, initech);
     assert_false(the(&w, 1)->halt.there);
     assert_true(state(&w, 1, 0) == ROLLOUT_PASSED || state(&w, 1, 0) == ROLLOUT_COMPLETE);
-    world_tenants = 1;
     end(&w);
 }
 
@@ -86,12 +89,7 @@ TEST(inv_11_silence_of_one_tenant_halts_nobody_else)
     struct rw_err err;
     begin(&w);
     w.policy.tenant_share_bp = 10000; /* so many that the detector is sure */
-    rollout_run_set_policy(w.run, &w.policy);
-    world_tenants = 2;
-    world_cohort_step = 3;
-    all_alive(&w, 0);
-    start(&w, 1);
-    tick(&w);
+    under_way(&w, 2, 3);
     assert_int_equal(ask(&w, 0, 2, 1).decision, BEACON_PERMIT_GRANTED);
     for (size_t i = 1; i < PER_RING; i += 2) {
         (void)ask(&w, 0, i, 1);
@@ -117,8 +115,6 @@ TEST(inv_11_silence_of_one_tenant_halts_nobody_else)
     assert_int_equal(ask(&w, 0, 59, 1).decision, BEACON_PERMIT_REFUSED);
     minutes(&w, 1, 60, nobody);
     assert_true(state(&w, 1, 0) == ROLLOUT_PASSED || state(&w, 1, 0) == ROLLOUT_COMPLETE);
-    world_tenants = 1;
-    world_cohort_step = 2;
     end(&w);
 }
 
@@ -128,13 +124,8 @@ TEST(inv_11_a_flood_of_one_tenant_has_its_share_and_no_more)
     struct world w;
     size_t flood = 0;
     begin(&w);
-    world_tenants = 2;
-    world_cohort_step = 3;
     w.policy.cohort_start = 8;
-    rollout_run_set_policy(w.run, &w.policy);
-    all_alive(&w, 0);
-    start(&w, 1);
-    tick(&w);
+    under_way(&w, 2, 3);
     for (size_t i = 1; i < PER_RING; i += 2) {
         flood += ask(&w, 0, i, 1).decision == BEACON_PERMIT_GRANTED;
     }
@@ -162,8 +153,6 @@ TEST(inv_11_a_flood_of_one_tenant_has_its_share_and_no_more)
     for (size_t i = 8; i < 24; i += 2) {
         assert_int_equal(ask(&w, 0, i, 1).decision, BEACON_PERMIT_GRANTED);
     }
-    world_tenants = 1;
-    world_cohort_step = 2;
     end(&w);
 }
 
@@ -173,12 +162,8 @@ TEST(a_resume_gives_every_tenant_its_places_back)
     struct world w;
     struct rw_err err;
     begin(&w);
-    world_tenants = 2;
     w.policy.confirm_start = w.policy.cohort_start = 6;
-    rollout_run_set_policy(w.run, &w.policy);
-    all_alive(&w, 0);
-    start(&w, 1);
-    tick(&w);
+    under_way(&w, 2, 2);
     for (size_t i = 0; i < 6; i++) {
         assert_int_equal(ask(&w, 0, i, 1).decision, BEACON_PERMIT_GRANTED);
         if (i < 3) { send(&w, 0, i, BEACON_FAILED, 1); }
@@ -195,7 +180,6 @@ TEST(a_resume_gives_every_tenant_its_places_back)
     const struct fleet_place place = {"yara", 1, "canary"};
     assert_int_equal(fleet_state_tenant_counts(w.fleet, &place, "acme").exposed, 6);
     assert_int_equal(fleet_state_tenant_counts(w.fleet, &place, "initech").exposed, 6);
-    world_tenants = 1;
     end(&w);
 }
 
@@ -204,18 +188,12 @@ TEST(inv_11_a_cohort_is_shared_like_the_ring)
     struct world w;
     size_t flood = 0;
     begin(&w);
-    world_tenants = 2;
-    world_cohort_step = 60; /* nearly all are of one cohort, which begins with 4 */
-    all_alive(&w, 0);
-    start(&w, 1);
-    tick(&w);
+    under_way(&w, 2, 60); /* nearly all are of one cohort, which begins with 4 */
     for (size_t i = 1; i < PER_RING - 1; i += 2) {
         flood += ask(&w, 0, i, 1).decision == BEACON_PERMIT_GRANTED;
     }
     assert_int_equal(flood, 2);
     assert_int_equal(ask(&w, 0, 0, 1).decision, BEACON_PERMIT_GRANTED);
-    world_tenants = 1;
-    world_cohort_step = 2;
     end(&w);
 }
 
@@ -224,12 +202,8 @@ TEST(inv_3_others_that_never_ask_do_not_keep_a_brick_from_being_found)
 {
     struct world w;
     begin(&w);
-    world_tenants = 2;
     w.policy.cohort_start = 8;
-    rollout_run_set_policy(w.run, &w.policy);
-    all_alive(&w, 0);
-    start(&w, 1);
-    tick(&w);
+    under_way(&w, 2, 2);
     for (int round = 0; round < 8 && overall(&w, 1) == ROLLOUT_RAMPING; round++) {
         for (size_t i = 1; i < PER_RING; i += 2) {
             (void)ask(&w, 0, i, 1);
@@ -240,7 +214,6 @@ TEST(inv_3_others_that_never_ask_do_not_keep_a_brick_from_being_found)
     }
     assert_true(overall(&w, 1) != ROLLOUT_RAMPING);
     assert_true(exposed(&w, 1, 0) <= 8);
-    world_tenants = 1;
     end(&w);
 }
 
@@ -273,7 +246,6 @@ static size_t crashes_until_halt(size_t before)
         minutes(&w, 1, 1, nobody);
     }
     assert_true(the(&w, 1)->halt.there);
-    world_tenants = 1;
     end(&w);
     return crashed;
 }
@@ -311,7 +283,6 @@ static size_t failures_until_held(bool (*early)(size_t number))
     }
     assert_int_equal(overall(&w, 1), ROLLOUT_HELD);
     assert_string_equal(the(&w, 1)->tenants[0], "acme");
-    world_tenants = 1;
     end(&w);
     return failed;
 }
@@ -329,14 +300,10 @@ TEST(a_fault_of_all_tenants_halts_for_all_of_them)
 {
     struct world w;
     begin(&w);
-    world_tenants = 2;
-    all_alive(&w, 0);
-    start(&w, 1);
-    tick(&w);
+    under_way(&w, 2, 2);
     minutes(&w, 1, 3, everybody);
     assert_true(the(&w, 1)->halt.there);
     assert_true(exposed(&w, 1, 0) <= 8); /* INV-1 */
-    world_tenants = 1;
     end(&w);
 }
 

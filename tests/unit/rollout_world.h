@@ -157,6 +157,8 @@ static inline void restart(struct world *w)
 static inline void begin(struct world *w)
 {
     struct rw_err err;
+    world_tenants = 1; /* whatever a test before has left */
+    world_cohort_step = 2;
     *w = (struct world){.now = {1000000}, .next_id = 1};
     (void)snprintf(w->dir, sizeof(w->dir), "/tmp/rw-rollout-XXXXXX");
     assert_non_null(mkdtemp(w->dir));
