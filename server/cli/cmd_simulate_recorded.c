@@ -30,6 +30,7 @@ struct tally {
     int64_t risk_s;
     int64_t storm;
     int64_t slow;
+    int64_t mute;
     int64_t seen; /* number of the release that `members` is of */
 };
 
@@ -82,7 +83,7 @@ static RW_RC add_cohort(struct recorded *r, const struct json *o, struct rw_err 
     } sums[] = {{counts, "exposed", &t->exposed}, {counts, "failed", &t->failed},
                 {counts, "dark", &t->dark},       {counts, "late_crash", &t->late},
                 {counts, "storm", &t->storm},     {counts, "slow", &t->slow},
-                {o, "risk_s", &t->risk_s}};
+                {counts, "mute", &t->mute},       {o, "risk_s", &t->risk_s}};
     for (size_t i = 0; i < RW_LEN(sums); i++) {
         RW_TRY(add(sums[i].from, sums[i].name, sums[i].sum, err));
     }
@@ -153,6 +154,7 @@ static void merge(struct tally *to, const struct tally *from)
     to->risk_s += from->risk_s;
     to->storm += from->storm;
     to->slow += from->slow;
+    to->mute += from->mute;
     to->releases = to->releases > from->releases ? to->releases : from->releases;
 }
 
@@ -171,6 +173,7 @@ static struct sim_rates rates_of(const struct tally *t, const struct sim_rates *
         .dark = share(t->dark, t->exposed),
         .storm = share(t->storm, t->exposed),
         .slow = share(t->slow, t->exposed),
+        .mute = share(t->mute, t->exposed),
     };
 }
 
@@ -182,6 +185,7 @@ static struct health_rule_norm norm_of(const struct tally *t)
     n.p0[HEALTH_CRASH] = health_rule_p0(HEALTH_CRASH, t->failed, t->exposed, t->releases);
     n.p0[HEALTH_STORM] = health_rule_p0(HEALTH_STORM, t->storm, t->exposed, t->releases);
     n.p0[HEALTH_SLOW] = health_rule_p0(HEALTH_SLOW, t->slow, t->exposed, t->releases);
+    n.p0[HEALTH_MUTE] = health_rule_p0(HEALTH_MUTE, t->mute, t->exposed, t->releases);
     n.history_hazard = hazard;
     n.rho_crash = health_rule_rho_crash(hazard);
     return n;

@@ -165,11 +165,12 @@ static int64_t plan_noise(struct sim_cell *c, struct sim_world *w, int64_t count
     put_spread(c, w, SIM_SLOWING, trial, slow);
     /* All that have it suffer, also those that scan too little to tell. */
     if (c->affected && (f->matches_clean > 0.0 || f->slower > 0.0)) { c->harmed += count; }
-    if (!(f->mute > 0.0)) { return storm + slow; }
+    int64_t rest = count - storm - slow;
+    int64_t broken = sim_random_binomial(&w->random, rest, f->mute * here);
+    int64_t mute = broken + sim_random_binomial(&w->random, rest - broken, c->usual->mute);
     /* The self-test fails with the load: told at the next poll. */
-    int64_t mute = sim_random_binomial(&w->random, count - storm - slow, f->mute * here);
     put_spread(c, w, SIM_MUTING, (struct span){w->step + 1, poll_steps(w)}, mute);
-    c->harmed += mute;
+    c->harmed += broken;
     return storm + slow + mute;
 }
 

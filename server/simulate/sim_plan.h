@@ -22,6 +22,7 @@ struct sim_rates {
     double dark;   /* share of windows that end dark */
     double storm;  /* share of good installs that tell of a storm */
     double slow;
+    double mute; /* share of good installs that tell that their sensor lost its function */
 };
 
 struct sim_plan {

@@ -18,7 +18,7 @@ static void check_norm(const struct health_rule_norm *n)
 
 static void check_rates(const struct sim_rates *r)
 {
-    const double all[] = {r->apply, r->hazard, r->dark, r->storm, r->slow};
+    const double all[] = {r->apply, r->hazard, r->dark, r->storm, r->slow, r->mute};
     for (size_t i = 0; i < RW_LEN(all); i++) {
         RW_ASSERT(isfinite(all[i]) && all[i] >= 0.0);
     }

@@ -10,9 +10,10 @@
 
 static char path[] = "/tmp/rw-recorded-XXXXXX";
 
-#define COUNTS(members, exposed, failed, dark, late, slow)                                         \
+#define COUNTS(members, exposed, failed, dark, late, slow, mute)                                   \
     "\"counts\":{\"members\":" #members ",\"exposed\":" #exposed ",\"failed\":" #failed            \
-    ",\"dark\":" #dark ",\"late_crash\":" #late ",\"storm\":0,\"slow\":" #slow "}"
+    ",\"dark\":" #dark ",\"late_crash\":" #late ",\"storm\":0,\"slow\":" #slow ",\"mute\":" #mute  \
+    "}"
 #define COHORT(os, counts)                                                                         \
     "{\"cohort\":{\"os\":\"" os "\",\"arch\":\"x86_64\",\"engine\":\"4\"}," counts                 \
     ",\"risk_s\":6000000}"
@@ -20,10 +21,10 @@ static char path[] = "/tmp/rw-recorded-XXXXXX";
     "{\"state\":\"" state "\",\"rings\":[{\"cohorts\":[" cohorts "]}]}\n"
 
 static const char usual_release[] =
-    RELEASE("complete", COHORT("small", COUNTS(1000, 1000, 0, 10, 0, 20)) "," COHORT(
-                            "large", COUNTS(9000, 9000, 9, 9, 1, 0)));
+    RELEASE("complete", COHORT("small", COUNTS(1000, 1000, 0, 10, 0, 20, 5)) "," COHORT(
+                            "large", COUNTS(9000, 9000, 9, 9, 1, 0, 0)));
 static const char halted_release[] =
-    RELEASE("halted", COHORT("large", COUNTS(9000, 9000, 9000, 0, 0, 0)));
+    RELEASE("halted", COHORT("large", COUNTS(9000, 9000, 9000, 0, 0, 0, 0)));
 
 static struct rw_rc read_text(const char *text, int64_t times, struct sim_plan *plan,
                               int64_t *endpoints, struct rw_err *err)
@@ -69,9 +70,12 @@ TEST(cohorts_rates_and_norms_are_those_of_the_complete_releases)
     assert_true(about(plan.usual_of[0].hazard, 25.0 / (25 * 100000.0)));
     assert_true(about(plan.usual_of[1].slow, 0.02));
     assert_true(about(plan.usual_of[1].dark, 0.01));
+    assert_true(about(plan.usual_of[1].mute, 0.005));
+    assert_true(!(plan.usual_of[0].mute > 0.0));
     /* The norms that the controller would freeze. */
     assert_true(plan.norm_of[0].p0[HEALTH_CRASH] == health_rule_p0(HEALTH_CRASH, 225, 225000, 25));
     assert_true(plan.norm_of[1].p0[HEALTH_SLOW] > 0.05 - 1e-9);
+    assert_true(plan.norm_of[1].p0[HEALTH_MUTE] == health_rule_p0(HEALTH_MUTE, 125, 25000, 25));
     assert_true(about(plan.norm_of[0].history_hazard, 1.5e-5));
 }
 
@@ -97,7 +101,7 @@ TEST(more_cohorts_than_are_simulated_share_the_last_place)
         size_t used = strlen(text);
         (void)snprintf(text + used, sizeof(text) - used,
                        "%s{\"cohort\":{\"os\":\"o%d\",\"arch\":\"a\",\"engine\":\"e\"}," COUNTS(
-                           100, 100, 0, 0, 0, 0) ",\"risk_s\":0}",
+                           100, 100, 0, 0, 0, 0, 0) ",\"risk_s\":0}",
                        i == 0 ? "" : ",", i);
     }
     (void)snprintf(text + strlen(text), sizeof(text) - strlen(text), "]}]}\n");
@@ -119,7 +123,8 @@ static const struct bad {
     {"no complete release", "", RW_E_RANGE},
     {"no JSON", "state,complete\n", RW_E_SYNTAX},
     {"no explain object", "{\"state\":\"complete\"}\n", RW_E_SCHEMA},
-    {"a negative count", RELEASE("complete", COHORT("x", COUNTS(5, -5, 0, 0, 0, 0))), RW_E_RANGE},
+    {"a negative count", RELEASE("complete", COHORT("x", COUNTS(5, -5, 0, 0, 0, 0, 0))),
+     RW_E_RANGE},
 };
 
 TEST_EACH(what_is_no_record_is_refused, bads)
