@@ -134,8 +134,11 @@ static RW_RC parse_with_unit(struct rw_span s, const struct unit *units, size_t 
         }
         return RW_OK;
     }
-    return rw_fail(err, RW_E_SYNTAX, "%s: '%s' is not a number with a unit (%s ... %s)", what, text,
-                   units[0].name, units[unit_count - 1].name);
+    RW_IGNORE(rw_fail(err, RW_E_SYNTAX, "%s: '%s' is not a number with a unit (%s ... %s)", what,
+                      text, units[0].name, units[unit_count - 1].name),
+              "hint");
+    return rw_hint(err, "a whole number and one unit, without a blank: 10%s",
+                   units[unit_count - 1].name);
 }
 
 /* "90d", "1500ms": the largest unit that says it exactly. */

@@ -143,7 +143,7 @@ static RW_RC read_poll(const struct policy_at *root, struct ring_policy *p, stru
     RW_TRY(policy_read_opt(root, "poll", JSON_OBJECT, &poll, err));
     if (poll.v == NULL) { return RW_OK; }
     RW_TRY(policy_read_only(&poll, known, RW_LEN(known), err));
-    return policy_read_duration(&poll, "rollout", times, &p->poll_rollout_s, err);
+    return policy_read_duration(&poll, "rollout", some_time, &p->poll_rollout_s, err);
 }
 
 /* The fields by which evidence is kept apart may be written down; they cannot be chosen (docs/decisions.md). */

@@ -39,21 +39,24 @@ RW_RC cli_view_name(const char *name, const char *what, struct rw_err *err)
 {
     if (rw_is_ok(ring_policy_check_name(name, what, err))) { return RW_OK; }
     err->code = RW_E_USAGE; /* it came from the command line */
-    return (struct rw_rc){RW_E_USAGE};
+    return rw_hint(err, "1 to 32 small letters, digits and '-', with a letter: yara-linux");
 }
 
 RW_RC cli_view_release_id(const char *text, char family[static CLI_FAMILY_BYTES],
                           int64_t *release_out, struct rw_err *err)
 {
     const char *slash = strchr(text, '/');
+    static const char form[] =
+        "write it as FAMILY/NUMBER, for instance yara/2; 'ringward release list' shows them";
     if (slash == NULL || slash == text || slash - text >= CLI_FAMILY_BYTES) {
         RW_IGNORE(rw_fail(err, RW_E_USAGE, "'%.60s' does not name a release", text), "hint");
-        return rw_hint(err, "write it as FAMILY/NUMBER, for instance yara/2");
+        return rw_hint(err, form);
     }
     struct rw_span number = rw_span_str(slash + 1);
     if (!rw_is_ok(rw_parse_i64(number, 1, RW_JSON_INT_MAX, "release number", release_out, err))) {
         err->code = RW_E_USAGE;
-        return rw_wrap(err, "'%.60s'", text);
+        RW_IGNORE(rw_wrap(err, "'%.60s'", text), "hint");
+        return rw_hint(err, form);
     }
     RW_TRY(rw_span_to_str(family, CLI_FAMILY_BYTES, rw_span_of(text, (size_t)(slash - text)),
                           "family", err));

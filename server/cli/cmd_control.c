@@ -109,7 +109,7 @@ static RW_RC write_body(const struct wanted *x, bool set, struct rw_buf *body, s
 {
     if ((x->tenant == NULL) == (x->endpoint == NULL)) {
         RW_IGNORE(rw_fail(err, RW_E_USAGE, "either --tenant or --endpoint is wanted"), "hint");
-        return rw_hint(err, "try 'ringward control %s --help'", set ? "set" : "clear");
+        return rw_hint(err, "--tenant NAME for all endpoints of a tenant, --endpoint ID for one");
     }
     RW_TRY(cli_view_need_reason(x->reason, err));
     struct json_writer w = json_begin(body);
@@ -190,6 +190,66 @@ static RW_RC run_clear(int argc, char **argv, struct rw_err *err)
     };
     RW_TRY(cli_view_args(&command, argc, argv, &args, err));
     return args.help_shown ? RW_OK : send(&x, false, &args, err);
+}
+
+/* --- "ringward hold" and "ringward pin": the two that are in a hurry --- */
+
+RW_RC cmd_control_hold(int argc, char **argv, struct rw_err *err)
+{
+    struct cli_view_args args = {0};
+    struct wanted x = {.tenant = NULL};
+    const struct opt opts[] = {
+        CLI_OPT_PROFILE(args.profile),
+        CLI_OPT_OUTPUT(args.output),
+        SCOPE_OPTS,
+        {"family", "NAME", "content of this family only", &x.family, NULL},
+    };
+    const struct opt_command command = {
+        .program = "ringward hold",
+        .usage = "TIME",
+        .about = "Nothing new for a tenant's endpoints, or for one, for so long: short for "
+                 "'control set --hold TIME'.\n"
+                 "'ringward control list' shows what is left of it, 'control clear' ends it.",
+        .examples = "  ringward hold --tenant acme --reason \"change freeze\" 3d\n",
+        .opts = opts,
+        .opt_count = RW_LEN(opts),
+        .operands_min = 1,
+        .operands_max = 1,
+    };
+    RW_TRY(cli_view_args(&command, argc, argv, &args, err));
+    if (args.help_shown) { return RW_OK; }
+    x.hold = args.operands[0];
+    return send(&x, true, &args, err);
+}
+
+RW_RC cmd_control_pin(int argc, char **argv, struct rw_err *err)
+{
+    struct cli_view_args args = {0};
+    struct wanted x = {.tenant = NULL};
+    const struct opt opts[] = {
+        CLI_OPT_PROFILE(args.profile),
+        CLI_OPT_OUTPUT(args.output),
+        SCOPE_OPTS,
+        {"family", "NAME", "content of this family only", &x.family, NULL},
+    };
+    const struct opt_command command = {
+        .program = "ringward pin",
+        .usage = "RELEASE",
+        .about = "Keeps a tenant's endpoints, or one, on n-1, n-2 or FAMILY/NUMBER: short for "
+                 "'control set --pin RELEASE'.\n"
+                 "'ringward control list' shows its age and when it lapses, 'control clear' ends "
+                 "it.",
+        .examples = "  ringward pin --endpoint 0123456789abcdef0123456789abcdef --reason \"ticket "
+                    "4711\" n-1\n",
+        .opts = opts,
+        .opt_count = RW_LEN(opts),
+        .operands_min = 1,
+        .operands_max = 1,
+    };
+    RW_TRY(cli_view_args(&command, argc, argv, &args, err));
+    if (args.help_shown) { return RW_OK; }
+    x.pin = args.operands[0];
+    return send(&x, true, &args, err);
 }
 
 static const struct cli_verb verbs[] = {

@@ -10,5 +10,8 @@
 #include "common/base/err.h"
 
 RW_RC cmd_control(int argc, char **argv, struct rw_err *err);
+/* "ringward hold" and "ringward pin": short forms of two of its verbs' options. */
+RW_RC cmd_control_hold(int argc, char **argv, struct rw_err *err);
+RW_RC cmd_control_pin(int argc, char **argv, struct rw_err *err);
 
 #endif

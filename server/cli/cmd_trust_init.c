@@ -235,7 +235,9 @@ RW_RC cmd_trust_init(int argc, char **argv, struct rw_err *err)
     RW_TRY(cli_view_args(&command, argc, argv, &args, err));
     if (args.help_shown) { return RW_OK; }
     if (s.path == NULL || out == NULL) {
-        return rw_fail(err, RW_E_USAGE, "--spec FILE and --out DIR are required");
+        RW_IGNORE(rw_fail(err, RW_E_USAGE, "--spec FILE and --out DIR are required"), "hint");
+        return rw_hint(err,
+                       "try 'ringward trust init --help'; docs/trust.md tells what a spec holds");
     }
     RW_TRY(cmd_trust_plan_begin(&plan, err));
     if (!rw_is_ok(read_spec(&s, &plan, err))) { return rw_wrap(err, "'%s'", s.path); }

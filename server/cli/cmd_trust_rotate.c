@@ -280,7 +280,10 @@ static RW_RC require(const struct rotate_args *a, struct rw_err *err)
 {
     struct naming n = {0};
     if ((a->roles == NULL && a->policy == NULL) || a->out == NULL) {
-        return rw_fail(err, RW_E_USAGE, "--role ROLE or --policy FILE, and --out DIR are required");
+        RW_IGNORE(
+            rw_fail(err, RW_E_USAGE, "--role ROLE or --policy FILE, and --out DIR are required"),
+            "hint");
+        return rw_hint(err, "try 'ringward trust rotate --help'");
     }
     RW_TRY(each_item(a->roles, count_people, &n, err));
     if (!changes_people(a) || n.people == 1) { return RW_OK; }

@@ -31,8 +31,10 @@ static const struct cli_verb commands[] = {
     {"drill", cmd_drill, "rehearse halt and recovery with a harmless release"},
     {"explain", cmd_rollout_explain, "every number behind the verdict on one release"},
     {"status", cmd_status, "the server at a glance: trust, rollouts, alarms"},
-    {"fleet", cmd_fleet, "endpoints: ring, content, last sign of life"},
+    {"fleet", cmd_fleet, "endpoints: list, show, why; who is dark; cohorts"},
     {"control", cmd_control, "keep a customer's endpoints behind: delay, hold, pin, pause"},
+    {"hold", cmd_control_hold, "nothing new for a customer's endpoints for so long"},
+    {"pin", cmd_control_pin, "keep a customer's endpoints on an older release"},
     {"rings", cmd_rings, "check and explain the policy of rings"},
     {"simulate", cmd_simulate, "what a policy would do with a catalogue of faults"},
     {"audit", cmd_audit, "who changed what and why; verify and export the log"},
@@ -102,6 +104,10 @@ static RW_RC dispatch(int argc, char **argv, struct rw_err *err)
         if (strcmp(name, commands[i].name) == 0) {
             return commands[i].run(argc - 1, argv + 1, err);
         }
+    }
+    if (name[0] == '-') {
+        RW_IGNORE(rw_fail(err, RW_E_USAGE, "'%.40s' stands before the command", name), "hint");
+        return rw_hint(err, "options follow it: ringward status --profile FILE");
     }
     const struct cli_verb *meant = cli_verb_nearest(commands, RW_LEN(commands), name);
     RW_IGNORE(rw_fail(err, RW_E_USAGE, "there is no command '%.40s'", name), "hint");

@@ -143,7 +143,12 @@ static RW_RC fill(const struct reader *r, const char *family, struct release_rep
     (void)snprintf(role, sizeof(role), "content-%s", family);
     RW_TRY(read_root(r, out, err));
     RW_TRY(read_listed(r, &r->snapshot, "targets", "targets", &out->targets, err));
-    RW_TRY(tuf_sigset_of_delegation(&out->targets, role, &out->authority, err));
+    if (!rw_is_ok(tuf_sigset_of_delegation(&out->targets, role, &out->authority, err))) {
+        return rw_hint(err,
+                       "is '%s' misspelt? families stand in the signed targets role: ringward "
+                       "trust show; 'ringward trust rotate' adds one",
+                       family);
+    }
     RW_TRY(read_listed(r, &r->snapshot, role, "targets", &out->content, err));
     RW_TRY(read_policy(r, out, err));
     RW_TRY(read_expedite(r, out, err));

@@ -105,7 +105,8 @@ int main(int argc, char **argv)
     struct rw_rc rc = opt_parse(&command, argc, argv, &outcome, &operands, &count, &err);
     if (rw_is_ok(rc) && outcome == OPT_HELP_SHOWN) { return 0; }
     if (rw_is_ok(rc) && (o.keys == NULL || o.repo == NULL)) {
-        rc = rw_fail(&err, RW_E_USAGE, "--keys DIR and --repo DIR are required");
+        RW_IGNORE(rw_fail(&err, RW_E_USAGE, "--keys DIR and --repo DIR are required"), "hint");
+        rc = rw_hint(&err, "try 'ringward-signer --help'; ringward-server starts one by itself");
     }
     if (rw_is_ok(rc) && o.peer_user != NULL && o.listen == NULL) {
         rc = rw_fail(&err, RW_E_USAGE, "--peer-user goes with --listen PATH");

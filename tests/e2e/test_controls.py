@@ -128,7 +128,7 @@ def test_operators_hold_keeps_agents_and_is_seen_and_unpausable_class_is_not_kep
     assert nobody.returncode == 7 and "there is no family 'yarra'" in nobody.stderr, nobody.stderr
     nothing = world.cli("control", "set", "--tenant", tenant, "--pin", "yara/999", "--reason", "a slip")
     assert nothing.returncode == 7 and "there is no release yara/999" in nothing.stderr, nothing.stderr
-    world.cli("control", "set", "--tenant", tenant, "--hold", "1h", "--reason", "change freeze", check=True)
+    world.cli("hold", "--tenant", tenant, "--reason", "change freeze", "1h", check=True)
     one = world.release(1, complete=False)
     free = world.agents[0]
     wait_for("the operator's hold is told at the endpoint", lambda: any(c["by"] == "operator" for c in free.status().get("controls", [])), 60)

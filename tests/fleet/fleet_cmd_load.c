@@ -23,7 +23,11 @@ static RW_RC read_load(const struct load_options *o, struct fleet_load_options *
     RW_TRY(fleet_options_number(o->seconds, "seconds", SECONDS_MAX, 10, &out->seconds, err));
     RW_TRY(fleet_options_number(o->batch, "batch", BEACON_BATCH_MAX, 1, &out->batch, err));
     if (out->permits_per_s + out->beacons_per_s == 0 || out->seconds == 0 || out->batch == 0) {
-        return rw_fail(err, RW_E_USAGE, "a rate, some seconds and a batch above 0 are needed");
+        RW_IGNORE(rw_fail(err, RW_E_USAGE,
+                          "--permits-per-second or --beacons-per-second is required; --seconds and "
+                          "--batch are 1 at least"),
+                  "hint");
+        return rw_hint(err, "try 'ringward-fleet load --help'");
     }
     (void)snprintf(out->ring, sizeof(out->ring), "%.32s", o->ring == NULL ? "canary" : o->ring);
     (void)snprintf(out->family, sizeof(out->family), "%.32s",

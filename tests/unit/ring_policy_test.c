@@ -96,6 +96,8 @@ static const struct refused {
      "{\"format\":1,\"rings\":[" RINGS "],\"classes\":{\"data\":{}},"
      "\"window\":{\"confirm\":{\"deadline\":\"5m\",\"probation\":\"10m\"}}}",
      "longer than"},
+    {"a poll without a pause", "poll.rollout", WITH("\"poll\":{\"rollout\":\"0s\"}"),
+     "at least 1s"},
     {"hard minimum of nothing", "expedite.hard_min", WITH("\"expedite\":{\"hard_min\":\"0s\"}"),
      "hard_min"},
     {"expedite shorter than its hard minimum", "expedite.longest",
