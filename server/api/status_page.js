@@ -1,11 +1,12 @@
 'use strict';
-// Reads /v1/status every few seconds and draws it. Everything that comes from the server is set as text, never as
+// Reads /v1/status every few seconds and draws it, controls and cohorts more seldom. Everything that comes from the server is set as text, never as
 // markup.
 (() => {
   const POLL_MS = 2000, SLOW_MS = 15000, KEY = 'ringward-token', SVG = 'http://www.w3.org/2000/svg';
   const at = (id) => document.getElementById(id);
   let token = sessionStorage.getItem(KEY) || '';
   let timer = 0;
+  let restUntil = 0;
 
   const el = (tag, cls, text) => {
     const e = document.createElement(tag);
@@ -131,6 +132,53 @@
     return add(c, add(el('div', 'foot'), legend(), el('span', 'grow'), el('code', '', `ringward ${next} ${name}`)));
   };
 
+  // Cohorts as a heat map: the worst first, the rest by the command line.
+  const COHORTS_SHOWN = 12;
+  const harm = (r) => num(r.failed) + num(r.refused) + num(r.storm) + num(r.slow) + num(r.mute);
+  const heat = (r) => (r.halted ? 1e9 : 0) + harm(r) + num(r.dark);
+  const cohortName = (c) => [c.os, c.arch, c.engine].filter((w) => w).join(' / ') || 'no name';
+
+  const cohortRow = (x) => {
+    const r = x.release, bad = harm(r), dark = num(r.dark), name = cohortName(x.cohort);
+    const whole = Math.max(num(r.members), num(r.healthy) + num(r.pending) + bad + dark, 1);
+    const counts = add(el('span', 'counts'), `${shown(r.exposed)} of ${shown(r.members)} exposed, ${shown(r.healthy)} healthy`);
+    if (bad) add(counts, ', ', el('span', 'bad', `${shown(bad)} failed`));
+    if (dark) add(counts, ', ', el('span', 'bad', `${shown(dark)} dark`));
+    return add(el('div', 'ring cohort'), el('b', '', name), add(el('span'), pill(r.halted ? 'halted' : r.state)),
+      bar([{ cls: 'seg-failed', n: bad }, { cls: 'seg-dark', n: dark }, { cls: 'seg-healthy', n: r.healthy },
+           { cls: 'seg-pending', n: r.pending }], whole, `${name}: ${bad} failed, ${dark} dark of ${whole}`),
+      counts, el('span', 'why muted', `${r.family}/${r.release} · compared with ${shown(r.control)} untouched endpoints`));
+  };
+
+  const drawCohorts = (page) => {
+    const rows = (page.cohorts || []).flatMap((c) => (c.releases || []).map((r) => ({ cohort: c.cohort || {}, release: r })))
+      .filter((x) => num(x.release.exposed) || num(x.release.refused))
+      .sort((a, b) => heat(b.release) - heat(a.release));
+    if (!rows.length) { at('cohorts').replaceChildren(); return; }
+    const more = rows.length - COHORTS_SHOWN;
+    const c = add(el('article', 'card'), add(el('div', 'head'), el('h2', '', 'Cohorts'), el('span', 'muted', 'worst first')));
+    for (const x of rows.slice(0, COHORTS_SHOWN)) add(c, cohortRow(x));
+    const note = more > 0 || page.next ? el('span', 'muted', `${more > 0 ? shown(more) : 'some'} more not shown`) : null;
+    at('cohorts').replaceChildren(add(c, add(el('div', 'foot'), legend(), note, el('span', 'grow'), el('code', '', 'ringward fleet cohorts'))));
+  };
+
+  const controlRow = (c) => {
+    const whose = c.tenant ? 'tenant ' + c.tenant : 'endpoint ' + c.endpoint;
+    const left = c.left_s === undefined ? 'without an end' : num(c.left_s) > 0 ? `${span(c.left_s)} left` : 'over';
+    return add(el('div', 'control'), el('b', '', c.control), el('span', '', whose),
+      el('span', c.old || c.state !== 'in force' ? 'bad' : 'muted', `${c.state}, ${span(c.age_s)} old${c.old ? ' (OLD)' : ''}, ${left}`),
+      el('span', 'muted', `${c.set_by || ''}: ${c.reason || ''}`));
+  };
+
+  const drawControls = (answer) => {
+    const list = answer.controls || [];
+    if (!list.length) { at('controls').replaceChildren(); return; }
+    const c = add(el('article', 'card'), add(el('div', 'head'), el('h2', '', 'Holds, delays, pins')));
+    for (const one of list.slice(0, 50)) add(c, controlRow(one));
+    const note = list.length > 50 ? el('span', 'muted', `${shown(list.length - 50)} more not shown`) : null;
+    at('controls').replaceChildren(add(c, add(el('div', 'foot'), note, el('span', 'grow'), el('code', '', 'ringward control list'))));
+  };
+
   const tile = (value, label) => add(el('div', 'tile'), el('b', '', value), el('span', 'muted', label));
 
   const count = (n, noun, more) => tile(shown(n), noun + (num(n) === 1 ? '' : 's') + (more || ''));
@@ -164,9 +212,22 @@
     sessionStorage.removeItem(KEY);
     clearTimeout(timer);
     at('refusal').textContent = why;
-    at('tiles').replaceChildren(); at('alarms').replaceChildren(); at('rollouts').replaceChildren();
+    for (const id of ['tiles', 'alarms', 'rollouts', 'cohorts', 'controls']) at(id).replaceChildren();
+    restUntil = 0;
     show(false);
     at('token').focus();
+  };
+
+  // What changes seldom. A token of a tenant may not see cohorts: the card stays away then.
+  const REST = [['/v1/controls', drawControls, 'controls'], ['/v1/fleet/cohorts?limit=200', drawCohorts, 'cohorts']];
+  const readRest = async (sent) => {
+    if (Date.now() < restUntil) return;
+    restUntil = Date.now() + SLOW_MS;
+    for (const [path, drawIt, id] of REST) {
+      const answer = await fetch(path, { headers: { Authorization: 'Bearer ' + sent }, cache: 'no-store' });
+      if (sent !== token) return;
+      if (answer.ok) drawIt(await answer.json()); else at(id).replaceChildren();
+    }
   };
 
   const poll = async () => {
@@ -183,6 +244,7 @@
       draw(await answer.json());
       sessionStorage.setItem(KEY, sent);
       show(true);
+      await readRest(sent);
     } catch (e) {
       wait = SLOW_MS;
       at('link').textContent = `no answer (${e.message}); what is shown is old, trying again`;
