@@ -15,7 +15,7 @@ from server_rig import Rig, Server, cpu_ns, process_ns
 from lab import Process, wait_for
 from postgres import Postgres
 
-NODES, CONNECTIONS, SECONDS = "abc", 126, 3
+NODES, CONNECTIONS, SECONDS = "abc", 900, 3
 RATES = (1000, 2000, 5000, 0)  # 0: as fast as they go
 AIM_RATE, AIM_P99_MS = 5000, 20
 
