@@ -1,7 +1,7 @@
 /* A box for tests of what surrounds it: passes its self-test, and accepts all content but that which begins with
  * "refuse". It contains nothing and runs no validator. RW_FAKE_BOX says what it gets wrong: "other" and "shorter" are
  * verdicts about other bytes, "refused" and "timed_out" other verdicts, "silent" is none, "blind" fails the self-test;
- * "load_refused" and "load_silent" are about the dry run of a whole set.
+ * "load_refused" and "load_silent" are about the dry run of a whole set; "own_file" refuses when none was named.
  */
 #include "common/base/file.h"
 #include "common/box/verdict_codec.h"
@@ -19,6 +19,16 @@ static bool lies(const char *word)
     return lie != NULL && strcmp(lie, word) == 0;
 }
 
+static bool own_file_named;
+
+static bool has_option(int argc, char **argv, const char *name)
+{
+    for (int i = 1; i + 1 < argc; i++) {
+        if (strcmp(argv[i], name) == 0) { return true; }
+    }
+    return false;
+}
+
 static RW_RC judge(const char *path, struct rw_buf *out, struct rw_err *err)
 {
     struct verdict v = {
@@ -32,7 +42,8 @@ static RW_RC judge(const char *path, struct rw_buf *out, struct rw_err *err)
     (void)snprintf(v.grade, sizeof(v.grade), "full");
     (void)snprintf(v.validator, sizeof(v.validator), "fake");
     if (lies("timed_out")) { v.kind = VERDICT_TIMED_OUT; }
-    if (lies("refused") || rw_span_starts(rw_buf_span(&text), "refuse")) {
+    if (lies("refused") || (lies("own_file") && !own_file_named) ||
+        rw_span_starts(rw_buf_span(&text), "refuse")) {
         v.kind = VERDICT_REFUSED;
         (void)snprintf(v.reason, sizeof(v.reason), "the content says so itself");
     }
@@ -63,6 +74,7 @@ int main(int argc, char **argv)
     }
     if (argc > 1 && strcmp(argv[1], "load") == 0) { return load(&out); }
     if (lies("silent")) { return 1; }
+    own_file_named = has_option(argc, argv, "--own-file");
     for (int i = 1; i + 1 < argc; i++) {
         if (strcmp(argv[i], "--content") != 0) { continue; }
         if (!rw_is_ok(judge(argv[i + 1], &out, &err))) { return 1; }

@@ -256,6 +256,34 @@ TEST(a_damaged_set_is_left_by_name_while_the_link_is_stuck)
     bench_remove();
 }
 
+static void spoil_set(int64_t set, const char *name)
+{
+    char path[160];
+    (void)snprintf(path, sizeof(path), "%s/sets/%lld/%s", bench.path, (long long)set, name);
+    overwrite(path, 0, "O");
+}
+
+/* INV-5: rather no sensor than one that loads what nobody proved. */
+TEST(while_no_set_at_all_is_whole_the_sensor_stays_down)
+{
+    struct rw_clock clock = rw_clock_system();
+    steady_on_two();
+    spoil_set(bench.a.slots.previous, "yara.rwc");
+    spoil_set(0, "manifest.json");
+    flip_a_byte();
+    assert_true(check_round() >= 1);
+    assert_int_equal(kill(bench.a.sensor.proc.pid, SIGKILL), 0);
+    int64_t end_ms = rw_clock_mono(&clock).ms + 10000;
+    while (!bench.a.unstarted && rw_clock_mono(&clock).ms < end_ms) {
+        activate_step(&bench.a);
+        (void)poll(NULL, 0, 10);
+    }
+    assert_true(bench.a.unstarted);
+    assert_false(sensor_running(&bench.a.sensor));
+    assert_true(bench.a.damage.found);
+    bench_remove();
+}
+
 TEST(nobody_waits_for_the_server_for_ever)
 {
     steady_on_two();
@@ -318,6 +346,7 @@ RUN_TESTS(cmocka_unit_test(found_while_running_and_repaired),
           cmocka_unit_test(without_any_copy_the_set_before_then_the_empty_one_is_active),
           cmocka_unit_test(a_sensor_that_dies_meanwhile_never_loads_what_is_damaged),
           cmocka_unit_test(a_damaged_set_is_left_by_name_while_the_link_is_stuck),
+          cmocka_unit_test(while_no_set_at_all_is_whole_the_sensor_stays_down),
           cmocka_unit_test(nobody_waits_for_the_server_for_ever),
           cmocka_unit_test(the_set_before_is_watched_too),
           cmocka_unit_test(what_is_under_way_is_not_checked),

@@ -76,6 +76,26 @@ TEST(a_record_is_lost_with_the_change_that_it_tells_of)
     end(&w);
 }
 
+/* Also where the caller goes on: a record that could not even be written takes its change with it. */
+TEST(a_change_is_lost_with_the_record_that_could_not_be_made)
+{
+    struct world w;
+    struct rw_err err;
+    int64_t count = -1;
+    begin(&w);
+    append(&w, 1);
+    struct audit_log_entry e = entry("");
+    e.details = rw_span_str("[\"no object\"]");
+    const struct store_doc doc = {.id = "yara/2", .generation = 1, .body = rw_span_str("{}")};
+    MUST(store_begin(&w.store, &err));
+    MUST(store_doc_put(&w.store, "rollout", &doc, &err));
+    assert_false(rw_is_ok(audit_log_append(&w.store, &e, (struct rw_wall){1}, &err)));
+    MUST_FAIL(store_commit(&w.store, &err), RW_E_STORE);
+    MUST(audit_log_verify(&w.store, &count, &err));
+    assert_int_equal(count, 1);
+    end(&w);
+}
+
 static const struct tamper_case {
     const char *id;
     const char *sql;
@@ -182,6 +202,7 @@ TEST(details_that_are_no_object_and_pages_out_of_range_are_refused)
 }
 
 RUN_TESTS(cmocka_unit_test(a_record_is_lost_with_the_change_that_it_tells_of),
+          cmocka_unit_test(a_change_is_lost_with_the_record_that_could_not_be_made),
           cmocka_unit_test(tampering_is_found_at_the_record_where_it_begins),
           cmocka_unit_test(pages_carry_everything_that_offline_verification_needs),
           cmocka_unit_test(details_that_are_no_object_and_pages_out_of_range_are_refused))

@@ -8,10 +8,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <sched.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define HOSTILE RW_BIN_DIR "/../tests/ringward-validate-hostile"
@@ -147,6 +150,37 @@ TEST(a_missing_folder_yields_no_file)
     assert_int_equal(p.count, 0);
 }
 
+/* In a process of its own, whose /etc is another one. 77: this host permits none. */
+static int pick_from_another_etc(void)
+{
+    static const char settings[] = "/etc/ringward/agent.conf";
+    RW_AUTO(box_pick) struct box_pick own = {.count = 0};
+    if (unshare(CLONE_NEWNS) != 0 && unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0) { return 77; }
+    (void)mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL);
+    if (mount("tmpfs", "/etc", "tmpfs", 0, "size=64k") != 0) { return 77; }
+    if (mkdir("/etc/ringward", 0755) != 0) { return 1; }
+    if (!rw_is_ok(rw_file_replace(settings, 0644, rw_span_str("server = x\n"), &err))) { return 2; }
+    if (!rw_is_ok(box_pick_own(&own, &err))) { return 3; }
+    for (size_t i = 0; i < own.count; i++) {
+        if (strcmp(own.at[i], settings) == 0) { return 0; }
+    }
+    return 4;
+}
+
+TEST(inv_10_the_hosts_ringward_settings_are_own_files)
+{
+    int status = 0;
+    (void)fflush(NULL);
+    pid_t pid = fork();
+    if (pid == 0) { _exit(pick_from_another_etc()); }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 77) {
+        print_message("           skipped: this host permits no mount\n");
+        skip();
+    }
+    assert_int_equal(status, 0);
+}
+
 TEST(a_named_own_file_must_be_there)
 {
     RW_AUTO(box_samples) struct box_samples s = {.count = 0};
@@ -280,6 +314,7 @@ int main(void)
         cmocka_unit_test(a_file_above_its_limit_is_refused_and_never_cut),
         cmocka_unit_test(files_are_chosen_by_seed_without_links_and_each_at_most_once),
         cmocka_unit_test(a_missing_folder_yields_no_file),
+        cmocka_unit_test(inv_10_the_hosts_ringward_settings_are_own_files),
         cmocka_unit_test(a_named_own_file_must_be_there),
         cmocka_unit_test(own_settings_are_samples_and_own_secrets_are_not),
         cmocka_unit_test(an_order_is_a_permutation),

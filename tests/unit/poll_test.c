@@ -317,6 +317,33 @@ TEST_EACH(inv_3_inv_5_only_a_whole_acceptance_of_these_very_bytes_opens, box_lie
     assert_int_equal(web_count_of(b->web, 0, "/v1/permits"), 0);
 }
 
+/* INV-10: content that matches the agent's own settings can be refused only by a box that was shown them. */
+TEST(inv_10_the_box_is_shown_the_agents_own_settings)
+{
+    static const char *const own[] = {NULL, "/etc/ringward/agent.conf"};
+    for (size_t i = 0; i < RW_LEN(own); i++) {
+        RW_AUTO(bench_ref) struct bench *b = begin();
+        b->o.own_file = own[i];
+        give_box(b);
+        assert_int_equal(boxed(b, 2, "own_file"), own[i] == NULL ? POLL_NONE : POLL_ACTIVATE);
+    }
+}
+
+/* INV-7: what the server calls this endpoint is not asked. */
+TEST(inv_7_without_a_setting_the_bucket_alone_chooses_the_ring)
+{
+    RW_AUTO(bench_ref) struct bench *b = begin();
+    poll_drop(&b->poll);
+    b->o.ring = "";
+    b->o.bucket = 9000;
+    open_poll(b);
+    add_pointer(b, "yara", 2, "go");
+    publish(b);
+    const struct poll_family *f = family(run(b), "yara");
+    assert_string_equal(f->state.ring, "broad");
+    assert_int_equal(f->action, POLL_NONE);
+}
+
 TEST(a_dry_run_that_cannot_even_be_prepared_opens_nothing)
 {
     RW_AUTO(bench_ref) struct bench *b = begin();
@@ -425,6 +452,8 @@ RUN_TESTS(cmocka_unit_test(a_token_is_renewed_and_a_lost_answer_locks_nobody_out
           cmocka_unit_test(content_is_fetched_ahead_while_the_bake_lasts),
           cmocka_unit_test(without_a_box_new_content_goes_no_further_than_the_store),
           cmocka_unit_test(inv_3_inv_5_only_a_whole_acceptance_of_these_very_bytes_opens),
+          cmocka_unit_test(inv_10_the_box_is_shown_the_agents_own_settings),
+          cmocka_unit_test(inv_7_without_a_setting_the_bucket_alone_chooses_the_ring),
           cmocka_unit_test(a_dry_run_that_cannot_even_be_prepared_opens_nothing),
           cmocka_unit_test(what_was_proven_is_remembered_for_its_own_bytes_and_set_alone),
           cmocka_unit_test(the_clock_at_a_good_refresh_is_a_floor_for_expiry_and_never_for_a_bake),
