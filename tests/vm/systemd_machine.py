@@ -20,6 +20,15 @@ ExecStart=/bin/sh /usr/lib/ringward-line.sh
 StandardOutput=journal+console
 StandardError=journal+console
 """
+SENSOR_UNIT = """[Unit]
+Description=A sensor in a unit of its own
+[Service]
+Environment=RINGWARD_ACTIVE=/var/lib/ringward-observed/current RINGWARD_SOCKET=/var/lib/ringward-observed/sensor.sock
+ExecStart=/usr/bin/ringward-sensor --alive-every 1s
+ExecReload=/bin/kill -HUP $MAINPID
+Restart=on-failure
+RestartSec=1s
+"""
 
 
 def package_files(package: str) -> list[Path]:
@@ -101,7 +110,23 @@ class SystemdMachine(Machine):
         for name, path in files.items():
             shutil.copy(path, root / "etc" / "ringward" / name)
         self.settle_server(root)
+        self.settle_observed(root, units, conf)
         (root / "etc" / "ringward" / "agent.conf").write_text("".join(f"{k} = {v}\n" for k, v in conf.items()))
+
+    def settle_observed(self, root: Path, units: Path, conf: dict):
+        """A second agent, whose sensor is a unit: as root, since without D-Bus systemd answers to nobody else."""
+        unit = (UNITS / "ringward-agent.service").read_text()
+        for was, now in (("User=ringward-agent\n", ""), ("StateDirectory=ringward-agent\n", "StateDirectory=ringward-observed\n"),
+                         ("ringward-agent run\n", "ringward-agent run --config /etc/ringward/observed.conf\n")):
+            assert unit.count(was) == 1, was
+            unit = unit.replace(was, now)
+        (units / "ringward-observed.service").write_text(unit)
+        (units / "ringward-observed.service.d").mkdir()
+        shutil.copy(UNITS / "ringward-agent-observed.conf", units / "ringward-observed.service.d" / "observed.conf")
+        (units / "own-sensor.service").write_text(SENSOR_UNIT)
+        mine = {k: v for k, v in conf.items() if k != "sensor_command"}
+        mine.update(state_dir="/var/lib/ringward-observed", sensor_unit="own-sensor.service")
+        (root / "etc" / "ringward" / "observed.conf").write_text("".join(f"{k} = {v}\n" for k, v in mine.items()))
 
     def settle_server(self, root: Path):
         """As docs/server.md "A signer of its own" says."""
