@@ -106,7 +106,9 @@ static void settle_end(struct activate *a, bool running, bool told)
     const struct observe_rule_unit *u = &a->sensor.unit;
     if (!a->end_open) { return; }
     int64_t crashes = observe_rule_crashes(a->end_restarts, u, running);
-    if (crashes == 0 && !running && activate_now(a).ms < a->end_until.ms) { return; }
+    /* systemd may be slow to answer, and slow to start the next one. */
+    bool known = told && (crashes > 0 || running);
+    if (!known && activate_now(a).ms < a->end_until.ms) { return; }
     if (!told) { crashes = 1; } /* INV-3: nobody could say that it was no crash */
     a->end_open = false;
     if (crashes > 0) {

@@ -430,6 +430,47 @@ TEST(a_unit_that_is_restarted_by_hand_did_not_crash)
     finish();
 }
 
+/* It ends, and systemd does not answer. */
+static void end_untold(int signal_number)
+{
+    struct rw_err err;
+    struct proc_exit gone;
+    proc_signal(&fake, signal_number);
+    MUST(proc_wait(&fake, 5000, &gone, &err));
+    write_file(systemctl, 0700, "#!/bin/sh\nexit 1\n");
+    bench_until(ACTIVATE_STARTING);
+}
+
+static void look_now(void)
+{
+    bench.a.restart_at.ms = 0;
+    activate_step(&bench.a);
+}
+
+/* INV-3: nobody can say that it was no crash; but a host under load is slow to say anything. */
+TEST(a_unit_that_nobody_can_tell_of_has_crashed_when_the_time_is_over)
+{
+    make_by_pid_file();
+    bench_way = (struct sensor_way){.observed = {.unit = "x.service", .systemctl = systemctl}};
+    make();
+    commit(1, "ok");
+    bench_between = NULL;
+    by_hand++;
+    end_untold(SIGTERM);
+    look_now();
+    start_fake();
+    look_now();
+    bench_until(ACTIVATE_STEADY);
+    assert_int_equal(bench_beacons(BEACON_CRASH, NULL), 0);
+    end_untold(SIGKILL);
+    look_now();
+    assert_int_equal(bench_beacons(BEACON_CRASH, NULL), 0);
+    bench.a.end_until.ms = 1;
+    look_now();
+    assert_int_equal(bench_beacons(BEACON_CRASH, NULL), 1);
+    finish();
+}
+
 RUN_TESTS(cmocka_unit_test(a_good_release_is_proven_by_a_process_that_is_not_ours),
           cmocka_unit_test(one_that_dies_as_it_loads_means_going_back),
           cmocka_unit_test(one_whose_self_test_fails_means_going_back),
@@ -439,4 +480,5 @@ RUN_TESTS(cmocka_unit_test(a_good_release_is_proven_by_a_process_that_is_not_our
           cmocka_unit_test(a_pid_file_that_could_lie_is_not_believed),
           cmocka_unit_test(a_signal_that_would_end_it_is_not_sent),
           cmocka_unit_test(an_order_can_be_a_message), cmocka_unit_test(an_order_can_be_a_command),
-          cmocka_unit_test(a_unit_that_is_restarted_by_hand_did_not_crash))
+          cmocka_unit_test(a_unit_that_is_restarted_by_hand_did_not_crash),
+          cmocka_unit_test(a_unit_that_nobody_can_tell_of_has_crashed_when_the_time_is_over))
