@@ -229,21 +229,21 @@ def test_a_listed_release_with_other_bytes_is_refused(world):
     endpoint.settle(2)
 
 
-@pytest.mark.parametrize("who", ["nobody", "online keys", "one engineer", "one engineer twice", "the officers",
-                                 "one engineer and all online keys"])
-def test_a_content_role_needs_two_engineers(world, who):
+def test_a_content_role_needs_two_engineers(world):
     _, thief, endpoint = world
-    keys = {"nobody": [], "online keys": list(thief.online.values()), "one engineer": thief.engineers[:1],
-            "one engineer twice": thief.engineers[:1] * 2, "the officers": thief.officers,
-            "one engineer and all online keys": thief.engineers[:1] + list(thief.online.values())}[who]
-    thief.release(2, TWO, keys=keys)
-    thief.point(2, TWO)
-    seen = endpoint.check()
-    assert endpoint.active_release() == 1 and seen["family"]["decision"] == "refuse", seen["family"]
-    assert 2 not in thief.granted
-    thief.write("content-yara", thief.engineers)  # the same document, rightly signed
-    thief.seal()
-    endpoint.settle(2)
+    signers = {"nobody": [], "online keys": list(thief.online.values()), "one engineer": thief.engineers[:1],
+               "one engineer twice": thief.engineers[:1] * 2, "the officers": thief.officers,
+               "one engineer and all online keys": thief.engineers[:1] + list(thief.online.values())}
+    for number, (who, keys) in enumerate(signers.items(), 2):
+        data = payload(who)
+        thief.release(number, data, keys=keys, signed_s=number - 3600.0)
+        thief.point(number, data)
+        seen = endpoint.check()
+        assert endpoint.active_release() == number - 1 and seen["family"]["decision"] == "refuse", (who, seen["family"])
+        assert number not in thief.granted, who
+        thief.write("content-yara", thief.engineers)  # the same document, rightly signed
+        thief.seal()
+        endpoint.settle(number)
 
 
 # --- 2: before the bake ---
@@ -282,18 +282,19 @@ def test_a_lower_number_is_no_way_around_the_bake(world):
     endpoint.stays(3, "wait", "bakes until")
 
 
-@pytest.mark.parametrize("who", ["online keys", "the engineers", "one officer", "one officer and all online keys"])
-def test_an_expedite_needs_two_officers(world, who):
+def test_an_expedite_needs_two_officers(world):
     _, thief, endpoint = world
-    keys = {"online keys": list(thief.online.values()), "the engineers": thief.engineers, "one officer": thief.officers[:1],
-            "one officer and all online keys": thief.officers[:1] + list(thief.online.values())}[who]
-    thief.release(2, TWO, not_before_s=3600, signed_s=-60)
-    thief.point(2, TWO)
-    thief.expedite(2, TWO, keys)
-    endpoint.stays(1, "wait", "bakes until")
-    thief.write("expedite", thief.officers)  # the same document, rightly signed
-    thief.seal()
-    endpoint.settle(2)
+    signers = {"online keys": list(thief.online.values()), "the engineers": thief.engineers, "one officer": thief.officers[:1],
+               "one officer and all online keys": thief.officers[:1] + list(thief.online.values())}
+    for number, (who, keys) in enumerate(signers.items(), 2):
+        data = payload(who)
+        thief.release(number, data, not_before_s=3600, signed_s=-60)
+        thief.point(number, data)
+        thief.expedite(number, data, keys)
+        endpoint.stays(number - 1, "wait", "bakes until")
+        thief.write("expedite", thief.officers)  # the same document, rightly signed
+        thief.seal()
+        endpoint.settle(number)
 
 
 def test_an_expedite_opens_its_rings_only_and_never_below_the_hard_minimum(world):
