@@ -3,10 +3,10 @@
 #include <math.h>
 
 enum {
-    WIDTH = 960,
+    WIDTH = 1000,
     HEIGHT = 540,
     LEFT = 70,
-    RIGHT = 210, /* legend */
+    RIGHT = 250, /* legend */
     TOP = 50,
     BOTTOM = 50,
     HOUR_LINES_MAX = 12,
@@ -56,19 +56,46 @@ static RW_RC draw_grid(const struct canvas *c, struct rw_err *err)
     return RW_OK;
 }
 
+static const char *colour_of(size_t number)
+{
+    return colours[number % RW_LEN(colours)];
+}
+
+static const char *dash_of(size_t number)
+{
+    size_t round = number / RW_LEN(colours);
+    return round == 0 ? "none" : round == 1 ? "6 3" : "2 3";
+}
+
+/* Curves lie upon each other until they end: the legend tells where and when each did. */
+static RW_RC draw_legend(const struct canvas *c, const struct sim_summary *s, size_t number,
+                         struct rw_err *err)
+{
+    const struct sim_outcome *o = &s->first;
+    double y = TOP + 10.0 + 20.0 * (double)number;
+    RW_TRY(rw_buf_appendf(c->into, err,
+                          "<line x1=\"%d\" y1=\"%.1f\" x2=\"%d\" y2=\"%.1f\" stroke=\"%s\" "
+                          "stroke-dasharray=\"%s\" stroke-width=\"2\"/>"
+                          "<text x=\"%d\" y=\"%.1f\">%s",
+                          WIDTH - RIGHT + 15, y, WIDTH - RIGHT + 45, y, colour_of(number),
+                          dash_of(number), WIDTH - RIGHT + 52, y + 4, s->fault->name));
+    if (o->stop_s >= 0) {
+        char after[32];
+        RW_TRY(rw_buf_appendf(c->into, err, "<tspan fill=\"#555\">: %lld, after %s</tspan>",
+                              (long long)o->exposed,
+                              cli_view_duration(o->stop_s, after, sizeof(after))));
+    }
+    return rw_buf_append_str(c->into, "</text>\n", err);
+}
+
 static RW_RC draw_fault(const struct canvas *c, const struct sim_summary *s, size_t number,
                         struct rw_err *err)
 {
     const struct sim_outcome *o = &s->first;
-    const char *colour = colours[number % RW_LEN(colours)];
-    const char *dash = number < RW_LEN(colours)       ? "none"
-                       : number < 2 * RW_LEN(colours) ? "6 3"
-                                                      : "2 3";
-    double y = TOP + 10.0 + 20.0 * (double)number;
     RW_TRY(rw_buf_appendf(c->into, err,
                           "<polyline fill=\"none\" stroke=\"%s\" stroke-dasharray=\"%s\" "
                           "stroke-width=\"1.5\" points=\"",
-                          colour, dash));
+                          colour_of(number), dash_of(number)));
     for (size_t i = 0; i < o->point_count; i++) {
         RW_TRY(rw_buf_appendf(c->into, err, "%.1f,%.1f ", x_of(c, o->points[i].at_s),
                               y_of(c, o->points[i].exposed)));
@@ -78,14 +105,9 @@ static RW_RC draw_fault(const struct canvas *c, const struct sim_summary *s, siz
         const struct sim_point *last = &o->points[o->point_count - 1];
         RW_TRY(rw_buf_appendf(c->into, err,
                               "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"4\" fill=\"%s\"/>\n",
-                              x_of(c, last->at_s), y_of(c, o->exposed), colour));
+                              x_of(c, last->at_s), y_of(c, last->exposed), colour_of(number)));
     }
-    return rw_buf_appendf(c->into, err,
-                          "<line x1=\"%d\" y1=\"%.1f\" x2=\"%d\" y2=\"%.1f\" stroke=\"%s\" "
-                          "stroke-dasharray=\"%s\" stroke-width=\"2\"/>"
-                          "<text x=\"%d\" y=\"%.1f\">%s</text>\n",
-                          WIDTH - RIGHT + 15, y, WIDTH - RIGHT + 45, y, colour, dash,
-                          WIDTH - RIGHT + 52, y + 4, s->fault->name);
+    return draw_legend(c, s, number, err);
 }
 
 RW_RC cmd_simulate_svg(const struct sim_plan *plan, const struct sim_summary *list, size_t count,
@@ -101,7 +123,7 @@ RW_RC cmd_simulate_svg(const struct sim_plan *plan, const struct sim_summary *li
         "font-size=\"12\">\n<style>.grid{stroke:#ddd;stroke-width:1}</style>\n"
         "<rect width=\"%d\" height=\"%d\" fill=\"white\"/>\n"
         "<text x=\"%d\" y=\"24\" font-size=\"16\">Simulated: endpoints exposed over time, %lld "
-        "endpoints%s; dot: stopped</text>\n",
+        "endpoints%s; dot: stopped, with how many</text>\n",
         WIDTH, HEIGHT, WIDTH, HEIGHT, LEFT, (long long)plan->endpoints,
         plan->linear_min > 0 ? ", ramp by time alone" : ""));
     RW_TRY(draw_grid(&c, err));

@@ -83,7 +83,7 @@ struct sim_outcome {
     int64_t reach_95_s; /* 95 % of the endpoints that may have it do; -1 */
     int64_t reach_all_s;
     size_t point_count;
-    struct sim_point points[SIM_POINTS_MAX]; /* evenly spaced */
+    struct sim_point points[SIM_POINTS_MAX]; /* evenly spaced, and when a stop took effect */
 };
 
 #endif

@@ -217,6 +217,13 @@ static void free_hold_back(struct sim_state *s, size_t ring)
 
 /* --- the run --- */
 
+static void note_point(struct sim_outcome *out, int64_t at_s)
+{
+    if (out->point_count >= SIM_POINTS_MAX) { return; }
+    out->points[out->point_count++] =
+        (struct sim_point){.at_s = at_s, .exposed = out->exposed, .harmed = out->harmed};
+}
+
 static void note(struct sim_state *s)
 {
     struct sim_outcome *out = s->out;
@@ -240,9 +247,7 @@ static void note(struct sim_state *s)
     }
     if (out->reach_all_s < 0 && out->exposed >= members) { out->reach_all_s = end_s; }
     bool due = s->world.step == 0 || end_s % (every_min * 60) == 0;
-    if (!due || out->point_count >= SIM_POINTS_MAX) { return; }
-    out->points[out->point_count++] =
-        (struct sim_point){.at_s = end_s, .exposed = out->exposed, .harmed = out->harmed};
+    if (due) { note_point(out, end_s); }
 }
 
 static bool is_complete(const struct sim_state *s)
@@ -301,6 +306,7 @@ static void run(struct sim_state *s)
         note(s);
         s->world.step++;
     }
+    if (out->stop_s >= 0) { note_point(out, sim_now_s(&s->world)); } /* as it took effect */
     if (out->stop_s < 0) { out->end = is_complete(s) ? SIM_COMPLETE : SIM_RUNS_ON; }
     count_from_opening(s);
 }

@@ -28,6 +28,9 @@ def test_the_catalogue_as_json(tmp_path):
     drawing = xml.dom.minidom.parse(str(svg))
     assert len(drawing.getElementsByTagName("polyline")) == len(faults)
     assert "Simulated" in svg.read_text()
+    legend = {t.firstChild.data: t.lastChild.firstChild for t in drawing.getElementsByTagName("text")}
+    assert legend["brick"].data == f": {faults['brick']['exposed_median']}, after 16m"  # the deadline, and a step
+    assert legend["good"] is None
 
 
 def test_a_ramp_by_time_harms_thousands_where_the_window_harms_a_few(tmp_path):
