@@ -4,6 +4,7 @@
 #include "common/base/conf.h"
 #include "common/base/file.h"
 #include "common/box/box_run.h"
+#include "common/net/http_client.h"
 #include "common/policy/ring_policy.h"
 #include "common/policy/slow_rule.h"
 #include "common/policy/storm_rule.h"
@@ -236,18 +237,6 @@ static RW_RC find_machine(struct agent_conf *c, struct rw_err *err)
     return RW_OK;
 }
 
-/* The endpoint's token travels in every request: without TLS only inside this host. */
-static bool is_server_url(struct rw_span url)
-{
-    static const char *const plain[] = {"http://127.0.0.1", "http://localhost", "http://[::1]"};
-    if (rw_span_starts(url, "https://")) { return url.n > strlen("https://"); }
-    for (size_t i = 0; i < RW_LEN(plain); i++) {
-        size_t n = strlen(plain[i]);
-        if (rw_span_starts(url, plain[i]) && (url.n == n || url.p[n] == ':')) { return true; }
-    }
-    return false;
-}
-
 /* The token in plain text must not leave this host by way of a proxy either. */
 static RW_RC check_proxy(const struct agent_conf *c, struct rw_err *err)
 {
@@ -257,7 +246,7 @@ static RW_RC check_proxy(const struct agent_conf *c, struct rw_err *err)
     if (!rw_span_starts(proxy, "http://") && !rw_span_starts(proxy, "https://")) {
         return rw_fail(err, RW_E_CONFIG, "proxy: '%.80s' is not an http or https URL", c->proxy);
     }
-    if (plain && !is_server_url(proxy)) {
+    if (plain && !http_client_keeps_secret(proxy)) {
         return rw_fail(err, RW_E_CONFIG,
                        "proxy: without TLS to the server it must be on this host");
     }
@@ -278,7 +267,7 @@ static RW_RC check_paths(struct agent_conf *c, struct rw_err *err)
     while (n > 0 && c->server[n - 1] == '/') {
         c->server[--n] = '\0';
     }
-    if (!is_server_url(rw_span_str(c->server))) {
+    if (!http_client_keeps_secret(rw_span_str(c->server))) {
         return rw_fail(err, RW_E_CONFIG,
                        "server: '%.80s' is not an https URL (http: loopback only)", c->server);
     }

@@ -47,12 +47,39 @@ struct sink {
     struct http_client_answer answer;
 };
 
+/* "", ":8080", each with or without a path: what may follow the host. A '@' would make all before it a user's name. */
+static bool is_port_and_path(struct rw_span rest)
+{
+    size_t i = 0;
+    if (rest.n > 0 && rest.p[0] == ':') {
+        for (i = 1; i < rest.n && rest.p[i] >= '0' && rest.p[i] <= '9'; i++) {}
+    }
+    return i == rest.n || rest.p[i] == '/';
+}
+
+bool http_client_keeps_secret(struct rw_span url)
+{
+    static const char *const own[] = {"http://127.0.0.1", "http://localhost", "http://[::1]"};
+    if (rw_span_starts(url, "https://")) { return url.n > strlen("https://"); }
+    for (size_t i = 0; i < RW_LEN(own); i++) {
+        size_t n = strlen(own[i]);
+        if (!rw_span_starts(url, own[i])) { continue; }
+        return is_port_and_path(rw_span_of(url.p + n, url.n - n));
+    }
+    return false;
+}
+
 RW_RC http_client_set_token(struct http_client *c, const char *token, struct rw_err *err)
 {
     char line[512];
     rw_mem_free(c->authorization);
     c->authorization = NULL;
     if (token == NULL) { return RW_OK; }
+    if (c->base_url != NULL && !http_client_keeps_secret(rw_span_str(c->base_url))) {
+        RW_IGNORE(rw_fail(err, RW_E_CONFIG, "no token goes to '%.80s' in plain text", c->base_url),
+                  "a hint follows");
+        return rw_hint(err, "write https://; http:// is for this machine alone");
+    }
     int n = snprintf(line, sizeof(line), "Authorization: Bearer %s", token);
     if (n < 0 || (size_t)n >= sizeof(line) || strpbrk(token, "\r\n") != NULL) {
         return rw_fail(err, RW_E_RANGE, "the token is too long or contains a line end");

@@ -28,10 +28,13 @@ struct http_client_options {
     void *on_sent_ctx; /* borrowed until http_client_drop */
 };
 
+/* Whether a token may travel there: by TLS, or to this very machine ("http://127.0.0.1:8080"). */
+bool http_client_keeps_secret(struct rw_span url);
+/* Fails with RW_E_CONFIG (a token, and a base URL that does not keep it secret), RW_E_RANGE, RW_E_NOMEM. */
 RW_RC http_client_open(const struct http_client_options *o, struct http_client **out,
                        struct rw_err *err);
 void http_client_drop(struct http_client **c);
-/* Changes the bearer token (NULL: none). */
+/* Changes the bearer token (NULL: none). Fails as http_client_open. */
 RW_RC http_client_set_token(struct http_client *c, const char *token, struct rw_err *err);
 
 enum { HTTP_CLIENT_ETAG_BYTES = 96 };

@@ -55,6 +55,14 @@ def test_a_bad_policy_is_refused_with_path_and_line(shared_lab):
     assert "hint: known here: format, rings, classes" in refused.stderr
 
 
+def test_an_operators_token_is_sent_to_no_other_host_in_plain_text(shared_lab):
+    profile = shared_lab.dir / "plain.conf"
+    for host in ("192.0.2.1:9", "localhost:80@192.0.2.1"):
+        profile.write_text(f"server = http://{host}\ntoken_file = {shared_lab.server_dir}/tokens/admin.token\n")
+        refused = shared_lab.cli("status", "--profile", profile)
+        assert refused.returncode == 2 and "plain text" in refused.stderr and "https://" in refused.stderr, refused.stderr
+
+
 def test_a_burst_too_small_for_a_full_spool_is_warned_of(shared_lab):
     def check(lines):
         folder = shared_lab.dir / "small-burst"

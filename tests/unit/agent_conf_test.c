@@ -73,6 +73,10 @@ static const struct bad_case {
     {"almost_loopback",
      "server = http://localhost.evil\nroot_file = /r\nstate_dir = /s\nsensor_command = /x\n",
      "https"},
+    {"a_name_before_another_host",
+     "server = http://localhost:80@evil.example\nroot_file = /r\nstate_dir = /s\nsensor_command = "
+     "/x\n",
+     "https"},
     {"family_twice", NEEDED "families = yara,yara\n", "twice"},
     {"family_with_a_slash", NEEDED "families = a/b\n", "families"},
     {"empty_family", NEEDED "families = yara,\n", "families"},

@@ -427,7 +427,48 @@ TEST(proxies_are_asked_for_other_hosts_only_as_the_environment_says)
     (void)loopback_end(&e.server);
 }
 
-RUN_TESTS(cmocka_unit_test(an_answer_comes_with_status_etag_and_body),
+static const struct url_case {
+    const char *id, *url;
+    bool keeps;
+} urls[] = {
+    {"tls", "https://updates.example.org:8443/base", true},
+    {"tls to nobody", "https://", false},
+    {"this machine", "http://127.0.0.1", true},
+    {"this machine by name, port and path", "http://localhost:8080/base", true},
+    {"this machine by its newer address", "http://[::1]:8080", true},
+    {"another machine", "http://192.0.2.1:8080", false},
+    {"another name that begins so", "http://localhost.evil.example", false},
+    {"another address that begins so", "http://127.0.0.10:80", false},
+    {"a user's name and another host", "http://localhost:80@evil.example", false},
+    {"a user's name without a password", "http://127.0.0.1@evil.example", false},
+    {"another protocol", "ftp://127.0.0.1", false},
+};
+
+TEST_EACH(a_token_travels_by_tls_or_stays_on_this_machine, urls)
+{
+    struct rw_err err = {0};
+    struct http_client *c = NULL;
+    const struct http_client_options options = {
+        .base_url = it->url, .total_ms = 2000, .program = HTTP_PROGRAM};
+    struct http_client_options with = options;
+    with.token = "secret";
+    assert_int_equal(http_client_keeps_secret(rw_span_str(it->url)), it->keeps);
+    MUST(http_client_open(&options, &c, &err)); /* what is public may come as it likes */
+    struct rw_rc later = http_client_set_token(c, "secret", &err);
+    http_client_drop(&c);
+    struct rw_rc at_once = http_client_open(&with, &c, &err);
+    assert_int_equal(rw_is_ok(later), it->keeps);
+    assert_int_equal(rw_is_ok(at_once), it->keeps);
+    if (!it->keeps) {
+        assert_int_equal(err.code, RW_E_CONFIG);
+        assert_null(strstr(err.text, "secret"));
+        assert_null(c);
+    }
+    http_client_drop(&c);
+}
+
+RUN_TESTS(cmocka_unit_test(a_token_travels_by_tls_or_stays_on_this_machine),
+          cmocka_unit_test(an_answer_comes_with_status_etag_and_body),
           cmocka_unit_test(a_post_sends_its_body_and_type),
           cmocka_unit_test(an_empty_post_is_a_post),
           cmocka_unit_test(lengths_and_forms_of_answers_are_checked),
