@@ -358,6 +358,8 @@ void cmd_rollout_view_line(const struct json *rollout, char *dst, size_t cap)
     }
     cmd_rollout_view_why(rollout, why, sizeof(why));
     if (!word_is(rollout, "state", "ramping")) { append(dst, cap, "  why: ", why); }
+    cmd_rollout_view_kept_out(rollout, why, sizeof(why));
+    append(dst, cap, "  gets no permits: ", why); /* INV-12 */
 }
 
 bool cmd_rollout_view_ended(const struct json *rollout)

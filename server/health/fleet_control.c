@@ -106,13 +106,38 @@ static const struct fleet_release *newest_of(const struct fleet_table *t, uint32
     return NULL;
 }
 
+/* Out of the buckets that are still kept: an endpoint whose votes do not count any more makes the darkness of others
+ * look neither rarer (INV-4) nor more usual (INV-11). */
+static void take_back(struct fleet_table *t, const struct fleet_slot *slot,
+                      const struct fleet_release *r, unsigned before)
+{
+    const uint16_t scopes[] = {slot->cohort, FLEET_WHOLE_RING};
+    int64_t width_s = fleet_window_width_s(r->window_s);
+    for (size_t i = 0; i < RW_LEN(scopes); i++) {
+        uint64_t key = fleet_table_key(r->serial, slot->ring, scopes[i]);
+        const struct fleet_window_entry *kept = fleet_windows_find(&t->windows, key);
+        if (kept == NULL || fleet_window_peek(kept, slot->deadline_s / width_s) == NULL) {
+            continue;
+        }
+        struct fleet_bucket *b =
+            fleet_window_bucket(fleet_windows_at(&t->windows, key), slot->deadline_s, width_s);
+        b->treated -= b->treated > 0 && (before & FLEET_EXPOSED) != 0;
+        b->treated_dark -= b->treated_dark > 0 && (before & FLEET_DARK) != 0;
+    }
+}
+
 void fleet_control_treated(struct fleet_table *t, const struct fleet_slot *slot, unsigned before,
                            unsigned after)
 {
     unsigned fresh = after & ~before;
-    if ((fresh & (FLEET_EXPOSED | FLEET_DARK)) == 0 || (after & FLEET_MUTED) != 0) { return; }
-    const struct fleet_release *r = newest_of(t, slot->serial);
+    bool back = (fresh & FLEET_MUTED) != 0 && (before & FLEET_EXPOSED) != 0;
+    bool counted = (after & FLEET_MUTED) == 0 && (fresh & (FLEET_EXPOSED | FLEET_DARK)) != 0;
+    const struct fleet_release *r = back || counted ? newest_of(t, slot->serial) : NULL;
     if (r == NULL) { return; }
+    if (back) {
+        take_back(t, slot, r, before);
+        return;
+    }
     const uint16_t scopes[] = {slot->cohort, FLEET_WHOLE_RING};
     for (size_t i = 0; i < RW_LEN(scopes); i++) {
         struct fleet_window_entry *w =

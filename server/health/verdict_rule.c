@@ -98,12 +98,17 @@ enum verdict_rule verdict_rule_decide(const struct verdict_rule_input *in)
     if (verdict_rule_control_abnormal(in->control) && !(in->relative >= in->threshold)) {
         return VERDICT_HOLD;
     }
-    /* INV-11: what a held tenant did before stays in the evidence (darkness is taken in as it closes): where nobody
-     * else has failed it is no evidence for all. INV-3: nor for going on. */
+    /* INV-11: where nobody else has failed, evidence can only be what is left of a tenant that is held (stored by a
+     * server that did not take it out): none for all. INV-3: nor for going on. */
     if (in->held && in->votes.top == 0) { return VERDICT_HOLD; }
     if (one_tenant_alone(in)) { return VERDICT_TENANT; }
     if (in->whole < in->threshold && in->best_cohort >= in->threshold) { return VERDICT_COHORT; }
     return VERDICT_RELEASE;
+}
+
+bool verdict_rule_holds(enum verdict_rule v)
+{
+    return v == VERDICT_HOLD || v == VERDICT_COHORT;
 }
 
 struct verdict_rule_strikes verdict_rule_strike(struct verdict_rule_strikes before, bool failed)

@@ -12,7 +12,7 @@
 enum verdict_rule {
     VERDICT_NONE,
     VERDICT_HOLD,   /* control itself is abnormal: absolute terms may only hold, a person looks */
-    VERDICT_TENANT, /* the votes of one tenant alone: only that tenant is held */
+    VERDICT_TENANT, /* the votes of one tenant alone: only that tenant is held, the rest goes on */
     VERDICT_COHORT, /* one cohort alone: that cohort is halted, the rest held */
     VERDICT_RELEASE,
 };
@@ -56,6 +56,8 @@ void verdict_rule_add(struct verdict_rule_sum *sum, size_t cohort, double weight
                       const struct health_rule_result *result);
 
 enum verdict_rule verdict_rule_decide(const struct verdict_rule_input *in);
+/* Whether the rest waits for a person. INV-11: not for what one tenant's endpoints say. */
+bool verdict_rule_holds(enum verdict_rule v);
 /* True when control fails so much itself that absolute terms say nothing about the release. */
 bool verdict_rule_control_abnormal(double control_log_e);
 /* Failures of control endpoints, once each; `noise`: storms, slowness and muteness. */

@@ -338,9 +338,8 @@ static struct late_rule_bucket bucket_of_all(const struct look *l, int64_t id)
 }
 
 static void take_buckets(const struct look *l, struct rollout_evidence_scope *s,
-                         const struct health_rule_norm *norm)
+                         const struct health_rule_norm *norm, int64_t first)
 {
-    int64_t first = most(l->e->bucket + 1, l->last_bucket - FLEET_BUCKETS);
     for (int64_t id = first; id <= l->last_bucket; id++) {
         struct late_rule_bucket closed = {0};
         struct late_rule_bucket ring = {0};
@@ -394,7 +393,7 @@ static void look_at(const struct look *l, struct rollout_evidence_scope *s,
     }
     late_rule_crash(&s->late, norm->rho_crash, late, &risk);
     late_rule_control_crash(&s->late, norm->rho_crash, control, &risk);
-    take_buckets(l, s, norm);
+    take_buckets(l, s, norm, most(l->e->bucket + 1, l->last_bucket - FLEET_BUCKETS));
     s->late_seen = most(c.late_crash, s->late_seen);
     s->control_seen = most(c.control_crash, s->control_seen);
     s->at_risk = most(c.at_risk, 0);
@@ -449,4 +448,47 @@ void rollout_evidence_look(struct rollout_evidence *e, const struct rollout *ro,
     e->bucket = most(l.last_bucket, e->bucket);
     e->at_s = now.s;
     e->resumes = ro->resumes;
+}
+
+static void take_out(const struct look *l, struct rollout_evidence_scope *s,
+                     const struct health_rule_norm *norm)
+{
+    struct fleet_counts c =
+        fleet_state_counts(l->fleet, l->place.family, l->place.release, l->place.ring, l->cohort);
+    const struct late_rule before = s->late;
+    follow_down(s, &c);
+    int64_t late = c.late_crash - s->base.late_crash;
+    int64_t control = c.control_crash - s->base.control_crash;
+    /* Sizes of now: since then treated endpoints became more and control less, so crashes look rather usual. */
+    const struct late_rule_risk risk = {(double)most(c.at_risk + late, 0), (double)s->control};
+    double hazard = health_rule_expected_hazard(norm, &risk);
+    double share = fmin(risk.treated / fmax((double)s->at_risk, 1.0), 1.0); /* of all at risk */
+    s->late = late_rule_begin();
+    if (hazard > 0.0) {
+        late_rule_history(&s->late, hazard * share * (double)s->risk_s / 60.0, late);
+    }
+    late_rule_crash(&s->late, norm->rho_crash, late, &risk);
+    late_rule_control_crash(&s->late, norm->rho_crash, control, &risk);
+    /* Buckets of before a resume were looked at by a person; which ones these are is not known any more. */
+    if (l->ro->resumes == 0) { take_buckets(l, s, norm, l->last_bucket - FLEET_BUCKETS); }
+    s->late.control_windows = before.control_windows;
+    s->late.control_dark = before.control_dark;
+    s->late_seen = c.late_crash;
+    s->control_seen = c.control_crash;
+    s->at_risk = most(c.at_risk, 0);
+    drip(l->ro, l->now, s);
+}
+
+void rollout_evidence_take_out(struct rollout_evidence *e, const struct rollout *ro,
+                               const struct fleet_state *fleet, struct rw_wall now)
+{
+    struct look l = {.e = e, .ro = ro, .fleet = fleet, .now = now, .last_bucket = e->bucket};
+    for (size_t ring = 0; ring < e->ring_count; ring++) {
+        l.place = (struct fleet_place){ro->family, ro->release, ro->rings[ring].name};
+        for (size_t k = 0; k < e->scope_count; k++) {
+            struct health_rule_norm norm = rollout_evidence_norm(ro, k);
+            l.cohort = k == 0 ? NULL : &ro->cohorts[k - 1].name;
+            take_out(&l, rollout_evidence_scope(e, ring, k), &norm);
+        }
+    }
 }

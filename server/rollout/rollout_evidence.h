@@ -76,6 +76,11 @@ bool rollout_evidence_due(const struct rollout_evidence *e, const struct rollout
 /* Works in what happened since. When a person resumed the rollout in the meantime, it begins anew from here. */
 void rollout_evidence_look(struct rollout_evidence *e, const struct rollout *ro,
                            const struct fleet_state *fleet, struct rw_wall now);
+/* INV-11: takes out what a tenant has brought in that is held now. Its votes are out of the counts already
+ * (fleet_state_mute), but comparisons with control were worked in as things happened: they begin anew, with the late
+ * crashes of all others and with their darkness in the buckets that are still kept (INV-4). */
+void rollout_evidence_take_out(struct rollout_evidence *e, const struct rollout *ro,
+                               const struct fleet_state *fleet, struct rw_wall now);
 /* Whether a stored document with this id is the evidence of this rollout. */
 bool rollout_evidence_is(const struct rollout *ro, const char *kind, const char *id);
 /* Stores it; needs a transaction. */

@@ -180,7 +180,7 @@ static void spare(const struct rollout_facts_from *from, const struct rollout_fa
     case VERDICT_TENANT:
         (void)snprintf(dst, GATE_RULE_REASON_BYTES,
                        "only tenant %.32s votes against it: %lld of %lld failed, log E %.2f >= "
-                       "%.2f: held for that tenant",
+                       "%.2f: held for that tenant, the rest goes on",
                        f->top_tenant, (long long)f->votes.top, (long long)f->votes.top_exposed,
                        f->crossed, f->threshold);
         return;

@@ -86,7 +86,7 @@ struct rollout_facts {
 void rollout_facts_window(const struct rollout_facts_from *from, size_t index,
                           const struct beacon_cohort *cohort, struct rollout_facts_window *out);
 /* What a tenant holds in ring `index`, and who is there beside it (INV-11); `start`: of the ring or of a cohort. Nobody
- * is while no permit of the ring is pending. */
+ * is while no permit of the ring is pending, and tenants that are held never are. */
 struct window_rule_tenant rollout_facts_tenant(const struct rollout_facts_from *from, size_t index,
                                                const char *tenant, int64_t start);
 /* Counts of the ring without cohorts that are halted: what the gate is about. */

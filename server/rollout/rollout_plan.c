@@ -1,4 +1,5 @@
 #include "server/rollout/rollout_cause.h"
+#include "server/rollout/rollout_evidence.h"
 #include "server/rollout/rollout_live.h"
 
 #include "common/base/num.h"
@@ -64,13 +65,14 @@ static void gather(const struct rollout_run *r, const struct rollout *ro, struct
             .opened = ring->opened.s != 0,
             .pending = f->ring.counts.pending,
             .healthy = f->ring.counts.healthy,
-            .failed = f->ring.counts.marked,
+            /* INV-12: who is not counted fills the window as well. */
+            .failed = f->ring.counts.marked + f->ring.counts.muted_votes,
             .still_on = f->ring.counts.still_on,
             .room = window_rule_room(&f->window.law[0], &f->window.counts[0]),
             .min_healthy = f->min_healthy,
             .bake_left_s = f->bake_left_s,
             .gate = f->gate,
-            .hold = f->verdict != VERDICT_NONE && f->verdict != VERDICT_RELEASE,
+            .hold = verdict_rule_holds(f->verdict),
         };
         rw_copy(to->gate_reason, sizeof(to->gate_reason), f->gate_reason, sizeof(f->gate_reason));
         as_drill(ro, now, to);
@@ -298,6 +300,20 @@ static RW_RC audit_part(struct rollout_run *r, const struct rollout_plan *plan, 
     return audit_log_append(r->store, &entry, r->now, err);
 }
 
+/* INV-11: the rest goes on by itself, so nothing of the tenant's may be left in what it is judged by. */
+static RW_RC hold_tenant(struct rollout_run *r, const struct rollout *ro, const char *tenant,
+                         struct rw_err *err)
+{
+    struct rollout_evidence *own = NULL;
+    RW_TRY(fleet_state_mute(r->fleet, ro->family, ro->release, tenant, err));
+    if (ro->evidence == NULL) { RW_TRY(rollout_evidence_open(r->store, ro, r->now, &own, err)); }
+    struct rollout_evidence *e = own != NULL ? own : ro->evidence;
+    rollout_evidence_take_out(e, ro, r->fleet, r->now);
+    struct rw_rc rc = rollout_evidence_put(r->store, ro, e, err);
+    rollout_evidence_drop(&own);
+    return rc;
+}
+
 /* The parts that were stopped: their own audit records, and what the fleet must know of them. */
 static RW_RC store_parts(struct rollout_run *r, const struct rollout_plan *plan, struct rw_err *err)
 {
@@ -312,8 +328,7 @@ static RW_RC store_parts(struct rollout_run *r, const struct rollout_plan *plan,
         if (plan->tenant_held[i]) {
             (void)snprintf(part, sizeof(part), "tenant %s", plan->facts[i].top_tenant);
             RW_TRY(audit_part(r, plan, i, "rollout.tenant_held", part, err));
-            RW_TRY(fleet_state_mute(r->fleet, ro->family, ro->release, plan->facts[i].top_tenant,
-                                    err));
+            RW_TRY(hold_tenant(r, ro, plan->facts[i].top_tenant, err));
         }
     }
     if (!plan->closes) { return RW_OK; }

@@ -63,6 +63,19 @@ void rollout_facts_window(const struct rollout_facts_from *from, size_t index,
     *out = w;
 }
 
+/* Endpoints that places are kept for: not those of tenants that are held, which get none. */
+static int64_t others_of(const struct rollout_facts_from *from, const struct fleet_place *place,
+                         int64_t members, const char *tenant)
+{
+    const struct rollout *r = from->rollout;
+    int64_t others = members - fleet_state_tenant_counts(from->fleet, place, tenant).members;
+    for (size_t i = 0; i < r->tenant_count; i++) {
+        if (strcmp(r->tenants[i], tenant) == 0) { continue; }
+        others -= fleet_state_tenant_counts(from->fleet, place, r->tenants[i]).members;
+    }
+    return others;
+}
+
 struct window_rule_tenant rollout_facts_tenant(const struct rollout_facts_from *from, size_t index,
                                                const char *tenant, int64_t start)
 {
@@ -79,7 +92,7 @@ struct window_rule_tenant rollout_facts_tenant(const struct rollout_facts_from *
                                    .unproven =
                                        own.exposed - own.survived - (lost < back ? lost : back),
                                    .survived = own.survived,
-                                   .others = all.members - own.members};
+                                   .others = others_of(from, &place, all.members, tenant)};
     /* Nothing is open and nobody came for what was left: then it is kept for nobody, else endpoints that never ask
      * would keep the detector from ever being sure (INV-3). */
     if (all.pending == 0) { t.others = 0; }

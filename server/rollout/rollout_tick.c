@@ -1,3 +1,4 @@
+#include "common/base/num.h"
 #include "server/rollout/rollout_evidence.h"
 #include "server/rollout/rollout_live.h"
 #include "server/rollout/rollout_run.h"
@@ -254,10 +255,34 @@ RW_RC rollout_run_tick(struct rollout_run *r, struct rw_wall now, struct rw_err 
     return rc;
 }
 
+/* INV-12: what goes on without a part must not look whole. Names nobody: viewers of every tenant read it (INV-11). */
+static void put_kept_out(const struct rollout_run *r, const struct rollout *ro,
+                         struct json_writer *w)
+{
+    char text[256];
+    size_t cohorts = 0;
+    enum rollout_rule_state state = rollout_doc_overall(ro);
+    bool ending = ro->halt.there || state == ROLLOUT_ROLLED_BACK;
+    for (size_t i = 0; i < ro->cohort_count; i++) {
+        cohorts += ro->cohorts[i].halted;
+    }
+    if (ending || cohorts + ro->tenant_count == 0 || rollout_live_of(r, ro->family) != ro) {
+        return;
+    }
+    (void)snprintf(text, sizeof(text),
+                   "%s/%lld goes on without parts of the fleet that it failed in, %zu cohort%s and "
+                   "%zu tenant%s: ringward explain %s/%lld",
+                   ro->family, (long long)ro->release, cohorts, rw_plural((int64_t)cohorts),
+                   ro->tenant_count, rw_plural((int64_t)ro->tenant_count), ro->family,
+                   (long long)ro->release);
+    json_put_str(w, NULL, text);
+}
+
 void rollout_run_write_alarms(const struct rollout_run *r, struct json_writer *w)
 {
     for (size_t i = 0; i < r->count; i++) {
         const struct rollout *ro = r->all[i];
+        put_kept_out(r, ro, w);
         if (ro->drill.on && ro->ended.s == 0) {
             char drill[200];
             (void)snprintf(drill, sizeof(drill), "a drill is under way: %s/%lld in ring %s, by %s",

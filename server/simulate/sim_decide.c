@@ -11,6 +11,7 @@ struct going {
     int64_t survived;
     int64_t healthy;
     int64_t marked;
+    int64_t muted; /* failed, listed, not counted */
 };
 
 static struct going going_of(const struct sim_state *s, const struct sim_ring *r)
@@ -26,6 +27,7 @@ static struct going going_of(const struct sim_state *s, const struct sim_ring *r
         g.healthy += c->survived - c->late;
         g.marked +=
             c->failed + c->dark - c->returned + c->late + c->storm + c->slow + c->mute - muted;
+        g.muted += muted;
     }
     return g;
 }
@@ -90,18 +92,19 @@ static void fill_ring(const struct sim_state *s, size_t i, struct rollout_rule_r
         .opened = r->opened_s >= 0,
         .pending = g.pending,
         .healthy = gate.healthy,
-        .failed = g.marked,
+        .failed = g.marked + g.muted,
         .still_on = g.survived,
         .room = first_law_room(&plan->policy, r, s->cells),
         .min_healthy = p->gate_min_healthy,
         .bake_left_s = gate.bake_left_s,
-        .hold = part,
+        .hold = verdict_rule_holds(r->verdict),
     };
     to->gate = gate_rule_decide(&gate, to->gate_reason);
     if (to->gate == GATE_PASS && !is_covered(s, i)) { to->gate = GATE_NONE; }
 }
 
-/* As the controller does: one cohort for good, one tenant for good. */
+/* As the controller does: one cohort for good, and a person resumes the rest; one tenant for good, and the rest goes on
+ * (INV-11). */
 static void stop_parts(struct sim_state *s)
 {
     for (size_t i = 0; i < s->rings; i++) {
@@ -114,7 +117,6 @@ static void stop_parts(struct sim_state *s)
         if (r->verdict == VERDICT_TENANT && !s->tenant_held) {
             s->tenant_held = true;
             if (s->out->tenant_s < 0) { s->out->tenant_s = sim_step_end_s(&s->world); }
-            s->part = true;
         }
         if (r->verdict == VERDICT_HOLD) { s->part = false; }
         r->dirty = true;

@@ -44,7 +44,7 @@ struct sim_plan {
     double crash_min;     /* mean time from an install to its crash */
     double report_min;    /* from a crash to its report, at most */
     int64_t latency_min;  /* from a decision to its effect */
-    int64_t operator_min; /* until a person resumes a rollout that was held for a part */
+    int64_t operator_min; /* until a person resumes a rollout that was held for a cohort */
     int64_t horizon_min;  /* end of the simulation */
     int64_t linear_min;   /* > 0: instead of the window, a ramp by time alone, for comparison */
 };

@@ -37,7 +37,7 @@ struct sim_state {
     struct sim_ring ring[RING_POLICY_RINGS_MAX];
     bool cohort_halted[SIM_COHORTS_MAX];
     bool tenant_held; /* the forgers' */
-    bool part;        /* the latest hold was for a part only: a person resumes it */
+    bool part;        /* the latest hold was for a cohort only: a person resumes it */
     int64_t *events;  /* of all cells */
     struct sim_outcome *out;
 };

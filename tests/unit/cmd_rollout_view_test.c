@@ -105,6 +105,10 @@ TEST(the_line_of_a_pipe_holds_counts_and_cause)
     cmd_rollout_view_line(tree, line, sizeof(line));
     assert_string_equal(line,
                         "held  canary ramping 16/99 healthy=9 failed=5 dark=2  why: change freeze");
+    RW_AUTO(json_tree) json_tree part = NULL;
+    parse(ROLLOUT("ramping", "\"tenants_held\":[\"acme\"],"), &part);
+    cmd_rollout_view_line(part, line, sizeof(line));
+    assert_non_null(strstr(line, "  gets no permits: tenant acme")); /* INV-12 */
 }
 
 /* 2026-11-22T12:00:00Z */

@@ -1,5 +1,5 @@
 /* Goal: what is stopped is what the evidence is about, over restarts too: one cohort, nobody while control fails as
- * well (tenants: rollout_tenant_test.c); the hold-back and the second law hold. */
+ * well (tenants: rollout_tenant_hold_test.c); the hold-back and the second law hold. */
 #include "server/rollout/rollout_evidence.h"
 #include "tests/unit/rollout_audit.h"
 #include "tests/unit/rollout_minutes.h"

@@ -343,6 +343,18 @@ static inline int64_t exposed(const struct world *w, int64_t release, size_t rin
     return fleet_state_counts(w->fleet, "yara", release, ring_names[ring], NULL).exposed;
 }
 
+/* After begin, with w->policy as the test wants it: a rollout under way, where endpoints of so many tenants take
+ * turns. */
+static inline void under_way(struct world *w, unsigned tenants, unsigned cohort_step)
+{
+    world_tenants = tenants;
+    world_cohort_step = cohort_step;
+    rollout_run_set_policy(w->run, &w->policy);
+    all_alive(w, 0);
+    start(w, 1);
+    tick(w);
+}
+
 static inline void run_good(struct world *w, int64_t release)
 {
     memset(w->endpoints, 0, sizeof(w->endpoints));

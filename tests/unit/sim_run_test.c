@@ -172,6 +172,17 @@ TEST_EACH(every_fault_ends_as_the_catalogue_should, catalogue)
     }
 }
 
+/* INV-11: forgers of one tenant are kept out, and nobody has to resume the rest. */
+TEST(inv_11_forged_failures_need_no_person)
+{
+    struct sim_plan plan = shipped();
+    plan.operator_min = plan.horizon_min;
+    struct sim_summary s = run_often(&plan, "forged", RUNS);
+    assert_true(s.tenant_holds >= RUNS - 2);
+    assert_int_equal(s.halts + s.holds + s.waits, 0);
+    assert_true(s.reach_95_median_s > 0);
+}
+
 /* The endpoint lives without the network and leaves the release by itself; a brick stays one. */
 TEST(a_lost_network_heals_itself_and_a_brick_does_not)
 {
@@ -213,7 +224,8 @@ TEST(times_that_steps_cannot_show_are_refused)
     MUST_FAIL(sim_run_check(&plan, &err), RW_E_RANGE);
 }
 
-RUN_TESTS(cmocka_unit_test(harm_of_a_brick_is_the_start_of_the_window),
+RUN_TESTS(cmocka_unit_test(inv_11_forged_failures_need_no_person),
+          cmocka_unit_test(harm_of_a_brick_is_the_start_of_the_window),
           cmocka_unit_test(a_good_release_takes_as_long_in_finer_steps),
           cmocka_unit_test(the_same_seed_gives_the_same_run_and_neighbours_another),
           cmocka_unit_test(chance_has_the_right_mean_and_spread),
