@@ -138,8 +138,7 @@ static RW_RC step(struct parse *p, struct rw_err *err)
     struct json_range name = {0};
     json_scan_blank(&p->scan);
     if (json_scan_take(&p->scan, object ? '}' : ']')) {
-        struct rw_rc unique = object ? json_scan_unique(p->doc, top->node, err) : RW_OK;
-        if (!rw_is_ok(unique)) { return name_place(p, unique, err); }
+        if (object) { RW_TRY(json_scan_unique(p->doc, top->node, err)); }
         p->depth--;
         return RW_OK;
     }
@@ -167,7 +166,8 @@ static RW_RC parse_into(struct json_doc *doc, const struct json_limits *limits, 
     json_scan_blank(&p.scan);
     RW_TRY(open_value(&p, (struct json_range){0}, err));
     while (p.depth > 0) {
-        RW_TRY(step(&p, err));
+        struct rw_rc rc = step(&p, err);
+        if (!rw_is_ok(rc)) { return name_place(&p, rc, err); }
     }
     json_scan_blank(&p.scan);
     if (!json_scan_at_end(&p.scan)) {

@@ -228,7 +228,7 @@ TEST(depth_is_limited_without_recursion)
     RW_AUTO(rw_buf) struct rw_buf b = rw_buf_make(1 << 20);
     fill(&b, "{\"a\":", 200000);
     MUST_FAIL(json_parse(rw_buf_span(&b), &deep, &tree, &err), RW_E_SYNTAX);
-    assert_string_equal(err.text, "JSON line 1, column 161: nested too deeply");
+    assert_non_null(strstr(err.text, "a.a: JSON line 1, column 161: nested too deeply"));
 }
 
 TEST(size_and_number_of_values_are_limited)

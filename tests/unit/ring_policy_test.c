@@ -229,6 +229,18 @@ TEST(a_member_that_stands_twice_is_told_with_its_path)
     assert_true(err.hint[0] != '\0');
 }
 
+TEST(what_is_no_json_is_told_with_the_path_of_what_is_open_there)
+{
+    struct ring_policy p;
+    struct rw_err err = {0};
+    const char *text = WINDOW("\"confirm\":{\"start\":1,,}");
+    assert_false(rw_is_ok(ring_policy_parse(rw_span_str(text), &p, &err)));
+    assert_non_null(strstr(err.text, "window.confirm: JSON line 1, column "));
+    assert_false(
+        rw_is_ok(ring_policy_parse(rw_span_str("{\"rings\":[{},\n{\"name\" 1}]}"), &p, &err)));
+    assert_string_equal(err.text, "rings[1]: JSON line 2, column 9: want ':'");
+}
+
 /* As the design has it: k as a number with decimals, and the cohorts' fields written down. */
 TEST(k_may_be_a_number_and_the_fields_of_cohorts_may_be_written_down)
 {
@@ -416,6 +428,7 @@ TEST(the_shipped_default_is_valid)
 RUN_TESTS(cmocka_unit_test(a_wrong_policy_is_refused_with_its_place),
           cmocka_unit_test(the_line_is_that_of_the_member),
           cmocka_unit_test(a_member_that_stands_twice_is_told_with_its_path),
+          cmocka_unit_test(what_is_no_json_is_told_with_the_path_of_what_is_open_there),
           cmocka_unit_test(k_may_be_a_number_and_the_fields_of_cohorts_may_be_written_down),
           cmocka_unit_test(buckets_belong_to_exactly_one_ring),
           cmocka_unit_test(minimum_bake_is_never_before_the_earlier_rings_have_baked),
