@@ -27,7 +27,8 @@ RW_RC ring_policy_find(const struct ring_policy *p, const char *name, size_t *in
             return RW_OK;
         }
     }
-    return rw_fail(err, RW_E_NOT_FOUND, "the policy has no ring '%.40s'", name);
+    RW_IGNORE(rw_fail(err, RW_E_NOT_FOUND, "the policy has no ring '%.40s'", name), "hint");
+    return rw_hint(err, "'ringward rings show' lists the rings and classes of the policy in force");
 }
 
 RW_RC ring_policy_find_class(const struct ring_policy *p, const char *name, size_t *index_out,

@@ -13,10 +13,11 @@ bool cli_progress_enabled(void)
     return isatty(STDERR_FILENO) == 1 && term != NULL && strcmp(term, "dumb") != 0;
 }
 
+static const char full[] = "##############################";
+static const char empty[] = "..............................";
+
 void cli_progress_show(void *ctx, int64_t done_bytes, int64_t total_bytes)
 {
-    static const char full[] = "##############################";
-    static const char empty[] = "..............................";
     struct cli_progress *p = ctx;
     if (total_bytes < WORTH_A_BAR_BYTES || done_bytes < 0 || done_bytes > total_bytes) { return; }
     int percent = (int)((double)done_bytes * 100.0 / (double)total_bytes);
@@ -26,6 +27,15 @@ void cli_progress_show(void *ctx, int64_t done_bytes, int64_t total_bytes)
                   filled, full, BAR - filled, empty, percent, (long long)(total_bytes / 1024));
     p->shown = true;
     p->percent = percent;
+}
+
+void cli_progress_step(struct cli_progress *p, size_t done, size_t total, const char *doing)
+{
+    if (!cli_progress_enabled() || total < 2 || done > total) { return; }
+    int filled = (int)(done * BAR / total);
+    (void)fprintf(stderr, "\r%s [%.*s%.*s] %zu of %zu: %s\033[K", p->what, filled, full,
+                  BAR - filled, empty, done, total, doing);
+    p->shown = true;
 }
 
 void cli_progress_end(struct cli_progress *p)

@@ -1,4 +1,4 @@
-/* cli_progress.h: one bar on standard error for an upload that takes a while; nothing where no terminal is.
+/* cli_progress.h: one bar on standard error for what takes a while; nothing where no terminal is.
  *
  * memory   values only
  * threads  one thread
@@ -8,10 +8,11 @@
 #define RINGWARD_CLI_PROGRESS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct cli_progress {
-    const char *what; /* "payload"; NULL: "upload" */
+    const char *what; /* "payload", "simulating"; NULL: "upload" */
     bool shown;       /* a bar stands on the terminal */
     int percent;      /* that it shows */
 };
@@ -20,6 +21,8 @@ struct cli_progress {
 bool cli_progress_enabled(void);
 /* Draws the bar anew when its percentage changed. `ctx` is a struct cli_progress. */
 void cli_progress_show(void *ctx, int64_t done_bytes, int64_t total_bytes);
+/* The same for work in steps, of which `done` are behind: "simulating [####....] 3 of 16: crash". */
+void cli_progress_step(struct cli_progress *p, size_t done, size_t total, const char *doing);
 /* Takes the bar away; the next one starts afresh. */
 void cli_progress_end(struct cli_progress *p);
 

@@ -39,7 +39,7 @@ RW_RC cli_view_name(const char *name, const char *what, struct rw_err *err)
 {
     if (rw_is_ok(ring_policy_check_name(name, what, err))) { return RW_OK; }
     err->code = RW_E_USAGE; /* it came from the command line */
-    return rw_hint(err, "1 to 32 small letters, digits and '-', with a letter: yara-linux");
+    return rw_hint(err, "for instance yara-linux");
 }
 
 RW_RC cli_view_release_id(const char *text, char family[static CLI_FAMILY_BYTES],

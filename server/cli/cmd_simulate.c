@@ -2,6 +2,7 @@
 
 #include "common/base/file.h"
 #include "common/base/num.h"
+#include "server/cli/cli_progress.h"
 #include "server/cli/cmd_rings_facts.h"
 #include "server/cli/cmd_simulate_recorded.h"
 #include "server/cli/cmd_simulate_view.h"
@@ -171,9 +172,12 @@ static RW_RC simulate(const char *path, const struct options *o, enum cli_format
     struct sim_summary *list = rw_mem_new_array(count, sizeof(*list));
     if (list == NULL) { return rw_fail(err, RW_E_NOMEM, "no memory for the results"); }
     struct rw_rc rc = RW_OK;
+    struct cli_progress bar = {.what = "simulating"};
     for (size_t i = 0; i < count && rw_is_ok(rc); i++) {
+        cli_progress_step(&bar, i, count, faults[i]->name);
         rc = sim_stat_run(&plan, faults[i], runs, (uint64_t)seed, &list[i], err);
     }
+    cli_progress_end(&bar);
     if (rw_is_ok(rc)) { rc = cmd_simulate_view(&plan, list, count, format, err); }
     if (rw_is_ok(rc) && o->svg != NULL) { rc = write_svg(o->svg, &plan, list, count, err); }
     rw_mem_free(list);

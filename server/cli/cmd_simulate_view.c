@@ -109,7 +109,8 @@ static RW_RC print_table(const struct sim_plan *plan, const struct sim_summary *
     printf("\nEXPOSED and HARMED: median / 95th percentile, when the stop took effect or at the "
            "end.\nHarmed = installed and broken by then. Times count from the opening of the first "
            "ring.\nWaits: a gate has not said PASS by the end; a person would look. FALSE STOPS, "
-           "FALSE WAITS: of a good release.\n");
+           "FALSE WAITS: of a good release.\n-: it did not come to that in the %lld h.\n",
+           (long long)(plan->horizon_min / 60));
     print_came_back(list, count);
     return cli_view_flush(err);
 }

@@ -47,6 +47,8 @@ TEST(states_are_found_by_name)
         assert_int_equal(state, i);
     }
     MUST_FAIL(sm_find(&table, "Idle", &state, &err), RW_E_NOT_FOUND);
+    assert_non_null(strstr(err.hint, sm_name(&table, IDLE))); /* what there is */
+    assert_non_null(strstr(err.hint, sm_name(&table, DONE)));
     MUST_FAIL(sm_find(&table, "", &state, &err), RW_E_NOT_FOUND);
 }
 
