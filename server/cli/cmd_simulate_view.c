@@ -95,11 +95,13 @@ static RW_RC print_table(const struct sim_plan *plan, const struct sim_summary *
     RW_AUTO(cli_table) struct cli_table t = {0};
     size_t columns = cli_table_terminal_columns();
     bool wide = columns == 0 || columns >= COLUMNS_WIDE;
-    printf("SIMULATED: %lld endpoint%s, %lld run%s of each fault, seed %llu, %lld h%s. Nothing "
+    printf("SIMULATED: %lld endpoint%s, %lld run%s of each fault, seed %llu, %lld h in steps of "
+           "%lld s%s. Nothing "
            "here was measured.\n\n",
            (long long)plan->endpoints, rw_plural(plan->endpoints), (long long)list[0].runs,
            rw_plural(list[0].runs), (unsigned long long)list[0].seed,
-           (long long)(plan->horizon_min / 60), plan->linear_min > 0 ? ", ramp by time alone" : "");
+           (long long)(plan->horizon_min / 60), (long long)plan->step_s,
+           plan->linear_min > 0 ? ", ramp by time alone" : "");
     RW_TRY(
         cli_table_begin(&t, wide ? header : narrow, wide ? RW_LEN(header) : RW_LEN(narrow), err));
     for (size_t i = 0; i < count; i++) {
@@ -155,6 +157,7 @@ static RW_RC print_json(const struct sim_plan *plan, const struct sim_summary *l
     json_put_int(&w, "endpoints", plan->endpoints);
     json_put_int(&w, "horizon_min", plan->horizon_min);
     json_put_int(&w, "linear_min", plan->linear_min);
+    json_put_int(&w, "step_s", plan->step_s);
     json_open_array(&w, "faults");
     for (size_t i = 0; i < count; i++) {
         put_summary(&w, &list[i]);

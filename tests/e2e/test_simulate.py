@@ -46,13 +46,14 @@ def test_a_ramp_by_time_harms_thousands_where_the_window_harms_a_few(tmp_path):
 
 
 def test_the_table_says_what_it_is_and_the_same_seed_says_it_again():
-    first = simulate("--runs", "2", "--fault", "crash-1", "--seed", "7")
-    assert first.stdout.startswith("SIMULATED") and "seed 7" in first.stdout.splitlines()[0]
-    assert simulate("--runs", "2", "--fault", "crash-1", "--seed", "7").stdout == first.stdout
+    args = ("--runs", "2", "--fault", "crash-1", "--seed", "7", "--step", "30s")
+    first = simulate(*args)
+    assert first.stdout.startswith("SIMULATED") and "seed 7, 24 h in steps of 30 s" in first.stdout.splitlines()[0]
+    assert simulate(*args).stdout == first.stdout
 
 
 @pytest.mark.parametrize("args", [("--fault", "none-such"), ("--cohorts", "50,40"), ("--hosts", "0"), ("--runs", "x"),
-                                  ("--class", "none"), ("--linear", "soon")])
+                                  ("--class", "none"), ("--linear", "soon"), ("--step", "7s"), ("--step", "2m")])
 def test_what_is_not_understood_is_refused(args):
     done = simulate(*args)
     assert done.returncode in (2, 7) and done.stdout == "", (done.stdout, done.stderr)
