@@ -146,8 +146,8 @@ static const struct extreme {
     const char *id;
     const char *policy;
 } extremes[] = {
-    {"polls and probation of no time",
-     ONE_RING "\"probation\":\"0s\"}},\"poll\":{\"rollout\":\"0s\"}}"},
+    {"polls every second and probation of no time",
+     ONE_RING "\"probation\":\"0s\"}},\"poll\":{\"rollout\":\"1s\"}}"},
     {"one endpoint after the other", ONE_RING "\"start\":1,\"per_survivor_thousandths\":0}}}"},
     {"alive after 90 days", ONE_RING "},\"alive\":{\"after\":\"90d\",\"start\":1}}}"},
 };
