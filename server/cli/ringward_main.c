@@ -107,7 +107,8 @@ static RW_RC dispatch(int argc, char **argv, struct rw_err *err)
     }
     if (name[0] == '-') {
         RW_IGNORE(rw_fail(err, RW_E_USAGE, "'%.40s' stands before the command", name), "hint");
-        return rw_hint(err, "options follow it: ringward status --profile FILE");
+        return rw_hint(err, "options follow it: ringward status --profile FILE; ringward --help "
+                            "lists the commands");
     }
     const struct cli_verb *meant = cli_verb_nearest(commands, RW_LEN(commands), name);
     RW_IGNORE(rw_fail(err, RW_E_USAGE, "there is no command '%.40s'", name), "hint");
