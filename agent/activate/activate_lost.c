@@ -80,6 +80,7 @@ static void sensor_lost(struct activate *a, int64_t signal_number, const char *d
     a->restart_at.ms = now.ms + (a->sensor.observed ? LOOK_MS : back_off_ms(a->restarts));
     a->restarts++;
     activate_enter(a, ACTIVATE_STARTING);
+    activate_look_again(a);
 }
 
 static const char observed_ended[] = "the sensor's process ended";

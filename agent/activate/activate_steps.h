@@ -63,6 +63,9 @@ RW_RC activate_link(struct activate *a, int64_t set, struct rw_err *err);
 
 /* Before the guard decides: files of the proven sets that are damaged are made whole from the store. */
 void activate_mend_at_start(struct activate *a);
+/* The sensor was lost while nothing was on trial: its files may be why. They are repaired, or the set is left before it
+ * starts again (INV-5, INV-6). */
+void activate_look_again(struct activate *a);
 /* Nothing repairs the active set: the previous one, else the empty one. */
 void activate_leave_damaged(struct activate *a);
 

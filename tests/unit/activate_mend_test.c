@@ -256,6 +256,22 @@ TEST(a_damaged_set_is_left_by_name_while_the_link_is_stuck)
     bench_remove();
 }
 
+/* Between two checks, and before anybody knows: what it cannot load it would never load again (INV-6). */
+TEST(a_sensor_that_is_lost_has_its_files_looked_at_before_it_loads_them_again)
+{
+    steady_on_two();
+    delete_it();
+    assert_int_equal(kill(bench.a.sensor.proc.pid, SIGKILL), 0);
+    bench_until(ACTIVATE_STARTING);
+    assert_settled_on(2);
+    assert_int_equal(bench.a.damage.repaired, 1);
+    flip_a_byte(); /* in the store, too */
+    assert_int_equal(kill(bench.a.sensor.proc.pid, SIGKILL), 0);
+    bench_until(ACTIVATE_STARTING);
+    assert_settled_on(1);
+    bench_remove();
+}
+
 static void spoil_set(int64_t set, const char *name)
 {
     char path[160];
@@ -341,13 +357,15 @@ TEST(a_check_ends_when_it_shall)
     bench_remove();
 }
 
-RUN_TESTS(cmocka_unit_test(found_while_running_and_repaired),
-          cmocka_unit_test(found_at_a_start_and_repaired_or_left),
-          cmocka_unit_test(without_any_copy_the_set_before_then_the_empty_one_is_active),
-          cmocka_unit_test(a_sensor_that_dies_meanwhile_never_loads_what_is_damaged),
-          cmocka_unit_test(a_damaged_set_is_left_by_name_while_the_link_is_stuck),
-          cmocka_unit_test(while_no_set_at_all_is_whole_the_sensor_stays_down),
-          cmocka_unit_test(nobody_waits_for_the_server_for_ever),
-          cmocka_unit_test(the_set_before_is_watched_too),
-          cmocka_unit_test(what_is_under_way_is_not_checked),
-          cmocka_unit_test(a_check_ends_when_it_shall))
+RUN_TESTS(
+    cmocka_unit_test(found_while_running_and_repaired),
+    cmocka_unit_test(found_at_a_start_and_repaired_or_left),
+    cmocka_unit_test(without_any_copy_the_set_before_then_the_empty_one_is_active),
+    cmocka_unit_test(a_sensor_that_dies_meanwhile_never_loads_what_is_damaged),
+    cmocka_unit_test(a_sensor_that_is_lost_has_its_files_looked_at_before_it_loads_them_again),
+    cmocka_unit_test(a_damaged_set_is_left_by_name_while_the_link_is_stuck),
+    cmocka_unit_test(while_no_set_at_all_is_whole_the_sensor_stays_down),
+    cmocka_unit_test(nobody_waits_for_the_server_for_ever),
+    cmocka_unit_test(the_set_before_is_watched_too),
+    cmocka_unit_test(what_is_under_way_is_not_checked),
+    cmocka_unit_test(a_check_ends_when_it_shall))
