@@ -72,8 +72,11 @@ def test_the_first_connection_starts_the_server_and_the_agent_enrols(machine):
 
 def test_the_box_has_every_layer_in_the_units_own_control_group(machine):
     """INV-12: what the unit forbids must not cost the sandbox a layer, the memory limit included."""
-    until(machine, "the box has passed its self-test with grade full",
-          "ringward-agent status -o json | grep -q '\"grade\":\"full\"'", 240)
+    says = "ringward-agent status -o json | grep -qE"
+    until(machine, "the box's self-test has ended", f"""{says} '"grade":"(full|good|weak|none)"'""", 240)
+    if machine.run(f"""{says} '"grade":"full"'""")[0] != 0:  # a busy host: the trials' clocks ran out before their turn
+        machine.run("systemctl restart ringward-agent")
+        until(machine, "the box has passed it with grade full", f"""{says} '"grade":"full"'""", 240)
     lacking = {m.split(":")[0] for f in agent_says(machine)["families"] for m in f["missing"].split("; ") if m}
     assert lacking <= BEYOND_THE_UNIT, lacking
     _, group = machine.run("cat /sys/fs/cgroup/system.slice/ringward-agent.service/cgroup.subtree_control")
