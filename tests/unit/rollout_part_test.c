@@ -332,6 +332,36 @@ TEST(waiting_for_the_second_law_with_one_failure_is_not_held)
     end(&w);
 }
 
+static bool first_two(size_t number)
+{
+    return number < 2;
+}
+
+/* INV-3: two boxes of sixty say no, which is far from a halt; everything else that the gate needs is there. */
+TEST(inv_3_suspicious_evidence_promotes_nothing)
+{
+    struct world w;
+    begin(&w);
+    all_alive(&w, 0);
+    start(&w, 1);
+    tick(&w);
+    for (size_t i = 0; i < PER_RING && first_two(i); i++) {
+        send(&w, 0, i, BEACON_REFUSED, 1);
+        w.endpoints[0][i] = (struct endpoint){.granted_s = -1, .done = true};
+    }
+    minutes(&w, 1, 90, first_two);
+    const struct rollout_facts_from from = rollout_live_from(w.run, the(&w, 1), w.now);
+    struct rollout_facts f;
+    rollout_facts_ring(&from, 0, &f);
+    assert_true(f.log_e >= log(20.0) && f.log_e < f.threshold);
+    assert_true(f.ring.counts.healthy >= f.min_healthy && f.bake_left_s == 0);
+    assert_non_null(strstr(f.gate_reason, "suspicious"));
+    assert_int_equal(state(&w, 1, 0), ROLLOUT_RAMPING);
+    assert_int_equal(state(&w, 1, 1), ROLLOUT_PENDING);
+    assert_int_equal(exposed(&w, 1, 1), 0);
+    end(&w);
+}
+
 /* Failing where everybody else is healthy costs an endpoint its vote, not its place in the window. */
 TEST(an_endpoint_that_fails_in_healthy_releases_is_muted)
 {
@@ -374,4 +404,5 @@ RUN_TESTS(cmocka_unit_test(a_fault_of_one_cohort_halts_that_cohort_and_holds_the
           cmocka_unit_test(the_hold_back_gets_no_permit_until_its_time_is_over),
           cmocka_unit_test(the_second_law_waits_for_endpoints_that_are_alive_hours_later),
           cmocka_unit_test(waiting_for_the_second_law_with_one_failure_is_not_held),
+          cmocka_unit_test(inv_3_suspicious_evidence_promotes_nothing),
           cmocka_unit_test(an_endpoint_that_fails_in_healthy_releases_is_muted))
