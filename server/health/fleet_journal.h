@@ -35,7 +35,7 @@ enum fleet_record_type {
     FLEET_PERMIT = 5,
     FLEET_EXPIRE = 6, /* endpoint, family, release: its permit's deadline has passed */
     FLEET_MUTE = 7,   /* tenant, family, release: that tenant's votes on it do not count any more */
-    FLEET_CLOSE = 8,  /* family, release: it went through healthy; strikes are given */
+    FLEET_CLOSE = 8,  /* family, release: who failed with it failed alone; strikes are given */
     FLEET_REUSE =
         9, /* space (cohorts), name, cohort: a place that nothing needs has this name now */
 };

@@ -31,7 +31,7 @@ RW_RC fleet_state_watch(struct fleet_state *f, const struct fleet_watch *watch, 
  * already. Fails with RW_E_NOT_FOUND, RW_E_FULL, RW_E_NOMEM. */
 RW_RC fleet_state_mute(struct fleet_state *f, const char *family, int64_t release,
                        const char *tenant, struct rw_err *err);
-/* The release went through healthy: endpoints that failed with it get a strike, healthy ones lose one.
+/* Who failed with the release failed alone: endpoints that failed with it get a strike, healthy ones lose one.
  * Fails with RW_E_FULL, RW_E_NOMEM. */
 RW_RC fleet_state_close(struct fleet_state *f, const char *family, int64_t release,
                         struct rw_wall now, struct rw_err *err);

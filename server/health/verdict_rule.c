@@ -4,7 +4,7 @@
 
 #include <math.h>
 
-enum { STRIKES_MUTE = 3, STRIKES_MAX = 6, OTHERS_BETTER = 4 };
+enum { STRIKES_MUTE = 3, STRIKES_MAX = 6, OTHERS_BETTER = 4, ALONE_AMONG = 20 };
 
 static const double control_abnormal_e = 10.0;
 
@@ -109,6 +109,11 @@ enum verdict_rule verdict_rule_decide(const struct verdict_rule_input *in)
 bool verdict_rule_holds(enum verdict_rule v)
 {
     return v == VERDICT_HOLD || v == VERDICT_COHORT;
+}
+
+bool verdict_rule_alone(int64_t failed, int64_t healthy)
+{
+    return failed >= 0 && failed <= healthy / ALONE_AMONG;
 }
 
 struct verdict_rule_strikes verdict_rule_strike(struct verdict_rule_strikes before, bool failed)

@@ -70,8 +70,11 @@ struct verdict_rule_control_counts {
 double verdict_rule_control(const struct health_rule_norm *norm,
                             const struct verdict_rule_control_counts *c,
                             const struct late_rule *late);
-/* An endpoint's strikes after one more release that was healthy: failures where its neighbours had none make it muted,
- * clean releases bring it back. */
+/* INV-4, INV-11: of a release that evidence halted: did those that failed with it fail alone, among at least twenty
+ * healthy ones each? Then they get the strikes of a release that went through. */
+bool verdict_rule_alone(int64_t failed, int64_t healthy);
+/* An endpoint's strikes after one more release that was healthy elsewhere: failures where its neighbours had none make
+ * it muted, clean releases bring it back. */
 struct verdict_rule_strikes {
     uint8_t count;
     bool muted;

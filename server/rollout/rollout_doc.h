@@ -116,7 +116,7 @@ struct rollout {
     size_t tenant_count; /* tenants that are held alone: no permits any more (INV-11) */
     char tenants[ROLLOUT_TENANTS_MAX][ROLLOUT_NAME_BYTES];
     int64_t resumes; /* times that its evidence began anew, by a person's resume */
-    bool closed;     /* the fleet was told that it went through healthy */
+    bool closed;     /* the fleet was told who failed alone with it: strikes are given once */
     struct rollout_halt halt;
     struct rollout_drill drill;
 

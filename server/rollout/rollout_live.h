@@ -72,7 +72,7 @@ struct rollout_plan {
     bool changed;                            /* next differs from what is stored */
     size_t cohort_halted[ROLLOUT_RINGS_MAX]; /* by the ring's evidence: index + 1; 0: none */
     bool tenant_held[ROLLOUT_RINGS_MAX];     /* the ring's top tenant */
-    bool closes;                             /* it went through healthy: the fleet is told */
+    bool closes; /* who failed with it failed alone: the fleet is told */
 };
 
 /* Asks the rule and works the answer into plan->next. `actor`: who gives the command; NULL: the controller. */

@@ -188,6 +188,20 @@ static void count_drill(struct rollout_plan *plan)
     d->refused = c->refused;
 }
 
+/* INV-11: where all are of one tenant, whoever always fails halts every release, and none would ever go through healthy.
+ * What a drill reports is no failure. */
+static bool failed_alone(const struct rollout_plan *plan)
+{
+    int64_t failed = 0;
+    int64_t healthy = 0;
+    for (size_t i = 0; i < plan->next.ring_count; i++) {
+        const struct fleet_counts *c = &plan->facts[i].ring.counts;
+        failed += c->marked + c->refused_free;
+        healthy += c->healthy;
+    }
+    return !plan->next.drill.on && verdict_rule_alone(failed, healthy);
+}
+
 void rollout_plan_make(const struct rollout_run *r, const struct rollout *ro,
                        enum rollout_rule_command command, const struct rollout_run_actor *actor,
                        struct rw_wall now, struct rollout_plan *plan)
@@ -221,7 +235,8 @@ void rollout_plan_make(const struct rollout_run *r, const struct rollout *ro,
         plan->next.ended.s = over ? now.s : 0;
         plan->changed = true;
     }
-    if (overall == ROLLOUT_COMPLETE && !ro->closed && command == ROLLOUT_NO_COMMAND) {
+    bool alone = overall == ROLLOUT_COMPLETE || (halts && !was_halted && failed_alone(plan));
+    if (alone && !ro->closed && command == ROLLOUT_NO_COMMAND) {
         plan->next.closed = true;
         plan->closes = true;
         plan->changed = true;

@@ -393,6 +393,64 @@ TEST(an_endpoint_that_fails_in_healthy_releases_is_muted)
     end(&w);
 }
 
+static const struct alone_case {
+    const char *id;
+    size_t refuse;    /* endpoints of the last ring, always the same, whose boxes say no */
+    size_t fail;      /* of a hundred, everywhere */
+    bool muted_after; /* three releases that evidence halted */
+} alone_cases[] = {
+    {"three of a hundred and twenty", 3, 0, true},
+    {"one in five", 3, 20, false},
+};
+
+/* One release up to its halt: who always refuses does so when half of the last ring is through. */
+static void until_halted(struct world *w, int64_t release, const struct alone_case *it)
+{
+    memset(w->endpoints, 0, sizeof(w->endpoints));
+    for (size_t i = PER_RING - it->refuse; i < PER_RING; i++) {
+        w->endpoints[1][i].done = true;
+    }
+    start(w, release);
+    tick(w);
+    for (int i = 0; i < 240 && !the(w, release)->halt.there; i++) {
+        minute(w, release, it->fail);
+        if (fleet_state_counts(w->fleet, "yara", release, "broad", NULL).healthy < PER_RING / 2) {
+            continue;
+        }
+        for (size_t k = PER_RING - it->refuse; k < PER_RING; k++) {
+            send(w, 1, k, BEACON_REFUSED, release);
+        }
+        commit(w);
+        tick(w);
+        break;
+    }
+}
+
+/* INV-11: where all are of one tenant, whoever always fails would halt every release, and none would ever go through
+ * healthy. INV-4: content that fails for many costs nobody a vote. */
+TEST_EACH(who_halts_releases_alone_is_muted, alone_cases)
+{
+    struct world w;
+    begin(&w);
+    all_alive(&w, 0);
+    for (int64_t release = 1; release <= 3; release++) {
+        until_halted(&w, release, it);
+        assert_true(the(&w, release)->halt.there);
+        for (int i = 0; i < 60 && overall(&w, release) != ROLLOUT_ROLLED_BACK; i++) {
+            minute(&w, release, 0);
+        }
+        assert_int_equal(overall(&w, release), ROLLOUT_ROLLED_BACK);
+    }
+    until_halted(&w, 4, it);
+    assert_int_equal(the(&w, 4)->halt.there, !it->muted_after);
+    int64_t votes = 0;
+    for (size_t ring = 0; ring < RINGS; ring++) {
+        votes += fleet_state_counts(w.fleet, "yara", 4, ring_names[ring], NULL).muted_votes;
+    }
+    assert_int_equal(votes, it->muted_after ? 3 : 0);
+    end(&w);
+}
+
 RUN_TESTS(cmocka_unit_test(a_fault_of_one_cohort_halts_that_cohort_and_holds_the_rest),
           cmocka_unit_test(inv_9_every_move_of_a_ring_stands_in_the_audit_log),
           cmocka_unit_test(noise_halts_by_its_own_name_within_the_start_of_the_window),
@@ -405,4 +463,5 @@ RUN_TESTS(cmocka_unit_test(a_fault_of_one_cohort_halts_that_cohort_and_holds_the
           cmocka_unit_test(the_second_law_waits_for_endpoints_that_are_alive_hours_later),
           cmocka_unit_test(waiting_for_the_second_law_with_one_failure_is_not_held),
           cmocka_unit_test(inv_3_suspicious_evidence_promotes_nothing),
-          cmocka_unit_test(an_endpoint_that_fails_in_healthy_releases_is_muted))
+          cmocka_unit_test(an_endpoint_that_fails_in_healthy_releases_is_muted),
+          cmocka_unit_test(who_halts_releases_alone_is_muted))

@@ -199,6 +199,20 @@ TEST(strikes_mute_and_clean_releases_bring_back)
     assert_false(s.muted);
 }
 
+/* INV-4: content that fails for more than one in twenty is no matter of those that it failed for. */
+TEST(who_fails_alone_fails_among_twenty_healthy_ones)
+{
+    assert_true(verdict_rule_alone(0, 0));
+    assert_false(verdict_rule_alone(1, 0));
+    assert_false(verdict_rule_alone(1, 19));
+    assert_true(verdict_rule_alone(1, 20));
+    assert_false(verdict_rule_alone(500, 9999));
+    assert_true(verdict_rule_alone(500, 10000));
+    assert_false(verdict_rule_alone(-1, 10000)); /* counts that cannot be */
+    assert_false(verdict_rule_alone(1, -20));
+    assert_false(verdict_rule_alone(INT64_MAX, INT64_MAX));
+}
+
 /* alpha of a release is not multiplied by the number of its rings. */
 TEST(the_budget_of_a_release_is_split_over_its_rings)
 {
@@ -278,6 +292,7 @@ RUN_TESTS(cmocka_unit_test(evidence_stops_what_it_is_about),
           cmocka_unit_test(control_is_abnormal_by_storms_and_slowness_too),
           cmocka_unit_test(control_is_abnormal_by_crashes_or_by_darkness),
           cmocka_unit_test(strikes_mute_and_clean_releases_bring_back),
+          cmocka_unit_test(who_fails_alone_fails_among_twenty_healthy_ones),
           cmocka_unit_test(the_budget_of_a_release_is_split_over_its_rings),
           cmocka_unit_test(history_sets_the_share_that_is_normal),
           cmocka_unit_test(history_sets_what_is_normal_of_storms_and_slowness_too),
