@@ -305,6 +305,31 @@ static RW_RC print_ring(const struct json *ring, struct rw_err *err)
     return RW_OK;
 }
 
+/* Cohorts and tenants that get no permits any more: what that rested on, also when evidence has begun anew since. */
+static RW_RC print_stopped(const struct json *explain, struct rw_err *err)
+{
+    static const char *const header[] = {"STOPPED", "AT",    "TERM", "FAILURES",
+                                         "OF",      "LOG E", "LIMIT"};
+    char text[TEXT_BYTES];
+    const struct json *stopped = json_find(explain, "stopped");
+    const struct json *first = stopped == NULL ? NULL : json_first(stopped);
+    if (first == NULL) { return RW_OK; }
+    RW_AUTO(cli_table) struct cli_table t = {0};
+    RW_TRY(cli_table_begin(&t, header, RW_LEN(header), err));
+    for (const struct json *s = first; s != NULL; s = json_next(s)) {
+        RW_TRY(cli_table_add(&t, cli_view_str(s, "scope", text, sizeof(text)), err));
+        RW_TRY(cli_table_add(&t, cli_view_str(s, "at", text, sizeof(text)), err));
+        RW_TRY(cli_table_add(&t, cli_view_or_dash(s, "term", text, sizeof(text)), err));
+        RW_TRY(cli_table_addf(&t, err, "%lld", (long long)cli_view_int(s, "failures", 0)));
+        RW_TRY(cli_table_addf(&t, err, "%lld", (long long)cli_view_int(s, "exposures", 0)));
+        RW_TRY(cli_table_add(&t, cli_view_or_dash(s, "log_e", text, sizeof(text)), err));
+        RW_TRY(cli_table_add(&t, cli_view_or_dash(s, "threshold", text, sizeof(text)), err));
+    }
+    printf("\n");
+    (void)cli_table_print(&t);
+    return RW_OK;
+}
+
 static bool was_touched(const struct json *ring)
 {
     const struct json *c = json_find(ring, "counts");
@@ -328,6 +353,7 @@ RW_RC cmd_rollout_explain_view(const struct json *rollout, const struct json *ex
                                  sizeof(sentence));
     printf("%s\n\n", sentence);
     RW_TRY(print_rings(rings, err));
+    RW_TRY(print_stopped(explain, err));
     for (const struct json *r = json_first(rings); r != NULL; r = json_next(r)) {
         if (was_touched(r) || r == busy_ring(explain)) { RW_TRY(print_ring(r, err)); }
     }

@@ -1,6 +1,7 @@
 #include "server/rollout/rollout_cause.h"
 #include "server/rollout/rollout_live.h"
 #include "server/rollout/rollout_run.h"
+#include "server/rollout/rollout_stopped.h"
 #include "server/rollout/rollout_view.h"
 
 #include <stdio.h>
@@ -189,6 +190,15 @@ static RW_RC explain_ring(const struct rollout_run *r, const struct rollout *ro,
     return RW_OK;
 }
 
+static bool has_stopped(const struct rollout *ro)
+{
+    bool stopped = ro->tenant_count > 0;
+    for (size_t i = 0; i < ro->cohort_count; i++) {
+        stopped = stopped || ro->cohorts[i].halted;
+    }
+    return stopped;
+}
+
 RW_RC rollout_run_explain(const struct rollout_run *r, const char *family, int64_t release,
                           struct json_writer *w, struct rw_err *err)
 {
@@ -205,6 +215,7 @@ RW_RC rollout_run_explain(const struct rollout_run *r, const char *family, int64
         RW_TRY(explain_ring(r, ro, i, w, err));
     }
     json_close_array(w);
+    if (has_stopped(ro)) { RW_TRY(rollout_stopped_write(r->store, ro, w, err)); }
     json_close_object(w);
     return RW_OK;
 }

@@ -3,6 +3,7 @@
 #include "server/report/forget_rule.h"
 #include "server/rollout/rollout_evidence.h"
 #include "server/rollout/rollout_live.h"
+#include "server/rollout/rollout_stopped.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -101,6 +102,7 @@ static RW_RC remove_chosen(struct rollout_run *r, const struct sweep *s, struct 
         const struct rollout *ro = r->all[s->going[i]];
         RW_TRY(rollout_doc_remove(r->store, ro, err));
         RW_TRY(rollout_evidence_remove(r->store, ro, err));
+        RW_TRY(rollout_stopped_remove(r->store, ro, err));
     }
     const struct audit_log_entry entry = {.actor = "server",
                                           .action = "server.forget",

@@ -1,6 +1,7 @@
 #include "server/rollout/rollout_cause.h"
 #include "server/rollout/rollout_evidence.h"
 #include "server/rollout/rollout_live.h"
+#include "server/rollout/rollout_stopped.h"
 
 #include "common/base/num.h"
 #include "server/report/audit_log.h"
@@ -312,6 +313,7 @@ static RW_RC audit_part(struct rollout_run *r, const struct rollout_plan *plan, 
                                           .object = object,
                                           .reason = plan->facts[i].gate_reason,
                                           .details = rw_buf_span(&details)};
+    RW_TRY(rollout_stopped_add(r->store, ro, r->now, &cause, plan->facts[i].gate_reason, err));
     return audit_log_append(r->store, &entry, r->now, err);
 }
 
@@ -329,7 +331,7 @@ static RW_RC hold_tenant(struct rollout_run *r, const struct rollout *ro, const 
     return rc;
 }
 
-/* The parts that were stopped: their own audit records, and what the fleet must know of them. */
+/* The parts that were stopped: their own audit records, what `explain` keeps, what the fleet must know of them. */
 static RW_RC store_parts(struct rollout_run *r, const struct rollout_plan *plan, struct rw_err *err)
 {
     const struct rollout *ro = &plan->next;

@@ -43,7 +43,42 @@ static inline int64_t audit_thousandths(const struct json *details, const char *
     return n;
 }
 
-/* Each record of that action says what it rests on: scope, term, counts, log E and limit. */
+/* An object says what a stop rests on: scope, term, counts, log E and limit. */
+static inline void expect_basis(const struct json *o, const char *scope, const char *term)
+{
+    struct rw_err err;
+    char text[256];
+    int64_t failures = 0;
+    int64_t exposures = 0;
+    MUST(json_get_str(o, "scope", text, sizeof(text), &err));
+    assert_string_equal(text, scope);
+    MUST(json_get_str(o, "term", text, sizeof(text), &err));
+    assert_string_equal(text, term);
+    MUST(json_get_int(o, "failures", 1, 1000, &failures, &err));
+    MUST(json_get_int(o, "exposures", failures, 1000, &exposures, &err));
+    int64_t limit = audit_thousandths(o, "threshold");
+    assert_true(limit > 0 && audit_thousandths(o, "log_e") >= limit);
+}
+
+/* `explain` tells of one part that was stopped, and what that rested on. */
+static inline void expect_stopped(struct world *w, int64_t release, const char *scope,
+                                  const char *term)
+{
+    struct rw_err err;
+    RW_AUTO(rw_buf) struct rw_buf out = rw_buf_make(1 << 20);
+    RW_AUTO(json_tree) json_tree tree = NULL;
+    const struct json *stopped = NULL;
+    struct json_writer writer = json_begin(&out);
+    MUST(rollout_run_explain(w->run, "yara", release, &writer, &err));
+    MUST(json_done(&writer, &err));
+    MUST(json_parse(rw_buf_span(&out), &json_limits_small, &tree, &err));
+    MUST(json_get(tree, "stopped", JSON_ARRAY, &stopped, &err));
+    assert_non_null(json_first(stopped));
+    assert_null(json_next(json_first(stopped)));
+    expect_basis(json_first(stopped), scope, term);
+}
+
+/* Each record of that action says what it rests on. */
 static inline void expect_cause(struct world *w, const char *action, const char *scope,
                                 const char *term)
 {
@@ -58,20 +93,11 @@ static inline void expect_cause(struct world *w, const char *action, const char 
     MUST(json_parse(rw_buf_span(&out), &json_limits_small, &tree, &err));
     MUST(json_get(tree, "records", JSON_ARRAY, &records, &err));
     for (const struct json *r = json_first(records); r != NULL; r = json_next(r)) {
-        int64_t failures = 0;
-        int64_t exposures = 0;
         MUST(json_get_str(r, "action", text, sizeof(text), &err));
         if (strcmp(text, action) != 0) { continue; }
         found++;
         MUST(json_get(r, "details", JSON_OBJECT, &details, &err));
-        MUST(json_get_str(details, "scope", text, sizeof(text), &err));
-        assert_string_equal(text, scope);
-        MUST(json_get_str(details, "term", text, sizeof(text), &err));
-        assert_string_equal(text, term);
-        MUST(json_get_int(details, "failures", 1, 1000, &failures, &err));
-        MUST(json_get_int(details, "exposures", failures, 1000, &exposures, &err));
-        int64_t limit = audit_thousandths(details, "threshold");
-        assert_true(limit > 0 && audit_thousandths(details, "log_e") >= limit);
+        expect_basis(details, scope, term);
     }
     assert_true(found > 0);
 }

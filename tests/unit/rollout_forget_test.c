@@ -2,6 +2,7 @@
  * them changes: what was halted is not started again, history and what endpoints may still take stay. */
 #include "server/rollout/rollout_evidence.h"
 #include "server/rollout/rollout_run.h"
+#include "server/rollout/rollout_stopped.h"
 #include "tests/unit/rollout_world.h"
 
 enum { DAY = 86400, ALL = 72, NEWER = 64 };
@@ -69,6 +70,18 @@ static int64_t stored(struct world *w, const char *kind)
     return count;
 }
 
+static void keep_stopped(struct world *w, int64_t release)
+{
+    struct rw_err err;
+    const struct fleet_counts counts = {.exposed = 1};
+    const struct rollout_cause cause = {
+        .scope = "tenant a in ring b", .counts = &counts, .term = ""};
+    MUST(store_begin(&w->store, &err));
+    MUST(rollout_stopped_add(&w->store, the(w, release), w->now, &cause, "a test", &err));
+    MUST(rollout_stopped_add(&w->store, the(w, release), w->now, &cause, "a test", &err));
+    MUST(store_commit(&w->store, &err));
+}
+
 static size_t forget(struct world *w, int64_t age)
 {
     struct rw_err err;
@@ -94,6 +107,9 @@ TEST(what_ended_long_ago_and_was_followed_by_many_goes)
     begin_old(&w);
     assert_int_equal(forget(&w, 0), 0);
     assert_int_equal(forget(&w, INT64_C(1000) * DAY), 0);
+    keep_stopped(&w, 1);
+    keep_stopped(&w, ALL);
+    assert_int_equal(stored(&w, "stopped"), 2);
     MUST(store_audit_tip(&w.store, &before, &err));
     assert_int_equal(forget(&w, age_s), 7);
     MUST(store_audit_tip(&w.store, &after, &err));
@@ -101,6 +117,7 @@ TEST(what_ended_long_ago_and_was_followed_by_many_goes)
     expect_kept(&w);
     assert_int_equal(stored(&w, "rollout"), ALL - 7);
     assert_int_equal(stored(&w, "evidence"), ALL - 7);
+    assert_int_equal(stored(&w, "stopped"), 1);
     assert_int_equal(forget(&w, age_s), 0);
     restart(&w);
     tick(&w);

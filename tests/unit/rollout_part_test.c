@@ -62,6 +62,7 @@ TEST(a_fault_of_one_cohort_halts_that_cohort_and_holds_the_rest)
     assert_false(ro->halt.there);
     assert_true(overall(&w, 1) != ROLLOUT_HELD); /* the evidence of that cohort has done its work */
     assert_int_equal(ask(&w, 1, 11, 1).decision, BEACON_PERMIT_REFUSED);
+    expect_stopped(&w, 1, "cohort os-1/x86_64/yara-4.2 of ring canary", "crash"); /* INV-12 */
     /* Its failures do not stand in the way of the others' gate. */
     assert_true(state(&w, 1, 0) == ROLLOUT_PASSED || state(&w, 1, 0) == ROLLOUT_COMPLETE);
     end(&w);

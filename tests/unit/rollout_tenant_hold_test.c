@@ -103,6 +103,7 @@ TEST(inv_11_votes_of_one_tenant_hold_that_tenant_alone)
     assert_true(facts_of(&w).log_e < log(20.0)); /* nothing of it is left in what the gate reads */
     restart(&w);
     tick(&w);
+    expect_stopped(&w, 1, "tenant initech in ring canary", "crash"); /* INV-12 */
     assert_int_equal(ask(&w, 0, 59, 1).decision, BEACON_PERMIT_REFUSED);
     struct fleet_counts c = fleet_state_counts(w.fleet, "yara", 1, "canary", NULL);
     assert_int_equal(c.failed, 0); /* listed, not counted */
