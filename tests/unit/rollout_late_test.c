@@ -220,7 +220,54 @@ TEST(what_history_made_normal_is_frozen_and_older_rollouts_go_by_the_cold_start)
     end(&w);
 }
 
+static bool is_closed_notebook(size_t number)
+{
+    return number < 30 && number % 5 == 3;
+}
+
+/* They take the release and are not heard of again. */
+static void hour_with_closed_notebooks(struct world *w)
+{
+    for (int m = 0; m < 60; m++) {
+        minute(w, 1, 0);
+        for (size_t i = 0; i < PER_RING; i++) {
+            struct endpoint *e = &w->endpoints[0][i];
+            if (is_closed_notebook(i) && e->granted_s != 0) { e->done = true; }
+        }
+    }
+}
+
+/* INV-3: six of sixty are silent, which the detector takes for nothing yet, and everything else that the gate needs
+ * is there. It opens when they have proven the release after all, and not before. */
+TEST(inv_3_who_is_dark_is_failed_for_the_gate_until_it_proves_the_release)
+{
+    struct world w;
+    struct rollout_facts f;
+    begin(&w);
+    all_alive(&w, 0);
+    start(&w, 1);
+    tick(&w);
+    hour_with_closed_notebooks(&w);
+    const struct rollout_facts_from from = rollout_live_from(w.run, the(&w, 1), w.now);
+    rollout_facts_ring(&from, 0, &f);
+    assert_int_equal(f.ring.counts.dark, 6);
+    assert_true(f.log_e < log(20.0) && f.bake_left_s == 0);
+    assert_true(f.ring.counts.healthy >= f.min_healthy && f.ring.counts.pending == 0);
+    assert_int_equal(f.gate, GATE_NONE);
+    assert_true(state(&w, 1, 0) == ROLLOUT_RAMPING || state(&w, 1, 0) == ROLLOUT_BAKING);
+    assert_int_equal(exposed(&w, 1, 1), 0);
+    for (size_t i = 0; i < PER_RING; i++) {
+        if (is_closed_notebook(i)) { send(&w, 0, i, BEACON_HEALTHY, 1); }
+    }
+    commit(&w);
+    minute(&w, 1, 0);
+    assert_int_equal(state(&w, 1, 0), ROLLOUT_PASSED);
+    end(&w);
+}
+
 RUN_TESTS(
+    cmocka_unit_test(inv_3_who_is_dark_is_failed_for_the_gate_until_it_proves_the_release),
+
     cmocka_unit_test(late_crashes_are_found_against_control),
     cmocka_unit_test(late_crashes_of_a_whole_ring_are_found_without_control_and_history),
     cmocka_unit_test(late_crashes_that_control_has_too_say_nothing),
