@@ -71,10 +71,13 @@ def test_what_the_release_before_needs_is_measured_here_and_now(box):
 
 def test_a_slow_sample_is_compared_with_the_slowest_before(box):
     quick = box.file("rule a { condition: for all i in (0..10) : (i >= 0) and false }")
-    for turns in (2_000_000, 5_000_000, 20_000_000):  # as many as this machine needs to get above the 100 ms below which nothing is slow
+    for turns in (2_000_000, 4_000_000, 8_000_000, 20_000_000):  # as many as this machine needs to get above the 100 ms below which nothing is slow
         slow = box.file(f"rule a {{ condition: for all i in (0..{turns}) : (i >= 0) and false }}")
-        verdict = box.run(slow, "--against", quick, "--samples", box.samples(must_not=["x"]), cpu="120s", wall="300s")
-        if verdict["check"]["slowest"]["n"] > 100000:
+        for _ in range(3):  # on a busy machine a scan may outlast its 2 s of wall time, and nothing is compared then
+            verdict = box.run(slow, "--against", quick, "--samples", box.samples(must_not=["x"]), cpu="120s", wall="300s")
+            if "slowest" in verdict["check"]:
+                break
+        if "slowest" in verdict["check"] and verdict["check"]["slowest"]["n"] > 100000:
             break
     assert verdict["verdict"] == "refused" and "slowest" in verdict["check"], verdict
     assert verdict["check"]["slowest"]["n"] > 100000 > verdict["check"]["slowest"]["before"], verdict
