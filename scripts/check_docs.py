@@ -4,7 +4,8 @@
 * Pages that are cited exist, with the heading that is cited: docs/trust.md "Keys" must be a heading or a bold lead of it.
   Looks at sources, headers, tests, scripts and pages. A citation broken over two lines of a comment is found too.
 * docs/metrics.md names each metric of the server with its type, and no other; no page names one that is not there.
-* docs/openapi.yaml has each route of the server's tables with its methods, and no other.
+* docs/openapi.yaml has each route of the server's tables with its methods, and no other; and names each member that
+  the writers of answers write.
 * A manual page that another one refers to is there.
 """
 import re
@@ -20,6 +21,10 @@ NOT_METRICS = {"ringward_api", "ringward_address", "ringward_repo"}  # zones of 
 NO_METRICS = {"ringward_schema"}  # a table of the store on PostgreSQL
 STATIC_ROUTES = {"/repo/{path}": {"get"}}  # answered without a table
 MACRO_BODIES = {"/v1/rollouts/{family}/{number}/"}
+MEMBER = re.compile(r'\b(?:json_(?:put|open)_\w+|rollout_view_\w+|put_\w+)\(&?\w+(?:->w|\.w)?,\s*"(\w+)"')
+WRITERS = ("server/api/*.c", "server/health/fleet_view.c", "server/rollout/*_view.c", "server/rollout/rollout_explain.c",
+           "server/rollout/rollout_cause.c", "server/rollout/rollout_stopped.c")
+STORED = {"token_doc.c"}  # documents of the store, which no answer holds
 PAGE_PARTS = {"/status.css", "/status.js"}  # of the page at /
 
 
@@ -86,6 +91,15 @@ def check_routes() -> list[str]:
             for p in sorted(told.keys() | there.keys()) if told.get(p, set()) != there.get(p, set())]
 
 
+def check_members() -> list[str]:
+    told = set(re.findall(r"(?:^ *|[{,] *)(\w+):(?: |$)", (ROOT / "docs/openapi.yaml").read_text(), re.M))
+    paths = [path for pattern in WRITERS for path in sorted(ROOT.glob(pattern)) if path.name not in STORED]
+    there = {(path, name) for path in paths for name in MEMBER.findall(path.read_text())}
+    if len(there) < 150:
+        return [f"server: {len(there)} members of answers were found, which cannot be all: mend check_docs.py"]
+    return [f"docs/openapi.yaml: lacks {name}, which {path.relative_to(ROOT)} writes" for path, name in sorted(there) if name not in told]
+
+
 def check_manual() -> list[str]:
     pages = {p.name for p in (ROOT / "docs/man").iterdir()}
     return [f"docs/man/{name}: refers to {page}({part}), which is not there" for name in sorted(pages)
@@ -108,8 +122,8 @@ def main() -> int:
                 problems.append(f"{name}: cites {page}, which does not exist")
             elif heading and not re.search(rf"^#+ .*{re.escape(heading)}|\*\*{re.escape(heading)}", target.read_text(), re.M):
                 problems.append(f"{name}: cites {page} \"{heading}\", and the page has no such heading")
-    problems += check_metrics() + check_routes() + check_manual()
-    print("\n".join(problems) if problems else "docs: pages, headings, metrics, routes and manual pages are there")
+    problems += check_metrics() + check_routes() + check_members() + check_manual()
+    print("\n".join(problems) if problems else "docs: pages, headings, metrics, routes, members of answers and manual pages are there")
     return 1 if problems else 0
 
 
