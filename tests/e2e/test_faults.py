@@ -203,6 +203,9 @@ def test_only_one_cohort_crashes(fleet):
     fleet.cli("rollout", "resume", release, "--reason", "the others are well", check=True)
     fleet.wait_rollout(release, {"complete"}, 120)
     assert all(a.active_release() == number(fleet.good) for a in rare)
+    (kept,) = fleet.json("explain", release)["stopped"]  # the evidence has begun anew, what it was halted for is still told
+    assert kept["scope"].startswith(f"cohort {RARE}/") and float(kept["log_e"]) >= float(kept["threshold"]), kept
+    assert f"{kept['scope']}  " in fleet.cli("explain", release, check=True).stdout
     fleet.cli("rollout", "halt", release, "--reason", "the next test begins where this one did", check=True)
     wait_all_on(fleet, fleet.good)
 
