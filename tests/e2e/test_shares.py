@@ -109,3 +109,27 @@ def test_inv_11_a_silent_flood_of_one_tenant_does_not_stop_the_others(lab):
             assert "of tenant red" in lab.cli("explain", release, check=True).stdout
             rollout = lab.wait_rollout(release, {"complete"}, 60)
     assert rollout["tenants_held"] == [] and rollout["rings"][0]["healthy"] == OTHERS, rollout
+
+
+def test_inv_11_a_tenant_that_forges_refusals_is_held_alone_and_nobody_has_to_resume(lab):
+    red, blue = Tenant(lab, "red", 6), Tenant(lab, "blue", OTHERS)
+    release = lab.publish(EXAMPLES / "good-1.yar", "good")
+    number = int(release.split("/")[1])
+    what = (number, lab.json("release", "show", release)["payload"]["sha256"])
+    about = {"family": "yara", "release": number, "sha256": what[1]}
+    lab.cli("rollout", "start", release, check=True)
+    wait_for("a place", lambda: blue.ask(blue.tokens[0], *what), 30, 0.05)
+    for token in red.tokens:
+        red.beacon(token, kind="refused", generation=0, **about)
+    with Bounds(lab, release):
+        wait_for("the tenant is held", lambda: lab.rollout(release)["tenants_held"] == ["red"], 30, 0.1)
+        assert not red.ask(red.tokens[0], *what) and not lab.rollout(release).get("halt")
+        assert any("red" not in alarm and release in alarm for alarm in lab.json("status")["alarms"])  # INV-12
+        for token in blue.tokens:
+            wait_for("a place", lambda t=token: blue.ask(t, *what), 30, 0.05)
+            blue.beacon(token, kind="healthy", generation=2, **about)
+        rollout = lab.wait_rollout(release, {"complete"}, 60)
+    assert rollout["tenants_held"] == ["red"] and rollout["resumes"] == 0, rollout
+    (kept,) = lab.json("explain", release)["stopped"]
+    assert kept["scope"] == "tenant red in ring broad" and kept["term"] == "refuse" and 1 < kept["failures"] <= 6, kept
+    assert kept["scope"] in lab.cli("explain", release, check=True).stdout
