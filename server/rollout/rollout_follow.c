@@ -93,6 +93,7 @@ RW_RC rollout_run_follow(struct rollout_run *r, struct rw_wall now, struct rw_er
         rc = follow_one(r, r->all[i], plan, err);
     }
     rw_mem_free(plan);
+    rollout_live_note_busy(r);
     if (!rw_is_ok(rc)) {
         rollout_live_close_all(r);
     } /* nothing that is not known is open (INV-3) */

@@ -114,6 +114,7 @@ static RW_RC remove_chosen(struct rollout_run *r, const struct sweep *s, struct 
 
 static void drop_chosen(struct rollout_run *r, const struct sweep *s)
 {
+    rollout_live_forget_busy(r);
     for (size_t i = 0; i < s->going_count; i++) {
         rollout_evidence_drop(&r->all[s->going[i]]->evidence);
         rw_mem_free(r->all[s->going[i]]);

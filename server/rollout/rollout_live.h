@@ -11,7 +11,7 @@
 #include "server/rollout/rollout_facts.h"
 #include "server/rollout/rollout_run.h"
 
-enum { ROLLOUT_KEPT_MAX = 100000 };
+enum { ROLLOUT_KEPT_MAX = 100000, ROLLOUT_BUSY_MAX = 64 };
 
 struct rollout_run {
     struct store *store;       /* borrowed */
@@ -21,6 +21,13 @@ struct rollout_run {
     struct rollout **all; /* in order of seq */
     size_t count;
     size_t cap;
+    /* Of all[0] to all[known - 1], as of the latest tick: places of those that are neither complete nor rolled back. Each
+     * beacon asks for them, and thousands that are over are kept. */
+    struct {
+        size_t at[ROLLOUT_BUSY_MAX];
+        size_t count;
+        size_t known;
+    } busy;
     bool unsure; /* a caller's transaction changed them: not known yet whether it was committed */
     struct rw_wall now; /* of the latest tick */
 };
@@ -47,6 +54,11 @@ RW_RC rollout_live_refresh(struct rollout_run *r, struct rw_err *err);
 void rollout_live_close_all(struct rollout_run *r);
 struct rollout_facts_from rollout_live_from(const struct rollout_run *r, const struct rollout *ro,
                                             struct rw_wall now);
+
+/* Notes which are busy. More than ROLLOUT_BUSY_MAX: none is known, and all are asked. */
+void rollout_live_note_busy(struct rollout_run *r);
+/* To be called when places in `all` change other than at its end. */
+void rollout_live_forget_busy(struct rollout_run *r);
 
 /* Puts `all` in order of seq. */
 void rollout_live_sort(struct rollout_run *r);

@@ -329,15 +329,22 @@ RW_RC rollout_run_permit_look(const struct rollout_run *r, const struct fleet_wh
     return RW_OK;
 }
 
-int64_t rollout_run_poll_s(const struct rollout_run *r, const char *ring, const char *family)
+static bool shortens_poll(const struct rollout *ro, const char *ring, const char *family)
 {
     size_t index = 0;
-    for (size_t i = r->count; i > 0; i--) {
-        const struct rollout *ro = r->all[i - 1];
-        enum rollout_rule_state s = rollout_doc_overall(ro);
-        if (family[0] != '\0' && strcmp(ro->family, family) != 0) { continue; }
-        if (s == ROLLOUT_COMPLETE || s == ROLLOUT_ROLLED_BACK) { continue; }
-        if (find_ring(ro, ring, &index)) { return r->policy.poll_rollout_s; }
+    if (family[0] != '\0' && strcmp(ro->family, family) != 0) { return false; }
+    enum rollout_rule_state s = rollout_doc_overall(ro);
+    return s != ROLLOUT_COMPLETE && s != ROLLOUT_ROLLED_BACK && find_ring(ro, ring, &index);
+}
+
+int64_t rollout_run_poll_s(const struct rollout_run *r, const char *ring, const char *family)
+{
+    bool shorter = false;
+    for (size_t i = r->count; i > r->busy.known && !shorter; i--) {
+        shorter = shortens_poll(r->all[i - 1], ring, family);
     }
-    return 0;
+    for (size_t i = 0; i < r->busy.count && !shorter; i++) {
+        shorter = shortens_poll(r->all[r->busy.at[i]], ring, family);
+    }
+    return shorter ? r->policy.poll_rollout_s : 0;
 }

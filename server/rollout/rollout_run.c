@@ -64,8 +64,30 @@ static int by_seq(const void *a, const void *b)
     return (x->seq > y->seq) - (x->seq < y->seq);
 }
 
+void rollout_live_forget_busy(struct rollout_run *r)
+{
+    r->busy.count = 0;
+    r->busy.known = 0;
+}
+
+void rollout_live_note_busy(struct rollout_run *r)
+{
+    rollout_live_forget_busy(r);
+    for (size_t i = 0; i < r->count; i++) {
+        enum rollout_rule_state s = rollout_doc_overall(r->all[i]);
+        if (s == ROLLOUT_COMPLETE || s == ROLLOUT_ROLLED_BACK) { continue; }
+        if (r->busy.count == ROLLOUT_BUSY_MAX) {
+            rollout_live_forget_busy(r);
+            return;
+        }
+        r->busy.at[r->busy.count++] = i;
+    }
+    r->busy.known = r->count;
+}
+
 void rollout_live_sort(struct rollout_run *r)
 {
+    rollout_live_forget_busy(r);
     if (r->count > 1) { qsort((void *)r->all, r->count, sizeof(struct rollout *), by_seq); }
 }
 
@@ -82,6 +104,7 @@ static RW_RC load_all(struct rollout_run *r, struct rw_err *err)
     r->all = fresh.all;
     r->count = fresh.count;
     r->cap = fresh.cap;
+    rollout_live_forget_busy(r);
     return RW_OK;
 }
 

@@ -230,6 +230,7 @@ static RW_RC tick(struct rollout_run *r, struct rollout_plan *plan, struct rw_er
         }
         rollout_live_open_served(r, ro);
     }
+    rollout_live_note_busy(r);
     return RW_OK;
 }
 

@@ -293,7 +293,43 @@ TEST(views_are_json_that_our_own_readers_take)
     end(&w);
 }
 
+static int64_t poll_s(const struct world *w)
+{
+    return rollout_run_poll_s(w->run, "canary", "yara");
+}
+
+/* Endpoints poll more often from the moment on at which a rollout begins until it is over, whatever ended before. */
+TEST(polls_are_shorter_while_a_rollout_is_under_way)
+{
+    struct world w;
+    struct rw_err err;
+    begin(&w);
+    all_alive(&w, 0);
+    for (int64_t release = 1; release <= 3; release++) {
+        assert_int_equal(poll_s(&w), 0);
+        start(&w, release);
+        assert_int_equal(poll_s(&w), 60); /* at once */
+        tick(&w);
+        assert_int_equal(poll_s(&w), 60);
+        memset(w.endpoints, 0, sizeof(w.endpoints));
+        for (int i = 0; i < 240 && overall(&w, release) != ROLLOUT_COMPLETE; i++) {
+            minute(&w, release, 0);
+        }
+        tick(&w);
+        assert_int_equal(poll_s(&w), 0);
+        restart(&w);
+        assert_int_equal(poll_s(&w), 0);
+        tick(&w);
+    }
+    MUST(command(&w, 3, ROLLOUT_HALT, 0, &err)); /* it was over, and is not any more */
+    tick(&w);
+    assert_int_equal(overall(&w, 3), ROLLOUT_ROLLING_BACK);
+    assert_int_equal(poll_s(&w), 60);
+    end(&w);
+}
+
 RUN_TESTS(
+    cmocka_unit_test(polls_are_shorter_while_a_rollout_is_under_way),
     cmocka_unit_test(a_good_release_passes_ring_by_ring),
     cmocka_unit_test(an_expedite_shortens_the_wait_for_its_ring),
     cmocka_unit_test(an_expedite_that_lapses_leaves_the_bake),
