@@ -146,7 +146,8 @@ class Rehearsal:
         if kind == "bad":
             wait_for("everybody is back", lambda: lab.rollout(release)["state"] in ("rolled_back", "rolling_back", "held"),
                      600, 1)
-        self.step(f"{release} {kind}: {last['state']} in {time.monotonic() - began:.0f} s", before)
+        why = "" if last["state"] == "complete" else f" ({last['reason']})"
+        self.step(f"{release} {kind}: {last['state']}{why} in {time.monotonic() - began:.0f} s", before)
         last["as_wanted"] = (last["state"] == "complete") == (kind == "good")
         return last
 
