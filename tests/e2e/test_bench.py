@@ -1,6 +1,7 @@
 """Goal: what scripts/bench measures with still runs: every rig once, as small as it goes. What it says of speed is not
 looked at: other work runs beside it, and sanitizers."""
 import json
+import re
 import subprocess
 import sys
 
@@ -21,6 +22,14 @@ def run(program, *args) -> str:
     r = subprocess.run([TESTS / program, *map(str, args)], capture_output=True, text=True, timeout=180, stdin=subprocess.DEVNULL)
     assert r.returncode == 0, f"{program}: exit status {r.returncode}\n{r.stdout}{r.stderr}"
     return r.stdout
+
+
+def test_every_part_builds_what_there_is_to_build():
+    script = (ROOT / "scripts" / "bench").read_text().replace("\\\n", " ")
+    targets = {t for line in re.findall(r"^ +build ([a-z_ -]+)$", script, re.M) for t in line.split()}
+    assert len(targets) > 15, targets
+    asked = {t: subprocess.run(["ninja", "-C", BIN.parent, "-t", "query", t], capture_output=True, text=True, timeout=60) for t in targets}
+    assert not [f"{t}: {r.stderr}" for t, r in asked.items() if r.returncode != 0]
 
 
 @pytest.mark.parametrize("kind", ["durable", "null"])
