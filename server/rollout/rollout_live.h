@@ -21,8 +21,8 @@ struct rollout_run {
     struct rollout **all; /* in order of seq */
     size_t count;
     size_t cap;
-    /* Of all[0] to all[known - 1], as of the latest tick: places of those that are neither complete nor rolled back. Each
-     * beacon asks for them, and thousands that are over are kept. */
+    /* Of all[0] to all[known - 1], as of the latest tick: places of those that are neither complete nor rolled back.
+     * Each beacon asks for them, and thousands that are over are kept. */
     struct {
         size_t at[ROLLOUT_BUSY_MAX];
         size_t count;

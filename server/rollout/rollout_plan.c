@@ -189,8 +189,8 @@ static void count_drill(struct rollout_plan *plan)
     d->refused = c->refused;
 }
 
-/* INV-11: where all are of one tenant, whoever always fails halts every release, and none would ever go through healthy.
- * What a drill reports is no failure. */
+/* INV-11: where all are of one tenant, whoever always fails halts every release, and none would ever go through
+ * healthy. What a drill reports is no failure. */
 static bool failed_alone(const struct rollout_plan *plan)
 {
     int64_t failed = 0;
