@@ -194,7 +194,9 @@ static RW_RC run_clear(int argc, char **argv, struct rw_err *err)
 
 /* --- "ringward hold" and "ringward pin": the two that are in a hurry --- */
 
-RW_RC cmd_control_hold(int argc, char **argv, struct rw_err *err)
+/* What is theirs of the command: name, operand, what it does, an example. */
+static RW_RC set_one(const struct opt_command *its, bool pin, int argc, char **argv,
+                     struct rw_err *err)
 {
     struct cli_view_args args = {0};
     struct wanted x = {.tenant = NULL};
@@ -204,35 +206,33 @@ RW_RC cmd_control_hold(int argc, char **argv, struct rw_err *err)
         SCOPE_OPTS,
         {"family", "NAME", "content of this family only", &x.family, NULL},
     };
-    const struct opt_command command = {
+    struct opt_command command = *its;
+    command.opts = opts;
+    command.opt_count = RW_LEN(opts);
+    command.operands_min = 1;
+    command.operands_max = 1;
+    RW_TRY(cli_view_args(&command, argc, argv, &args, err));
+    if (args.help_shown) { return RW_OK; }
+    *(pin ? &x.pin : &x.hold) = args.operands[0];
+    return send(&x, true, &args, err);
+}
+
+RW_RC cmd_control_hold(int argc, char **argv, struct rw_err *err)
+{
+    const struct opt_command its = {
         .program = "ringward hold",
         .usage = "TIME",
         .about = "Nothing new for a tenant's endpoints, or for one, for so long: short for "
                  "'control set --hold TIME'.\n"
                  "'ringward control list' shows what is left of it, 'control clear' ends it.",
         .examples = "  ringward hold --tenant acme --reason \"change freeze\" 3d\n",
-        .opts = opts,
-        .opt_count = RW_LEN(opts),
-        .operands_min = 1,
-        .operands_max = 1,
     };
-    RW_TRY(cli_view_args(&command, argc, argv, &args, err));
-    if (args.help_shown) { return RW_OK; }
-    x.hold = args.operands[0];
-    return send(&x, true, &args, err);
+    return set_one(&its, false, argc, argv, err);
 }
 
 RW_RC cmd_control_pin(int argc, char **argv, struct rw_err *err)
 {
-    struct cli_view_args args = {0};
-    struct wanted x = {.tenant = NULL};
-    const struct opt opts[] = {
-        CLI_OPT_PROFILE(args.profile),
-        CLI_OPT_OUTPUT(args.output),
-        SCOPE_OPTS,
-        {"family", "NAME", "content of this family only", &x.family, NULL},
-    };
-    const struct opt_command command = {
+    const struct opt_command its = {
         .program = "ringward pin",
         .usage = "RELEASE",
         .about = "Keeps a tenant's endpoints, or one, on n-1, n-2 or FAMILY/NUMBER: short for "
@@ -241,15 +241,8 @@ RW_RC cmd_control_pin(int argc, char **argv, struct rw_err *err)
                  "it.",
         .examples = "  ringward pin --endpoint 0123456789abcdef0123456789abcdef --reason \"ticket "
                     "4711\" n-1\n",
-        .opts = opts,
-        .opt_count = RW_LEN(opts),
-        .operands_min = 1,
-        .operands_max = 1,
     };
-    RW_TRY(cli_view_args(&command, argc, argv, &args, err));
-    if (args.help_shown) { return RW_OK; }
-    x.pin = args.operands[0];
-    return send(&x, true, &args, err);
+    return set_one(&its, true, argc, argv, err);
 }
 
 static const struct cli_verb verbs[] = {
