@@ -83,6 +83,10 @@ void rollout_evidence_take_out(struct rollout_evidence *e, const struct rollout 
                                const struct fleet_state *fleet, struct rw_wall now);
 /* Whether a stored document with this id is the evidence of this rollout. */
 bool rollout_evidence_is(const struct rollout *ro, const char *kind, const char *id);
+/* Reads what is stored into an evidence that has just begun; none: it stays so. Fails with RW_E_PROTOCOL (naming what
+ * does not fit), the store's codes; then nothing in it means anything. */
+RW_RC rollout_evidence_load(struct store *store, const struct rollout *ro,
+                            struct rollout_evidence *e, struct rw_err *err);
 /* Stores it; needs a transaction. */
 RW_RC rollout_evidence_put(struct store *store, const struct rollout *ro,
                            struct rollout_evidence *e, struct rw_err *err);
