@@ -229,11 +229,17 @@ class Machine:
             got += part
 
     def power_off(self):
-        """As an administrator would: the agent ends cleanly, the disk is unmounted."""
-        self.run("kill $(cat /run/agent.pid) && while kill -0 $(cat /run/agent.pid) 2>/dev/null; do sleep 0.1; done", 60)
-        self.run(f"umount {STATE}")
-        self.line.sendall(b"poweroff -f\n")
-        self.child.wait(60)
+        """As an administrator would: the agent ends cleanly, the disk is unmounted.
+
+        The plug is then pulled: nothing is on its way to the disk any more, and an interpreted kernel was seen that did
+        not get out of its own power-off.
+        """
+        self.run("kill $(cat /run/agent.pid) && while kill -0 $(cat /run/agent.pid) 2>/dev/null; do sleep 0.1; done")
+        code, text = self.run(f"for _ in $(seq 100); do umount {STATE} && exit 0; sleep 0.1; done; exit 1")
+        if code != 0:
+            raise LabError(f"the state disk stays mounted: {text}\n{self.text()[-3000:]}")
+        self.child.kill()
+        self.child.wait()
 
     def stop(self):
         if self.line is not None:
