@@ -11,19 +11,26 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static char fuzz_folder_path[64];
 
-static inline void fuzz_folder_empty(void);
+static inline int fuzz_folder_remove_one(const char *path, const struct stat *st, int kind,
+                                         struct FTW *at)
+{
+    (void)st, (void)kind, (void)at;
+    return remove(path);
+}
 
+/* With what targets make below it. */
 static inline void fuzz_folder_remove(void)
 {
-    fuzz_folder_empty();
-    (void)rmdir(fuzz_folder_path);
+    (void)nftw(fuzz_folder_path, fuzz_folder_remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
 /* The folder's descriptor; made with the first call. */

@@ -456,7 +456,8 @@ static int make_folder(void **state)
 
 static int remove_folder(void **state)
 {
-    static const char *const names[] = {"content", "samples", "rules.yar", "yes", "no", "s.rws"};
+    static const char *const names[] = {
+        "content", "samples", "rules.yar", "yes", "no", "s.rws", "ringward-validate-nope.conf"};
     (void)state;
     for (size_t i = 0; i < RW_LEN(names); i++) {
         char path[128];
