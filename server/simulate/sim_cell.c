@@ -261,16 +261,23 @@ static void plan_well(struct sim_cell *c, struct sim_world *w, int64_t count)
     put_spread(c, w, SIM_DELAYED, strikes, sim_random_binomial(&w->random, count, f->delayed));
 }
 
-/* Share of crashes that was reported so long after the install: a crash comes in probation, after an exponential time
- * that is cut there; a beacon tells it at any moment within report_min of it. */
+/* Minutes from an install in which a crash of the release comes: in probation, and while an open line waits for the
+ * proof. At a poll the proof of an ended probation stands, a crash behind it is a late one. */
+static double crashes_within(const struct sim_plan *p)
+{
+    return (double)p->policy.confirm_probation_s / 60.0 + (double)p->tell_min;
+}
+
+/* Share of crashes that was reported so long after the install: a crash comes after an exponential time that is cut at
+ * the end of its minutes; a beacon tells it at any moment within report_min of it. */
 static double reported(const struct sim_plan *p, double minutes)
 {
     double mean = p->crash_min;
-    double probation = (double)p->policy.confirm_probation_s / 60.0;
+    double last = crashes_within(p);
     double from = fmax(minutes - p->report_min, 0.0);
-    double to = fmin(minutes, probation);
-    double after = fmax(minutes - fmax(from, probation), 0.0); /* all have crashed */
-    double ever = -expm1(-probation / mean);
+    double to = fmin(minutes, last);
+    double after = fmax(minutes - fmax(from, last), 0.0); /* all have crashed */
+    double ever = -expm1(-last / mean);
     /* Integral of the share that has crashed. */
     double before = to > from ? (to - from) - mean * (exp(-from / mean) - exp(-to / mean)) : 0.0;
     return (after + (ever > 0.0 ? before / ever : 0.0)) / p->report_min;
