@@ -95,7 +95,7 @@ static const char *state_of(struct rig *r, const struct release_id *id)
 {
     static char state[32];
     struct rw_err err = {0};
-    MUST(release_show(domain(r), id, &r->out, &err));
+    MUST(release_show(domain(r), id, false, &r->out, &err));
     parse_answer(r);
     MUST(json_get_str(r->answer, "state", state, sizeof(state), &err));
     return state;
@@ -156,7 +156,7 @@ static inline struct rw_rc open_payload(struct rig *r, const struct release_id *
                                         struct rw_err *err)
 {
     struct release_place at;
-    RW_TRY(release_payload_place(domain(r), id, &at, err));
+    RW_TRY(release_payload_place(domain(r), id, false, &at, err));
     return release_stage_open(&at, fd_out, err);
 }
 

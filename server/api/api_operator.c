@@ -9,9 +9,14 @@
 
 enum { PAGE_DEFAULT = 100, PAGE_MAX = 1000 };
 
+bool api_operator_of_tenant(const struct api_job *job)
+{
+    return job->req.who.tenant[0] != '\0';
+}
+
 RW_RC api_operator_any_tenant(const struct api_job *job, struct rw_err *err)
 {
-    if (job->req.who.tenant[0] == '\0') { return RW_OK; }
+    if (!api_operator_of_tenant(job)) { return RW_OK; }
     RW_IGNORE(rw_fail(err, RW_E_FORBIDDEN,
                       "the token of '%s' belongs to tenant '%s'; this concerns every tenant",
                       job->req.who.name, job->req.who.tenant),
@@ -61,14 +66,14 @@ static RW_RC put_alarms(const struct api_core *c, struct rw_wall now, struct jso
     return RW_OK;
 }
 
-static RW_RC write_status(struct api_core *c, struct rw_buf *into, struct rw_err *err)
+static RW_RC write_status(struct api_core *c, struct api_job *job, struct rw_err *err)
 {
     struct rw_wall now = rw_clock_wall(&c->clock);
     char started[RW_TIME_TEXT_BYTES];
     int64_t releases = 0;
-    RW_TRY(release_count(&c->releases, &releases, err));
+    RW_TRY(release_count(&c->releases, api_operator_of_tenant(job), &releases, err));
     rw_wall_format(started, c->started);
-    struct json_writer w = json_begin(into);
+    struct json_writer w = json_begin(&job->reply.body);
     json_open_object(&w, NULL);
     json_open_object(&w, "server");
     json_put_str(&w, "version", RW_VERSION);
@@ -89,7 +94,7 @@ static RW_RC write_status(struct api_core *c, struct rw_buf *into, struct rw_err
 static void apply_status(void *core, struct api_job *job)
 {
     struct rw_err err;
-    struct rw_rc rc = write_status(core, &job->reply.body, &err);
+    struct rw_rc rc = write_status(core, job, &err);
     api_core_answer(job, rc, &err, 200);
 }
 

@@ -15,6 +15,8 @@ extern const size_t api_operator_route_count;
 /* Releases and rollouts concern every tenant: a token that belongs to one tenant may look, not steer.
  * Fails with RW_E_FORBIDDEN. */
 RW_RC api_operator_any_tenant(const struct api_job *job, struct rw_err *err);
+/* Whether the token belongs to one tenant: of releases it may know what its endpoints may get, no more (INV-11). */
+bool api_operator_of_tenant(const struct api_job *job);
 /* Accepts "" and "{}". Fails with RW_E_SYNTAX, RW_E_SCHEMA. */
 RW_RC api_operator_empty_body(struct rw_span body, struct rw_err *err);
 

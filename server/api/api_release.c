@@ -79,7 +79,8 @@ static void apply_list(void *core, struct api_job *job)
 {
     struct api_core *c = core;
     struct rw_err err;
-    struct release_page page = {.state = -1, .limit = PAGE_DEFAULT};
+    struct release_page page = {
+        .state = -1, .limit = PAGE_DEFAULT, .published = api_operator_of_tenant(job)};
     struct rw_rc rc = read_page(&job->req, &page, &err);
     if (rw_is_ok(rc)) { rc = release_list(&c->releases, &page, &job->reply.body, &err); }
     api_core_answer(job, rc, &err, 200);
@@ -91,7 +92,9 @@ static void apply_show(void *core, struct api_job *job)
     struct rw_err err;
     struct release_id id;
     struct rw_rc rc = id_of(job, &id, &err);
-    if (rw_is_ok(rc)) { rc = release_show(&c->releases, &id, &job->reply.body, &err); }
+    if (rw_is_ok(rc)) {
+        rc = release_show(&c->releases, &id, api_operator_of_tenant(job), &job->reply.body, &err);
+    }
     api_core_answer(job, rc, &err, 200);
 }
 
@@ -138,7 +141,9 @@ static void apply_payload(void *core, struct api_job *job)
     struct moving *m = moving_of(job);
     if (m == NULL) { return; }
     struct rw_rc rc = id_of(job, &id, &err);
-    if (rw_is_ok(rc)) { rc = release_payload_place(&c->releases, &id, &m->at, &err); }
+    if (rw_is_ok(rc)) {
+        rc = release_payload_place(&c->releases, &id, api_operator_of_tenant(job), &m->at, &err);
+    }
     go_aside(job, rc, &err, API_LANE_READ, open_aside);
 }
 

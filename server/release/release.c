@@ -124,11 +124,19 @@ RW_RC release_abandon(struct release_domain *d, const struct release_id *id, con
 }
 
 /* --- views --- */
-RW_RC release_show(struct release_domain *d, const struct release_id *id, struct rw_buf *out,
-                   struct rw_err *err)
+/* INV-11: to a tenant's token what is not published is not there, whatever its state. */
+static RW_RC load_view(struct release_domain *d, const struct release_id *id, bool published,
+                       struct release *r, struct rw_err *err)
+{
+    RW_TRY(release_record_load(d, id, r, err));
+    return published && r->state != RELEASE_PUBLISHED ? release_record_unknown(id, err) : RW_OK;
+}
+
+RW_RC release_show(struct release_domain *d, const struct release_id *id, bool published,
+                   struct rw_buf *out, struct rw_err *err)
 {
     RW_AUTO(release) struct release r = release_make();
-    RW_TRY(release_record_load(d, id, &r, err));
+    RW_TRY(load_view(d, id, published, &r, err));
     return release_record_answer(&r, out, err);
 }
 
@@ -148,7 +156,8 @@ static const struct release_index_entry *step(struct listing *l)
         const struct release_index_entry *e =
             p->newest_first ? &l->index->at[--l->next] : &l->index->at[l->next++];
         bool family = p->family[0] == '\0' || strcmp(e->id.family, p->family) == 0;
-        if (family && (p->state < 0 || e->state == p->state)) { return e; }
+        bool seen = !p->published || e->state == RELEASE_PUBLISHED;
+        if (family && seen && (p->state < 0 || e->state == p->state)) { return e; }
     }
     return NULL;
 }
@@ -221,11 +230,11 @@ RW_RC release_find(struct release_domain *d, const struct release_id *id,
     return RW_OK;
 }
 
-RW_RC release_payload_place(struct release_domain *d, const struct release_id *id,
+RW_RC release_payload_place(struct release_domain *d, const struct release_id *id, bool published,
                             struct release_place *out, struct rw_err *err)
 {
     RW_AUTO(release) struct release r = release_make();
-    RW_TRY(release_record_load(d, id, &r, err));
+    RW_TRY(load_view(d, id, published, &r, err));
     if (!r.payload.here) {
         return rw_fail(err, RW_E_NOT_FOUND, "the payload of %s/%lld was not sent yet", id->family,
                        (long long)id->number);
@@ -234,9 +243,13 @@ RW_RC release_payload_place(struct release_domain *d, const struct release_id *i
     return RW_OK;
 }
 
-RW_RC release_count(struct release_domain *d, int64_t *out, struct rw_err *err)
+RW_RC release_count(struct release_domain *d, bool published, int64_t *out, struct rw_err *err)
 {
+    int64_t n = 0;
     RW_TRY(release_index_load(d->index, d->store, err));
-    *out = (int64_t)d->index->count;
+    for (size_t i = 0; i < d->index->count; i++) {
+        n += !published || d->index->at[i].state == RELEASE_PUBLISHED;
+    }
+    *out = n;
     return RW_OK;
 }

@@ -108,15 +108,19 @@ RW_RC release_publish(struct release_domain *d, const struct release_id *id, con
 RW_RC release_abandon(struct release_domain *d, const struct release_id *id, const char *by,
                       const char *reason, struct rw_buf *out, struct rw_err *err);
 
-RW_RC release_show(struct release_domain *d, const struct release_id *id, struct rw_buf *out,
-                   struct rw_err *err);
+/* --- views. `published`: for those who may know only of what endpoints may have; any other release is to them one
+ * that there is not, in the same words (INV-11) --- */
+/* Fails with RW_E_NOT_FOUND. */
+RW_RC release_show(struct release_domain *d, const struct release_id *id, bool published,
+                   struct rw_buf *out, struct rw_err *err);
 /* Which releases, and from where on. */
 struct release_page {
     char family[RELEASE_NAME_BYTES]; /* "": all */
     int state;                       /* enum release_state; -1: all */
     struct release_id after;         /* number 0: from the beginning */
     bool newest_first;
-    int64_t limit; /* 1..RELEASE_PAGE_MAX */
+    bool published; /* only what endpoints may have */
+    int64_t limit;  /* 1..RELEASE_PAGE_MAX */
 };
 enum { RELEASE_PAGE_MAX = 1000, RELEASE_PAGE_BYTES = 4 * 1024 * 1024 };
 /* {"releases":[...],"next":"FAMILY/NUMBER"?} in order of family and number, or the other way round: what follows
@@ -129,9 +133,9 @@ RW_RC release_take(struct release_domain *d, const struct store_doc *doc, struct
 RW_RC release_find(struct release_domain *d, const struct release_id *id,
                    struct release_facts *facts_out, struct rw_err *err);
 /* GET .../payload: what release_stage_open opens, on whichever thread. Fails with RW_E_NOT_FOUND. */
-RW_RC release_payload_place(struct release_domain *d, const struct release_id *id,
+RW_RC release_payload_place(struct release_domain *d, const struct release_id *id, bool published,
                             struct release_place *out, struct rw_err *err);
-/* How many there are, of any state. */
-RW_RC release_count(struct release_domain *d, int64_t *out, struct rw_err *err);
+/* How many there are. */
+RW_RC release_count(struct release_domain *d, bool published, int64_t *out, struct rw_err *err);
 
 #endif

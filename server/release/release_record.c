@@ -4,6 +4,14 @@
 
 #include <stdio.h>
 
+RW_RC release_record_unknown(const struct release_id *id, struct rw_err *err)
+{
+    RW_IGNORE(rw_fail(err, RW_E_NOT_FOUND, "there is no release %s/%lld", id->family,
+                      (long long)id->number),
+              "hint");
+    return rw_hint(err, "'ringward release list' lists the releases");
+}
+
 RW_RC release_record_load(struct release_domain *d, const struct release_id *id,
                           struct release *out, struct rw_err *err)
 {
@@ -12,12 +20,7 @@ RW_RC release_record_load(struct release_domain *d, const struct release_id *id,
     RW_AUTO(rw_buf) struct rw_buf body = rw_buf_make(STORE_DOC_BYTES_MAX);
     release_id_key(id, key);
     struct rw_rc rc = store_doc_get(d->store, "release", key, &body, &generation, err);
-    if (rc.code == RW_E_NOT_FOUND) {
-        RW_IGNORE(rw_fail(err, RW_E_NOT_FOUND, "there is no release %s/%lld", id->family,
-                          (long long)id->number),
-                  "hint");
-        return rw_hint(err, "'ringward release list' lists the releases");
-    }
+    if (rc.code == RW_E_NOT_FOUND) { return release_record_unknown(id, err); }
     RW_TRY(rc);
     return release_read_stored(rw_buf_span(&body), generation, out, err);
 }

@@ -17,6 +17,8 @@ struct release_record_act {
     struct rw_span details; /* JSON object; n 0: none */
 };
 
+/* Fails with RW_E_NOT_FOUND: there is none, or not for who asks. */
+RW_RC release_record_unknown(const struct release_id *id, struct rw_err *err);
 /* Fails with RW_E_NOT_FOUND. `out` is release_make()'s. */
 RW_RC release_record_load(struct release_domain *d, const struct release_id *id,
                           struct release *out, struct rw_err *err);

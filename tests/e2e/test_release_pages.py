@@ -7,7 +7,7 @@ import json
 import pytest
 from conftest import BIN
 from lab import Lab
-from test_hostile_clients import CONTEXT
+from test_hostile_clients import CONTEXT, get
 from test_prune import rule
 
 DRAFTS = 105  # more than the command line asks for at once
@@ -18,8 +18,8 @@ DECLARED = {"family": "yara", "class": "rules", "notes": "one of many", "engine"
 class Api:
     def __init__(self, lab):
         self.connection = http.client.HTTPSConnection("127.0.0.1", lab.port, context=CONTEXT, timeout=30)
-        token = (lab.server_dir / "tokens" / "admin.token").read_text().strip()
-        self.headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+        lab.admin = (lab.server_dir / "tokens" / "admin.token").read_text().strip()
+        self.headers = {"Authorization": f"Bearer {lab.admin}", "Content-Type": "application/json"}
 
     def __call__(self, method, path, body=None):
         self.connection.request(method, path, None if body is None else json.dumps(body), self.headers)
@@ -90,3 +90,27 @@ def test_inv_3_what_was_given_up_is_never_published(many):
     refused = many.cli("release", "abandon", "--reason", "too late", "yara/1")
     assert refused.returncode == 9 and "published" in refused.stderr, refused.stderr
     assert many.json("release", "show", "yara/1")["state"] == "published"
+
+
+def test_inv_11_a_tenants_viewer_sees_what_its_endpoints_may_get_and_no_more(many):
+    """Approved, given up, never there: the same answer. By an engineer's token of no tenant the bytes are there."""
+    token = many.cli("token", "create", "--name", "red", "--role", "publisher", "--tenant", "red", check=True).stdout.strip()
+    release, _ = many.create(rule(many, "secret"), "not out yet")
+    number = int(release.split("/")[1])
+    assert get(many, f"/v1/releases/{release}/payload", many.admin) == (200, (many.dir / "secret.yar").read_bytes())
+    never = {path: get(many, f"/v1/releases/yara/{number + 1}{path}", token) for path in ("", "/payload")}
+    assert {status for status, _ in never.values()} == {404}
+    for engineer in ("alice", "bob"):
+        many.sign(release, engineer)
+    for state in ("approved", "withdrawn"):
+        assert many.json("release", "show", release)["state"] == state
+        for path, (status, text) in never.items():
+            there = get(many, f"/v1/releases/{release}{path}", token)
+            assert there == (status, text.replace(str(number + 1).encode(), str(number).encode())), (state, path, there)
+        if state == "approved":
+            many.cli("release", "abandon", "--reason", "wrong file", release, check=True)
+    assert numbers(json.loads(get(many, "/v1/releases?limit=1000", token)[1])) == [1]
+    assert json.loads(get(many, "/v1/releases?state=draft", token)[1]) == {"releases": []}
+    assert json.loads(get(many, "/v1/status", token)[1])["releases"] == 1
+    assert get(many, "/v1/releases/yara/1/payload", token) == (200, (many.dir / "first.yar").read_bytes())
+    assert get(many, f"/v1/releases/{release}/tosign", token)[0] == 403

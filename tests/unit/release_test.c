@@ -191,15 +191,15 @@ TEST(releases_are_counted_as_they_are_made)
     RW_AUTO(rig) struct rig r = rig_make();
     struct rw_err err = {0};
     int64_t count = -1;
-    MUST(release_count(domain(&r), &count, &err));
+    MUST(release_count(domain(&r), false, &count, &err));
     assert_int_equal(count, 0);
     (void)create(&r, &plain);
     (void)create(&r, &plain);
-    MUST(release_count(domain(&r), &count, &err));
+    MUST(release_count(domain(&r), false, &count, &err));
     assert_int_equal(count, 2);
     MUST_FAIL(release_create(domain(&r), "carol", rw_span_str("{}"), &r.out, &err), RW_E_SCHEMA);
     (void)create(&r, &plain);
-    MUST(release_count(domain(&r), &count, &err));
+    MUST(release_count(domain(&r), false, &count, &err));
     assert_int_equal(count, 3);
     MUST(store_doc_count(&r.store, "release", &count, &err));
     assert_int_equal(count, 3);
@@ -314,12 +314,6 @@ TEST(an_unchecked_release_says_why_everywhere)
     assert_true(facts.unchecked);
 }
 
-static RW_RC failing_commit(void *ctx, struct rw_err *err)
-{
-    (void)ctx;
-    return rw_fail(err, RW_E_FULL, "the disk is full");
-}
-
 /* --- numbers --- */
 TEST(numbers_are_never_used_again)
 {
@@ -335,72 +329,6 @@ TEST(numbers_are_never_used_again)
     MUST(release_list(domain(&r), &all, &r.out, &err));
     parse_answer(&r);
     assert_int_equal(json_count(json_find(r.answer, "releases")), 2);
-}
-
-static void expect_page(struct rig *r, const struct release_page *page, const char *want)
-{
-    struct rw_err err = {0};
-    char seen[128] = "";
-    char next[64] = "-";
-    MUST(release_list(domain(r), page, &r->out, &err));
-    parse_answer(r);
-    for (const struct json *e = json_first(json_find(r->answer, "releases")); e != NULL;
-         e = json_next(e)) {
-        int64_t number = 0;
-        MUST(json_get_int(e, "release", 1, RELEASE_NUMBER_MAX, &number, &err));
-        size_t n = strlen(seen);
-        (void)snprintf(seen + n, sizeof(seen) - n, "%lld ", (long long)number);
-    }
-    if (json_find(r->answer, "next") != NULL) {
-        MUST(json_get_str(r->answer, "next", next, sizeof(next), &err));
-    }
-    size_t n = strlen(seen);
-    (void)snprintf(seen + n, sizeof(seen) - n, "%s", next);
-    assert_string_equal(seen, want);
-}
-
-TEST(lists_come_in_pages_by_family_and_state_from_both_ends)
-{
-    RW_AUTO(rig) struct rig r = rig_make();
-    struct rw_err err = {0};
-    for (int i = 0; i < 5; i++) {
-        struct release_id id = create(&r, &plain);
-        if (i % 2 == 1) { MUST(release_abandon(domain(&r), &id, "carol", "no", &r.out, &err)); }
-    }
-    struct release_page page = {.state = -1, .limit = 2};
-    expect_page(&r, &page, "1 2 yara/2");
-    page.after = (struct release_id){"yara", 2};
-    expect_page(&r, &page, "3 4 yara/4");
-    page.after.number = 4;
-    expect_page(&r, &page, "5 -");
-    page = (struct release_page){.family = "yara", .state = RELEASE_WITHDRAWN, .limit = 2};
-    expect_page(&r, &page, "2 4 -");
-    page = (struct release_page){.state = RELEASE_DRAFT, .limit = 2, .newest_first = true};
-    expect_page(&r, &page, "5 3 yara/3");
-    page.after = (struct release_id){"yara", 3};
-    expect_page(&r, &page, "1 -");
-    page = (struct release_page){.family = "ids", .state = -1, .limit = 2};
-    expect_page(&r, &page, "-");
-}
-
-TEST(what_was_not_kept_is_not_in_the_list)
-{
-    RW_AUTO(rig) struct rig r = rig_make();
-    struct rw_err err = {0};
-    int64_t count = 0;
-    struct release_id one = create(&r, &plain);
-    MUST(release_count(domain(&r), &count, &err));
-    assert_int_equal(count, 1);
-    struct store_backend broken = *r.store.backend;
-    const struct store_backend *whole = r.store.backend;
-    broken.commit = failing_commit;
-    r.store.backend = &broken;
-    MUST_FAIL(release_abandon(domain(&r), &one, "carol", "no", &r.out, &err), RW_E_FULL);
-    r.store.backend = whole;
-    const struct release_page withdrawn = {.state = RELEASE_WITHDRAWN, .limit = 2};
-    expect_page(&r, &withdrawn, "-");
-    MUST(release_count(domain(&r), &count, &err));
-    assert_int_equal(count, 1);
 }
 
 static const struct body_case {
@@ -482,6 +410,4 @@ RUN_TESTS(
     cmocka_unit_test(checks_that_were_cut_off_are_found_after_a_start),
     cmocka_unit_test(an_unchecked_release_says_why_everywhere),
     cmocka_unit_test(numbers_are_never_used_again),
-    cmocka_unit_test(lists_come_in_pages_by_family_and_state_from_both_ends),
-    cmocka_unit_test(what_was_not_kept_is_not_in_the_list),
     cmocka_unit_test(requests_that_are_none_are_refused_and_leave_nothing))
