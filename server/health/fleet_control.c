@@ -1,8 +1,11 @@
 #include "server/health/fleet_control.h"
 
 enum {
-    FAMILIES_MAX = 16
-}; /* with a control group at once: a record makes a bounded number of entries */
+    FAMILIES_MAX =
+        16, /* with a control group at once: a record makes a bounded number of entries */
+    LAG_ONE = FLEET_LAG & -FLEET_LAG,
+    LAG_MOST = FLEET_LAG / LAG_ONE, /* the bucket is not kept any more */
+};
 
 /* Whether the endpoint was never exposed to the release. Forgotten outcomes count as exposed: nobody knows. */
 static bool untouched(const struct fleet_table *t, const struct fleet_endpoint *e,
@@ -106,6 +109,18 @@ static const struct fleet_release *newest_of(const struct fleet_table *t, uint32
     return NULL;
 }
 
+_Static_assert((int)LAG_MOST >= (int)FLEET_BUCKETS, "every bucket that is kept can be told");
+
+void fleet_control_again(struct fleet_slot *slot, const struct fleet_release *r, int64_t deadline_s)
+{
+    int64_t width_s = fleet_window_width_s(r->window_s);
+    int64_t later = deadline_s / width_s - slot->deadline_s / width_s;
+    int64_t lag = (slot->marks & FLEET_LAG) / LAG_ONE;
+    /* A clock that went back: nobody knows. */
+    lag = later < 0 || later > LAG_MOST - lag ? LAG_MOST : lag + later;
+    slot->marks = (slot->marks & ~(unsigned)FLEET_LAG) | (unsigned)lag * LAG_ONE;
+}
+
 /* Out of the buckets that are still kept: an endpoint whose votes do not count any more makes the darkness of others
  * look neither rarer (INV-4) nor more usual (INV-11). */
 static void take_back(struct fleet_table *t, const struct fleet_slot *slot,
@@ -113,14 +128,15 @@ static void take_back(struct fleet_table *t, const struct fleet_slot *slot,
 {
     const uint16_t scopes[] = {slot->cohort, FLEET_WHOLE_RING};
     int64_t width_s = fleet_window_width_s(r->window_s);
+    int64_t lag = (before & FLEET_LAG) / LAG_ONE;
+    int64_t booked_s = slot->deadline_s - lag * width_s;
+    if (lag == LAG_MOST) { return; }
     for (size_t i = 0; i < RW_LEN(scopes); i++) {
         uint64_t key = fleet_table_key(r->serial, slot->ring, scopes[i]);
         const struct fleet_window_entry *kept = fleet_windows_find(&t->windows, key);
-        if (kept == NULL || fleet_window_peek(kept, slot->deadline_s / width_s) == NULL) {
-            continue;
-        }
+        if (kept == NULL || fleet_window_peek(kept, booked_s / width_s) == NULL) { continue; }
         struct fleet_bucket *b =
-            fleet_window_bucket(fleet_windows_at(&t->windows, key), slot->deadline_s, width_s);
+            fleet_window_bucket(fleet_windows_at(&t->windows, key), booked_s, width_s);
         b->treated -= b->treated > 0 && (before & FLEET_EXPOSED) != 0;
         b->treated_dark -= b->treated_dark > 0 && (before & FLEET_DARK) != 0;
     }

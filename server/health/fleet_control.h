@@ -16,6 +16,9 @@ void fleet_control_leave(struct fleet_table *t, struct fleet_endpoint *e, int64_
 /* Its open window is taken back from the release that it is exposed to now. */
 void fleet_control_expose(struct fleet_table *t, const struct fleet_endpoint *e,
                           const struct fleet_release *r, int64_t now_s);
+/* An exposed endpoint gets another permit, until `deadline_s`: its window stays booked where it was opened. */
+void fleet_control_again(struct fleet_slot *slot, const struct fleet_release *r,
+                         int64_t deadline_s);
 /* Marks of a slot change: windows of permits open and end dark. */
 void fleet_control_treated(struct fleet_table *t, const struct fleet_slot *slot, unsigned before,
                            unsigned after);

@@ -255,6 +255,8 @@ static RW_RC apply_permit(struct fleet_table *t, const struct fleet_record *r, s
         slot->ring = r->ring;
         slot->cohort = r->cohort;
         set_marks(t, slot, marks);
+    } else {
+        fleet_control_again(slot, release, r->deadline_s);
     }
     slot->permit = r->number;
     slot->granted_s = r->now_s;

@@ -37,6 +37,8 @@ enum fleet_mark {
         1 << 16,                 /* storm, slow or mute with other content before it was exposed */
     FLEET_UNABLE = 1 << 17,      /* its box cannot try it: no vote, until it can */
     FLEET_SENSOR_MUTE = 1 << 18, /* its sensor lives and has lost its function: the signal `mute` */
+    /* No mark but a number, which counts for nothing: fleet_control_again. */
+    FLEET_LAG = 63 << 19,
 };
 
 enum fleet_signal {

@@ -288,6 +288,42 @@ TEST(inv_11_a_muted_tenants_votes_are_listed_and_its_places_kept)
     end(&w);
 }
 
+static const struct again_case {
+    const char *id;
+    int64_t after_s; /* the deadline: asked again */
+    uint32_t first;  /* what stands where the first window was booked, behind the hold */
+} agains[] = {
+    {"at once", 0, 0}, {"while the first bucket is kept", 960, 0}, {"much later", 7200, 1}};
+
+/* INV-4, INV-11: a window stands where it was booked. Who asks again has a later deadline, and other endpoints' windows
+ * close there: these keep their darkness when the first one's votes are taken out, and its own goes with them. */
+TEST_EACH(inv_4_votes_that_are_taken_out_take_no_darkness_of_others_along, agains)
+{
+    struct world w;
+    struct rw_err err;
+    size_t expired = 0;
+    begin(&w);
+    expose(&w, 2);
+    w.now.s += WINDOW_S;
+    MUST(fleet_state_expire(w.fleet, w.now, &expired, &err));
+    w.now.s += it->after_s;
+    int64_t second_s = w.now.s;
+    expose(&w, 2); /* once more, now together with another tenant's */
+    expose(&w, 1);
+    w.now.s += WINDOW_S;
+    MUST(fleet_state_expire(w.fleet, w.now, &expired, &err));
+    MUST(fleet_state_mute(w.fleet, "yara", 2, "tenant-0", &err));
+    commit(&w);
+    for (int again = 0; again < 2; again++) {
+        assert_int_equal(bucket(&w, START_S).treated, it->first);
+        assert_int_equal(bucket(&w, START_S).treated_dark, it->first);
+        assert_int_equal(bucket(&w, second_s).treated, 1);
+        assert_int_equal(bucket(&w, second_s).treated_dark, 1);
+        reopen(&w);
+    }
+    end(&w);
+}
+
 TEST(aged_are_those_that_prove_it_hours_after_their_permit)
 {
     struct world w;
@@ -395,6 +431,7 @@ RUN_TESTS(cmocka_unit_test(a_control_window_is_seen_when_heard_of_in_its_last_th
           cmocka_unit_test(inv_11_a_control_endpoint_crashes_once_however_often),
           cmocka_unit_test(everything_is_the_same_after_a_restart_and_after_a_fold),
           cmocka_unit_test(inv_11_a_muted_tenants_votes_are_listed_and_its_places_kept),
+          cmocka_unit_test(inv_4_votes_that_are_taken_out_take_no_darkness_of_others_along),
           cmocka_unit_test(aged_are_those_that_prove_it_hours_after_their_permit),
           cmocka_unit_test(open_permits_are_found_again_at_every_size_of_the_arrays),
           cmocka_unit_test(old_windows_do_not_come_back_in_new_buckets),
