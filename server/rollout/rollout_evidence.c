@@ -278,9 +278,8 @@ static void take_out(const struct look *l, struct rollout_evidence_scope *s,
     double hazard = health_rule_expected_hazard(norm, &risk);
     double share = fmin(risk.treated / fmax((double)s->at_risk, 1.0), 1.0); /* of all at risk */
     s->late = late_rule_begin();
-    if (hazard > 0.0) {
-        late_rule_history(&s->late, hazard * share * (double)s->risk_s / 60.0, late);
-    }
+    s->risk_s = (int64_t)(share * (double)s->risk_s);
+    if (hazard > 0.0) { late_rule_history(&s->late, hazard * (double)s->risk_s / 60.0, late); }
     late_rule_crash(&s->late, norm->rho_crash, late, &risk);
     late_rule_control_crash(&s->late, norm->rho_crash, control, &risk);
     /* Buckets of before a resume were looked at by a person; which ones these are is not known any more. */

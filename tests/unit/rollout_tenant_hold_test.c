@@ -1,5 +1,6 @@
 /* Goal: one tenant's endpoints halt and hold nothing but their own (INV-11), over restarts too, and what all others say
  * counts as if that tenant had never been there (INV-4); a fault of everybody is still everybody's. */
+#include "server/rollout/rollout_evidence.h"
 #include "server/rollout/rollout_live.h"
 #include "tests/unit/rollout_audit.h"
 #include "tests/unit/rollout_minutes.h"
@@ -314,6 +315,29 @@ TEST(inv_4_late_crashes_of_others_stay_evidence_when_a_tenant_is_held)
     assert_true(late_evidence(true) > late_evidence(false) + 0.1);
 }
 
+/* INV-4: when a second tenant is held, the time of the first one at risk is not expected to have brought crashes of the
+ * others: what is out is out once. */
+TEST(inv_4_what_a_held_tenant_lived_through_is_taken_out_once)
+{
+    struct world w;
+    begin(&w);
+    world_tenants = 3;
+    start(&w, 1);
+    tick(&w);
+    minutes(&w, 1, 45, nobody);
+    send(&w, 0, 0, BEACON_CRASH, 1);
+    for (size_t i = 0; i < PER_RING; i++) {
+        if (initech(i) && i % 8 != 0) { send(&w, 0, i, BEACON_CRASH, 1); }
+    }
+    go_until_held_alone(&w, nobody);
+    struct rollout_facts once = facts_of(&w);
+    rollout_evidence_take_out(w.run->all[0]->evidence, the(&w, 1), w.fleet, w.now);
+    struct rollout_facts twice = facts_of(&w);
+    assert_float_equal(once.ring.result.log_term[HEALTH_CRASH_HISTORY],
+                       twice.ring.result.log_term[HEALTH_CRASH_HISTORY], 1e-6);
+    end(&w);
+}
+
 static bool two_of_initech(size_t number)
 {
     return initech(number) && number < 8;
@@ -378,5 +402,6 @@ RUN_TESTS(
     cmocka_unit_test(inv_11_a_fault_that_shows_in_one_tenant_first_halts_when_others_fail_too),
     cmocka_unit_test(a_window_full_of_a_held_tenants_failures_is_held_and_says_so),
     cmocka_unit_test(inv_4_late_crashes_of_others_stay_evidence_when_a_tenant_is_held),
+    cmocka_unit_test(inv_4_what_a_held_tenant_lived_through_is_taken_out_once),
     cmocka_unit_test(inv_4_votes_of_a_listed_tenant_hide_none_of_others),
     cmocka_unit_test(a_fault_of_all_tenants_halts_for_all_of_them))
