@@ -138,10 +138,16 @@ static const char *norm_of(const struct json *term, char *dst, size_t cap)
 
 static RW_RC add_control(struct cli_table *t, const struct json *term, struct rw_err *err)
 {
+    char borrowed[WORD_BYTES] = "";
     if (json_find(term, "control") == NULL) { return cli_table_add(t, "-", err); }
-    return cli_table_addf(t, err, "%lld of %lld",
+    if (json_find(term, "borrowed") != NULL) {
+        (void)snprintf(borrowed, sizeof(borrowed), ", borrowed %lld of %lld",
+                       (long long)cli_view_int(term, "borrowed_failures", 0),
+                       (long long)cli_view_int(term, "borrowed", 0));
+    }
+    return cli_table_addf(t, err, "%lld of %lld%s",
                           (long long)cli_view_int(term, "control_failures", 0),
-                          (long long)cli_view_int(term, "control", 0));
+                          (long long)cli_view_int(term, "control", 0), borrowed);
 }
 
 /* One scope: a whole ring, or a cohort of it. */
@@ -276,6 +282,37 @@ static void print_verdict(const struct json *ring)
     }
 }
 
+void cmd_rollout_explain_incident(const struct json *scope, const char *name, char *dst, size_t cap)
+{
+    const struct json *terms = json_find(scope, "terms");
+    dst[0] = '\0';
+    for (const struct json *t = terms == NULL ? NULL : json_first(terms); t != NULL;
+         t = json_next(t)) {
+        if (json_find(t, "borrowed") != NULL) {
+            (void)snprintf(dst, cap,
+                           "borrowed control: with too little of its own, while control of all "
+                           "rings was silent, %s was\n    compared with these: %lld of %lld "
+                           "windows dark",
+                           name, (long long)cli_view_int(t, "borrowed_failures", 0),
+                           (long long)cli_view_int(t, "borrowed", 0));
+        }
+        if (json_find(t, "unjudged") != NULL) {
+            (void)snprintf(dst, cap,
+                           "not judged: %lld windows of %s, %lld of them dark: control around it "
+                           "was silent too, and it\n    had too little of its own",
+                           (long long)cli_view_int(t, "unjudged", 0), name,
+                           (long long)cli_view_int(t, "unjudged_failures", 0));
+        }
+    }
+}
+
+static void print_incident(const struct json *scope, const char *name)
+{
+    char text[TEXT_BYTES];
+    cmd_rollout_explain_incident(scope, name, text, sizeof(text));
+    if (text[0] != '\0') { printf("  %s\n", text); }
+}
+
 static RW_RC print_ring(const struct json *ring, struct rw_err *err)
 {
     static const char *const header[] = {"SCOPE",   "TERM",  "FAILURES", "OF",          "CONTROL",
@@ -287,11 +324,14 @@ static RW_RC print_ring(const struct json *ring, struct rw_err *err)
     print_gate(ring);
     print_culprit(ring);
     print_verdict(ring);
+    print_incident(ring, "the ring");
     print_window(ring, "the ring");
     print_unproven(ring);
     for (const struct json *c = cohorts == NULL ? NULL : json_first(cohorts); c != NULL;
          c = json_next(c)) {
-        print_window(c, cli_view_cohort(json_find(c, "cohort"), cohort, sizeof(cohort)));
+        (void)cli_view_cohort(json_find(c, "cohort"), cohort, sizeof(cohort));
+        print_incident(c, cohort);
+        print_window(c, cohort);
     }
     RW_AUTO(cli_table) struct cli_table t = {0};
     RW_TRY(cli_table_begin(&t, header, RW_LEN(header), err));

@@ -16,5 +16,9 @@ RW_RC cmd_rollout_explain_view(const struct json *rollout, const struct json *ex
 /* The sentence alone: why it is halted, held, waiting or through. Copies into dst. */
 void cmd_rollout_explain_sentence(const struct json *rollout, const struct json *explain,
                                   struct rw_wall now, char *dst, size_t cap);
+/* INV-12: what the scope called `name`, a ring or cohort, was held against where it had too little control of its own
+ * in an incident, or that it was not judged then (late_rule.h). Copies into dst; "": neither. */
+void cmd_rollout_explain_incident(const struct json *scope, const char *name, char *dst,
+                                  size_t cap);
 
 #endif

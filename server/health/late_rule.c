@@ -114,31 +114,39 @@ void late_rule_take_bucket(struct late_rule *s, double rho, const struct late_ru
     }
 }
 
+/* Too little control of its own, and `wide`, which has enough, was dark. */
+static bool is_incident(const struct late_rule_bucket *b, const struct late_rule_bucket *wide)
+{
+    return b->control < LATE_RULE_CONTROL_MIN && wide->control >= LATE_RULE_CONTROL_MIN &&
+           wide->control_dark * INCIDENT_PARTS > wide->control;
+}
+
 void late_rule_take_bucket_beside(struct late_rule *s, double rho, const struct late_rule_bucket *b,
                                   const struct late_rule_bucket *all)
 {
     const struct late_rule_risk risk = {(double)b->treated, (double)all->control};
-    if (!late_rule_bucket_incident(b, all)) {
+    if (!is_incident(b, all)) {
         late_rule_take_bucket(s, rho, b);
         return;
     }
     /* Not among the ring's own control windows: these tell whether its control is abnormal (verdict_rule.h). */
     late_rule_mix_events(&s->dark, rho, true, b->treated_dark, &risk);
     late_rule_mix_events(&s->dark, rho, false, all->control_dark, &risk);
+    if (b->treated <= 0) { return; } /* nothing was held against it */
+    s->borrowed += all->control;     /* INV-12: what it was held against can be told */
+    s->borrowed_dark += all->control_dark;
 }
 
-bool late_rule_bucket_incident(const struct late_rule_bucket *b,
-                               const struct late_rule_bucket *wide)
+void late_rule_take_bucket_cohort(struct late_rule *s, double rho, const struct late_rule_bucket *b,
+                                  const struct late_rule_bucket *ring,
+                                  const struct late_rule_bucket *all)
 {
-    return b->control < LATE_RULE_CONTROL_MIN && wide->control >= LATE_RULE_CONTROL_MIN &&
-           wide->control_dark * INCIDENT_PARTS > wide->control;
-}
-
-bool late_rule_bucket_speaks(const struct late_rule_bucket *cohort,
-                             const struct late_rule_bucket *ring,
-                             const struct late_rule_bucket *all)
-{
-    return !late_rule_bucket_incident(cohort, ring) && !late_rule_bucket_incident(cohort, all);
+    if (!is_incident(b, ring) && !is_incident(b, all)) {
+        late_rule_take_bucket(s, rho, b);
+        return;
+    }
+    s->unjudged += b->treated;
+    s->unjudged_dark += b->treated_dark;
 }
 
 void late_rule_drip(struct late_rule *s)

@@ -51,6 +51,10 @@ struct late_rule {
     int64_t windows_dark;         /* of these */
     int64_t control_windows;      /* of all buckets: the guard looks at control itself */
     int64_t control_dark;         /* of these */
+    int64_t borrowed;             /* control windows of all rings that `dark` was weighed with */
+    int64_t borrowed_dark;        /* of these */
+    int64_t unjudged;             /* treated windows of a cohort that say nothing: an incident */
+    int64_t unjudged_dark;        /* of these */
     int64_t drips;                /* so far, of LATE_RULE_DRIPS */
 };
 
@@ -81,15 +85,12 @@ void late_rule_take_bucket(struct late_rule *s, double rho, const struct late_ru
  * keeps the fleet silent keeps the ring's endpoints silent too, so they are compared with all of that control. */
 void late_rule_take_bucket_beside(struct late_rule *s, double rho, const struct late_rule_bucket *b,
                                   const struct late_rule_bucket *all);
-/* Too little control of its own, and `wide`, which has enough, was dark: an incident. */
-bool late_rule_bucket_incident(const struct late_rule_bucket *b,
-                               const struct late_rule_bucket *wide);
-/* Whether a cohort's bucket says anything about the release: not when it has too little control of its own and control
- * of the whole ring, or of all rings, was dark in the same minute: an incident, which an absolute share would blame on
- * the release. */
-bool late_rule_bucket_speaks(const struct late_rule_bucket *cohort,
-                             const struct late_rule_bucket *ring,
-                             const struct late_rule_bucket *all);
+/* The same of a cohort. It says nothing about the release when it has too little control of its own and control of the
+ * whole ring, or of all rings, was dark in the same minute: an incident, which an absolute share would blame on the
+ * release. Then its windows are counted as unjudged. */
+void late_rule_take_bucket_cohort(struct late_rule *s, double rho, const struct late_rule_bucket *b,
+                                  const struct late_rule_bucket *ring,
+                                  const struct late_rule_bucket *all);
 /* The scheduled stake; nothing any more after the last one. */
 void late_rule_drip(struct late_rule *s);
 

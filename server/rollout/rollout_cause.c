@@ -15,12 +15,14 @@ struct rollout_cause rollout_cause_of(const char *ring, const struct rollout_fac
         c.term = health_rule_term_name(f->culprit_term);
         c.failures = t->failures;
         c.exposures = t->exposures;
+        c.control = f->culprit_term >= HEALTH_CRASH_CONTROL ? t : NULL;
     }
     if (f->verdict == VERDICT_TENANT) {
         (void)snprintf(c.scope, sizeof(c.scope), "tenant %.32s in ring %.32s", f->top_tenant, ring);
         c.counts = &f->top_counts;
         c.failures = f->votes.top;
         c.exposures = f->votes.top_exposed;
+        c.control = NULL; /* its failures were held against those of the others */
     } else if (f->has_culprit && f->culprit.is_cohort) {
         (void)snprintf(c.scope, sizeof(c.scope), "cohort %.32s/%.32s/%.32s of ring %.32s",
                        cohort->os, cohort->arch, cohort->engine, ring);
@@ -28,6 +30,20 @@ struct rollout_cause rollout_cause_of(const char *ring, const struct rollout_fac
         (void)snprintf(c.scope, sizeof(c.scope), "ring %.32s", ring);
     }
     return c;
+}
+
+void rollout_cause_put_control(struct json_writer *w, const struct rollout_facts_term *t)
+{
+    json_put_int(w, "control_failures", t->control_failures);
+    json_put_int(w, "control", t->control);
+    if (t->borrowed > 0) {
+        json_put_int(w, "borrowed_failures", t->borrowed_failures);
+        json_put_int(w, "borrowed", t->borrowed);
+    }
+    if (t->unjudged > 0) {
+        json_put_int(w, "unjudged_failures", t->unjudged_failures);
+        json_put_int(w, "unjudged", t->unjudged);
+    }
 }
 
 void rollout_cause_put(struct json_writer *w, const struct rollout_cause *c)
@@ -51,6 +67,7 @@ void rollout_cause_put(struct json_writer *w, const struct rollout_cause *c)
         json_put_int(w, "failures", c->failures);
         json_put_int(w, "exposures", c->exposures);
     }
+    if (c->control != NULL) { rollout_cause_put_control(w, c->control); }
     rollout_live_number(number, c->log_e);
     json_put_str(w, "log_e", number);
     rollout_live_number(number, c->threshold);

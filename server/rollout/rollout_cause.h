@@ -22,13 +22,18 @@ struct rollout_cause {
     const char *term;                  /* "": nothing has failed */
     int64_t failures;
     int64_t exposures;
-    double log_e; /* what the verdict compared with the threshold */
+    const struct rollout_facts_term *control; /* borrowed: of a term against control; else NULL */
+    double log_e;                             /* what the verdict compared with the threshold */
     double threshold;
 };
 
 /* `ring`: name of the ring that the facts are of. */
 struct rollout_cause rollout_cause_of(const char *ring, const struct rollout_facts *f);
-/* Appends "scope", the counts, "term", "failures", "exposures", "log_e" and "threshold" to the open object. */
+/* Appends "scope", the counts, "term", "failures", "exposures", control where it was compared with that, "log_e" and
+ * "threshold" to the open object. */
 void rollout_cause_put(struct json_writer *w, const struct rollout_cause *c);
+/* Appends "control_failures" and "control"; where an incident left too little of it also "borrowed_failures" and
+ * "borrowed", or "unjudged_failures" and "unjudged" (INV-12). */
+void rollout_cause_put_control(struct json_writer *w, const struct rollout_facts_term *t);
 
 #endif

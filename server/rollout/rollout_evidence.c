@@ -164,8 +164,8 @@ static void take_buckets(const struct look *l, struct rollout_evidence_scope *s,
         if (closed.control < LATE_RULE_CONTROL_MIN) { all = bucket_of_all(l, id); }
         if (l->cohort == NULL) {
             late_rule_take_bucket_beside(&s->late, norm->rho_dark, &closed, &all);
-        } else if (late_rule_bucket_speaks(&closed, &ring, &all)) {
-            late_rule_take_bucket(&s->late, norm->rho_dark, &closed);
+        } else {
+            late_rule_take_bucket_cohort(&s->late, norm->rho_dark, &closed, &ring, &all);
         }
     }
 }

@@ -7,7 +7,7 @@
 #include <string.h>
 
 enum {
-    FORMAT = 3, /* 1: without bases; 2: without `mute` */
+    FORMAT = 4, /* 1: without bases; 2: without `mute`; 3: without what is borrowed and unjudged */
     STORED_BYTES_MAX = 1024 * 1024,
 };
 
@@ -34,7 +34,7 @@ static RW_RC get_mix(struct fleet_cursor *c, struct late_rule_mix *m, struct rw_
     return RW_OK;
 }
 
-enum { NUMBERS_1 = 10, NUMBERS_2 = 21, NUMBERS = 22 };
+enum { NUMBERS_1 = 10, NUMBERS_2 = 21, NUMBERS_3 = 22, NUMBERS = 26 };
 
 /* The integers of a scope, one list for both directions. */
 static void numbers_of(struct rollout_evidence_scope *s, int64_t *list[static NUMBERS])
@@ -60,14 +60,19 @@ static void numbers_of(struct rollout_evidence_scope *s, int64_t *list[static NU
                                    &s->base.control_crash,
                                    &s->base.control_noise,
                                    &s->base.lost,
-                                   &s->base.mute};
+                                   &s->base.mute,
+                                   &s->late.borrowed,
+                                   &s->late.borrowed_dark,
+                                   &s->late.unjudged,
+                                   &s->late.unjudged_dark};
     rw_copy((void *)list, sizeof(all), (const void *)all, sizeof(all));
 }
 
 static int numbers_in(uint64_t format)
 {
-    if (format == 1) { return NUMBERS_1; }
-    return format == 2 ? NUMBERS_2 : NUMBERS;
+    static const int numbers[FORMAT] = {NUMBERS_1, NUMBERS_2, NUMBERS_3, NUMBERS};
+    RW_ASSERT(format >= 1 && format <= FORMAT);
+    return numbers[format - 1];
 }
 
 static RW_RC put_scope(struct rw_buf *b, uint64_t format,
@@ -92,6 +97,9 @@ static RW_RC get_scope(struct fleet_cursor *c, int numbers, struct rollout_evide
     for (int i = 0; i < numbers; i++) {
         RW_TRY(fleet_bytes_get_count(c, list[i], err));
     }
+    if (s->late.borrowed_dark > s->late.borrowed || s->late.unjudged_dark > s->late.unjudged) {
+        return rw_fail(err, RW_E_PROTOCOL, "more windows dark than there were");
+    }
     RW_TRY(get_mix(c, &s->late.history, err));
     RW_TRY(get_mix(c, &s->late.crash, err));
     return get_mix(c, &s->late.dark, err);
@@ -109,14 +117,17 @@ bool rollout_evidence_is(const struct rollout *ro, const char *kind, const char 
     return strcmp(kind, evidence_kind) == 0 && strcmp(id, doc.id) == 0;
 }
 
-/* The least that says everything: while nobody resumed what fell mute, a program of before can go on with it, on
- * another node or after a step back. */
+/* The least that says everything: while nobody resumed what fell mute, and no ring or cohort without control of its own
+ * went through an incident, a program of before can go on with it, on another node or after a step back. */
 static uint64_t format_for(const struct rollout_evidence *e)
 {
+    uint64_t format = 2;
     for (size_t i = 0; i < e->ring_count * e->scope_count; i++) {
-        if (e->scopes[i].base.mute > 0) { return FORMAT; }
+        const struct rollout_evidence_scope *s = &e->scopes[i];
+        if (s->late.borrowed > 0 || s->late.unjudged > 0) { return 4; }
+        if (s->base.mute > 0) { format = 3; }
     }
-    return FORMAT - 1;
+    return format;
 }
 
 RW_RC rollout_evidence_put(struct store *store, const struct rollout *ro,

@@ -55,8 +55,7 @@ static void put_term(struct json_writer *w, const struct rollout_facts_scope *s,
     } else if (term == HEALTH_CRASH_HISTORY) {
         put_share(w, "hazard", s->norm.history_hazard);
     } else {
-        json_put_int(w, "control_failures", t->control_failures);
-        json_put_int(w, "control", t->control);
+        rollout_cause_put_control(w, t);
         put_share(w, "ratio", term == HEALTH_DARK_CONTROL ? s->norm.rho_dark : s->norm.rho_crash);
     }
     json_close_object(w);

@@ -31,12 +31,18 @@ struct rollout_facts_window {
     int64_t room;
 };
 
-/* One term in words that people check: how many of how many, and of control where it is compared. */
+/* One term in words that people check: how many of how many, and of control where it is compared. The rest is of
+ * darkness beside control alone (late_rule.h). */
 struct rollout_facts_term {
     int64_t failures;
     int64_t exposures;
     int64_t control_failures;
     int64_t control;
+    int64_t
+        borrowed_failures; /* of control of all rings, where the ring had too little of its own */
+    int64_t borrowed;
+    int64_t unjudged_failures; /* of a cohort in an incident: among `exposures`, but not weighed */
+    int64_t unjudged;
 };
 
 /* The ring as a whole, or one cohort of it. */

@@ -171,7 +171,11 @@ static void terms_of(struct rollout_facts_scope *s, const struct fleet_counts *c
         (struct rollout_facts_term){.failures = c->dark - late->windows_dark,
                                     .exposures = counted - c->pending - late->windows,
                                     .control_failures = late->control_dark,
-                                    .control = late->control_windows};
+                                    .control = late->control_windows,
+                                    .borrowed_failures = late->borrowed_dark,
+                                    .borrowed = late->borrowed,
+                                    .unjudged_failures = late->unjudged_dark,
+                                    .unjudged = late->unjudged};
 }
 
 static void weigh(const struct rollout_facts_from *from, size_t index,

@@ -138,9 +138,7 @@ static void gather(struct sim_state *s, struct sim_ring *r, struct ring_news *ne
         const struct health_rule_norm *own = sim_plan_norm(s->world.plan, i);
         const struct late_rule_bucket *b = &news->each[i].bucket;
         work_in(&r->late_of[i], own, &news->each[i], minutes);
-        if (late_rule_bucket_speaks(b, &news->all.bucket, fleet)) {
-            late_rule_take_bucket(&r->late_of[i], own->rho_dark, b);
-        }
+        late_rule_take_bucket_cohort(&r->late_of[i], own->rho_dark, b, &news->all.bucket, fleet);
         if (drips) { late_rule_drip(&r->late_of[i]); }
     }
     work_in(&r->late, norm, &news->all, minutes);

@@ -176,7 +176,34 @@ TEST_EACH(explain_begins_with_a_sentence, sentences)
     }
 }
 
-RUN_TESTS(cmocka_unit_test(a_pending_ring_names_no_time_in_the_past_as_one_to_come),
+#define TERMS(more)                                                                                \
+    "{\"terms\":[{\"term\":\"dark\",\"failures\":1},{\"term\":\"dark_control\",\"control\":4" more \
+    "}]}"
+
+static const struct incident {
+    const char *id, *scope, *want;
+} incidents[] = {
+    {"none", TERMS(""), ""},
+    {"no terms", "{}", ""},
+    {"a ring that borrowed", TERMS(",\"borrowed_failures\":1800,\"borrowed\":9000"),
+     "borrowed control: with too little of its own, while control of all rings was silent, X was\n"
+     "    compared with these: 1800 of 9000 windows dark"},
+    {"a cohort that was not judged", TERMS(",\"unjudged_failures\":5,\"unjudged\":9"),
+     "not judged: 9 windows of X, 5 of them dark: control around it was silent too, and it\n"
+     "    had too little of its own"},
+};
+
+TEST_EACH(inv_12_explain_says_what_an_incident_was_held_against, incidents)
+{
+    char text[400];
+    RW_AUTO(json_tree) json_tree scope = NULL;
+    parse(it->scope, &scope);
+    cmd_rollout_explain_incident(scope, "X", text, sizeof(text));
+    assert_string_equal(text, it->want);
+}
+
+RUN_TESTS(cmocka_unit_test(inv_12_explain_says_what_an_incident_was_held_against),
+          cmocka_unit_test(a_pending_ring_names_no_time_in_the_past_as_one_to_come),
           cmocka_unit_test(every_state_has_its_exit_status),
           cmocka_unit_test(a_halt_by_the_detector_shows_value_limit_and_n),
           cmocka_unit_test(a_halt_by_hand_shows_who_and_why),

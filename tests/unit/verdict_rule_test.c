@@ -114,7 +114,16 @@ static const struct speak_case {
 
 TEST_EACH(an_incident_is_not_blamed_on_a_cohort_without_control, speaking)
 {
-    assert_int_equal(late_rule_bucket_speaks(&it->cohort, &it->ring, &it->all), it->want);
+    struct late_rule s = late_rule_begin();
+    const struct late_rule begun = s;
+    late_rule_take_bucket_cohort(&s, 1.5, &it->cohort, &it->ring, &it->all);
+    bool weighed =
+        s.windows > 0 || late_rule_mix_log_e(&s.dark) != late_rule_mix_log_e(&begun.dark);
+    assert_int_equal(weighed, it->want);
+    /* INV-12: what says nothing is told of. */
+    assert_int_equal(s.unjudged, it->want ? 0 : it->cohort.treated);
+    assert_int_equal(s.unjudged_dark, it->want ? 0 : it->cohort.treated_dark);
+    assert_true(s.control_windows == (it->want ? it->cohort.control : 0) && s.borrowed == 0);
 }
 
 static const struct beside_case {
@@ -123,12 +132,14 @@ static const struct beside_case {
     struct late_rule_bucket all;
     int64_t absolute; /* treated windows that are judged by an absolute share */
     bool harm;
+    int64_t borrowed; /* INV-12: control that it was held against and that is not its own */
 } besides[] = {
-    {"quiet rings: absolute", {1000, 0, 200, 0}, {1000, 9000, 200, 450}, 1000, false},
-    {"dark rings: as dark as they", {1000, 0, 200, 0}, {1000, 9000, 200, 1800}, 0, false},
-    {"dark rings: darker than they", {1000, 19, 600, 0}, {1000, 9000, 600, 1800}, 0, true},
-    {"control of its own: that", {1000, 20, 200, 4}, {1000, 9000, 200, 1800}, 0, false},
-    {"its own control is not dark", {1000, 500, 200, 5}, {1000, 9000, 200, 1800}, 0, true},
+    {"quiet rings: absolute", {1000, 0, 200, 0}, {1000, 9000, 200, 450}, 1000, false, 0},
+    {"dark rings: as dark as they", {1000, 0, 200, 0}, {1000, 9000, 200, 1800}, 0, false, 9000},
+    {"dark rings: darker than they", {1000, 19, 600, 0}, {1000, 9000, 600, 1800}, 0, true, 9000},
+    {"control of its own: that", {1000, 20, 200, 4}, {1000, 9000, 200, 1800}, 0, false, 0},
+    {"its own control is not dark", {1000, 500, 200, 5}, {1000, 9000, 200, 1800}, 0, true, 0},
+    {"nothing of its own closed", {0, 3, 0, 3}, {1000, 9000, 200, 1800}, 0, false, 0},
 };
 
 TEST_EACH(a_ring_without_control_is_held_against_all_control_in_an_incident, besides)
@@ -138,6 +149,8 @@ TEST_EACH(a_ring_without_control_is_held_against_all_control_in_an_incident, bes
     assert_int_equal(s.windows, it->absolute);
     assert_int_equal(late_rule_mix_log_e(&s.dark) > 9.2, it->harm);
     assert_true(s.control_windows <= it->ring.control);
+    assert_int_equal(s.borrowed, it->borrowed);
+    assert_int_equal(s.borrowed_dark, it->borrowed > 0 ? it->all.control_dark : 0);
 }
 
 static struct late_rule late;
