@@ -113,21 +113,46 @@
     return l;
   };
 
-  const keptOut = (r) => (r.cohorts_halted || []).map((c) => 'cohort ' + [c.os, c.arch, c.engine].join(' / '))
-    .concat((r.tenants_held || []).map((t) => 'tenant ' + t));
+  // A rehearsal: what it may reach while it runs, what it showed when it is over. Its counts are those of its last move, so not before.
+  const drillBox = (d, over) => {
+    const facts = [`ring ${d.ring}, ${shown(d.max)} endpoints at most`];
+    if (!over && d.to_halt_s === undefined) facts.push(`halted after ${span(d.within_s)} at the latest`);
+    if (over) facts.push(`${shown(d.exposed)} exposed, ${shown(d.reported)} reported, ${shown(d.dark)} dark, ${shown(d.refused)} refused`);
+    if (d.to_halt_s !== undefined) facts.push(`halted after ${span(d.to_halt_s)}`);
+    if (d.to_back_s !== undefined) facts.push(`all back ${span(d.to_back_s)} later`);
+    const box = add(el('div', over ? 'note' : 'note warn'), el('b', '', `${over ? 'A drill' : 'A drill is under way'}, by ${d.by}`));
+    if (d.reason) add(box, el('div', '', d.reason));
+    return add(box, el('div', 'muted', facts.join(' · ')));
+  };
+
+  // Parts of a rollout that are stopped for themselves, whatever the rest does.
+  const stopped = (r) => (r.cohorts_halted || []).map((c) => ['Halted in cohort ' + cohortName(c), 'its endpoints get no permits and go back'])
+    .concat((r.tenants_held || []).map((t) => ['Held for tenant ' + t, 'its endpoints get no permits']));
+
+  const stoppedBox = (r) => {
+    const box = el('div', 'halt');
+    for (const [what, then] of stopped(r)) add(box, add(el('div'), el('b', '', what), el('span', 'muted', ' · ' + then)));
+    const rest = r.halt ? '' : `the rest is ${String(r.state).replace('_', ' ')} · `;
+    return add(box, add(el('div', 'muted', rest + 'what it rests on: '), el('code', '', `ringward explain ${r.family}/${r.release}`)));
+  };
+
+  const many = (list, one, more) => (list && list.length ? el('span', 'pill stop', `${list.length} ${list.length === 1 ? one : more}`) : null);
 
   const card = (r) => {
     const name = `${r.family}/${r.release}`;
-    const head = add(el('div', 'head'), el('h2', '', r.drill ? `${name}: a drill` : name), pill(r.state),
+    const over = r.state === 'rolled_back';
+    const head = add(el('div', 'head'), el('h2', '', name), r.drill ? el('span', over ? 'pill' : 'pill held', 'drill') : null, pill(r.state),
+      many(r.cohorts_halted, 'cohort halted', 'cohorts halted'), many(r.tenants_held, 'tenant held', 'tenants held'),
       el('span', 'muted', `before it: ${num(r.previous) ? r.family + '/' + r.previous : 'nothing'} · started ${ago(r.started)}`));
     const c = add(el('article', 'card'), head);
     if (r.reason && !r.halt) add(c, el('div', 'muted', r.reason));
+    if (r.drill) add(c, drillBox(r.drill, over));
     if (r.halt) add(c, haltBox(r.halt));
-    if (keptOut(r).length) add(c, el('div', 'halt', 'gets no permits: ' + keptOut(r).join(', ')));
+    if (stopped(r).length) add(c, stoppedBox(r));
     for (const ring of Array.isArray(r.rings) ? r.rings : []) add(c, ringRow(ring));
     if (r.health) add(c, evidence(r.health));
     // A halt is to be understood, not watched.
-    const next = r.halt ? 'explain' : r.state === 'held' ? 'rollout resume --reason TEXT' :
+    const next = r.drill && over ? 'drill show' : r.halt ? 'explain' : r.state === 'held' ? 'rollout resume --reason TEXT' :
       OPEN.includes(r.state) || r.state === 'pending' ? 'rollout watch' : 'rollout status';
     return add(c, add(el('div', 'foot'), legend(), el('span', 'grow'), el('code', '', `ringward ${next} ${name}`)));
   };
