@@ -93,7 +93,7 @@ struct activate {
     bool absent;    /* observed: that it is not there has been logged */
     bool hang_told; /* observed: it hangs, is not killed, and that was told */
     bool end_open;  /* observed by its unit: it ended, and whether it crashed is not known yet */
-    struct rw_mono end_until;                  /* end_open: then it counts as stopped by hand */
+    struct rw_mono end_at;                     /* end_open: when it ended */
     int64_t end_restarts;                      /* end_open: of the unit before */
     struct rw_mono crashes[BOOT_RULE_CRASHES]; /* the latest first; ms 0: none */
     bool collect_due;                          /* sets or content that nobody needs lie about */

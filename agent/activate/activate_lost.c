@@ -10,7 +10,7 @@ enum {
     BACK_OFF_MS_MAX = 60 * 1000,
     LOOK_MS = 500,       /* for an observed sensor that is not there; a pid file costs little */
     LOOK_UNIT_MS = 2000, /* asking systemd costs a process */
-    END_OPEN_MS = 15000, /* a manager that restarts a service waits for some seconds at most */
+    LOOK_ENDED_MS = 100, /* at once: a start by hand lets systemd forget how the one before ended */
 };
 
 static int64_t back_off_ms(int64_t restarts)
@@ -96,21 +96,22 @@ static void observed_has_ended(struct activate *a)
     a->settled = false;
     a->end_open = true;
     a->end_restarts = a->sensor.unit.restarts;
-    a->end_until.ms = activate_now(a).ms + END_OPEN_MS;
-    a->restart_at.ms = activate_now(a).ms + LOOK_MS;
+    a->end_at = activate_now(a);
+    a->restart_at.ms = a->end_at.ms + LOOK_ENDED_MS;
     activate_enter(a, ACTIVATE_STARTING);
 }
 
 /* Before the next process is taken hold of: what is told is what the last one held. */
 static void settle_end(struct activate *a, bool running, bool told)
 {
-    const struct observe_rule_unit *u = &a->sensor.unit;
+    const struct observe_rule_look look = {.unit = &a->sensor.unit,
+                                           .restarts_before = a->end_restarts,
+                                           .open_ms = activate_now(a).ms - a->end_at.ms,
+                                           .told = told,
+                                           .running = running};
     if (!a->end_open) { return; }
-    int64_t crashes = observe_rule_crashes(a->end_restarts, u, running);
-    /* systemd may be slow to answer, and slow to start the next one. */
-    bool known = told && (crashes > 0 || running);
-    if (!known && activate_now(a).ms < a->end_until.ms) { return; }
-    if (!told) { crashes = 1; } /* INV-3: nobody could say that it was no crash */
+    int64_t crashes = observe_rule_crashes(&look);
+    if (crashes == OBSERVE_RULE_OPEN) { return; }
     a->end_open = false;
     if (crashes > 0) {
         a->restarts++;
@@ -154,8 +155,8 @@ bool activate_find_sensor(struct activate *a)
         prepare_start(a);
     }
     a->absent = true;
-    a->restart_at.ms =
-        activate_now(a).ms + (a->sensor.way.observed.unit != NULL ? LOOK_UNIT_MS : LOOK_MS);
+    bool seldom = a->sensor.way.observed.unit != NULL && !a->end_open;
+    a->restart_at.ms = activate_now(a).ms + (seldom ? LOOK_UNIT_MS : LOOK_MS);
     return false;
 }
 

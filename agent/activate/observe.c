@@ -12,7 +12,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { PROC_BYTES_MAX = 16384, PID_FILE_BYTES_MAX = 32, SHOWN_BYTES_MAX = 8192, UNIT_MS = 2000 };
+enum { PROC_BYTES_MAX = 16384, PID_FILE_BYTES_MAX = 32, SHOWN_BYTES_MAX = 8192, UNIT_MS = 5000 };
 
 static RW_RC read_proc(pid_t pid, const char *name, struct rw_buf *into, struct rw_err *err)
 {
@@ -185,9 +185,10 @@ static RW_RC ask_systemd(const struct observe_target *t, struct rw_buf *into, st
 {
     char unit[OBSERVE_RULE_UNIT_BYTES];
     (void)snprintf(unit, sizeof(unit), "%s", t->unit);
-    char *const argv[] = {
-        "systemctl", "show", "--property=LoadState,MainPID,NRestarts,Result,ControlGroup",
-        "--",        unit,   NULL};
+    static char properties[] = "--property=LoadState,MainPID,NRestarts,Result,ControlGroup,"
+                               "ActiveExitTimestampMonotonic,ExecMainStartTimestampMonotonic,"
+                               "ExecMainExitTimestampMonotonic,ExecMainStatus";
+    char *const argv[] = {"systemctl", "show", properties, "--", unit, NULL};
     char *const envp[] = {"PATH=/usr/bin:/bin", "LC_ALL=C", NULL};
     int pair[2];
     struct proc child = {.pidfd = -1};

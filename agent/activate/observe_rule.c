@@ -10,6 +10,8 @@ enum {
     WRITTEN_SLACK_S = 2, /* clock ticks and file times are rounded */
     PID_MAX = 1 << 22,
     SIGNALS = 64,
+    END_OPEN_MS = 15000,   /* a manager that restarts a service waits for some seconds at most */
+    END_UNTOLD_MS = 60000, /* under load the manager itself is slow to say anything */
 };
 
 RW_RC observe_rule_pid(struct rw_span file, int64_t *pid_out, struct rw_err *err)
@@ -103,6 +105,39 @@ bool observe_rule_takes(struct rw_span status, int signal_number)
     return (taken >> (signal_number - 1) & 1) != 0;
 }
 
+/* The number behind `name`; 0 when it is missing or none. */
+static int64_t number_of(struct rw_span shown, const char *name)
+{
+    struct rw_span rest;
+    int64_t n = 0;
+    struct rw_err unused;
+    bool there = find_line(shown, name, &rest) &&
+                 rw_is_ok(rw_parse_i64(rest, 0, RW_JSON_INT_MAX, name, &n, &unused));
+    return there ? n : 0;
+}
+
+/* ILL, TRAP, ABRT, BUS, FPE, SEGV, SYS: signal(7), x86 and ARM. */
+static bool is_fault(int64_t signal_number)
+{
+    const uint64_t faults = 1U << 4 | 1U << 5 | 1U << 6 | 1U << 7 | 1U << 8 | 1U << 11 | 1U << 31;
+    return signal_number > 0 && signal_number < SIGNALS && (faults >> signal_number & 1) != 0;
+}
+
+/* A unit that is told to stop is no longer active before its process ends; that of a process which ends by itself is
+ * active until then. A unit that has not been active with this process says nothing of the kind: the time is of an
+ * earlier one. The manager's own stops (watchdog, memory) have results of their own, and a fault is a fault at any
+ * time. Sensors may well answer the order to stop with a status of their own, or with none until they are killed. */
+static bool was_stopped(struct rw_span shown, struct rw_span result)
+{
+    int64_t begun_us = number_of(shown, "ExecMainStartTimestampMonotonic=");
+    int64_t left_us = number_of(shown, "ActiveExitTimestampMonotonic=");
+    int64_t ended_us = number_of(shown, "ExecMainExitTimestampMonotonic=");
+    bool by_signal = rw_span_is(result, "signal") || rw_span_is(result, "core-dump");
+    if (by_signal && is_fault(number_of(shown, "ExecMainStatus="))) { return false; }
+    bool answers = by_signal || rw_span_is(result, "exit-code") || rw_span_is(result, "timeout");
+    return answers && begun_us > 0 && begun_us <= left_us && left_us < ended_us;
+}
+
 RW_RC observe_rule_unit(struct rw_span shown, struct observe_rule_unit *out, struct rw_err *err)
 {
     struct observe_rule_unit u = {.pid = 0};
@@ -124,6 +159,7 @@ RW_RC observe_rule_unit(struct rw_span shown, struct observe_rule_unit *out, str
     RW_TRY(rw_parse_i64(restarts, 0, UINT32_MAX, "NRestarts", &u.restarts, err));
     RW_TRY(rw_span_to_str(u.group, sizeof(u.group), group, "ControlGroup", err));
     u.success = rw_span_is(result, "success");
+    u.stopped = was_stopped(shown, result);
     *out = u;
     return RW_OK;
 }
@@ -154,11 +190,17 @@ bool observe_rule_is_stale(struct rw_wall written, struct rw_wall started)
     return started.s > written.s + WRITTEN_SLACK_S;
 }
 
-int64_t observe_rule_crashes(int64_t restarts_before, const struct observe_rule_unit *now,
-                             bool running)
+int64_t observe_rule_crashes(const struct observe_rule_look *look)
 {
-    if (!running) { return now->success ? 0 : 1; }
-    return now->restarts > restarts_before ? now->restarts - restarts_before : 0;
+    const struct observe_rule_unit *u = look->unit;
+    if (!look->told) { return look->open_ms < END_UNTOLD_MS ? OBSERVE_RULE_OPEN : 1; }
+    if (look->running) {
+        /* A start by hand counts anew. */
+        bool anew = u->restarts < look->restarts_before;
+        return anew ? u->restarts : u->restarts - look->restarts_before;
+    }
+    if (!u->success && !u->stopped) { return 1; }
+    return look->open_ms < END_OPEN_MS ? OBSERVE_RULE_OPEN : 0;
 }
 
 struct rw_mono observe_rule_ask_at(struct rw_mono now, int64_t age_ms, int64_t load_timeout_ms)

@@ -26,10 +26,11 @@ struct observe_rule_unit {
     int64_t pid;      /* 0: it does not run */
     int64_t restarts; /* by the manager itself, not by hand */
     bool success;     /* how it ended last, as the manager saw it */
+    bool stopped;     /* it ended last because the manager was told to stop it */
     char group[OBSERVE_RULE_GROUP_BYTES];
 };
 /* Of `systemctl show`. Fails with RW_E_SCHEMA when one of the properties is missing, RW_E_NOT_FOUND when there is no
- * such unit. */
+ * such unit. Without the times of the main process `stopped` stays false. */
 RW_RC observe_rule_unit(struct rw_span shown, struct observe_rule_unit *out, struct rw_err *err);
 /* Of /proc/PID/cgroup: is the process in that control group or below it? */
 bool observe_rule_in_group(struct rw_span cgroup, const char *group);
@@ -38,10 +39,18 @@ bool observe_rule_is_unit(const char *name);
 
 /* The number in the file belonged to another process: this one began after the file was written. */
 bool observe_rule_is_stale(struct rw_wall written, struct rw_wall started);
-/* How many ends of the process between two looks were crashes: a unit that was started again by hand, or stopped, did
- * not crash. `running`: it runs again. */
-int64_t observe_rule_crashes(int64_t restarts_before, const struct observe_rule_unit *now,
-                             bool running);
+/* A look at the unit after its process had ended. */
+struct observe_rule_look {
+    const struct observe_rule_unit *unit; /* as the manager said last */
+    int64_t restarts_before; /* by the manager, when the process that ended was found */
+    int64_t open_ms;         /* since it ended */
+    bool told;               /* the manager has answered just now */
+    bool running;            /* told: a process runs again */
+};
+enum { OBSERVE_RULE_OPEN = -1 };
+/* How many of the ends since then were crashes: what was stopped, or started again, by hand did not crash. What nobody
+ * could tell of for a minute did (INV-3). OBSERVE_RULE_OPEN: not known yet, look again. */
+int64_t observe_rule_crashes(const struct observe_rule_look *look);
 /* A process that has just begun loads by itself, and may not listen yet: when to ask it to load at the earliest. */
 struct rw_mono observe_rule_ask_at(struct rw_mono now, int64_t age_ms, int64_t load_timeout_ms);
 

@@ -71,24 +71,79 @@ TEST_EACH(a_signal_that_would_end_the_sensor_is_known, takes)
 
 static const struct crash_case {
     const char *id, *shown;
-    int64_t before;
-    bool running;
+    int64_t before, open_ms;
+    bool told, running;
     int64_t want;
-} crashes[] = {
-    {"restarted_by_systemd", SHOWN("9", "3", "success"), 2, true, 1},
-    {"twice_between_two_looks", SHOWN("9", "4", "success"), 2, true, 2},
-    {"restarted_by_hand", SHOWN("9", "2", "success"), 2, true, 0},
-    {"by_hand_and_counted_anew", SHOWN("9", "0", "success"), 2, true, 0},
-    {"died_and_stays_away", SHOWN("0", "2", "signal"), 2, false, 1},
-    {"stopped_by_hand", SHOWN("0", "2", "success"), 2, false, 0},
+} ends[] = {
+    {"restarted_by_systemd", SHOWN("9", "3", "success"), 2, 0, true, true, 1},
+    {"twice_between_two_looks", SHOWN("9", "4", "success"), 2, 0, true, true, 2},
+    {"restarted_by_hand", SHOWN("9", "2", "success"), 2, 0, true, true, 0},
+    {"by_hand_and_counted_anew", SHOWN("9", "0", "success"), 2, 0, true, true, 0},
+    {"by_hand_and_then_crashed", SHOWN("9", "1", "success"), 2, 0, true, true, 1},
+    {"died_and_stays_away", SHOWN("0", "2", "signal"), 2, 0, true, false, 1},
+    {"stopped_by_hand", SHOWN("0", "2", "success"), 2, 15000, true, false, 0},
+    {"stopped_and_not_started_yet", SHOWN("0", "2", "success"), 2, 14999, true, false, -1},
+    /* systemd has not heard yet of its end. */
+    {"seen_before_systemd", SHOWN("9", "2", "success"), 2, 100, true, false, -1},
+    {"nobody_can_tell_yet", SHOWN("9", "2", "success"), 2, 59999, false, false, -1},
+    {"nobody_could_tell", SHOWN("9", "2", "success"), 2, 60000, false, false, 1},
 };
 
-TEST_EACH(a_restart_by_hand_is_no_crash, crashes)
+TEST_EACH(only_what_nobody_ordered_is_a_crash, ends)
 {
     struct rw_err err;
     struct observe_rule_unit u;
     MUST(observe_rule_unit(rw_span_str(it->shown), &u, &err));
-    assert_int_equal(observe_rule_crashes(it->before, &u, it->running), it->want);
+    const struct observe_rule_look look = {.unit = &u,
+                                           .restarts_before = it->before,
+                                           .open_ms = it->open_ms,
+                                           .told = it->told,
+                                           .running = it->running};
+    assert_int_equal(observe_rule_crashes(&look), it->want);
+}
+
+static const struct stop_case {
+    const char *id, *result;
+    int status, begun_us, left_us,
+        ended_us; /* left: the unit its active state; ended: the process */
+    int64_t want;
+} stops[] = {
+    /* What it answers to the order to stop is its own business. */
+    {"stopped_with_a_status", "exit-code", 143, 10, 20, 21, 0},
+    {"stopped_by_another_signal", "signal", 10, 10, 20, 21, 0},
+    {"stopped_and_killed_at_last", "timeout", 9, 10, 20, 90, 0},
+    /* A fault, what it does by itself, and what systemd does for its sake is not. */
+    {"exits_by_itself", "exit-code", 1, 10, 21, 20, 1},
+    {"is_killed", "signal", 9, 10, 21, 20, 1},
+    {"exits_in_the_same_instant", "exit-code", 1, 10, 20, 20, 1},
+    {"a_fault_while_it_stops", "signal", 11, 10, 20, 21, 1},
+    {"a_dump_while_it_stops", "core-dump", 6, 10, 20, 21, 1},
+    {"the_watchdog", "watchdog", 6, 10, 20, 21, 1},
+    {"no_memory", "oom-kill", 9, 10, 20, 21, 1},
+    {"a_start_that_hangs", "timeout", 9, 30, 20, 40, 1},
+    {"dies_as_it_starts_again", "exit-code", 1, 30, 20, 40, 1},
+    {"dies_as_it_starts_at_first", "exit-code", 1, 30, 0, 40, 1},
+    {"times_that_are_missing", "exit-code", 1, 0, 20, 40, 1},
+};
+
+/* The order of times is what systemd 252 shows of a unit (tests/vm/test_systemd.py). */
+TEST_EACH(a_stop_that_was_ordered_is_no_crash_however_it_ends, stops)
+{
+    char shown[512];
+    struct rw_err err;
+    struct observe_rule_unit u;
+    (void)snprintf(shown, sizeof(shown),
+                   "LoadState=loaded\nMainPID=0\nNRestarts=2\nResult=%s\nControlGroup=\n"
+                   "ExecMainStatus=%d\nExecMainStartTimestampMonotonic=%d\n"
+                   "ActiveExitTimestampMonotonic=%d\nExecMainExitTimestampMonotonic=%d\n",
+                   it->result, it->status, it->begun_us, it->left_us, it->ended_us);
+    MUST(observe_rule_unit(rw_span_str(shown), &u, &err));
+    struct observe_rule_look look = {
+        .unit = &u, .restarts_before = 2, .open_ms = 100, .told = true};
+    /* Its next start, should there be one, is waited for. */
+    assert_int_equal(observe_rule_crashes(&look), it->want == 0 ? OBSERVE_RULE_OPEN : it->want);
+    look.open_ms = 15000;
+    assert_int_equal(observe_rule_crashes(&look), it->want);
 }
 
 TEST(an_answer_of_systemd_is_whole_or_none)
@@ -139,7 +194,8 @@ TEST(a_young_process_is_given_time_to_load_by_itself)
 RUN_TESTS(cmocka_unit_test(a_pid_file_holds_one_number),
           cmocka_unit_test(the_start_is_found_whatever_the_name),
           cmocka_unit_test(a_signal_that_would_end_the_sensor_is_known),
-          cmocka_unit_test(a_restart_by_hand_is_no_crash),
+          cmocka_unit_test(only_what_nobody_ordered_is_a_crash),
+          cmocka_unit_test(a_stop_that_was_ordered_is_no_crash_however_it_ends),
           cmocka_unit_test(an_answer_of_systemd_is_whole_or_none),
           cmocka_unit_test(a_process_belongs_to_its_unit_and_no_other),
           cmocka_unit_test(names_of_services_are_no_options),

@@ -29,6 +29,12 @@ ExecReload=/bin/kill -HUP $MAINPID
 Restart=on-failure
 RestartSec=1s
 """
+STUBBORN_UNIT = """[Unit]
+Description=Does not end well when it is told to stop
+[Service]
+ExecStart=/bin/sleep 3600
+KillSignal=SIGUSR1
+"""
 
 
 def package_files(package: str) -> list[Path]:
@@ -124,6 +130,7 @@ class SystemdMachine(Machine):
         (units / "ringward-observed.service.d").mkdir()
         shutil.copy(UNITS / "ringward-agent-observed.conf", units / "ringward-observed.service.d" / "observed.conf")
         (units / "own-sensor.service").write_text(SENSOR_UNIT)
+        (units / "stubborn.service").write_text(STUBBORN_UNIT)
         mine = {k: v for k, v in conf.items() if k != "sensor_command"}
         mine.update(state_dir="/var/lib/ringward-observed", sensor_unit="own-sensor.service")
         (root / "etc" / "ringward" / "observed.conf").write_text("".join(f"{k} = {v}\n" for k, v in mine.items()))

@@ -100,12 +100,31 @@ def test_a_server_that_starts_again_refuses_nobody(machine):
     assert status == 0 and re.search(r"^active$", said, re.M), f"{said} after {time.monotonic() - begun:.0f} s"
 
 
-def test_a_sensor_unit_is_found_loads_again_and_its_crash_counts(machine):
+def times(machine, unit: str) -> dict[str, int]:
+    _, said = machine.run(f"systemctl show {unit} -p ExecMainStartTimestampMonotonic,ActiveExitTimestampMonotonic,ExecMainExitTimestampMonotonic")
+    return {name.removesuffix("TimestampMonotonic"): int(value) for name, value in re.findall(r"(\w+)=(\d+)", said)}
+
+
+def test_systemd_tells_a_stop_from_a_crash(machine):
+    """What observe_rule.c builds on: a unit that is told to stop is left by its state first, then by its process."""
+    machine.run("systemctl start stubborn; systemctl stop stubborn")
+    assert show(machine, "stubborn", "Result") == "signal"
+    t = times(machine, "stubborn")
+    assert t["ExecMainStart"] < t["ActiveExit"] < t["ExecMainExit"], t
+    machine.run("systemctl reset-failed stubborn; systemctl start stubborn; kill -9 $(systemctl show --value -p MainPID stubborn)")
+    until(machine, "its end is known", "systemctl is-failed -q stubborn")
+    assert show(machine, "stubborn", "Result") == "signal"
+    t = times(machine, "stubborn")
+    assert t["ExecMainStart"] < t["ExecMainExit"] <= t["ActiveExit"], t
+    machine.run("systemctl reset-failed stubborn")
+
+
+def test_a_sensor_unit_is_found_loads_again_and_only_its_crash_counts(machine):
     says = "ringward-agent status --config /etc/ringward/observed.conf -o json"
     proven = f"{says} | grep -q '\"proven\":true'"
 
     def another_than(pid: str) -> str:
-        return f"[ \"$(systemctl show --value -p MainPID own-sensor)\" != {pid} ] && {proven}"
+        return f"[ \"$(systemctl show --value -p MainPID own-sensor)\" != {pid} ] && {says} | grep -vq '\"pid\":{pid},' && {proven}"
     machine.run("systemctl start ringward-observed own-sensor")
     until(machine, "the sensor has proven the set", proven)
     first = show(machine, "own-sensor", "MainPID")
@@ -115,10 +134,16 @@ def test_a_sensor_unit_is_found_loads_again_and_its_crash_counts(machine):
     until(machine, "it has loaded once more", f"{says} | grep -q '\"generation\":{sensor['generation'] + 1}'")
     until(machine, "and proven that", proven)
     assert show(machine, "own-sensor", "MainPID") == first
-    machine.run(f"kill -SEGV {first}")
+    machine.run("systemctl reload own-sensor; systemctl restart own-sensor")
+    until(machine, "the process started by hand has proven the set", another_than(first))
+    assert agent_says(machine, "observed")["sensor"]["restarts"] == 0
+    second = show(machine, "own-sensor", "MainPID")
+    machine.run(f"kill -SEGV {second}")
     until(machine, "its crash is counted", f"{says} | grep -q '\"restarts\":[1-9]'")
-    until(machine, "the next process has proven the set", another_than(first))
+    until(machine, "the next process has proven the set", another_than(second))
     assert show(machine, "own-sensor", "NRestarts") == "1"
+    _, log = machine.run("journalctl --no-pager -u ringward-observed")
+    assert log.count("by hand: no crash") == 1, log
     machine.run("systemctl stop ringward-observed own-sensor")
 
 
