@@ -131,14 +131,23 @@ RW_RC box_pick_below(struct box_pick *p, const char *top, size_t want, struct bo
     return RW_OK;
 }
 
+static bool ends_with(const char *name, const char *suffix)
+{
+    size_t n = strlen(name);
+    size_t tail = strlen(suffix);
+    return n >= tail && strcmp(name + n - tail, suffix) == 0;
+}
+
+/* NOLINTNEXTLINE(bugprone-easily-swappable-parameters): as they stand in a name */
 static RW_RC add_named(struct box_pick *p, const char *folder, const char *prefix,
-                       struct rw_err *err)
+                       const char *suffix, struct rw_err *err)
 {
     RW_AUTO(dir_stream) dir_stream dir = opendir(folder);
     if (dir == NULL) { return RW_OK; }
     for (struct dirent *e = readdir(dir); e != NULL; e = readdir(dir)) {
         char path[PATH_BYTES];
-        if (strncmp(e->d_name, prefix, strlen(prefix)) != 0 || type_of(dir, e) != DT_REG) {
+        if (strncmp(e->d_name, prefix, strlen(prefix)) != 0 || !ends_with(e->d_name, suffix) ||
+            type_of(dir, e) != DT_REG) {
             continue;
         }
         (void)snprintf(path, sizeof(path), "%s/%s", folder, e->d_name);
@@ -147,11 +156,25 @@ static RW_RC add_named(struct box_pick *p, const char *folder, const char *prefi
     return RW_OK;
 }
 
-RW_RC box_pick_own(struct box_pick *p, struct rw_err *err)
+RW_RC box_pick_own(struct box_pick *p, const char *own_file, struct rw_err *err)
 {
+    static const char settings[] = "/etc/ringward";
+    static const char part[] = ".conf"; /* what else lies in a conf.d is not read (conf_dir.h) */
     char folder[PATH_BYTES];
     RW_TRY(box_beside_self("", folder, sizeof(folder), err));
     folder[strlen(folder) - 1] = '\0'; /* "DIR/" */
-    RW_TRY(add_named(p, folder, "ringward", err));
-    return add_named(p, "/etc/ringward", "", err);
+    RW_TRY(add_named(p, folder, "ringward", "", err));
+    RW_TRY(add_named(p, settings, "", "", err));
+    RW_TRY(add_named(p, "/etc/ringward/conf.d", "", part, err));
+    const char *name = own_file == NULL ? NULL : strrchr(own_file, '/');
+    if (name == NULL) { return RW_OK; }
+    int n = (int)(name - own_file);
+    if ((size_t)n == strlen(settings) && strncmp(own_file, settings, (size_t)n) == 0) {
+        return RW_OK;
+    }
+    if (snprintf(folder, sizeof(folder), "%.*s/conf.d", n, own_file) >= (int)sizeof(folder)) {
+        return rw_fail(err, RW_E_TOO_BIG, "own file: its path has more than %zu bytes",
+                       sizeof(folder) - sizeof("/conf.d"));
+    }
+    return add_named(p, folder, "", part, err);
 }

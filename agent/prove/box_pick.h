@@ -25,8 +25,9 @@ RW_RC box_pick_add(struct box_pick *p, const char *path, size_t max, struct rw_e
  * directory yields none. Fails with RW_E_NOMEM only. */
 RW_RC box_pick_below(struct box_pick *p, const char *top, size_t want, struct box_random *random,
                      struct rw_err *err);
-/* Ringward's own files: "ringward*" beside the running executable, and everything of /etc/ringward
- * (INV-10). Appended to `p`. Fails with RW_E_NOMEM, RW_E_IO. */
-RW_RC box_pick_own(struct box_pick *p, struct rw_err *err);
+/* Ringward's own files: "ringward*" beside the running executable, everything of /etc/ringward, and the settings in its
+ * conf.d and in the conf.d beside `own_file` (NULL: none), which are read as one with that file (INV-10). Appended to
+ * `p`. Fails with RW_E_NOMEM, RW_E_IO, RW_E_FULL, RW_E_TOO_BIG. */
+RW_RC box_pick_own(struct box_pick *p, const char *own_file, struct rw_err *err);
 
 #endif

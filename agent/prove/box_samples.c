@@ -78,7 +78,7 @@ static RW_RC add_host_file(struct box_samples *s, const char *path, enum box_sam
 
 static RW_RC add_own(struct box_samples *s, const char *extra, struct rw_err *err)
 {
-    RW_TRY(box_pick_own(&s->paths, err));
+    RW_TRY(box_pick_own(&s->paths, extra, err));
     size_t found = s->paths.count;
     if (extra != NULL) {
         RW_TRY(box_pick_add(&s->paths, extra, BOX_PICK_OWN_MAX + 1, err));

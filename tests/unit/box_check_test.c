@@ -150,21 +150,46 @@ TEST(a_missing_folder_yields_no_file)
     assert_int_equal(p.count, 0);
 }
 
+static bool was_picked(const struct box_pick *p, const char *path)
+{
+    size_t times = 0;
+    for (size_t i = 0; i < p->count; i++) {
+        times += strcmp(p->at[i], path) == 0 ? 1 : 0;
+    }
+    return times == 1;
+}
+
 /* In a process of its own, whose /etc is another one. 77: this host permits none. */
 static int pick_from_another_etc(void)
 {
-    static const char settings[] = "/etc/ringward/agent.conf";
-    RW_AUTO(box_pick) struct box_pick own = {.count = 0};
+    static const char *const folders[] = {"/etc/ringward", "/etc/ringward/conf.d", "/etc/else",
+                                          "/etc/else/conf.d"};
+    static const char *const files[] = {"/etc/ringward/agent.conf",
+                                        "/etc/ringward/conf.d/10-proxy.conf",
+                                        "/etc/else/conf.d/20-more.conf", "/etc/else/conf.d/notes"};
     if (unshare(CLONE_NEWNS) != 0 && unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0) { return 77; }
     (void)mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL);
     if (mount("tmpfs", "/etc", "tmpfs", 0, "size=64k") != 0) { return 77; }
-    if (mkdir("/etc/ringward", 0755) != 0) { return 1; }
-    if (!rw_is_ok(rw_file_replace(settings, 0644, rw_span_str("server = x\n"), &err))) { return 2; }
-    if (!rw_is_ok(box_pick_own(&own, &err))) { return 3; }
-    for (size_t i = 0; i < own.count; i++) {
-        if (strcmp(own.at[i], settings) == 0) { return 0; }
+    for (size_t i = 0; i < RW_LEN(folders); i++) {
+        if (mkdir(folders[i], 0755) != 0) { return 1; }
     }
-    return 4;
+    for (size_t i = 0; i < RW_LEN(files); i++) {
+        const struct rw_span text = rw_span_str("server = x\n");
+        if (!rw_is_ok(rw_file_replace(files[i], 0644, text, &err))) { return 2; }
+    }
+    RW_AUTO(box_pick) struct box_pick none = {.count = 0};
+    RW_AUTO(box_pick) struct box_pick usual = {.count = 0};
+    RW_AUTO(box_pick) struct box_pick other = {.count = 0};
+    if (!rw_is_ok(box_pick_own(&none, NULL, &err)) ||
+        !rw_is_ok(box_pick_own(&usual, files[0], &err)) ||
+        !rw_is_ok(box_pick_own(&other, "/etc/else/agent.conf", &err))) {
+        return 3;
+    }
+    for (size_t i = 0; i < 2; i++) {
+        if (!was_picked(&none, files[i]) || !was_picked(&usual, files[i])) { return 4; }
+    }
+    if (!was_picked(&other, files[2]) || was_picked(&other, files[3])) { return 5; }
+    return was_picked(&usual, files[2]) ? 6 : 0;
 }
 
 TEST(inv_10_the_hosts_ringward_settings_are_own_files)
