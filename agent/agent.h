@@ -53,7 +53,9 @@ struct agent {
     struct agent_worker poll_worker;
     struct agent_worker send_worker;
     struct agent_poll_job poll_job;
-    bool self_testing; /* the poll worker asks the box to prove itself */
+    bool self_testing;      /* the poll worker asks the box to prove itself */
+    int64_t self_failures;  /* of that, in a row */
+    struct rw_mono self_at; /* self_failures > 0: again then */
     struct agent_send_job send_job;
     struct poll_output last; /* of the last poll that ended */
     struct rw_wall last_at;  /* 0: none yet */

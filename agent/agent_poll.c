@@ -2,6 +2,7 @@
 
 #include "agent/agent_control.h"
 #include "agent/agent_remote.h"
+#include "agent/agent_self.h"
 #include "agent/poll/poll_rule.h"
 #include "common/base/file.h"
 #include "common/base/log.h"
@@ -169,7 +170,11 @@ static int64_t poll_due_ms(const struct agent *a)
 
 struct rw_mono agent_poll_wake(const struct agent *a)
 {
-    int64_t ms = a->poll_worker.busy ? INT64_MAX : poll_due_ms(a);
+    int64_t ms = INT64_MAX;
+    if (!a->poll_worker.busy) {
+        ms = poll_due_ms(a);
+        if (agent_self_due_ms(a) < ms) { ms = agent_self_due_ms(a); }
+    }
     if (may_send(a) && a->send_at.ms < ms) { ms = a->send_at.ms; }
     return (struct rw_mono){ms};
 }
@@ -178,6 +183,7 @@ void agent_poll_begin(struct agent *a)
 {
     int64_t now = now_of(a).ms;
     if (!a->poll_worker.busy && now >= poll_due_ms(a)) { begin_poll(a); }
+    if (!a->poll_worker.busy && now >= agent_self_due_ms(a)) { agent_self_begin(a); }
     if (may_send(a) && now >= a->send_at.ms) { begin_send(a); }
     bool busy = a->poll_worker.busy || a->send_worker.busy;
     if (!busy && agent_poll_wake(a).ms > now + KEEP_MS) { http_share_rest(a->http); }
@@ -400,6 +406,7 @@ static void take_poll(struct agent *a)
     a->last = a->poll_job.out;
     a->activate.collect_due = a->activate.collect_due || a->last.store_full;
     note_outcome(a);
+    agent_self_follow(a);
     for (size_t i = 0; i < a->last.family_count; i++) {
         const struct poll_family *f = &a->last.families[i];
         if (f->refused || f->abandon) { take_refusal(a, f); }
@@ -463,21 +470,13 @@ static void take_send(struct agent *a)
     rw_log(RW_LOG_WARN, "beacons_wait", "text", a->send_note);
 }
 
-/* Before the first verdict status and beacons already tell what the box is worth (INV-12). */
-static void take_self_test(struct agent *a)
-{
-    const struct box_self *self = poll_self(a->poll_job.poll);
-    a->self_testing = false;
-    (void)snprintf(a->report.grade, sizeof(a->report.grade), "%s", self->grade);
-}
-
 void agent_poll_take(struct agent *a)
 {
     bool was_idle = activate_idle(&a->activate);
     if (agent_worker_take(&a->send_worker)) { take_send(a); }
     if (agent_worker_take(&a->poll_worker)) {
         if (a->self_testing) {
-            take_self_test(a);
+            agent_self_take(a);
         } else {
             take_poll(a);
         }

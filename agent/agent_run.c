@@ -3,6 +3,7 @@
 
 #include "agent/agent_control.h"
 #include "agent/agent_poll.h"
+#include "agent/agent_self.h"
 #include "common/base/cgroup_leaf.h"
 #include "common/base/file.h"
 #include "common/base/log.h"
@@ -191,20 +192,6 @@ void agent_settle(void)
     }
 }
 
-static void run_self_test(void *ctx)
-{
-    struct agent_poll_job *job = ctx;
-    poll_self_test(job->poll);
-}
-
-/* Behind the start of protection, so as not to take its processor; before the loop, in which polls begin: as the poll
- * worker's first job it ends before anything can be activated (INV-5). */
-static void begin_self_test(struct agent *a)
-{
-    a->self_testing = true;
-    agent_worker_submit(&a->poll_worker, run_self_test, &a->poll_job);
-}
-
 RW_RC agent_run(struct agent *a, struct rw_err *err)
 {
     struct rw_err late;
@@ -220,7 +207,9 @@ RW_RC agent_run(struct agent *a, struct rw_err *err)
     rw_log(RW_LOG_INFO, "started", "endpoint", a->identity.endpoint);
     tell_manager("READY=1");
     a->ready = true;
-    begin_self_test(a);
+    /* Behind the start of protection, so as not to take its processor; before the loop, in which polls begin: as the
+     * poll worker's first job it ends before anything can be activated (INV-5). */
+    agent_self_begin(a);
     struct rw_rc rc = loop(a, err);
     a->reload = a->reload && !a->stop && rw_is_ok(rc);
     tell_manager(a->reload ? "RELOADING=1" : "STOPPING=1");

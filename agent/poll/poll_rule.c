@@ -7,6 +7,7 @@ enum {
     RETRY_S_MAX = 6 * 3600,
     DOUBLINGS_MAX = 30,
     FAILED_MS_MAX = 60 * 1000, /* of an interval that is shorter */
+    SELF_MS_MAX = 3600 * 1000, /* the same */
 };
 
 /* 0 <= result <= span */
@@ -45,6 +46,12 @@ int64_t poll_rule_failed_ms(int64_t interval_ms, int64_t failures, uint32_t rand
 {
     int64_t max_ms = interval_ms > FAILED_MS_MAX ? interval_ms : FAILED_MS_MAX;
     return poll_rule_next_ms(doubled(interval_ms, max_ms, failures), random);
+}
+
+int64_t poll_rule_self_ms(int64_t interval_ms, int64_t failures, uint32_t random)
+{
+    int64_t max_ms = interval_ms > SELF_MS_MAX ? interval_ms : SELF_MS_MAX;
+    return poll_rule_back_off_ms(interval_ms, max_ms, failures, random);
 }
 
 int64_t poll_rule_retry_after_ms(int64_t asked_s, uint32_t random)

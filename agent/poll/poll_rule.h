@@ -20,6 +20,9 @@ int64_t poll_rule_back_off_ms(int64_t base_ms, int64_t max_ms, int64_t failures,
  * minute where the interval is shorter than that. So a fleet never asks more often in an outage than without one, and
  * no endpoint learns of a halt or a way back later than it would have anyway. */
 int64_t poll_rule_failed_ms(int64_t interval_ms, int64_t failures, uint32_t random);
+/* After `failures` >= 1 failed self-tests of the box in a row: as poll_rule_back_off_ms from one interval on, up to an
+ * hour, or to the interval where that is longer. A busy host fails by the clock, and need not wait for content. */
+int64_t poll_rule_self_ms(int64_t interval_ms, int64_t failures, uint32_t random);
 /* What the server asked for, held between 1 s and 6 h, plus up to a tenth at random. Negative: nothing asked;
  * gives 0 then. */
 int64_t poll_rule_retry_after_ms(int64_t asked_s, uint32_t random);

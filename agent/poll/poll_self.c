@@ -1,5 +1,5 @@
 /* A box that cannot tell good from bad must not judge content (INV-5): it is asked at the start of the agent, and again
- * while it fails and content waits for it. */
+ * while it fails: with back-off (agent_self.h), and by each poll that has content for it. */
 #include "agent/poll/poll_state.h"
 
 #include "common/base/log.h"

@@ -21,9 +21,23 @@ def publish(lab):
     lab.cli("rollout", "start", lab.publish(GOOD, "first"), check=True)
 
 
-def test_the_grade_of_the_box_is_told_before_anything_was_proven(lab):
-    agent = lab.add_agent("internal")
-    wait_for("grade in status", lambda: agent.status().get("grade") in ("full", "good"))
+def mend(folder, good):
+    new = folder / "new"
+    new.write_bytes(good)
+    new.chmod(new.stat().st_mode | stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH)
+    new.rename(folder / "ringward-box-selftest")
+
+
+def test_the_box_is_asked_again_and_its_grade_told_before_anything_was_proven(lab):
+    """No content waits: the agent asks by itself, and is told nothing but what the box says (INV-12)."""
+    folder = boxes(lab)
+    good = (folder / "ringward-box-selftest").read_bytes()
+    shutil.copy("/bin/true", folder / "ringward-box-selftest")
+    agent = lab.add_agent("internal", box_dir=folder)
+    wait_for("a second failure", lambda: "event=box_self_test_again failures=2" in agent.process.log.read_text(), timeout_s=90)
+    assert agent.status()["grade"] == "none"
+    mend(folder, good)
+    wait_for("grade in status", lambda: agent.status().get("grade") in ("full", "good"), timeout_s=90)
 
 
 def test_a_box_that_fails_its_self_test_proves_nothing_until_it_is_mended(lab):
@@ -39,9 +53,6 @@ def test_a_box_that_fails_its_self_test_proves_nothing_until_it_is_mended(lab):
     assert agent.active_release() == 0
     assert "self-test" in agent.process.log.read_text() or "self_test" in agent.process.log.read_text()
     assert all(e["grade"] in ("none", "") for e in lab.fleet())
-    new = folder / "new"
-    new.write_bytes(good)
-    new.chmod(new.stat().st_mode | stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH)
-    new.rename(folder / "ringward-box-selftest")
+    mend(folder, good)
     wait_for("activation after the box was mended", lambda: agent.active_release() == 1, timeout_s=90)
     wait_for("grade full again", lambda: agent.status().get("grade") in ("full", "good"))

@@ -39,6 +39,27 @@ TEST_EACH(back_off_doubles_up_to_its_cap, back_offs)
     assert_int_equal(poll_rule_back_off_ms(1000, 60000, it->failures, 0xffffffff), it->hi);
 }
 
+static const struct self_case {
+    const char *id;
+    int64_t interval_ms;
+    int64_t failures;
+    int64_t lo;
+    int64_t hi;
+} self_tests[] = {
+    {"first", 300000, 1, 150000, 300000},
+    {"third", 300000, 3, 600000, 1200000},
+    {"an_hour", 300000, 5, 1800000, 3600000},
+    {"endless", 300000, 1000000, 1800000, 3600000},
+    {"a_long_interval", 7200000, 1, 3600000, 7200000},
+    {"a_long_interval_again", 7200000, 9, 3600000, 7200000},
+};
+
+TEST_EACH(a_box_that_fails_is_asked_again_and_ever_more_seldom, self_tests)
+{
+    assert_int_equal(poll_rule_self_ms(it->interval_ms, it->failures, 0), it->lo);
+    assert_int_equal(poll_rule_self_ms(it->interval_ms, it->failures, 0xffffffff), it->hi);
+}
+
 static const struct failed_case {
     const char *id;
     int64_t interval_ms;
@@ -91,6 +112,7 @@ TEST(the_server_may_shorten_the_interval_never_lengthen_it)
 RUN_TESTS(cmocka_unit_test(the_next_poll_is_between_half_and_one_and_a_half_intervals),
           cmocka_unit_test(the_first_poll_is_soon_but_not_at_once_for_all),
           cmocka_unit_test(back_off_doubles_up_to_its_cap),
+          cmocka_unit_test(a_box_that_fails_is_asked_again_and_ever_more_seldom),
           cmocka_unit_test(a_fleet_asks_no_more_often_in_an_outage),
           cmocka_unit_test(retry_after_is_obeyed_within_limits),
           cmocka_unit_test(the_server_may_shorten_the_interval_never_lengthen_it))
