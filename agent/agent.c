@@ -46,7 +46,15 @@ static RW_RC open_state_dir(struct agent *a, struct rw_err *err)
 static RW_RC take_lock(struct agent *a, struct rw_err *err)
 {
     a->lock = openat(a->state_dir, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (a->lock < 0) { return rw_fail_errno(err, RW_E_IO, errno, "lock of the state directory"); }
+    if (a->lock < 0) {
+        bool read_only = errno == EROFS;
+        struct rw_rc rc = rw_fail_errno(
+            err, RW_E_IO, errno, "state_dir '%s': its lock cannot be written", a->conf.state_dir);
+        if (!read_only) { return rc; }
+        /* INV-6: a start that cannot be counted loads nothing. */
+        return rw_hint(err, "no sensor runs before the agent can write there: look at the "
+                            "kernel's log, mount it anew, start the agent");
+    }
     if (flock(a->lock, LOCK_EX | LOCK_NB) == 0) { return RW_OK; }
     RW_IGNORE(rw_fail(err, RW_E_BUSY, "another agent uses '%s'", a->conf.state_dir),
               "hint follows");

@@ -125,6 +125,19 @@ def test_state_that_others_can_write_is_refused(etc):
         assert r.returncode == 2 and "can be written by others (mode 0777)" in r.stderr and "chmod" in r.stderr, r.stderr
 
 
+def test_a_state_directory_that_cannot_be_written_is_told_with_the_cure(etc):
+    """INV-6: this start could not be counted, so it loads nothing; it says so in one line."""
+    (etc / "state").mkdir(mode=0o700)
+    script = (f"mount -t tmpfs -o mode=0700 none {etc}/state && mount -o remount,ro {etc}/state || exit 77; "
+              f"exec {BIN}/ringward-agent run --config {etc}/agent.conf")
+    r = subprocess.run(["unshare", "-m", "sh", "-c", script], capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL)
+    if r.returncode == 77 or "unshare:" in r.stderr:
+        pytest.skip("this host permits no mount")
+    assert r.returncode == 1, r.stderr
+    assert f"state_dir '{etc}/state': its lock cannot be written: Read-only file system" in r.stderr, r.stderr
+    assert "no sensor runs" in r.stderr, r.stderr
+
+
 def test_sighup_takes_good_settings_and_refuses_bad_ones_with_file_and_line():
     with Lab(BIN) as lab:
         lab.init().start_server()
