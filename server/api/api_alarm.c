@@ -33,20 +33,27 @@ static void put_limited(const struct api_core *c, struct json_writer *w)
     }
 }
 
-void api_alarm_write(const struct api_core *c, struct rw_wall now, struct json_writer *w)
+static void put_inner(struct json_writer *w, bool of_tenant, const char *what, const char *text)
+{
+    bool hidden = of_tenant && text[0] != '\0';
+    put(w, what, hidden ? "does not work; operators of all tenants see why" : text);
+}
+
+void api_alarm_write(const struct api_core *c, struct rw_wall now, bool of_tenant,
+                     struct json_writer *w)
 {
     const struct api_certificate certificate = api_core_certificate(c);
     const struct api_retention retention = api_core_retention(c);
     api_trust_write_alarms(c->trust, now, w);
     api_certificate_write_alarms(&certificate, now, w);
     api_clock_write_alarms(c->steady, w);
-    put(w, "signer", c->signer_alarm);
-    put(w, "store", c->store_alarm);
-    put(w, "controller", c->tick_alarm);
-    put(w, "webhooks", c->tell_alarm);
-    api_retention_write_alarms(&retention, w);
+    put_inner(w, of_tenant, "signer", c->signer_alarm);
+    put_inner(w, of_tenant, "store", c->store_alarm);
+    put_inner(w, of_tenant, "controller", c->tick_alarm);
+    put_inner(w, of_tenant, "webhooks", c->tell_alarm);
+    put_inner(w, of_tenant, "retention", retention.on ? retention.failure : "");
     rollout_run_write_alarms(c->rollouts, w);
-    clone_watch_write_alarms(&c->shared, w);
+    clone_watch_write_alarms(&c->shared, !of_tenant, w);
     fleet_state_write_alarms(c->fleet, w);
     put_limited(c, w);
 }
@@ -58,7 +65,7 @@ static RW_RC record(struct api_core *c, struct rw_err *err)
     RW_TRY(api_core_heal(c, err));
     struct json_writer w = json_begin(&text);
     json_open_array(&w, NULL);
-    api_alarm_write(c, now, &w);
+    api_alarm_write(c, now, false, &w);
     json_close_array(&w);
     RW_TRY(json_done(&w, err));
     return alarm_log_update(c->store, rw_buf_span(&text), now, err);

@@ -67,7 +67,8 @@ static RW_RC start(struct api_core *c, struct api_job *job, struct rw_err *err)
     rw_log_str(&l, "by", job->req.who.name);
     rw_log_end(&l);
     struct json_writer w = json_begin(&job->reply.body);
-    RW_TRY(rollout_run_write(c->rollouts, s->id.family, s->id.number, now, &w, err));
+    const struct rollout_run_look look = {.now = now, .tenant = ""};
+    RW_TRY(rollout_run_write(c->rollouts, s->id.family, s->id.number, &look, &w, err));
     return json_done(&w, err);
 }
 
@@ -78,17 +79,19 @@ static void apply_start(void *core, struct api_job *job)
     api_core_answer(job, rc, &err, 201);
 }
 
-static RW_RC write_list(const struct api_core *c, struct rw_buf *into, struct rw_err *err)
+static RW_RC write_list(const struct api_core *c, struct api_job *job, struct rw_err *err)
 {
-    struct json_writer w = json_begin(into);
-    rollout_run_write_drills(c->rollouts, rw_clock_wall(&c->clock), &w);
+    const struct rollout_run_look look = {.now = rw_clock_wall(&c->clock),
+                                          .tenant = job->req.who.tenant};
+    struct json_writer w = json_begin(&job->reply.body);
+    rollout_run_write_drills(c->rollouts, &look, &w);
     return json_done(&w, err);
 }
 
 static void apply_list(void *core, struct api_job *job)
 {
     struct rw_err err;
-    struct rw_rc rc = write_list(core, &job->reply.body, &err);
+    struct rw_rc rc = write_list(core, job, &err);
     api_core_answer(job, rc, &err, 200);
 }
 

@@ -39,27 +39,31 @@ RW_RC api_operator_empty_body(struct rw_span body, struct rw_err *err)
 /* --- GET /v1/status --- */
 
 /* The view writes a whole object {"rollouts":[...]}; status holds its array as one of its members. */
-static RW_RC put_rollouts(const struct api_core *c, struct rw_wall now, struct json_writer *w,
-                          struct rw_err *err)
+static RW_RC put_rollouts(const struct api_core *c, const struct rollout_run_look *look,
+                          struct json_writer *w, struct rw_err *err)
 {
     static const char head[] = "{\"rollouts\":";
     RW_AUTO(rw_buf) struct rw_buf text = rw_buf_make(API_REPLY_BYTES_MAX);
     struct json_writer inner = json_begin(&text);
-    rollout_run_write_all(c->rollouts, now, &inner);
+    rollout_run_write_all(c->rollouts, look, &inner);
     RW_TRY(json_done(&inner, err));
     RW_ASSERT(rw_span_starts(rw_buf_span(&text), head) && text.p[text.n - 1] == '}');
     json_put_raw(w, "rollouts", rw_span_of(text.p + sizeof(head) - 1, text.n - sizeof(head)));
     return RW_OK;
 }
 
-static RW_RC put_alarms(const struct api_core *c, struct rw_wall now, struct json_writer *w,
-                        struct rw_err *err)
+static RW_RC put_alarms(const struct api_core *c, const struct rollout_run_look *look,
+                        struct json_writer *w, struct rw_err *err)
 {
+    const struct rw_wall now = look->now;
+    const char *tenant = look->tenant;
     json_open_array(w, "alarms");
-    api_alarm_write(c, now, w);
-    webhook_write_alarms(c->webhook, w);
+    api_alarm_write(c, now, tenant[0] != '\0', w);
+    if (tenant[0] == '\0') { webhook_write_alarms(c->webhook, w); }
     const struct ring_policy *policy = api_trust_policy(c->trust);
-    if (policy != NULL) { rollout_control_write_alarms(c->controls, &policy->controls, now, w); }
+    if (policy != NULL) {
+        rollout_control_write_alarms(c->controls, tenant, &policy->controls, now, w);
+    }
     RW_TRY(api_order_write_alarms(c, now, w, err));
     RW_TRY(api_second_write_alarms(c, now, w, err));
     json_close_array(w);
@@ -68,7 +72,8 @@ static RW_RC put_alarms(const struct api_core *c, struct rw_wall now, struct jso
 
 static RW_RC write_status(struct api_core *c, struct api_job *job, struct rw_err *err)
 {
-    struct rw_wall now = rw_clock_wall(&c->clock);
+    const struct rollout_run_look look = {.now = rw_clock_wall(&c->clock),
+                                          .tenant = job->req.who.tenant};
     char started[RW_TIME_TEXT_BYTES];
     int64_t releases = 0;
     RW_TRY(release_count(&c->releases, api_operator_of_tenant(job), &releases, err));
@@ -85,8 +90,8 @@ static RW_RC write_status(struct api_core *c, struct api_job *job, struct rw_err
     api_certificate_write(&certificate, &w);
     json_put_int(&w, "endpoints", (int64_t)fleet_state_endpoints(c->fleet));
     json_put_int(&w, "releases", releases);
-    RW_TRY(put_rollouts(c, now, &w, err));
-    RW_TRY(put_alarms(c, now, &w, err));
+    RW_TRY(put_rollouts(c, &look, &w, err));
+    RW_TRY(put_alarms(c, &look, &w, err));
     json_close_object(&w);
     return json_done(&w, err);
 }

@@ -15,14 +15,6 @@ void api_retention_add(struct api_retention *r, const char *kind, uint64_t count
     RW_ASSERT(false); /* kinds are our own, and few */
 }
 
-void api_retention_write_alarms(const struct api_retention *r, struct json_writer *w)
-{
-    struct rw_err text;
-    if (!r->on || r->failure[0] == '\0') { return; }
-    RW_IGNORE(rw_fail(&text, RW_E_BUSY, "retention: %s", r->failure), "only the text is wanted");
-    json_put_str(w, NULL, text.text);
-}
-
 static RW_RC put_sums(const struct api_retention *r, struct rw_buf *into, struct rw_err *err)
 {
     RW_TRY(rw_buf_append_str(into,

@@ -32,8 +32,6 @@ struct api_retention {
 
 /* Counts `count` more of `kind` (constant text, as every time). */
 void api_retention_add(struct api_retention *r, const char *kind, uint64_t count, uint64_t bytes);
-/* Appends alarms as strings to an open array. */
-void api_retention_write_alarms(const struct api_retention *r, struct json_writer *w);
 /* Appends Prometheus samples; none when it is off. Fails as rw_buf_appendf. */
 RW_RC api_retention_metrics(const struct api_retention *r, struct rw_buf *into, struct rw_err *err);
 

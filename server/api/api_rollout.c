@@ -66,12 +66,18 @@ static void prepare_steering(struct api_job *job)
 
 /* --- changes --- */
 
-static RW_RC write_rollout(const struct api_core *c, const struct release_id *id,
-                           struct rw_buf *into, struct rw_err *err)
+static struct rollout_run_look look_of(const struct api_core *c, const struct api_job *job)
 {
-    struct json_writer w = json_begin(into);
-    RW_TRY(
-        rollout_run_write(c->rollouts, id->family, id->number, rw_clock_wall(&c->clock), &w, err));
+    return (struct rollout_run_look){.now = rw_clock_wall(&c->clock),
+                                     .tenant = job->req.who.tenant};
+}
+
+static RW_RC write_rollout(const struct api_core *c, struct api_job *job,
+                           const struct release_id *id, struct rw_err *err)
+{
+    const struct rollout_run_look look = look_of(c, job);
+    struct json_writer w = json_begin(&job->reply.body);
+    RW_TRY(rollout_run_write(c->rollouts, id->family, id->number, &look, &w, err));
     return json_done(&w, err);
 }
 
@@ -102,7 +108,7 @@ static RW_RC start_rollout(struct api_core *c, struct api_job *job, struct rw_er
         rollout_run_start(c->rollouts, id.family, id.number, &actor, rw_clock_wall(&c->clock), err),
         err));
     log_change("start", job, &id, "");
-    return write_rollout(c, &id, &job->reply.body, err);
+    return write_rollout(c, job, &id, err);
 }
 
 static void apply_start(void *core, struct api_job *job)
@@ -139,7 +145,7 @@ static RW_RC steer(struct api_core *c, struct api_job *job, enum rollout_rule_co
                                             s->generation, &actor, rw_clock_wall(&c->clock), err),
                         err));
     log_change(verb, job, &id, s->reason);
-    return write_rollout(c, &id, &job->reply.body, err);
+    return write_rollout(c, job, &id, err);
 }
 
 static void apply_command(void *core, struct api_job *job, enum rollout_rule_command command,
@@ -177,17 +183,18 @@ static void apply_rollback(void *core, struct api_job *job)
 
 /* --- views --- */
 
-static RW_RC write_list(const struct api_core *c, struct rw_buf *into, struct rw_err *err)
+static RW_RC write_list(const struct api_core *c, struct api_job *job, struct rw_err *err)
 {
-    struct json_writer w = json_begin(into);
-    rollout_run_write_all(c->rollouts, rw_clock_wall(&c->clock), &w);
+    const struct rollout_run_look look = look_of(c, job);
+    struct json_writer w = json_begin(&job->reply.body);
+    rollout_run_write_all(c->rollouts, &look, &w);
     return json_done(&w, err);
 }
 
 static void apply_list(void *core, struct api_job *job)
 {
     struct rw_err err;
-    struct rw_rc rc = write_list(core, &job->reply.body, &err);
+    struct rw_rc rc = write_list(core, job, &err);
     api_core_answer(job, rc, &err, 200);
 }
 
@@ -196,13 +203,15 @@ static void apply_show(void *core, struct api_job *job)
     struct rw_err err;
     struct release_id id;
     struct rw_rc rc = release_id_parse(job->req.params[0], job->req.params[1], &id, &err);
-    if (rw_is_ok(rc)) { rc = write_rollout(core, &id, &job->reply.body, &err); }
+    if (rw_is_ok(rc)) { rc = write_rollout(core, job, &id, &err); }
     api_core_answer(job, rc, &err, 200);
 }
 
+/* Evidence is kept per cohort and judged by tenant: none of it is one tenant's (INV-11). */
 static RW_RC write_explain(const struct api_core *c, struct api_job *job, struct rw_err *err)
 {
     struct release_id id;
+    RW_TRY(api_operator_any_tenant(job, err));
     RW_TRY(release_id_parse(job->req.params[0], job->req.params[1], &id, err));
     struct json_writer w = json_begin(&job->reply.body);
     RW_TRY(rollout_run_explain(c->rollouts, id.family, id.number, &w, err));

@@ -152,7 +152,8 @@ static RW_RC confirm(struct api_core *c, struct api_job *job, struct rw_err *err
     RW_TRY(api_core_finish(c, carry_out(c, &s, job->req.who.name, d->reason, err), err));
     log_second("second_confirmed", &s, job->req.who.name);
     struct json_writer w = json_begin(&job->reply.body);
-    RW_TRY(rollout_run_write(c->rollouts, s.family, s.release, rw_clock_wall(&c->clock), &w, err));
+    const struct rollout_run_look look = {.now = rw_clock_wall(&c->clock), .tenant = ""};
+    RW_TRY(rollout_run_write(c->rollouts, s.family, s.release, &look, &w, err));
     return json_done(&w, err);
 }
 

@@ -74,20 +74,19 @@ void clone_watch_drop(struct clone_watch *w)
     *w = (struct clone_watch){.cap = 0};
 }
 
-void clone_watch_write_alarms(const struct clone_watch *w, struct json_writer *out)
+void clone_watch_write_alarms(const struct clone_watch *w, bool named, struct json_writer *out)
 {
     char text[200];
     char id[2 * CLONE_WATCH_ID_BYTES + 1] = "";
     if (w->shared == 0) { return; }
-    for (size_t i = 0; i < w->cap && id[0] == '\0'; i++) {
+    for (size_t i = 0; named && i < w->cap && id[0] == '\0'; i++) {
         if (w->entries[i].shared) {
             rw_hex_encode(id, sizeof(id), w->entries[i].id, CLONE_WATCH_ID_BYTES);
         }
     }
     (void)snprintf(text, sizeof(text),
-                   "%llu endpoints are shared by several machines (copied disks), such as %s: give "
-                   "each its own "
-                   "machine id",
-                   (unsigned long long)w->shared, id);
+                   "%llu endpoints are shared by several machines (copied disks)%s%s: give "
+                   "each its own machine id",
+                   (unsigned long long)w->shared, named ? ", such as " : "", id);
     json_put_str(out, NULL, text);
 }

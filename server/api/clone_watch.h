@@ -38,7 +38,8 @@ struct clone_watch {
 bool clone_watch_see(struct clone_watch *w, const uint8_t id[static CLONE_WATCH_ID_BYTES],
                      uint64_t run);
 void clone_watch_drop(struct clone_watch *w);
-/* Appends one line for all of them to an open array; nothing when there are none (INV-12). */
-void clone_watch_write_alarms(const struct clone_watch *w, struct json_writer *out);
+/* Appends one line for all of them to an open array; nothing when there are none (INV-12). `named`: with one of them,
+ * which is nothing to read for other tenants. */
+void clone_watch_write_alarms(const struct clone_watch *w, bool named, struct json_writer *out);
 
 #endif

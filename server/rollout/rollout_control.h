@@ -59,8 +59,8 @@ bool rollout_control_keeps(const struct rollout_run *r, const struct beacon_perm
 void rollout_control_write(const struct rollout_control_set *set, const char *tenant,
                            const struct control_limits *l, struct rw_wall now,
                            struct json_writer *w);
-/* Appends a line to an open array for each control that is old or has lapsed (INV-12). */
-void rollout_control_write_alarms(const struct rollout_control_set *set,
+/* Appends a line to an open array for each control that is old or has lapsed (INV-12); `tenant` as above. */
+void rollout_control_write_alarms(const struct rollout_control_set *set, const char *tenant,
                                   const struct control_limits *l, struct rw_wall now,
                                   struct json_writer *w);
 /* Prometheus samples: controls by kind and state, age of the oldest in force. */

@@ -10,6 +10,12 @@ static void put_scope(struct json_writer *w, const struct rollout_control_scope 
     json_put_str(w, s->endpoint ? "endpoint" : "tenant", s->name);
 }
 
+/* INV-11: a tenant sees its own; whose an endpoint is the set does not know. */
+static bool is_seen(const struct rollout_control_scope *s, const char *tenant)
+{
+    return tenant[0] == '\0' || (!s->endpoint && strcmp(s->name, tenant) == 0);
+}
+
 void rollout_control_write(const struct rollout_control_set *set, const char *tenant,
                            const struct control_limits *l, struct rw_wall now,
                            struct json_writer *w)
@@ -18,8 +24,7 @@ void rollout_control_write(const struct rollout_control_set *set, const char *te
     json_open_array(w, "controls");
     for (size_t i = 0; set != NULL && i < set->count; i++) {
         const struct rollout_control_entry *e = &set->entries[i];
-        bool own = !e->scope.endpoint && strcmp(e->scope.name, tenant) == 0;
-        if (tenant[0] != '\0' && !own) { continue; }
+        if (!is_seen(&e->scope, tenant)) { continue; }
         for (size_t k = 0; k < e->count; k++) {
             json_open_object(w, NULL);
             put_scope(w, &e->scope);
@@ -54,12 +59,13 @@ static void put_alarm(struct json_writer *w, const struct rollout_control_scope 
     json_put_str(w, NULL, text);
 }
 
-void rollout_control_write_alarms(const struct rollout_control_set *set,
+void rollout_control_write_alarms(const struct rollout_control_set *set, const char *tenant,
                                   const struct control_limits *l, struct rw_wall now,
                                   struct json_writer *w)
 {
     for (size_t i = 0; set != NULL && i < set->count; i++) {
         const struct rollout_control_entry *e = &set->entries[i];
+        if (!is_seen(&e->scope, tenant)) { continue; }
         for (size_t k = 0; k < e->count; k++) {
             if (control_rule_is_old(&e->set[k].control, l, now)) {
                 put_alarm(w, &e->scope, &e->set[k], l, now);

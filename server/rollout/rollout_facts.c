@@ -177,12 +177,12 @@ static void spare(const struct rollout_facts_from *from, const struct rollout_fa
                        "log E %.2f >= %.2f, but control is abnormal too: a person must look",
                        f->log_e, f->threshold);
         return;
-    case VERDICT_TENANT:
+    case VERDICT_TENANT: /* names nobody: operators of every tenant read it (INV-11) */
         (void)snprintf(dst, GATE_RULE_REASON_BYTES,
-                       "only tenant %.32s votes against it: %lld of %lld failed, log E %.2f >= "
+                       "only one tenant votes against it: %lld of %lld failed, log E %.2f >= "
                        "%.2f: held for that tenant, the rest goes on",
-                       f->top_tenant, (long long)f->votes.top, (long long)f->votes.top_exposed,
-                       f->crossed, f->threshold);
+                       (long long)f->votes.top, (long long)f->votes.top_exposed, f->crossed,
+                       f->threshold);
         return;
     case VERDICT_COHORT:
         (void)snprintf(dst, GATE_RULE_REASON_BYTES,

@@ -144,13 +144,20 @@ size_t rollout_run_offers(const struct rollout_run *r,
                           struct rollout_run_offer out[static ROLLOUT_OFFERS_MAX]);
 
 /* --- views: the objects of docs/protocol.md 8 --- */
+/* Who looks, and when. */
+struct rollout_run_look {
+    struct rw_wall now;
+    const char *tenant; /* borrowed; "": sees all, else is told of no other tenant (INV-11) */
+};
 /* Writes one rollout object. Fails with RW_E_NOT_FOUND. */
 RW_RC rollout_run_write(const struct rollout_run *r, const char *family, int64_t release,
-                        struct rw_wall now, struct json_writer *w, struct rw_err *err);
+                        const struct rollout_run_look *look, struct json_writer *w,
+                        struct rw_err *err);
 /* Writes {"rollouts":[...]}: the newest 100, oldest first. */
-void rollout_run_write_all(const struct rollout_run *r, struct rw_wall now, struct json_writer *w);
+void rollout_run_write_all(const struct rollout_run *r, const struct rollout_run_look *look,
+                           struct json_writer *w);
 /* Writes {"drills":[...]}: the same of drills only, the newest first. */
-void rollout_run_write_drills(const struct rollout_run *r, struct rw_wall now,
+void rollout_run_write_drills(const struct rollout_run *r, const struct rollout_run_look *look,
                               struct json_writer *w);
 /* Writes the evidence behind the verdicts: counts, terms, thresholds per ring. */
 RW_RC rollout_run_explain(const struct rollout_run *r, const char *family, int64_t release,

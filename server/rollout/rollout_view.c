@@ -157,7 +157,7 @@ static void put_health(struct json_writer *w, const char *ring, const struct rol
 }
 
 /* Parts that are stopped while the rest may go on. */
-static void put_stopped(struct json_writer *w, const struct rollout *ro)
+static void put_stopped(struct json_writer *w, const struct rollout *ro, const char *tenant)
 {
     json_open_array(w, "cohorts_halted");
     for (size_t i = 0; i < ro->cohort_count; i++) {
@@ -172,15 +172,17 @@ static void put_stopped(struct json_writer *w, const struct rollout *ro)
     json_close_array(w);
     json_open_array(w, "tenants_held");
     for (size_t i = 0; i < ro->tenant_count; i++) {
-        json_put_str(w, NULL, ro->tenants[i]);
+        /* INV-11: who else is held is nothing to a tenant. */
+        bool told = tenant[0] == '\0' || strcmp(tenant, ro->tenants[i]) == 0;
+        if (told) { json_put_str(w, NULL, ro->tenants[i]); }
     }
     json_close_array(w);
 }
 
-static void put_rollout(const struct rollout_run *r, const struct rollout *ro, struct rw_wall now,
-                        struct json_writer *w)
+static void put_rollout(const struct rollout_run *r, const struct rollout *ro,
+                        const struct rollout_run_look *look, struct json_writer *w)
 {
-    const struct rollout_facts_from from = rollout_live_from(r, ro, now);
+    const struct rollout_facts_from from = rollout_live_from(r, ro, look->now);
     struct rollout_facts nearest = {.threshold = 0};
     size_t nearest_ring = 0;
     char reason[ROLLOUT_REASON_BYTES];
@@ -196,7 +198,7 @@ static void put_rollout(const struct rollout_run *r, const struct rollout *ro, s
     if (ro->ended.s != 0) { rollout_view_time(w, "ended", ro->ended); }
     if (ro->halt.there) { put_halt(w, &ro->halt); }
     if (ro->drill.on) { put_drill(w, ro); }
-    put_stopped(w, ro);
+    put_stopped(w, ro, look->tenant);
     json_open_array(w, "rings");
     for (size_t i = 0; i < ro->ring_count; i++) {
         struct rollout_facts f;
@@ -222,15 +224,16 @@ RW_RC rollout_view_find(const struct rollout_run *r, const char *family, int64_t
 }
 
 RW_RC rollout_run_write(const struct rollout_run *r, const char *family, int64_t release,
-                        struct rw_wall now, struct json_writer *w, struct rw_err *err)
+                        const struct rollout_run_look *look, struct json_writer *w,
+                        struct rw_err *err)
 {
     const struct rollout *ro = NULL;
     RW_TRY(rollout_view_find(r, family, release, &ro, err));
-    put_rollout(r, ro, now, w);
+    put_rollout(r, ro, look, w);
     return RW_OK;
 }
 
-void rollout_run_write_drills(const struct rollout_run *r, struct rw_wall now,
+void rollout_run_write_drills(const struct rollout_run *r, const struct rollout_run_look *look,
                               struct json_writer *w)
 {
     size_t listed = 0;
@@ -238,20 +241,21 @@ void rollout_run_write_drills(const struct rollout_run *r, struct rw_wall now,
     json_open_array(w, "drills");
     for (size_t i = r->count; i > 0 && listed < LISTED_MAX; i--) {
         if (!r->all[i - 1]->drill.on) { continue; }
-        put_rollout(r, r->all[i - 1], now, w);
+        put_rollout(r, r->all[i - 1], look, w);
         listed++;
     }
     json_close_array(w);
     json_close_object(w);
 }
 
-void rollout_run_write_all(const struct rollout_run *r, struct rw_wall now, struct json_writer *w)
+void rollout_run_write_all(const struct rollout_run *r, const struct rollout_run_look *look,
+                           struct json_writer *w)
 {
     size_t first = r->count > LISTED_MAX ? r->count - LISTED_MAX : 0;
     json_open_object(w, NULL);
     json_open_array(w, "rollouts");
     for (size_t i = first; i < r->count; i++) {
-        put_rollout(r, r->all[i], now, w);
+        put_rollout(r, r->all[i], look, w);
     }
     json_close_array(w);
     json_close_object(w);

@@ -5,6 +5,7 @@ import copy
 import http.client
 import json
 import os
+import re
 import ssl
 import signal
 import threading
@@ -15,6 +16,7 @@ import pytest
 from bounds import Bounds
 from conftest import BIN
 from lab import EXAMPLES, POLICY, Lab, wait_for
+from test_hostile_clients import get
 
 CONTEXT = ssl.create_default_context()
 CONTEXT.check_hostname = False
@@ -111,6 +113,15 @@ def test_inv_11_a_silent_flood_of_one_tenant_does_not_stop_the_others(lab):
     assert rollout["tenants_held"] == [] and rollout["rings"][0]["healthy"] == OTHERS, rollout
 
 
+def hears_nothing_of_red(lab, release):
+    """Whose token is another tenant's."""
+    token = lab.cli("token", "create", "--name", "look", "--role", "operator", "--tenant", "blue", check=True).stdout.strip()
+    for path in ("/v1/status", "/v1/rollouts", f"/v1/rollouts/{release}"):
+        status, text = get(lab, path, token)
+        assert status == 200 and b"tenants_held" in text and not re.search(rb"\bred\b", text), text
+    assert get(lab, f"/v1/rollouts/{release}/explain", token)[0] == 403
+
+
 def test_inv_11_a_tenant_that_forges_refusals_is_held_alone_and_nobody_has_to_resume(lab):
     red, blue = Tenant(lab, "red", 6), Tenant(lab, "blue", OTHERS)
     release = lab.publish(EXAMPLES / "good-1.yar", "good")
@@ -125,6 +136,7 @@ def test_inv_11_a_tenant_that_forges_refusals_is_held_alone_and_nobody_has_to_re
         wait_for("the tenant is held", lambda: lab.rollout(release)["tenants_held"] == ["red"], 30, 0.1)
         assert not red.ask(red.tokens[0], *what) and not lab.rollout(release).get("halt")
         assert any("red" not in alarm and release in alarm for alarm in lab.json("status")["alarms"])  # INV-12
+        hears_nothing_of_red(lab, release)
         for token in blue.tokens:
             wait_for("a place", lambda t=token: blue.ask(t, *what), 30, 0.05)
             blue.beacon(token, kind="healthy", generation=2, **about)

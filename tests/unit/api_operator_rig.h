@@ -57,11 +57,11 @@ RW_RC rollout_run_drill(struct rollout_run *r, const char *family, int64_t relea
     return change(actor, err);
 }
 
-void rollout_run_write_drills(const struct rollout_run *r, struct rw_wall now,
+void rollout_run_write_drills(const struct rollout_run *r, const struct rollout_run_look *look,
                               struct json_writer *w)
 {
     (void)r;
-    (void)now;
+    (void)look;
     json_open_object(w, NULL);
     json_close_object(w);
 }
@@ -97,12 +97,13 @@ RW_RC rollout_run_generation(const struct rollout_run *r, const char *family, in
 }
 
 RW_RC rollout_run_write(const struct rollout_run *r, const char *family, int64_t release,
-                        struct rw_wall now, struct json_writer *w, struct rw_err *err)
+                        const struct rollout_run_look *look, struct json_writer *w,
+                        struct rw_err *err)
 {
     (void)r;
     (void)family;
     (void)release;
-    (void)now;
+    (void)look;
     (void)err;
     json_open_object(w, NULL);
     json_put_str(w, "state", "held");
@@ -110,10 +111,11 @@ RW_RC rollout_run_write(const struct rollout_run *r, const char *family, int64_t
     return RW_OK;
 }
 
-void rollout_run_write_all(const struct rollout_run *r, struct rw_wall now, struct json_writer *w)
+void rollout_run_write_all(const struct rollout_run *r, const struct rollout_run_look *look,
+                           struct json_writer *w)
 {
     (void)r;
-    (void)now;
+    (void)look;
     json_open_object(w, NULL);
     json_open_array(w, "rollouts");
     json_close_array(w);

@@ -57,6 +57,38 @@ TEST(what_is_set_survives_a_restart_and_is_on_record)
     end(&w); /* verifies the chain */
 }
 
+/* INV-12: what is old is told; INV-11: to the tenant that it is set for, and to who sees all. */
+TEST(inv_11_old_controls_are_told_to_their_tenant_alone)
+{
+    static const struct {
+        const char *reader;
+        bool told_acme, told_endpoint;
+    } cases[] = {{"", true, true}, {"acme", true, false}, {"initech", false, false}};
+    struct world w;
+    struct rw_err err;
+    struct rollout_control_set *set = NULL;
+    struct rollout_control_scope one = {.endpoint = true,
+                                        .name = "0123456789abcdef0123456789abcdef"};
+    begin(&w);
+    const struct control c = {.kind = CONTROL_BACK, .amount = 1, .since = w.now};
+    MUST(rollout_control_open(&w.store, &set, &err));
+    MUST(rollout_control_put(set, &acme, &c, &ada, &err));
+    MUST(rollout_control_put(set, &one, &c, &ada, &err));
+    for (size_t i = 0; i < RW_LEN(cases); i++) {
+        RW_AUTO(rw_buf) struct rw_buf text = rw_buf_make(65536);
+        struct json_writer out = json_begin(&text);
+        json_open_array(&out, NULL);
+        rollout_control_write_alarms(set, cases[i].reader, &w.policy.controls,
+                                     (struct rw_wall){w.now.s + 365 * 86400}, &out);
+        json_close_array(&out);
+        MUST(json_done(&out, &err));
+        assert_int_equal(strstr(rw_buf_str(&text), "tenant acme") != NULL, cases[i].told_acme);
+        assert_int_equal(strstr(rw_buf_str(&text), one.name) != NULL, cases[i].told_endpoint);
+    }
+    rollout_control_drop(&set);
+    end(&w);
+}
+
 static RW_RC no_record(void *ctx, const struct store_audit *a, struct rw_err *err)
 {
     (void)ctx;
@@ -190,6 +222,7 @@ TEST(unpausable_class_is_refused_to_controls_never_to_a_pause_of_a_rollout)
 
 RUN_TESTS(cmocka_unit_test(unpausable_class_is_refused_to_controls_never_to_a_pause_of_a_rollout),
           cmocka_unit_test(what_is_set_survives_a_restart_and_is_on_record),
+          cmocka_unit_test(inv_11_old_controls_are_told_to_their_tenant_alone),
           cmocka_unit_test(inv_9_what_cannot_be_recorded_is_set_neither_in_store_nor_memory),
           cmocka_unit_test(kept_endpoint_waits_and_counts_nowhere),
           cmocka_unit_test(nobody_is_kept_at_what_was_halted_or_is_not_listed),

@@ -270,14 +270,15 @@ TEST(views_are_json_that_our_own_readers_take)
     for (int i = 0; i < 15; i++) {
         minute(&w, 1, 30);
     }
+    const struct rollout_run_look look = {.now = w.now, .tenant = ""};
     for (int view = 0; view < 3; view++) {
         RW_AUTO(rw_buf) struct rw_buf out = rw_buf_make(1 << 18);
         RW_AUTO(json_tree) json_tree tree = NULL;
         struct json_writer j = json_begin(&out);
         if (view == 0) {
-            MUST(rollout_run_write(w.run, "yara", 1, w.now, &j, &err));
+            MUST(rollout_run_write(w.run, "yara", 1, &look, &j, &err));
         } else if (view == 1) {
-            rollout_run_write_all(w.run, w.now, &j);
+            rollout_run_write_all(w.run, &look, &j);
         } else {
             MUST(rollout_run_explain(w.run, "yara", 1, &j, &err));
         }

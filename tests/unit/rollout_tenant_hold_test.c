@@ -89,6 +89,21 @@ static void expect_alarm(const struct world *w, bool there)
     assert_null(strstr(rw_buf_str(&out), "initech")); /* others read it */
 }
 
+/* Which tenants are held is told to who sees all and to the tenant, and nobody's name stands anywhere else. */
+static void expect_told(const struct world *w, const char *reader, bool told)
+{
+    struct rw_err err;
+    const struct rollout_run_look look = {.now = w->now, .tenant = reader};
+    RW_AUTO(rw_buf) struct rw_buf out = rw_buf_make(1 << 18);
+    struct json_writer j = json_begin(&out);
+    MUST(rollout_run_write(w->run, "yara", 1, &look, &j, &err));
+    MUST(json_done(&j, &err));
+    assert_non_null(
+        strstr(rw_buf_str(&out), told ? "\"tenants_held\":[\"initech\"]" : "\"tenants_held\":[]"));
+    const char *name = strstr(rw_buf_str(&out), "initech");
+    assert_true(told ? strstr(name + 1, "initech") == NULL : name == NULL);
+}
+
 /* INV-11: an attacker with endpoints of one tenant can neither halt a release for everyone nor hold it, and the attempt
  * is visible (INV-12). */
 TEST(inv_11_votes_of_one_tenant_hold_that_tenant_alone)
@@ -101,6 +116,9 @@ TEST(inv_11_votes_of_one_tenant_hold_that_tenant_alone)
     expect_cause(&w, "rollout.tenant_held", "tenant initech in ring canary", "crash");
     assert_false(audit_says(&w, "rollout.held"));
     expect_alarm(&w, true);
+    expect_told(&w, "", true);
+    expect_told(&w, "initech", true);
+    expect_told(&w, "acme", false);
     assert_true(facts_of(&w).log_e < log(20.0)); /* nothing of it is left in what the gate reads */
     restart(&w);
     tick(&w);
