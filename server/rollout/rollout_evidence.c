@@ -264,6 +264,19 @@ void rollout_evidence_look(struct rollout_evidence *e, const struct rollout *ro,
     e->resumes = ro->resumes;
 }
 
+/* The first bucket to be taken once more. Those of before a resume were looked at by a person. When that was is not
+ * kept, but a ring that is resumed moves: what has closed behind the latest move of all rings came after it. */
+static int64_t first_again(const struct look *l)
+{
+    const struct rollout *ro = l->ro;
+    int64_t kept = l->last_bucket - FLEET_BUCKETS;
+    int64_t moved_s = 0;
+    for (size_t i = 0; i < ro->ring_count; i++) {
+        moved_s = most(moved_s, ro->rings[i].since.s);
+    }
+    return ro->resumes == 0 ? kept : most(kept, moved_s / width_s(ro, l->fleet, l->now) + 1);
+}
+
 static void take_out(const struct look *l, struct rollout_evidence_scope *s,
                      const struct health_rule_norm *norm)
 {
@@ -282,8 +295,7 @@ static void take_out(const struct look *l, struct rollout_evidence_scope *s,
     if (hazard > 0.0) { late_rule_history(&s->late, hazard * (double)s->risk_s / 60.0, late); }
     late_rule_crash(&s->late, norm->rho_crash, late, &risk);
     late_rule_control_crash(&s->late, norm->rho_crash, control, &risk);
-    /* Buckets of before a resume were looked at by a person; which ones these are is not known any more. */
-    if (l->ro->resumes == 0) { take_buckets(l, s, norm, l->last_bucket - FLEET_BUCKETS); }
+    take_buckets(l, s, norm, first_again(l));
     s->late.control_windows = before.control_windows;
     s->late.control_dark = before.control_dark;
     s->late_seen = c.late_crash;
