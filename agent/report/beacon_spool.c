@@ -260,10 +260,15 @@ RW_RC beacon_spool_add(struct beacon_spool *s, const struct beacon *b, struct rw
     RW_AUTO(rw_buf) struct rw_buf text = rw_buf_make(BEACON_SPOOL_FILE_BYTES_MAX);
     char name[BEACON_SPOOL_NAME_BYTES];
     RW_TRY(write_one(b, &text, err));
+    size_t old = superseded(s, b);
+    if (s->count >= s->max && old < s->count) {
+        RW_TRY(remove_index(s, old, err));
+        old = s->count;
+    }
     while (s->count >= s->max) {
         RW_TRY(drop_index(s, victim(s), err));
+        old = s->count;
     }
-    size_t old = superseded(s, b);
     struct beacon_spool_entry e = {.seq = s->next_seq, .kind = beacon_kind_name(b->kind)[0]};
     rw_copy(e.id, sizeof(e.id), b->id, sizeof(b->id));
     name_of(&e, name);

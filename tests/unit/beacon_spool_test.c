@@ -138,6 +138,22 @@ TEST(a_full_spool_drops_the_oldest_alive_first_and_counts)
     remove_spool();
 }
 
+/* What says the same needs no room beside the last one: nothing is lost, and nothing counts as lost (INV-12). */
+TEST(in_a_full_spool_a_sign_of_life_still_takes_the_place_of_an_equal_one)
+{
+    uint64_t seqs[BEACON_BATCH_MAX];
+    size_t n = 0;
+    open_spool(3);
+    add_about(BEACON_ALIVE, 1, "yara", 6, "");
+    add(BEACON_CRASH, 2);
+    add_about(BEACON_ALIVE, 3, "yara", 7, "");
+    add_about(BEACON_ALIVE, 4, "yara", 7, "");
+    add_about(BEACON_ALIVE, 5, "yara", 7, "");
+    assert_string_equal(next_ids(&n, seqs), "1 2 5 ");
+    assert_int_equal(spool.dropped, 0);
+    remove_spool();
+}
+
 /* What one beacon says: family "y", "t" or "-" (nothing is loaded), and a detail, or an event about "y". */
 static const struct life_case {
     const char *id;
@@ -247,6 +263,7 @@ TEST_EACH(beacons_are_kept_until_they_are_acknowledged_or_refused_for_good, outc
 RUN_TESTS(cmocka_unit_test(beacons_come_out_in_the_order_of_their_making_also_after_a_restart),
           cmocka_unit_test(only_what_was_acknowledged_leaves),
           cmocka_unit_test(a_full_spool_drops_the_oldest_alive_first_and_counts),
+          cmocka_unit_test(in_a_full_spool_a_sign_of_life_still_takes_the_place_of_an_equal_one),
           cmocka_unit_test(a_sign_of_life_takes_the_place_of_the_last_that_said_the_same),
           cmocka_unit_test(a_sign_of_life_that_is_on_its_way_is_followed_by_the_next),
           cmocka_unit_test(damage_on_disk_never_blocks_the_others),
