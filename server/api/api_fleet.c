@@ -13,15 +13,12 @@ enum { PAGE_DEFAULT = 100, PAGE_MAX = 1000, COHORTS_DEFAULT = 50, OLDER_S_MAX = 
 
 static RW_RC write_fleet(const struct api_core *c, struct api_job *job, struct rw_err *err)
 {
-    struct rw_span after;
-    uint8_t id[FLEET_ENDPOINT_BYTES];
+    int64_t after = 0;
     int64_t limit = PAGE_DEFAULT;
-    bool has_after = api_query_find(&job->req, "after", &after);
-    if (has_after) { RW_TRY(rw_hex_decode(id, sizeof(id), after, "'after'", err)); }
+    RW_TRY(api_query_i64(&job->req, "after", 0, RW_JSON_INT_MAX, &after, err));
     RW_TRY(api_query_i64(&job->req, "limit", 1, PAGE_MAX, &limit, err));
     struct json_writer w = json_begin(&job->reply.body);
-    RW_TRY(fleet_state_write_page(c->fleet, job->req.who.tenant, has_after ? id : NULL,
-                                  (size_t)limit, &w, err));
+    RW_TRY(fleet_state_write_page(c->fleet, job->req.who.tenant, after, (size_t)limit, &w, err));
     return json_done(&w, err);
 }
 

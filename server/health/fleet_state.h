@@ -76,9 +76,11 @@ void fleet_state_fold_lost(struct fleet_state *f);
 
 /* --- views --- */
 size_t fleet_state_endpoints(const struct fleet_state *f);
-/* One page {"endpoints":[{...}],"next":"ID"?} in order of id, those behind `after` (NULL: from the start);
- * `tenant` "" means all tenants (INV-11). limit 1..1000. */
-RW_RC fleet_state_write_page(const struct fleet_state *f, const char *tenant, const uint8_t *after,
+/* A page looks at so many endpoints at most: one of a tenant may be short or empty and have a `next`. */
+enum { FLEET_PAGE_LOOKS = 16384 };
+/* One page {"endpoints":[{...}],"next":"N"?} in order of first sight, behind the first `after` endpoints; `tenant` ""
+ * means all tenants (INV-11). limit 1..1000. */
+RW_RC fleet_state_write_page(const struct fleet_state *f, const char *tenant, int64_t after,
                              size_t limit, struct json_writer *w, struct rw_err *err);
 /* One endpoint object, left open for more members, and whose it is. Fails with RW_E_NOT_FOUND, also for another
  * tenant's endpoint. */

