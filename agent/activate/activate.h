@@ -89,10 +89,12 @@ struct activate {
     struct rw_mono hold_until;       /* a commit was not durable: try again then */
     struct rw_mono restart_at;       /* sensor down: start it again then */
     int64_t restarts;                /* in a row */
-    bool unstarted; /* the last start failed: no process, so nothing to blame content for */
-    bool absent;    /* observed: that it is not there has been logged */
-    bool hang_told; /* observed: it hangs, is not killed, and that was told */
-    bool end_open;  /* observed by its unit: it ended, and whether it crashed is not known yet */
+    bool unstarted;   /* the last start failed: no process, so nothing to blame content for */
+    bool absent;      /* observed: that it is not there has been logged */
+    bool hang_told;   /* observed: it hangs, is not killed, and that was told */
+    bool end_open;    /* observed by its unit: it ended, and whether it crashed is not known yet */
+    bool end_crashed; /* that of a change under way was a crash */
+    int64_t by_hand;  /* starts of the sensor by hand since the change under way began */
     struct rw_mono end_at;                     /* end_open: when it ended */
     int64_t end_restarts;                      /* end_open: of the unit before */
     struct rw_mono crashes[BOOT_RULE_CRASHES]; /* the latest first; ms 0: none */

@@ -86,33 +86,48 @@ static void sensor_lost(struct activate *a, int64_t signal_number, const char *d
 static const char observed_ended[] = "the sensor's process ended";
 
 /* A unit that is restarted by hand did not crash: what systemd says of it at its next start decides. */
-static void observed_has_ended(struct activate *a)
+bool activate_asks_of_end(struct activate *a)
 {
-    if (a->sensor.unit.pid < 0) {
-        sensor_lost(a, 0, observed_ended);
-        return;
-    }
+    if (a->sensor.unit.pid < 0) { return false; } /* no unit */
     rw_log(RW_LOG_WARN, "sensor_lost", "detail", observed_ended);
-    a->settled = false;
     a->end_open = true;
+    a->end_crashed = false;
     a->end_restarts = a->sensor.unit.restarts;
     a->end_at = activate_now(a);
     a->restart_at.ms = a->end_at.ms + LOOK_ENDED_MS;
+    return true;
+}
+
+static void observed_has_ended(struct activate *a)
+{
+    if (!activate_asks_of_end(a)) {
+        sensor_lost(a, 0, observed_ended);
+        return;
+    }
+    a->settled = false;
     activate_enter(a, ACTIVATE_STARTING);
 }
 
 /* Before the next process is taken hold of: what is told is what the last one held. */
 static void settle_end(struct activate *a, bool running, bool told)
 {
+    bool change = a->phase == ACTIVATE_LOADING || a->phase == ACTIVATE_PROBATION;
     const struct observe_rule_look look = {.unit = &a->sensor.unit,
                                            .restarts_before = a->end_restarts,
                                            .open_ms = activate_now(a).ms - a->end_at.ms,
                                            .told = told,
-                                           .running = running};
+                                           .running = running,
+                                           .change = change};
     if (!a->end_open) { return; }
     int64_t crashes = observe_rule_crashes(&look);
     if (crashes == OBSERVE_RULE_OPEN) { return; }
+    if (change && crashes == 0 && !running) {
+        a->end_at = activate_now(a); /* stopped: it may still die of the change at its next start */
+        return;
+    }
     a->end_open = false;
+    a->end_crashed = change && crashes > 0; /* the change is given up for it */
+    if (a->end_crashed) { return; }
     if (crashes > 0) {
         a->restarts++;
         count_crashes(a, 0, observed_ended, crashes);
@@ -155,7 +170,7 @@ bool activate_find_sensor(struct activate *a)
         prepare_start(a);
     }
     a->absent = true;
-    bool seldom = a->sensor.way.observed.unit != NULL && !a->end_open;
+    bool seldom = a->sensor.way.observed.unit != NULL && (!a->end_open || a->sensor.unit.ordered);
     a->restart_at.ms = activate_now(a).ms + (seldom ? LOOK_UNIT_MS : LOOK_MS);
     return false;
 }

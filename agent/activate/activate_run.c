@@ -18,7 +18,7 @@ static struct trial_rule_evidence evidence(const struct activate *a)
         .load_timeout_ms = a->load_timeout_ms,
         .probation_ms = a->slots.trial.probation_s * 1000,
         .silence_ms = a->alive_ms,
-        .running = sensor_running(&a->sensor),
+        .running = sensor_running(&a->sensor) && !a->end_crashed,
         .observed = a->sensor.observed,
         .signaled = a->sensor.last_exit.signaled,
         .exit_status = a->sensor.last_exit.status,
@@ -91,14 +91,41 @@ static void look_at_proven(struct activate *a)
     }
 }
 
-static void step_change(struct activate *a)
+/* No process: nothing to blame the change for. One that is found must prove it from the begin on. Somebody who starts
+ * the sensor for the third time may have a reason that it cannot tell. */
+static void await_sensor(struct activate *a)
 {
     struct rw_mono now = activate_now(a);
-    if (now.ms < a->hold_until.ms) { return; }
-    if (a->unstarted) {
-        a->since = now;
-        if (now.ms >= a->restart_at.ms) { activate_start_sensor(a); }
+    bool waited_for_end = a->end_open;
+    a->since = now;
+    if (now.ms >= a->restart_at.ms) { activate_start_sensor(a); }
+    if (a->unstarted || a->end_crashed) { return; }
+    if (waited_for_end && ++a->by_hand >= BOOT_RULE_CRASHES) {
+        a->end_crashed = true;
         return;
+    }
+    a->settled = false;
+    activate_enter(a, ACTIVATE_LOADING);
+}
+
+/* INV-3: what speaks against the change already is not forgotten for a restart. */
+static bool may_be_by_hand(struct activate *a)
+{
+    if (a->sensor.unit.pid < 0) { return false; } /* no unit: nobody could say */
+    look_at_trial(a);
+    struct trial_rule_evidence e = evidence(a);
+    e.running = true;
+    return trial_rule_decide(&e).decision != TRIAL_GO_BACK;
+}
+
+static void step_change(struct activate *a, bool ended)
+{
+    struct rw_mono now = activate_now(a);
+    if (ended && may_be_by_hand(a) && activate_asks_of_end(a)) { a->unstarted = true; }
+    if (now.ms < a->hold_until.ms) { return; }
+    if (a->unstarted && !a->aborted) {
+        await_sensor(a);
+        if (!a->end_crashed) { return; }
     }
     look_at_trial(a);
     struct trial_rule_evidence e = evidence(a);
@@ -217,7 +244,7 @@ void activate_step(struct activate *a)
         break;
     case ACTIVATE_LOADING:
     case ACTIVATE_PROBATION:
-        step_change(a);
+        step_change(a, ended);
         break;
     case ACTIVATE_STARTING:
     case ACTIVATE_STEADY:
@@ -257,7 +284,7 @@ static int64_t phase_wake_ms(const struct activate *a)
     case ACTIVATE_LOADING:
         return a->unstarted ? a->restart_at.ms : a->since.ms + a->load_timeout_ms;
     case ACTIVATE_PROBATION:
-        return earlier(silent_ms, probation_wake_ms(a));
+        return a->unstarted ? a->restart_at.ms : earlier(silent_ms, probation_wake_ms(a));
     case ACTIVATE_STARTING:
         return sensor_running(&a->sensor) ? a->since.ms + a->load_timeout_ms : a->restart_at.ms;
     case ACTIVATE_STEADY:

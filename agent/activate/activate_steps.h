@@ -34,6 +34,9 @@ void activate_sensor_hangs(struct activate *a, const char *what, int64_t limit_m
 /* The same for an error that the sensor told, once per load. */
 void activate_sensor_error(struct activate *a);
 
+/* The process of an observed unit has ended: systemd is asked from now on whether that was a crash. False: nobody knows
+ * of it. */
+bool activate_asks_of_end(struct activate *a);
 /* Observed: takes hold of the process when it is there, and settles what its last end was. False: it is not there, or
  * may not be. */
 bool activate_find_sensor(struct activate *a);

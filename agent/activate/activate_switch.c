@@ -136,6 +136,7 @@ RW_RC activate_begin(struct activate *a, const struct activate_plan *plan, struc
     }
     a->settled = false;
     a->aborted = false;
+    a->by_hand = 0;
     a->told = false;
     a->storm[0] = '\0';
     a->mute[0] = '\0';
@@ -211,6 +212,7 @@ bool activate_commit(struct activate *a)
 void activate_go_back(struct activate *a, const struct trial_rule_result *why)
 {
     struct slot_trial *t = &a->slots.trial;
+    a->end_open = a->end_crashed = a->unstarted = false;
     t->failed = true;
     t->aborted = a->aborted;
     t->storm = why->storm;

@@ -125,17 +125,23 @@ static bool is_fault(int64_t signal_number)
 
 /* A unit that is told to stop is no longer active before its process ends; that of a process which ends by itself is
  * active until then. A unit that has not been active with this process says nothing of the kind: the time is of an
- * earlier one. The manager's own stops (watchdog, memory) have results of their own, and a fault is a fault at any
- * time. Sensors may well answer the order to stop with a status of their own, or with none until they are killed. */
-static bool was_stopped(struct rw_span shown, struct rw_span result)
+ * earlier one. */
+static void read_end(struct rw_span shown, struct observe_rule_unit *u)
 {
     int64_t begun_us = number_of(shown, "ExecMainStartTimestampMonotonic=");
     int64_t left_us = number_of(shown, "ActiveExitTimestampMonotonic=");
     int64_t ended_us = number_of(shown, "ExecMainExitTimestampMonotonic=");
+    u->ended = u->pid == 0 && ended_us > 0;
+    u->ordered = begun_us > 0 && begun_us <= left_us && left_us < ended_us;
+}
+
+/* The manager's own stops (watchdog, memory) have results of their own, and a fault is a fault at any time. Sensors may
+ * well answer the order to stop with a status of their own, or not before they are killed. */
+static bool is_answer(struct rw_span shown, struct rw_span result)
+{
     bool by_signal = rw_span_is(result, "signal") || rw_span_is(result, "core-dump");
-    if (by_signal && is_fault(number_of(shown, "ExecMainStatus="))) { return false; }
-    bool answers = by_signal || rw_span_is(result, "exit-code") || rw_span_is(result, "timeout");
-    return answers && begun_us > 0 && begun_us <= left_us && left_us < ended_us;
+    if (by_signal) { return !is_fault(number_of(shown, "ExecMainStatus=")); }
+    return rw_span_is(result, "exit-code") || rw_span_is(result, "timeout");
 }
 
 RW_RC observe_rule_unit(struct rw_span shown, struct observe_rule_unit *out, struct rw_err *err)
@@ -159,7 +165,8 @@ RW_RC observe_rule_unit(struct rw_span shown, struct observe_rule_unit *out, str
     RW_TRY(rw_parse_i64(restarts, 0, UINT32_MAX, "NRestarts", &u.restarts, err));
     RW_TRY(rw_span_to_str(u.group, sizeof(u.group), group, "ControlGroup", err));
     u.success = rw_span_is(result, "success");
-    u.stopped = was_stopped(shown, result);
+    read_end(shown, &u);
+    u.stopped = u.ordered && is_answer(shown, result);
     *out = u;
     return RW_OK;
 }
@@ -200,7 +207,9 @@ int64_t observe_rule_crashes(const struct observe_rule_look *look)
         return anew ? u->restarts : u->restarts - look->restarts_before;
     }
     if (!u->success && !u->stopped) { return 1; }
-    return look->open_ms < END_OPEN_MS ? OBSERVE_RULE_OPEN : 0;
+    bool late = look->open_ms >= END_OPEN_MS;
+    if (look->change && !u->ordered && (u->ended || late)) { return 1; }
+    return late ? 0 : OBSERVE_RULE_OPEN;
 }
 
 struct rw_mono observe_rule_ask_at(struct rw_mono now, int64_t age_ms, int64_t load_timeout_ms)

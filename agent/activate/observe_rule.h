@@ -26,7 +26,9 @@ struct observe_rule_unit {
     int64_t pid;      /* 0: it does not run */
     int64_t restarts; /* by the manager itself, not by hand */
     bool success;     /* how it ended last, as the manager saw it */
-    bool stopped;     /* it ended last because the manager was told to stop it */
+    bool ended;       /* a process of it has ended, and none has begun since */
+    bool ordered;     /* ended: the manager had been told to stop it */
+    bool stopped;     /* ordered: and it was no fault that ended it */
     char group[OBSERVE_RULE_GROUP_BYTES];
 };
 /* Of `systemctl show`. Fails with RW_E_SCHEMA when one of the properties is missing, RW_E_NOT_FOUND when there is no
@@ -46,6 +48,8 @@ struct observe_rule_look {
     int64_t open_ms;         /* since it ended */
     bool told;               /* the manager has answered just now */
     bool running;            /* told: a process runs again */
+    bool
+        change; /* content is on trial: an end that nobody ordered is its end, whatever the status */
 };
 enum { OBSERVE_RULE_OPEN = -1 };
 /* How many of the ends since then were crashes: what was stopped, or started again, by hand did not crash. What nobody

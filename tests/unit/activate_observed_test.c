@@ -2,133 +2,13 @@
  * here, and its ends count as crashes of what it had proven (INV-6). */
 #include "agent/activate/activate.h"
 
-#include "tests/unit/activate_fixture.h"
+#include "tests/unit/activate_observed_fixture.h"
 
-#include <errno.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <sys/time.h>
 
-enum { LOAD_MS = 2500, PATIENCE_MS = 10000 };
-
-static char pid_file[96];
-static char systemctl[128];
-static struct proc fake; /* what its own supervisor runs */
-static int starts;
-static int by_hand; /* starts that systemd does not count */
-static bool ended_well;
-
-static void write_file(const char *path, mode_t mode, const char *text)
-{
-    struct rw_err err;
-    MUST(rw_file_replace(path, mode, rw_span_str(text), &err));
-}
-
-/* What a service manager would say of it. */
-static void write_systemctl(void)
-{
-    char text[512];
-    RW_AUTO(rw_buf) struct rw_buf group = rw_buf_make(4096);
-    char at[64];
-    struct rw_err err;
-    (void)snprintf(at, sizeof(at), "/proc/%d/cgroup", getpid());
-    int fd = open(at, O_RDONLY | O_CLOEXEC);
-    uint8_t *to = NULL;
-    MUST(rw_buf_reserve(&group, 2048, &to, &err));
-    ssize_t n = read(fd, to, 2047);
-    (void)close(fd);
-    rw_buf_commit(&group, n > 0 ? (size_t)n : 0);
-    const char *begin = strstr(rw_buf_str(&group), "0::");
-    (void)snprintf(text, sizeof(text),
-                   "#!/bin/sh\necho LoadState=loaded\necho MainPID=%d\necho NRestarts=%d\n"
-                   "echo Result=%s\necho ControlGroup=%.*s\n",
-                   fake.pid, starts - 1 - by_hand, ended_well ? "success" : "signal",
-                   begin == NULL ? 0 : (int)strcspn(begin + 3, "\n"),
-                   begin == NULL ? "" : begin + 3);
-    write_file(systemctl, 0700, text);
-}
-
-static void start_fake(void)
-{
-    char active[96];
-    char agent[96];
-    char text[32];
-    struct rw_err err;
-    (void)snprintf(active, sizeof(active), "RINGWARD_ACTIVE=%s/current", bench.path);
-    (void)snprintf(agent, sizeof(agent), "RINGWARD_SOCKET=%s/sensor.sock", bench.path);
-    char *argv[] = {(char *)(uintptr_t)RW_FAKE_DIR "/fake_sensor", NULL};
-    char *envp[] = {active, agent, NULL};
-    const struct proc_spec spec = {
-        .path = argv[0], .argv = argv, .envp = envp, .die_with_parent = true};
-    MUST(proc_start(&spec, &fake, &err));
-    starts++;
-    ended_well = true;
-    (void)snprintf(text, sizeof(text), "%d\n", (int)fake.pid);
-    write_file(pid_file, 0644, text);
-    write_systemctl();
-}
-
-static void reap_fake(void)
-{
-    struct rw_err err;
-    struct proc_exit gone;
-    MUST(proc_wait(&fake, 5000, &gone, &err));
-    ended_well = false;
-    write_systemctl();
-}
-
-/* Its own supervisor: starts it again when it has ended. */
-static void supervise(void)
-{
-    if (!proc_has_ended(&fake)) { return; }
-    reap_fake();
-    start_fake();
-}
-
-static void make(void)
-{
-    starts = 0;
-    by_hand = 0;
-    bench_make(NULL);
-    start_fake();
-    bench_between = supervise;
-    bench_start();
-    bench_until(ACTIVATE_STEADY);
-}
-
-static void make_by_pid_file(void)
-{
-    /* The path is known only once the bench is made: the same for all, since one runs at a time. */
-    (void)snprintf(pid_file, sizeof(pid_file), "/tmp/rw-observed-%d.pid", getpid());
-    (void)snprintf(systemctl, sizeof(systemctl), "/tmp/rw-observed-%d.sh", getpid());
-    bench_way = (struct sensor_way){.observed = {.pid_file = pid_file}};
-    bench_load_ms = LOAD_MS;
-    bench_alive_ms = 10 * LOAD_MS; /* a busy machine is no hang */
-}
-
-static void finish(void)
-{
-    bench_remove();
-    proc_drop(&fake);
-    bench_between = NULL;
-    (void)unlink(pid_file);
-    (void)unlink(systemctl);
-}
-
-static void begin(int64_t release, const char *behaviour, int64_t probation_s)
-{
-    struct rw_err err;
-    struct manifest_entry e = bench_content("yara", release, behaviour);
-    struct activate_plan plan = bench_plan(SLOT_TRIAL, &e);
-    plan.probation_s = probation_s;
-    MUST(activate_begin(&bench.a, &plan, &err));
-}
-
-static void commit(int64_t release, const char *behaviour)
-{
-    begin(release, behaviour, 0);
-    bench_until(ACTIVATE_STEADY);
-}
+enum { PATIENCE_MS = 10000 };
 
 static void steady_on_one(void)
 {
@@ -405,72 +285,6 @@ TEST_EACH(an_order_can_be_a_command, commands)
     finish();
 }
 
-/* --- a unit --- */
-
-TEST(a_unit_that_is_restarted_by_hand_did_not_crash)
-{
-    struct beacon b = {.release = 0};
-    make_by_pid_file();
-    bench_way = (struct sensor_way){.observed = {.unit = "x.service", .systemctl = systemctl}};
-    make();
-    commit(1, "ok");
-    by_hand++;
-    proc_signal(&fake, SIGTERM);
-    bench_until(ACTIVATE_STARTING);
-    bench_until(ACTIVATE_STEADY);
-    assert_int_equal(starts, 2);
-    assert_int_equal(bench_beacons(BEACON_CRASH, NULL), 0);
-    assert_false(bench.a.sensor.ask_due); /* its own load was proof enough */
-    proc_signal(&fake, SIGKILL);
-    bench_until(ACTIVATE_STARTING);
-    bench_until(ACTIVATE_STEADY);
-    assert_int_equal(starts, 3);
-    assert_int_equal(bench_beacons(BEACON_CRASH, &b), 1);
-    assert_int_equal(b.release, 1);
-    finish();
-}
-
-/* It ends, and systemd does not answer. */
-static void end_untold(int signal_number)
-{
-    struct rw_err err;
-    struct proc_exit gone;
-    proc_signal(&fake, signal_number);
-    MUST(proc_wait(&fake, 5000, &gone, &err));
-    write_file(systemctl, 0700, "#!/bin/sh\nexit 1\n");
-    bench_until(ACTIVATE_STARTING);
-}
-
-static void look_now(void)
-{
-    bench.a.restart_at.ms = 0;
-    activate_step(&bench.a);
-}
-
-/* INV-3: nobody can say that it was no crash; but a host under load is slow to say anything. */
-TEST(a_unit_that_nobody_can_tell_of_has_crashed_when_the_time_is_over)
-{
-    make_by_pid_file();
-    bench_way = (struct sensor_way){.observed = {.unit = "x.service", .systemctl = systemctl}};
-    make();
-    commit(1, "ok");
-    bench_between = NULL;
-    by_hand++;
-    end_untold(SIGTERM);
-    look_now();
-    start_fake();
-    look_now();
-    bench_until(ACTIVATE_STEADY);
-    assert_int_equal(bench_beacons(BEACON_CRASH, NULL), 0);
-    end_untold(SIGKILL);
-    look_now();
-    assert_int_equal(bench_beacons(BEACON_CRASH, NULL), 0);
-    bench.a.end_at.ms -= 60000;
-    look_now();
-    assert_int_equal(bench_beacons(BEACON_CRASH, NULL), 1);
-    finish();
-}
-
 RUN_TESTS(cmocka_unit_test(a_good_release_is_proven_by_a_process_that_is_not_ours),
           cmocka_unit_test(one_that_dies_as_it_loads_means_going_back),
           cmocka_unit_test(one_whose_self_test_fails_means_going_back),
@@ -479,6 +293,4 @@ RUN_TESTS(cmocka_unit_test(a_good_release_is_proven_by_a_process_that_is_not_our
           cmocka_unit_test(another_process_of_the_same_user_vouches_for_nothing),
           cmocka_unit_test(a_pid_file_that_could_lie_is_not_believed),
           cmocka_unit_test(a_signal_that_would_end_it_is_not_sent),
-          cmocka_unit_test(an_order_can_be_a_message), cmocka_unit_test(an_order_can_be_a_command),
-          cmocka_unit_test(a_unit_that_is_restarted_by_hand_did_not_crash),
-          cmocka_unit_test(a_unit_that_nobody_can_tell_of_has_crashed_when_the_time_is_over))
+          cmocka_unit_test(an_order_can_be_a_message), cmocka_unit_test(an_order_can_be_a_command))

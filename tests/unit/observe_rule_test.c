@@ -108,6 +108,7 @@ static const struct stop_case {
         ended_us; /* left: the unit its active state; ended: the process */
     int64_t want;
 } stops[] = {
+    {"stopped_well", "success", 0, 10, 20, 21, 0},
     /* What it answers to the order to stop is its own business. */
     {"stopped_with_a_status", "exit-code", 143, 10, 20, 21, 0},
     {"stopped_by_another_signal", "signal", 10, 10, 20, 21, 0},
@@ -144,6 +145,38 @@ TEST_EACH(a_stop_that_was_ordered_is_no_crash_however_it_ends, stops)
     assert_int_equal(observe_rule_crashes(&look), it->want == 0 ? OBSERVE_RULE_OPEN : it->want);
     look.open_ms = 15000;
     assert_int_equal(observe_rule_crashes(&look), it->want);
+}
+
+static const struct change_case {
+    const char *id;
+    int pid, left_us, ended_us;
+    int64_t open_ms, want;
+} changes[] = {
+    {"stopped", 0, 20, 21, 100, OBSERVE_RULE_OPEN},
+    {"stopped_for_long", 0, 20, 21, 15000, 0},
+    {"ended_well_by_itself", 0, 21, 20, 100, 1},
+    {"not_known_to_have_ended", 9, 0, 0, 100, OBSERVE_RULE_OPEN},
+    {"prepares_its_start", 0, 20, 0, 100, OBSERVE_RULE_OPEN},
+    {"nothing_is_known", 0, 0, 0, 15000, 1},
+};
+
+/* INV-3: content that makes a sensor end well has not lived. */
+TEST_EACH(on_trial_only_an_ordered_end_is_none, changes)
+{
+    char shown[512];
+    struct rw_err err;
+    struct observe_rule_unit u;
+    (void)snprintf(shown, sizeof(shown),
+                   "LoadState=loaded\nMainPID=%d\nNRestarts=0\nResult=success\nControlGroup=\n"
+                   "ExecMainStatus=0\nExecMainStartTimestampMonotonic=10\n"
+                   "ActiveExitTimestampMonotonic=%d\nExecMainExitTimestampMonotonic=%d\n",
+                   it->pid, it->left_us, it->ended_us);
+    MUST(observe_rule_unit(rw_span_str(shown), &u, &err));
+    struct observe_rule_look look = {
+        .unit = &u, .open_ms = it->open_ms, .told = true, .change = true};
+    assert_int_equal(observe_rule_crashes(&look), it->want);
+    look.change = false; /* nothing to blame: none of them says that it crashed */
+    assert_int_equal(observe_rule_crashes(&look), it->open_ms < 15000 ? OBSERVE_RULE_OPEN : 0);
 }
 
 TEST(an_answer_of_systemd_is_whole_or_none)
@@ -196,6 +229,7 @@ RUN_TESTS(cmocka_unit_test(a_pid_file_holds_one_number),
           cmocka_unit_test(a_signal_that_would_end_the_sensor_is_known),
           cmocka_unit_test(only_what_nobody_ordered_is_a_crash),
           cmocka_unit_test(a_stop_that_was_ordered_is_no_crash_however_it_ends),
+          cmocka_unit_test(on_trial_only_an_ordered_end_is_none),
           cmocka_unit_test(an_answer_of_systemd_is_whole_or_none),
           cmocka_unit_test(a_process_belongs_to_its_unit_and_no_other),
           cmocka_unit_test(names_of_services_are_no_options),
