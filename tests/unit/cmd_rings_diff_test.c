@@ -135,6 +135,9 @@ TEST(what_is_given_up_is_less_careful)
     capture_begin(1);
     d = cmd_rings_diff(&next, &had);
     assert_non_null(strstr(capture_end(), "ring canary is new, as ring 1: 10.00%"));
+    assert_int_equal(d.changes,
+                     4); /* its own, place and members of broad, and what that means for a class */
+    assert_int_equal(d.looser, 0);
 }
 
 RUN_TESTS(cmocka_unit_test(each_change_is_told_once_and_marked),
