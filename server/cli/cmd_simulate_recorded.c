@@ -65,6 +65,23 @@ static RW_RC add(const struct json *from, const char *name, int64_t *sum, struct
     return rw_fail(err, RW_E_RANGE, "%s: more than can be counted", name);
 }
 
+/* Outcomes of exposures: more of one than there were is no record of a rollout, and no rate. */
+static RW_RC check_counts(const struct json *counts, struct rw_err *err)
+{
+    static const char *const outcomes[] = {"failed", "dark", "late_crash", "storm", "slow", "mute"};
+    int64_t exposed = 0;
+    RW_TRY(json_get_int(counts, "exposed", 0, RW_JSON_INT_MAX, &exposed, err));
+    for (size_t i = 0; i < RW_LEN(outcomes); i++) {
+        int64_t n = 0;
+        RW_TRY(json_get_int(counts, outcomes[i], 0, RW_JSON_INT_MAX, &n, err));
+        if (n > exposed) {
+            return rw_fail(err, RW_E_RANGE, "%s: %lld of %lld exposed", outcomes[i], (long long)n,
+                           (long long)exposed);
+        }
+    }
+    return RW_OK;
+}
+
 static RW_RC add_cohort(struct recorded *r, const struct json *o, struct rw_err *err)
 {
     const struct json *name = NULL;
@@ -75,6 +92,7 @@ static RW_RC add_cohort(struct recorded *r, const struct json *o, struct rw_err 
     RW_TRY(json_get_str(name, "arch", cohort.arch, sizeof(cohort.arch), err));
     RW_TRY(json_get_str(name, "engine", cohort.engine, sizeof(cohort.engine), err));
     RW_TRY(json_get(o, "counts", JSON_OBJECT, &counts, err));
+    RW_TRY(check_counts(counts, err));
     struct tally *t = tally_of(r, &cohort);
     const struct {
         const struct json *from;

@@ -125,7 +125,31 @@ static const struct bad {
     {"no explain object", "{\"state\":\"complete\"}\n", RW_E_SCHEMA},
     {"a negative count", RELEASE("complete", COHORT("x", COUNTS(5, -5, 0, 0, 0, 0, 0))),
      RW_E_RANGE},
+    {"more failures than exposures", RELEASE("complete", COHORT("x", COUNTS(9, 5, 6, 0, 0, 0, 0))),
+     RW_E_RANGE},
+    {"more silence than exposures", RELEASE("complete", COHORT("x", COUNTS(9, 0, 0, 1, 0, 0, 0))),
+     RW_E_RANGE},
+    {"more late crashes", RELEASE("complete", COHORT("x", COUNTS(9, 5, 0, 0, 6, 0, 0))),
+     RW_E_RANGE},
+    {"more slow ones", RELEASE("complete", COHORT("x", COUNTS(9, 5, 0, 0, 0, 6, 0))), RW_E_RANGE},
+    {"more mute ones", RELEASE("complete", COHORT("x", COUNTS(9, 5, 0, 0, 0, 0, 6))), RW_E_RANGE},
 };
+
+/* Where it stands and why: people write such files together from many. */
+TEST(more_outcomes_than_exposures_are_refused_with_file_and_line)
+{
+    struct rw_err err;
+    struct sim_plan plan = {.usual = {.hazard = 1e-6}};
+    int64_t endpoints = -1;
+    char text[1024];
+    char want[64];
+    (void)snprintf(text, sizeof(text), "%s%s", usual_release,
+                   RELEASE("complete", COHORT("x", COUNTS(9, 5, 6, 0, 0, 0, 0))));
+    (void)snprintf(want, sizeof(want), "%s: line 2: ", path);
+    MUST_FAIL(read_text(text, 1, &plan, &endpoints, &err), RW_E_RANGE);
+    assert_non_null(strstr(err.text, want));
+    assert_non_null(strstr(err.text, "failed: 6 of 5 exposed"));
+}
 
 TEST_EACH(what_is_no_record_is_refused, bads)
 {
@@ -142,6 +166,7 @@ int main(void)
         cmocka_unit_test(cohorts_rates_and_norms_are_those_of_the_complete_releases),
         cmocka_unit_test(few_releases_leave_the_norms_of_a_fleet_without_history),
         cmocka_unit_test(more_cohorts_than_are_simulated_share_the_last_place),
-        cmocka_unit_test(what_is_no_record_is_refused)};
+        cmocka_unit_test(what_is_no_record_is_refused),
+        cmocka_unit_test(more_outcomes_than_exposures_are_refused_with_file_and_line)};
     return cmocka_run_group_tests(tests, make_file, remove_file);
 }
