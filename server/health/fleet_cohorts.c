@@ -34,15 +34,17 @@ void fleet_cohorts_recount(struct fleet_table *t)
         c->members[i] = 0;
     }
     for (size_t i = 0; i < t->endpoint_count; i++) {
-        c->members[t->endpoints[i].cohort]++;
+        uint16_t cohort = t->endpoints[i].cohort;
+        if (cohort != 0) { c->members[cohort]++; }
     }
     c->looked = false;
 }
 
 void fleet_cohorts_move(struct fleet_table *t, uint16_t from, uint16_t to)
 {
-    t->cohorts.members[from]--;
-    t->cohorts.members[to]++;
+    /* Place 0 is never given up, so nobody counts who is there: new endpoints are, without a move. */
+    if (from != 0) { t->cohorts.members[from]--; }
+    if (to != 0) { t->cohorts.members[to]++; }
     t->cohorts.held[to] = true; /* from now on counts may be booked there */
 }
 
