@@ -233,7 +233,7 @@ void http_server_stop(struct http_server *server)
     const struct rw_clock clock = rw_clock_system();
     atomic_store(&server->shared.stop_by_ms,
                  rw_clock_mono(&clock).ms + server->shared.set.limits.drain_ms);
-    atomic_store(&server->shared.drain, true);
+    http_server_drain(server);
     atomic_store(&server->shared.stop, true);
     wake_all(server);
     for (unsigned i = 0; i < server->worker_count; i++) {
