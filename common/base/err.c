@@ -11,21 +11,19 @@
 
 static const struct code_fact {
     const char *name;
-    const char *sentence;
     enum rw_code code;
     int http_status;
     int exit_status;
     bool retry;
 } code_facts[] = {
-#define RW_ERROR(name, value, retry, http, exit, sentence)                                         \
-    {#name, sentence, RW_E_##name, http, exit, (retry) != 0},
+#define RW_ERROR(name, value, retry, http, exit) {#name, RW_E_##name, http, exit, (retry) != 0},
 #include "common/base/err.def"
 #undef RW_ERROR
 };
 
 static const struct code_fact *fact_of(enum rw_code code)
 {
-    static const struct code_fact success = {"NONE", "success", RW_E_NONE, 200, 0, false};
+    static const struct code_fact success = {"NONE", RW_E_NONE, 200, 0, false};
     for (size_t i = 0; i < RW_LEN(code_facts); i++) {
         if (code_facts[i].code == code) { return &code_facts[i]; }
     }
@@ -107,11 +105,6 @@ RW_RC rw_hint(struct rw_err *err, const char *fmt, ...)
 const char *rw_code_name(enum rw_code code)
 {
     return fact_of(code)->name;
-}
-
-const char *rw_code_sentence(enum rw_code code)
-{
-    return fact_of(code)->sentence;
 }
 
 int rw_code_http_status(enum rw_code code)

@@ -13,7 +13,7 @@
 
 enum rw_code {
     RW_E_NONE = 0,
-#define RW_ERROR(name, value, retry, http, exit, sentence) RW_E_##name = (value),
+#define RW_ERROR(name, value, retry, http, exit) RW_E_##name = (value),
 #include "common/base/err.def"
 #undef RW_ERROR
 };
@@ -65,9 +65,8 @@ __attribute__((always_inline)) static inline RW_RC rw_failed(struct rw_rc rc)
 #define rw_hint(...)       rw_failed(rw_hint(__VA_ARGS__))
 #endif
 
-/* Facts of the table: the code's name ("TUF_HASH"), its sentence, HTTP status, exit status, retry. */
+/* Facts of the table: the code's name ("TUF_HASH"), HTTP status, exit status, retry. */
 const char *rw_code_name(enum rw_code code);
-const char *rw_code_sentence(enum rw_code code);
 int rw_code_http_status(enum rw_code code);
 int rw_code_exit_status(enum rw_code code);
 bool rw_code_retry(enum rw_code code);

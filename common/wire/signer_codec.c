@@ -207,7 +207,7 @@ RW_RC signer_answer_write(const struct signer_answer *a, struct frame_writer *ou
 static bool known_code(uint32_t value)
 {
     static const enum rw_code codes[] = {
-#define RW_ERROR(name, value, retry, http, exit, sentence) RW_E_##name,
+#define RW_ERROR(name, value, retry, http, exit) RW_E_##name,
 #include "common/base/err.def"
 #undef RW_ERROR
     };

@@ -171,7 +171,7 @@ static enum rw_code code_of_name(struct rw_span name, int status)
         const char *name;
         enum rw_code code;
     } names[] = {
-#define RW_ERROR(name, value, retry, http, exit, sentence) {#name, RW_E_##name},
+#define RW_ERROR(name, value, retry, http, exit) {#name, RW_E_##name},
 #include "common/base/err.def"
 #undef RW_ERROR
     };
