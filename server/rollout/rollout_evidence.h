@@ -83,6 +83,11 @@ void rollout_evidence_take_out(struct rollout_evidence *e, const struct rollout 
                                const struct fleet_state *fleet, struct rw_wall now);
 /* Whether a stored document with this id is the evidence of this rollout. */
 bool rollout_evidence_is(const struct rollout *ro, const char *kind, const char *id);
+/* The stored form, appended to `into`. Fails with RW_E_LIMIT, RW_E_NOMEM. */
+RW_RC rollout_evidence_write(const struct rollout_evidence *e, struct rw_buf *into,
+                             struct rw_err *err);
+/* Reads it into an evidence that has just begun, of the same rings and scopes. Fails with RW_E_PROTOCOL. */
+RW_RC rollout_evidence_read(struct rw_span body, struct rollout_evidence *e, struct rw_err *err);
 /* Reads what is stored into an evidence that has just begun; none: it stays so. Fails with RW_E_PROTOCOL (naming what
  * does not fit), the store's codes; then nothing in it means anything. */
 RW_RC rollout_evidence_load(struct store *store, const struct rollout *ro,

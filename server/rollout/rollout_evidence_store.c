@@ -130,21 +130,28 @@ static uint64_t format_for(const struct rollout_evidence *e)
     return format;
 }
 
+RW_RC rollout_evidence_write(const struct rollout_evidence *e, struct rw_buf *into,
+                             struct rw_err *err)
+{
+    uint64_t format = format_for(e);
+    RW_TRY(fleet_bytes_put(into, format, 1, err));
+    RW_TRY(fleet_bytes_put(into, e->ring_count, 2, err));
+    RW_TRY(fleet_bytes_put(into, e->scope_count, 2, err));
+    RW_TRY(fleet_bytes_put(into, (uint64_t)e->at_s, 8, err));
+    RW_TRY(fleet_bytes_put(into, (uint64_t)e->bucket, 8, err));
+    RW_TRY(fleet_bytes_put(into, (uint64_t)e->resumes, 8, err));
+    for (size_t i = 0; i < e->ring_count * e->scope_count; i++) {
+        RW_TRY(put_scope(into, format, &e->scopes[i], err));
+    }
+    return RW_OK;
+}
+
 RW_RC rollout_evidence_put(struct store *store, const struct rollout *ro,
                            struct rollout_evidence *e, struct rw_err *err)
 {
     RW_AUTO(rw_buf) struct rw_buf body = rw_buf_make(STORED_BYTES_MAX);
     struct store_doc doc = {.generation = e->generation + 1};
-    uint64_t format = format_for(e);
-    RW_TRY(fleet_bytes_put(&body, format, 1, err));
-    RW_TRY(fleet_bytes_put(&body, e->ring_count, 2, err));
-    RW_TRY(fleet_bytes_put(&body, e->scope_count, 2, err));
-    RW_TRY(fleet_bytes_put(&body, (uint64_t)e->at_s, 8, err));
-    RW_TRY(fleet_bytes_put(&body, (uint64_t)e->bucket, 8, err));
-    RW_TRY(fleet_bytes_put(&body, (uint64_t)e->resumes, 8, err));
-    for (size_t i = 0; i < e->ring_count * e->scope_count; i++) {
-        RW_TRY(put_scope(&body, format, &e->scopes[i], err));
-    }
+    RW_TRY(rollout_evidence_write(e, &body, err));
     id_of(ro, &doc);
     doc.body = rw_buf_span(&body);
     RW_TRY(store_doc_put(store, evidence_kind, &doc, err));
@@ -162,7 +169,7 @@ RW_RC rollout_evidence_remove(struct store *store, const struct rollout *ro, str
     return rc.code == RW_E_NOT_FOUND ? RW_OK : rc;
 }
 
-static RW_RC read_body(struct rw_span body, struct rollout_evidence *e, struct rw_err *err)
+RW_RC rollout_evidence_read(struct rw_span body, struct rollout_evidence *e, struct rw_err *err)
 {
     struct fleet_cursor c = {body};
     uint64_t format = 0;
@@ -194,6 +201,6 @@ RW_RC rollout_evidence_load(struct store *store, const struct rollout *ro,
     struct rw_rc rc = store_doc_get(store, evidence_kind, doc.id, &body, &e->generation, err);
     if (rc.code == RW_E_NOT_FOUND) { return RW_OK; } /* it begins */
     RW_TRY(rc);
-    rc = read_body(rw_buf_span(&body), e, err);
+    rc = rollout_evidence_read(rw_buf_span(&body), e, err);
     return rw_is_ok(rc) ? rc : rw_wrap(err, "stored evidence '%s'", doc.id);
 }
