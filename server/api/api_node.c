@@ -25,6 +25,9 @@ static RW_RC take_change(void *arg, const char *kind, const struct store_doc *do
     struct changes *changes = arg;
     changes->tokens = changes->tokens || strcmp(kind, "token") == 0;
     changes->c->controls_stale = changes->c->controls_stale || strcmp(kind, "control") == 0;
+    if (strcmp(kind, "order") == 0) {
+        release_order_told_forget(&changes->c->releases.index->orders);
+    }
     if (strcmp(kind, "release") == 0) {
         changes->c->renew_wanted = true;
         RW_TRY(release_take(&changes->c->releases, doc, err));

@@ -77,10 +77,12 @@ void release_index_note(struct release_index *x, const struct release *r)
 void release_index_forget(struct release_index *x)
 {
     x->loaded = false;
+    release_order_told_forget(&x->orders);
 }
 
 void release_index_drop(struct release_index *x)
 {
     rw_mem_free(x->at);
+    release_order_told_drop(&x->orders);
     *x = (struct release_index){.at = NULL};
 }

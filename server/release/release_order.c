@@ -71,6 +71,7 @@ static RW_RC put_order(struct session *s, struct rw_span body, const struct rele
 {
     char object[RELEASE_ORDER_KEY_BYTES];
     struct store_doc doc = {.generation = s->o.generation + 1, .body = body};
+    release_order_told_forget(&s->d->index->orders); /* whatever becomes of it */
     release_order_id_key(&s->o.id, doc.id);
     (void)snprintf(object, sizeof(object), "%s/%s/%lld", release_order_kind_name(s->o.id.kind),
                    s->o.id.release.family, (long long)s->o.id.release.number);
@@ -368,61 +369,14 @@ RW_RC release_order_sign(struct release_domain *d, const struct release_order_id
 }
 
 /* --- alarms --- */
-struct alarms {
-    struct json_writer *w;
-    struct rw_wall now;
-    int64_t (*on)(const void *ctx, const char *family, int64_t release);
-    const void *ctx;
-};
-
-static void tell_open(const struct release_order *o, struct json_writer *w)
+static void tell_withdrawn(const struct release_id *id, int64_t on, struct json_writer *w)
 {
     char text[200];
-    (void)snprintf(text, sizeof(text), "order to %s %s/%lld waits for signatures: %zu of %lld",
-                   release_order_kind_name(o->id.kind), o->id.release.family,
-                   (long long)o->id.release.number, o->signature_count, (long long)o->threshold);
-    json_put_str(w, NULL, text);
-}
-
-static void tell_expedite(const struct release_order *o, struct json_writer *w)
-{
-    char text[RELEASE_REASON_BYTES + 400];
-    char until[RW_TIME_TEXT_BYTES];
-    size_t n = 0;
-    char rings[256] = "";
-    for (size_t i = 0; i < o->ring_count && n < sizeof(rings); i++) {
-        n +=
-            (size_t)snprintf(rings + n, sizeof(rings) - n, "%s%s", i == 0 ? "" : ", ", o->rings[i]);
-    }
-    rw_wall_format(until, o->until);
-    (void)snprintf(text, sizeof(text), "%s/%lld is EXPEDITED in %s until %s: %s",
-                   o->id.release.family, (long long)o->id.release.number, rings, until, o->reason);
-    json_put_str(w, NULL, text);
-}
-
-static void tell_withdrawn(const struct release_order *o, const struct alarms *a)
-{
-    char text[200];
-    int64_t on = a->on == NULL ? 0 : a->on(a->ctx, o->id.release.family, o->id.release.number);
     if (on <= 0) { return; }
     (void)snprintf(text, sizeof(text), "%lld endpoint%s still %s %s/%lld, which was withdrawn",
-                   (long long)on, rw_plural(on), on == 1 ? "has" : "have", o->id.release.family,
-                   (long long)o->id.release.number);
-    json_put_str(a->w, NULL, text);
-}
-
-static RW_RC tell(void *arg, const struct store_doc *doc, struct rw_err *err)
-{
-    const struct alarms *a = arg;
-    RW_AUTO(release_order) struct release_order o = release_order_make();
-    RW_TRY(release_order_read_stored(doc->body, doc->generation, &o, err));
-    if (o.state == RELEASE_ORDER_OPEN) {
-        tell_open(&o, a->w);
-        return RW_OK;
-    }
-    if (o.id.kind == RELEASE_ORDER_EXPEDITE && o.until.s > a->now.s) { tell_expedite(&o, a->w); }
-    if (o.id.kind == RELEASE_ORDER_WITHDRAW) { tell_withdrawn(&o, a); }
-    return RW_OK;
+                   (long long)on, rw_plural(on), on == 1 ? "has" : "have", id->family,
+                   (long long)id->number);
+    json_put_str(w, NULL, text);
 }
 
 RW_RC release_order_write_alarms(struct release_domain *d, struct rw_wall now,
@@ -430,6 +384,17 @@ RW_RC release_order_write_alarms(struct release_domain *d, struct rw_wall now,
                                                int64_t release),
                                  const void *ctx, struct json_writer *w, struct rw_err *err)
 {
-    struct alarms a = {.w = w, .now = now, .on = on, .ctx = ctx};
-    return store_doc_each(d->store, "order", tell, &a, err);
+    struct release_order_told *told = &d->index->orders;
+    RW_TRY(release_order_told_load(told, d->store, now, err));
+    for (size_t i = 0; i < told->count; i++) {
+        const struct release_order_told_one *one = &told->at[i];
+        bool over = one->until.s != 0 && one->until.s <= now.s;
+        if (one->text[0] != '\0') {
+            if (!over) { json_put_str(w, NULL, one->text); }
+        } else if (on != NULL) {
+            int64_t n = on(ctx, one->release.family, one->release.number);
+            tell_withdrawn(&one->release, n, w);
+        }
+    }
+    return RW_OK;
 }
