@@ -266,7 +266,12 @@ RW_RC beacon_spool_add(struct beacon_spool *s, const struct beacon *b, struct rw
         old = s->count;
     }
     while (s->count >= s->max) {
-        RW_TRY(drop_index(s, victim(s), err));
+        size_t out = victim(s);
+        if (b->kind == BEACON_ALIVE && s->entries[out].kind != 'a') {
+            return rw_fail(err, RW_E_FULL, "%zu beacons wait that tell more than a sign of life",
+                           s->count);
+        }
+        RW_TRY(drop_index(s, out, err));
         old = s->count;
     }
     struct beacon_spool_entry e = {.seq = s->next_seq, .kind = beacon_kind_name(b->kind)[0]};

@@ -49,8 +49,8 @@ void beacon_spool_count_dropped(struct beacon_spool *s, int64_t count);
 void beacon_spool_mark_told(struct beacon_spool *s);
 
 /* Durable on RW_OK. An `alive` removes the last one that waits of its family when that says the same but for id and
- * time, and when no other kind came behind it. Fails with RW_E_FULL (also without any `alive` left there is no room),
- * RW_E_IO, RW_E_TOO_BIG. */
+ * time, and when no other kind came behind it. Fails with RW_E_FULL (also without any `alive` left there is no room, or
+ * this is one and all that wait tell more), RW_E_IO, RW_E_TOO_BIG. */
 RW_RC beacon_spool_add(struct beacon_spool *s, const struct beacon *b, struct rw_err *err);
 
 /* Composes {"beacons":[...]} of the oldest ones, at most BEACON_BATCH_MAX; writes their numbers.

@@ -139,6 +139,23 @@ TEST(a_full_spool_drops_the_oldest_alive_first_and_counts)
 }
 
 /* What says the same needs no room beside the last one: nothing is lost, and nothing counts as lost (INV-12). */
+TEST(a_sign_of_life_drops_nothing_that_tells_more)
+{
+    uint64_t seqs[BEACON_BATCH_MAX];
+    size_t n = 0;
+    struct rw_err err;
+    struct beacon life = {
+        .kind = BEACON_ALIVE, .at = {1700000009}, .trust = "ok", .ring = "canary"};
+    open_spool(3);
+    add(BEACON_FAILED, 1);
+    add(BEACON_CRASH, 2);
+    add(BEACON_STORM, 3);
+    MUST_FAIL(beacon_spool_add(&spool, &life, &err), RW_E_FULL);
+    assert_string_equal(next_ids(&n, seqs), "1 2 3 ");
+    assert_int_equal(spool.dropped, 0); /* whoever made it counts it */
+    remove_spool();
+}
+
 TEST(in_a_full_spool_a_sign_of_life_still_takes_the_place_of_an_equal_one)
 {
     uint64_t seqs[BEACON_BATCH_MAX];
@@ -263,6 +280,7 @@ TEST_EACH(beacons_are_kept_until_they_are_acknowledged_or_refused_for_good, outc
 RUN_TESTS(cmocka_unit_test(beacons_come_out_in_the_order_of_their_making_also_after_a_restart),
           cmocka_unit_test(only_what_was_acknowledged_leaves),
           cmocka_unit_test(a_full_spool_drops_the_oldest_alive_first_and_counts),
+          cmocka_unit_test(a_sign_of_life_drops_nothing_that_tells_more),
           cmocka_unit_test(in_a_full_spool_a_sign_of_life_still_takes_the_place_of_an_equal_one),
           cmocka_unit_test(a_sign_of_life_takes_the_place_of_the_last_that_said_the_same),
           cmocka_unit_test(a_sign_of_life_that_is_on_its_way_is_followed_by_the_next),
