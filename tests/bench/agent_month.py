@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Thirty days without a server: an agent under libfaketime, its clock many times as fast as ours. Protection goes on: each
+"""Thirty days without a server: an agent whose time runs many times as fast as ours (fast_clock.c). Protection goes on: each
 virtual day its sensor is killed and a file comes that a rule matches, and once a file of the active set is lost. Memory and
 disk are looked at once a day. Then the server is there again, at the same virtual time, and is told all of it in order.
 scripts/bench month calls it."""
@@ -25,9 +25,15 @@ GROWS_KIB = 1024  # of memory from the third day to the last
 DISK_KIB = 4096 * 4 + 1024  # a full spool of beacons, a block each, and the rest
 
 
-def start(agent: Agent, fake: str):
-    env = {**agent.lab.env, "LD_PRELOAD": str(FAKETIME), "FAKETIME": fake, "NO_FAKE_STAT": "1"}
-    agent.process = Process([agent.lab.bin / "ringward-agent", "run", "--config", agent.conf], agent.dir / "agent.log", env)
+def start(agent: Agent, **env):
+    agent.process = Process([agent.lab.bin / "ringward-agent", "run", "--config", agent.conf], agent.dir / "agent.log",
+                            {**agent.lab.env, **env})
+
+
+def fast(agent: Agent, factor: int) -> dict[str, str]:
+    """Environment of a program whose time runs so fast from now on."""
+    return {"LD_PRELOAD": str(agent.lab.bin.parent / "tests" / "fast_clock.so"),
+            "RINGWARD_FAST_CLOCK": f"{time.monotonic_ns()} {time.time_ns()} {factor}"}
 
 
 def rss_kib(pid: int) -> int:
@@ -36,12 +42,6 @@ def rss_kib(pid: int) -> int:
 
 def sensor_of(pid: int) -> int:
     return wait_for("a sensor runs", lambda: children(pid, "ringward-sensor"), 20)[0]
-
-
-def kill(sensor: int):
-    os.kill(sensor, signal.SIGKILL)
-    for left in Path("/dev/shm").glob(f"*faketime_*_{sensor}"):
-        left.unlink()
 
 
 def set_server(agent: Agent, url: str):
@@ -56,8 +56,7 @@ def prepare(lab: Lab) -> Agent:
     watched.mkdir()
     content = lab.dir / "month.yar"
     content.write_text(f'rule month {{ strings: $a = "{NEEDLE}" condition: $a }}\n')
-    # A clock of its own: what libfaketime shares is locked, and a process that is killed within the lock stops all others.
-    command = f"/usr/bin/env -u FAKETIME_SHARED {lab.bin / 'ringward-sensor'} --alive-every 20m --watch {watched} --detections {lab.dir / 'detections'}"
+    command = f"{lab.bin / 'ringward-sensor'} --alive-every 20m --watch {watched} --detections {lab.dir / 'detections'}"
     # Deadlines shrink with the factor: the sensor has an hour where it usually has a minute.
     agent = lab.add_agent("internal", sensor_command=command, poll_interval="10m", load_timeout="1h", sensor_alive="1h", stable_after="1s")
     release = lab.publish(content, "for a month")
@@ -76,14 +75,14 @@ def prepare(lab: Lab) -> Agent:
 def month(agent: Agent, days: int, factor: int) -> list[tuple[int, int]]:
     """Memory and disk, in KiB, at the end of each virtual day."""
     seen = []
-    start(agent, f"+0s x{factor}")
+    start(agent, **fast(agent, factor))
     pid = agent.process.child.pid
     begun = time.monotonic()
     for day in range(1, days + 1):
         end = begun + day * DAY_S / factor
         time.sleep(max(0.0, end - time.monotonic() - DAY_S / factor / 2))
         (agent.lab.dir / "watched" / f"day-{day}").write_text(NEEDLE)
-        kill(sensor_of(pid))
+        os.kill(sensor_of(pid), signal.SIGKILL)
         if day == min(10, days):
             (agent.state / "current" / "yara.rwc").unlink()
         time.sleep(max(0.0, end - time.monotonic()))
@@ -98,7 +97,8 @@ def month(agent: Agent, days: int, factor: int) -> list[tuple[int, int]]:
 def told(agent: Agent, ahead_s: int) -> list[dict]:
     """What reaches the server once it is there again, in the order in which it comes."""
     lab, beacons = agent.lab, []
-    lab.env.update(LD_PRELOAD=str(FAKETIME), FAKETIME=f"+{ahead_s}s", NO_FAKE_STAT="1")
+    later = {"LD_PRELOAD": str(FAKETIME), "FAKETIME": f"+{ahead_s}s", "NO_FAKE_STAT": "1"}
+    lab.env.update(later)
     lab.start_server()
     with Front(lab) as front:
         forward = front.forward
@@ -109,7 +109,7 @@ def told(agent: Agent, ahead_s: int) -> list[dict]:
             forward(request, body, h)
         front.forward = keep
         set_server(agent, front.url)
-        start(agent, f"+{ahead_s}s")
+        start(agent, **later)
         wait_for("nothing waits any more", lambda: beacons and agent.status().get("spool", {}).get("waiting") == 0, 180, 1)
         agent.process.stop()
     return beacons

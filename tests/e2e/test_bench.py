@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -49,6 +50,23 @@ def test_fold_bench_folds_and_loads(tmp_path):
 
 def test_health_bench_runs():
     assert run("health_bench", 3)
+
+
+def test_time_that_runs_fast_keeps_clocks_and_waits_together():
+    """An hour in a moment: what scripts/bench month lives in."""
+    assert (TESTS / "fast_clock.so").exists()
+    code = ("import select, time; m, r = time.monotonic(), time.time(); select.poll().poll(3600000); "
+            "print(time.monotonic() - m, time.time() - r)")
+    began = time.monotonic()
+    env = {"LD_PRELOAD": str(TESTS / "fast_clock.so"), "RINGWARD_FAST_CLOCK": f"{time.monotonic_ns()} {time.time_ns()} 100000"}
+    r = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=180, env=env)
+    waited = [float(x) for x in r.stdout.split()]
+    ours_s = time.monotonic() - began
+    assert len(waited) == 2 and all(3600 <= x <= 3600 + ours_s * 100000 for x in waited), (r.stdout, r.stderr)
+    assert ours_s < 3600
+    env["RINGWARD_FAST_CLOCK"] = "1 2"
+    r = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=180, env=env)
+    assert r.returncode == 2 and "is not 'NS NS FACTOR'" in r.stderr
 
 
 def test_clients_and_the_server_without_a_journal_run():
