@@ -102,3 +102,34 @@ def test_users_and_folders_come_out_as_the_units_need_them(tmp_path):
     token = (tmp_path / "etc" / "ringward" / "enrol.token").stat()
     assert (state.st_uid, state.st_mode & 0o7777) == (int(fields["ringward-agent"][2]), 0o700)
     assert (token.st_gid, token.st_mode & 0o7777) == (int(fields["ringward-agent"][3]), 0o640)
+
+
+def install(prefix: Path, *parts: str) -> set[str]:
+    for part in parts:
+        r = subprocess.run(["cmake", "--install", BIN.parent, "--prefix", prefix, "--component", part], capture_output=True, text=True,
+                           timeout=60)
+        assert r.returncode == 0, r.stderr
+    return {str(p.relative_to(prefix)) for p in prefix.rglob("*") if not p.is_dir()}
+
+
+def programs(tree: Path) -> set[str]:
+    """What the units of an installed tree start."""
+    texts = [unit.read_text() for unit in tree.glob("lib/systemd/system/*.service")]
+    return {name for text in texts for name in re.findall(r"^ExecStart\w*=/usr/(\S+)", text, re.M)}
+
+
+def test_parts_are_installed_where_the_units_look(tmp_path):
+    endpoint = install(tmp_path / "endpoint", "agent", "box")
+    assert programs(tmp_path / "endpoint") == {"bin/ringward-agent"} <= endpoint
+    assert not [name for name in endpoint if "ringward-server" in name or "ringward-signer" in name]
+    for beside in ("http", "patch", "sensor", "sensor.manifest", "load-sensor.conf", "box", "box-selftest", "validate-yara"):
+        assert f"bin/ringward-{beside}" in endpoint
+    server = install(tmp_path / "server", "server", "box", "cli", "doc")
+    assert programs(tmp_path / "server") == {"bin/ringward-server", "bin/ringward-signer"} <= server
+    both = endpoint | server
+    assert {f"lib/systemd/system/{p.name}" for p in UNITS.iterdir() if p.suffix in (".service", ".socket", ".timer")} <= both
+    assert {f"share/man/man{p.suffix[1:]}/{p.name}" for p in (ROOT / "docs" / "man").iterdir()} <= both
+    assert {"lib/sysusers.d/ringward.conf", "lib/tmpfiles.d/ringward.conf", "share/doc/ringward/rings.json"} <= both
+    # A box that was moved finds what belongs to it.
+    r = subprocess.run([tmp_path / "endpoint" / "bin" / "ringward-box", "self-test"], capture_output=True, text=True, timeout=120)
+    assert r.returncode == 0 and "grade    full" in r.stdout, r.stdout + r.stderr
