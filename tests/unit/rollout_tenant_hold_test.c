@@ -318,15 +318,21 @@ static size_t crashes_until_halt(size_t before)
     return crashed;
 }
 
+/* Three tenants, and the first ring full for three quarters of an hour. */
+static void begin_baking(struct world *w)
+{
+    begin(w);
+    world_tenants = 3;
+    start(w, 1);
+    tick(w);
+    minutes(w, 1, 45, nobody);
+}
+
 /* Evidence of late crashes behind the hold of initech, all of whose endpoints crashed; one of acme's did or did not. */
 static double late_evidence(bool of_acme)
 {
     struct world w;
-    begin(&w);
-    world_tenants = 3;
-    start(&w, 1);
-    tick(&w);
-    minutes(&w, 1, 45, nobody);
+    begin_baking(&w);
     if (of_acme) { send(&w, 0, 0, BEACON_CRASH, 1); }
     for (size_t i = 0; i < PER_RING; i++) {
         if (initech(i)) { send(&w, 0, i, BEACON_CRASH, 1); }
@@ -350,16 +356,17 @@ TEST(inv_4_late_crashes_of_others_stay_evidence_when_a_tenant_is_held)
 TEST(inv_4_what_a_held_tenant_lived_through_is_taken_out_once)
 {
     struct world w;
-    begin(&w);
-    world_tenants = 3;
-    start(&w, 1);
-    tick(&w);
-    minutes(&w, 1, 45, nobody);
+    begin_baking(&w);
     send(&w, 0, 0, BEACON_CRASH, 1);
     for (size_t i = 0; i < PER_RING; i++) {
         if (initech(i) && i % 8 != 0) { send(&w, 0, i, BEACON_CRASH, 1); }
     }
+    const struct rollout_evidence_scope *ring =
+        rollout_evidence_scope(w.run->all[0]->evidence, 0, 0);
+    int64_t had_s = ring->risk_s;
+    int64_t from_s = w.now.s;
     go_until_held_alone(&w, nobody);
+    assert_true(ring->risk_s < had_s + PER_RING * (w.now.s - from_s));
     struct rollout_facts once = facts_of(&w);
     rollout_evidence_take_out(w.run->all[0]->evidence, the(&w, 1), w.fleet, w.now);
     struct rollout_facts twice = facts_of(&w);
